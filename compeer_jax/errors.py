@@ -1,0 +1,24 @@
+"""Mistakes that a user can mend: one clear sentence instead of a traceback."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake in what the user gave us. Its text is one sentence that names the thing and the mend."""
+
+
+def unknown(kind: str, name: object, options: Iterable[str], where: str = "") -> UserError:
+    """The error for a name that is none of `options`; it names the nearest one and lists them all.
+
+    Args:
+        kind: what the name stands for, e.g. "strategy" or "config key".
+        name: what was given.
+        options: what could have been given.
+        where: the place it was found, e.g. "line 12 of a.jsonl".
+    """
+    options = [str(option) for option in options]
+    near = difflib.get_close_matches(str(name), options, n=1, cutoff=0.5)
+    place = f"{where}: " if where else ""
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return UserError(f"{place}unknown {kind} {name!r}; {hint}it can be one of: {', '.join(options)}.")

@@ -1,0 +1,30 @@
+"""What every test shares: eight simulated CPU devices, checked shapes, and the real data where it is at hand."""
+
+import os
+import pathlib
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import jax
+import pytest
+from jaxtyping import install_import_hook
+
+jax.config.update("jax_num_cpu_devices", 8)
+
+# Every jaxtyping shape in these packages is checked, on each call, by beartype.
+install_import_hook(
+    ["compeer_jax.rl", "compeer_jax.models", "compeer_jax.generation", "compeer_jax.rewards.scoring"],
+    "beartype.beartype",
+)
+
+SHARED = pathlib.Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> pathlib.Path:
+    """The folder of real inputs beside the project; tests that need it say so and are skipped without it."""
+    if not SHARED.is_dir():
+        pytest.skip(f"the shared data folder {SHARED} is absent")
+    return SHARED
