@@ -1,0 +1,52 @@
+"""Judges: they rate each reasoning step and the response of a completion (DESIGN: "Judge conversation").
+
+A judge is a function from a batch of completions to `Verdicts`. The rule judge is in `rules.py`; a generative judge is
+another function of the same type. `judge_reward` turns verdicts into the unified process-outcome reward.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Int
+
+from compeer_jax.rewards.reward import Completion, RewardFunction, Rewards
+from compeer_jax.rewards.scoring import unified_reward
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Verdicts on N completions, each +1 (right, or better or similar), -1 (wrong, missing, worse), 0 (none given).
+
+    Attributes:
+        steps: one column a reasoning step, in the order of the format.
+        response: on the answer, against the reference.
+        diagnostics: numbers to log, e.g. {"judge/unparsed": 2}.
+    """
+
+    steps: Int[np.ndarray, "N S"]
+    response: Int[np.ndarray, " N"]
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+
+class Judge(Protocol):
+    """Rates completions. Completions of one prompt stand together, so that a judge can share their history."""
+
+    step_names: tuple[str, ...]
+
+    def __call__(self, completions: Sequence[Completion]) -> Verdicts: ...
+
+
+def judge_reward(judge: Judge) -> RewardFunction:
+    """The unified reward of a judge: three steps + response + format, -5 ... +5 (see `scoring.unified_reward`)."""
+
+    def reward(completions: Sequence[Completion]) -> Rewards:
+        verdicts = judge(completions)
+        format_ok = np.array([completion.format_ok for completion in completions])
+        total = unified_reward(verdicts.steps[:, None], verdicts.response[:, None], format_ok[:, None])[:, 0]
+        parts = {name: verdicts.steps[:, index] for index, name in enumerate(judge.step_names)}
+        parts |= {"response": verdicts.response, "format": np.where(format_ok, 1, -1)}
+        return Rewards(np.asarray(total), parts, verdicts.diagnostics)
+
+    return reward

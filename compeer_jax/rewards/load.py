@@ -1,0 +1,70 @@
+"""The reward that a config names, found and checked."""
+
+import importlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from compeer_jax.errors import UserError
+from compeer_jax.rewards.judge import judge_reward
+from compeer_jax.rewards.reward import Completion, RewardFunction, Rewards
+from compeer_jax.rewards.rules import RuleJudge
+
+
+def load_reward(name: str) -> RewardFunction:
+    """The reward that a config names: "rules", or the dotted path of a function of the user's.
+
+    The function may return `Rewards` or any array of N numbers; both come out as checked `Rewards`.
+
+    Raises:
+        UserError: nothing can be imported by that name.
+    """
+    if name == "rules":
+        return checked(judge_reward(RuleJudge()), name)
+    module_name, _, attribute = name.rpartition(".")
+    if not module_name:
+        raise UserError(f"reward.judge {name!r} is neither 'rules' nor a dotted path such as 'my_module.my_reward'.")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UserError(
+            f"reward.judge {name!r} can't be imported ({error}); put its module on PYTHONPATH or mend the path."
+        ) from error
+    function = getattr(module, attribute, None)
+    if not callable(function):
+        raise UserError(f"reward.judge {name!r}: module {module_name!r} has no function {attribute!r}.")
+    return checked(function, name)
+
+
+def checked(function: Callable[[Sequence[Completion]], object], name: str) -> RewardFunction:
+    """`function`, whose result is checked: N finite numbers in every array.
+
+    Raises (when called):
+        UserError: wrong shape, not numbers, NaN or infinity; the sentence names the function and the part.
+    """
+
+    def call(completions: Sequence[Completion]) -> Rewards:
+        result = function(completions)
+        if not isinstance(result, Rewards):
+            result = Rewards(total=result)
+        total = _numbers(result.total, len(completions), f"reward {name!r}")
+        parts = {
+            part: _numbers(values, len(completions), f"part {part!r} of reward {name!r}")
+            for part, values in result.parts.items()
+        }
+        return Rewards(total, parts, dict(result.diagnostics))
+
+    return call
+
+
+def _numbers(values: object, count: int, what: str) -> np.ndarray:
+    try:
+        array = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{what} returned {type(values).__name__}, which is no array of numbers.") from error
+    if array.shape != (count,):
+        raise UserError(f"{what} returned shape {array.shape} for {count} completions; it must be ({count},).")
+    bad = np.flatnonzero(~np.isfinite(array))
+    if bad.size:
+        raise UserError(f"{what} returned {array[bad[0]]} for completion {bad[0]} of {count}; rewards must be finite.")
+    return array

@@ -1,0 +1,61 @@
+"""What a reward is: a plain function from a batch of completions to one number each, with its parts.
+
+A reward of your own is any importable function; name it in the config as `reward.judge: your_module.your_function`:
+
+    def brevity(completions: Sequence[Completion]) -> np.ndarray:
+        return np.array([-len(completion.turn.response) / 100 for completion in completions])
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from compeer_jax.data.silver import Record
+from compeer_jax.dialogue.reasoning import ReasonedTurn, ReasoningFormat
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One output of the policy, as a reward sees it.
+
+    Attributes:
+        record: the prompt: history, language, and the reference turn with its gold labels.
+        text: the decoded output, without the stop token.
+        turn: the output parsed by the run's reasoning format.
+        truncated: the output ran into `max_new_tokens` and has no stop token.
+    """
+
+    record: Record
+    text: str
+    turn: ReasonedTurn
+    truncated: bool = False
+
+    @property
+    def format_ok(self) -> bool:
+        """Every part is there, once, in order, and the output came to its end."""
+        return self.turn.format_ok and not self.truncated
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """Rewards of N completions.
+
+    Attributes:
+        total: float [N], what the policy is trained on (before the redundancy reweighting).
+        parts: name -> float [N], logged as `rewards/<name>/mean`.
+        diagnostics: name -> number, logged under its own name (e.g. "judge/unparsed").
+    """
+
+    total: np.ndarray
+    parts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+
+RewardFunction = Callable[[Sequence[Completion]], Rewards]
+
+
+def reference_completion(record: Record, format: ReasoningFormat) -> Completion:
+    """The reference turn of `record` as if the policy had written it."""
+    text = format.render(record.reference, record.language)
+    return Completion(record, text, format.parse(text))
