@@ -1,0 +1,128 @@
+"""The closed lists of labels: stages, sentiments, emotions, intensities and strategies, in English and Chinese.
+
+The words themselves are in `taxonomy.yaml`. A label's English name is canonical: it is what datasets, parsed outputs
+and rewards hold, whatever language or spelling it was written in.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from types import MappingProxyType
+from typing import Literal
+
+import yaml
+
+from compeer_jax.errors import unknown
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[str, ...] = ("en", "zh")
+
+
+def check_language(language: str, where: str = "") -> str:
+    """`language` itself, or the UserError that lists the languages we have."""
+    if language not in LANGUAGES:
+        raise unknown("language", language, LANGUAGES, where)
+    return language
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label. The mappings are keyed by language."""
+
+    name: str
+    names: Mapping[str, str]
+    definitions: Mapping[str, str]
+    aliases: Mapping[str, tuple[str, ...]]
+    sentiment: str | None = None  # of an emotion: the sentiment it belongs to
+
+
+@dataclass(frozen=True)
+class Category:
+    """A closed list of labels of one kind, such as "emotion"."""
+
+    kind: str
+    titles: Mapping[str, str]  # what the kind is called in each language, as in "Emotion: sadness"
+    labels: tuple[Label, ...]
+
+    def names(self, language: str = "en") -> tuple[str, ...]:
+        """The labels' names in `language`, in the order of the taxonomy."""
+        check_language(language)
+        return tuple(label.names[language] for label in self.labels)
+
+    def canonical(self, text: str) -> str | None:
+        """The canonical name that `text` spells, in either language or by an alias; None if it spells none.
+
+        Only letters and digits count: case, spacing, punctuation and full-width forms do not.
+        """
+        label = self._spellings.get(_letters(text))
+        return label.name if label else None
+
+    def require(self, text: str, where: str = "") -> str:
+        """As `canonical`, but an unknown label raises a UserError that begins with `where`."""
+        name = self.canonical(text) if isinstance(text, str) else None
+        if name is None:
+            raise unknown(self.kind, text, self.names("en"), where)
+        return name
+
+    def label(self, name: str) -> Label:
+        """The whole label that `name` spells; UserError if it spells none."""
+        return self._spellings[_letters(self.require(name))]
+
+    def display(self, name: str, language: str) -> str:
+        """What `name` is called in `language`."""
+        check_language(language)
+        return self.label(name).names[language]
+
+    def describe(self, language: str) -> str:
+        """Every label with its definition, a line each: the list that prompts show."""
+        check_language(language)
+        colon = "：" if language == "zh" else ": "
+        return "\n".join(f"- {label.names[language]}{colon}{label.definitions[language]}" for label in self.labels)
+
+    @cached_property
+    def _spellings(self) -> Mapping[str, Label]:
+        spellings: dict[str, Label] = {}
+        for label in self.labels:
+            for language in LANGUAGES:
+                for text in (label.names[language], *label.aliases[language]):
+                    if spellings.setdefault(_letters(text), label) is not label:
+                        raise ValueError(f"taxonomy.yaml: {text!r} spells two labels of kind {self.kind!r}")
+        return spellings
+
+
+def _letters(text: str) -> str:
+    """What is compared: the letters and digits of `text`, half-width and caseless."""
+    return "".join(character for character in unicodedata.normalize("NFKC", text).casefold() if character.isalnum())
+
+
+def _read() -> dict[str, Category]:
+    text = resources.files(__package__).joinpath("taxonomy.yaml").read_text(encoding="utf-8")
+    return {kind: _category(kind, entry) for kind, entry in yaml.safe_load(text).items()}
+
+
+def _category(kind: str, entry: dict) -> Category:
+    labels = tuple(
+        Label(
+            name=label["en"]["name"],
+            names=_by_language(lambda language, label=label: label[language]["name"]),
+            definitions=_by_language(lambda language, label=label: label[language]["definition"]),
+            aliases=_by_language(lambda language, label=label: tuple(label[language]["aliases"])),
+            sentiment=label.get("sentiment"),
+        )
+        for label in entry["labels"]
+    )
+    return Category(kind, MappingProxyType(entry["title"]), labels)
+
+
+def _by_language(value) -> Mapping:
+    return MappingProxyType({language: value(language) for language in LANGUAGES})
+
+
+_CATEGORIES = _read()
+STAGES = _CATEGORIES["stage"]
+SENTIMENTS = _CATEGORIES["sentiment"]
+EMOTIONS = _CATEGORIES["emotion"]
+INTENSITIES = _CATEGORIES["intensity"]
+STRATEGIES = _CATEGORIES["strategy"]
