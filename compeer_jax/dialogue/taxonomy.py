@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
-from types import MappingProxyType
 from typing import Literal
 
 import yaml
@@ -99,25 +98,20 @@ def _letters(text: str) -> str:
 
 def _read() -> dict[str, Category]:
     text = resources.files(__package__).joinpath("taxonomy.yaml").read_text(encoding="utf-8")
-    return {kind: _category(kind, entry) for kind, entry in yaml.safe_load(text).items()}
+    return {
+        kind: Category(kind, entry["title"], tuple(_label(label) for label in entry["labels"]))
+        for kind, entry in yaml.safe_load(text).items()
+    }
 
 
-def _category(kind: str, entry: dict) -> Category:
-    labels = tuple(
-        Label(
-            name=label["en"]["name"],
-            names=_by_language(lambda language, label=label: label[language]["name"]),
-            definitions=_by_language(lambda language, label=label: label[language]["definition"]),
-            aliases=_by_language(lambda language, label=label: tuple(label[language]["aliases"])),
-            sentiment=label.get("sentiment"),
-        )
-        for label in entry["labels"]
+def _label(entry: dict) -> Label:
+    return Label(
+        name=entry["en"]["name"],
+        names={language: entry[language]["name"] for language in LANGUAGES},
+        definitions={language: entry[language]["definition"] for language in LANGUAGES},
+        aliases={language: tuple(entry[language]["aliases"]) for language in LANGUAGES},
+        sentiment=entry.get("sentiment"),
     )
-    return Category(kind, MappingProxyType(entry["title"]), labels)
-
-
-def _by_language(value) -> Mapping:
-    return MappingProxyType({language: value(language) for language in LANGUAGES})
 
 
 _CATEGORIES = _read()

@@ -1,0 +1,139 @@
+import json
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compeer_jax.dialogue.taxonomy import (
+    EMOTIONS,
+    INTENSITIES,
+    LANGUAGES,
+    SENTIMENTS,
+    STAGES,
+    STRATEGIES,
+    check_language,
+)
+from compeer_jax.errors import UserError
+
+CATEGORIES = (STAGES, SENTIMENTS, EMOTIONS, INTENSITIES, STRATEGIES)
+each_category = pytest.mark.parametrize("category", CATEGORIES, ids=lambda category: category.kind)
+
+
+def test_the_closed_lists_are_those_of_the_design():
+    assert STAGES.names() == ("exploration", "comforting", "action")
+    assert SENTIMENTS.names() == ("positive", "negative", "neutral")
+    assert INTENSITIES.names() == ("1", "2", "3", "4", "5")
+    assert STRATEGIES.names() == (
+        "Question",
+        "Restatement or Paraphrasing",
+        "Reflection of feelings",
+        "Self-disclosure",
+        "Affirmation and Reassurance",
+        "Providing Suggestions",
+        "Information",
+        "Others",
+    )
+
+
+def test_every_esconv_label_is_known_and_already_canonical(shared_data):
+    dialogues = json.loads((shared_data / "esconv" / "ESConv.json").read_text(encoding="utf-8"))
+    emotions = {dialogue["emotion_type"] for dialogue in dialogues}
+    strategies = {turn["annotation"].get("strategy") for dialogue in dialogues for turn in dialogue["dialog"]} - {None}
+    assert emotions == {name for name in EMOTIONS.names() if EMOTIONS.label(name).sentiment == "negative"}
+    assert strategies == set(STRATEGIES.names())
+
+
+@each_category
+def test_every_label_is_complete_in_both_languages(category):
+    for label in category.labels:
+        assert set(label.names) == set(label.definitions) == set(label.aliases) == set(LANGUAGES)
+        assert label.names["en"] == label.name
+        assert label.definitions["en"].endswith(".")
+        assert label.definitions["zh"].endswith("。")
+        for text in (*label.names.values(), *label.aliases["en"], *label.aliases["zh"]):
+            assert isinstance(text, str), text
+            assert text == text.strip() != ""
+
+
+@each_category
+def test_names_and_aliases_in_either_language_have_one_reading(category):
+    for label in category.labels:
+        for text in (*label.names.values(), *label.aliases["en"], *label.aliases["zh"]):
+            assert category.canonical(text) == label.name
+        for language in LANGUAGES:
+            assert category.display(label.names["zh"], language) == label.names[language]
+
+
+def test_every_emotion_has_a_sentiment():
+    assert {EMOTIONS.label(name).sentiment for name in EMOTIONS.names()} == set(SENTIMENTS.names())
+
+
+@pytest.mark.parametrize(
+    "spelling, name",
+    [
+        ("Questions", "Question"),
+        ("other", "Others"),
+        ("Reflection of Feelings", "Reflection of feelings"),
+        ("  reflection_of-feelings. ", "Reflection of feelings"),
+        ("Restatement", "Restatement or Paraphrasing"),
+        ("Self Disclosure", "Self-disclosure"),
+        ("SELF—DISCLOSURE", "Self-disclosure"),
+        ("Affirmation & Reassurance", "Affirmation and Reassurance"),
+        ("**Providing Suggestions**", "Providing Suggestions"),
+        ("Ｉｎｆｏｒｍａｔｉｏｎ", "Information"),
+        ("【提供建议】", "Providing Suggestions"),
+        ("自我 暴露", "Self-disclosure"),
+    ],
+)
+def test_public_spellings_of_strategies_are_normalised(spelling, name):
+    assert STRATEGIES.canonical(spelling) == name
+
+
+@pytest.mark.parametrize("text", ["", " ", "1-5", "6", "0", "45", "1.5", "Intensity", "３４"])
+def test_what_is_no_intensity_stays_unknown(text):
+    assert INTENSITIES.canonical(text) is None
+
+
+def test_full_width_digits_are_intensities():
+    assert INTENSITIES.canonical("４") == INTENSITIES.canonical("4 out of 5") == INTENSITIES.canonical("四") == "4"
+
+
+def test_neighbouring_emotions_are_not_guessed():
+    assert EMOTIONS.canonical("envy") is None
+    assert EMOTIONS.canonical("loneliness") is None
+
+
+def test_an_unknown_label_is_an_error_that_names_the_place_and_the_nearest():
+    with pytest.raises(UserError, match=r"^a\.jsonl, line 3: unknown strategy 'Reflexion of feelings'; did you mean"):
+        STRATEGIES.require("Reflexion of feelings", "a.jsonl, line 3")
+    with pytest.raises(UserError, match="unknown emotion 'bored'"):
+        EMOTIONS.display("bored", "en")
+    with pytest.raises(UserError, match="unknown emotion None"):
+        EMOTIONS.require(None)
+
+
+def test_an_unknown_language_is_an_error():
+    with pytest.raises(UserError, match="line 1: unknown language 'fr'"):
+        check_language("fr", "line 1")
+    with pytest.raises(UserError, match="unknown language"):
+        STAGES.names("fr")
+
+
+@each_category
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_described_list_holds_each_label_once(category, language):
+    lines = category.describe(language).splitlines()
+    assert len(lines) == len(category.labels)
+    for line, name in zip(lines, category.names(language), strict=True):
+        assert line.startswith(f"- {name}")
+
+
+@given(st.text(st.characters()))
+def test_any_text_is_read_or_unknown_and_never_an_accident(text):
+    for category in CATEGORIES:
+        assert category.canonical(text) in (None, *category.names())
+
+
+def test_categories_travel_to_other_processes():
+    assert pickle.loads(pickle.dumps(CATEGORIES)) == CATEGORIES
