@@ -1,0 +1,105 @@
+"""The keys and values of the tokens a model has read, kept for the tokens that follow."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from compeer_jax.models.attention import Visibility
+from compeer_jax.models.config import Qwen2Config
+from compeer_jax.parallel.sharding import constrain
+
+
+class KVCache(NamedTuple):
+    """S slots for each of N rows. All rows fill the same slots; a slot that is not valid (padding) is seen by no one.
+
+    Attributes:
+        keys, values: one array a layer, or one array of all layers [L, N, S, K, H] when the model scans its layers.
+        valid: which slots hold a real token.
+        next_position: the position (for RoPE) of each row's next real token.
+        length: how many slots are filled.
+    """
+
+    keys: tuple[Float[Array, "N S K H"], ...] | Float[Array, "L N S K H"]
+    values: tuple[Float[Array, "N S K H"], ...] | Float[Array, "L N S K H"]
+    valid: Bool[Array, "N S"]
+    next_position: Int[Array, " N"]
+    length: Int[Array, ""]
+
+    def append(self, valid: Bool[Array, "N T"]) -> tuple["KVCache", Int[Array, "N T"], Visibility]:
+        """Takes T slots for new tokens; returns their positions and what they see. Their keys come with `write`."""
+        count = valid.shape[1]
+        positions = self.next_position[:, None] + jnp.cumsum(valid, axis=1) - valid
+        cache = self._replace(
+            valid=lax.dynamic_update_slice(self.valid, valid, (0, self.length)),
+            next_position=self.next_position + jnp.sum(valid, axis=1, dtype=jnp.int32),
+            length=self.length + count,
+        )
+        visibility = Visibility(
+            query_segments=valid.astype(jnp.int32),
+            key_segments=cache.valid.astype(jnp.int32),
+            query_slots=self.length + jnp.arange(count),
+            key_slots=jnp.arange(self.valid.shape[1]),
+        )
+        return cache, positions, visibility
+
+    def write(
+        self, layer: int | Int[Array, ""], key: Float[Array, "N T K H"], value: Float[Array, "N T K H"]
+    ) -> "KVCache":
+        """Puts a layer's keys and values into the T slots taken last."""
+        slot = self.length - key.shape[1]
+        return self._replace(keys=_put(self.keys, layer, slot, key), values=_put(self.values, layer, slot, value))
+
+    def read(self, layer: int | Int[Array, ""]) -> tuple[Float[Array, "N S K H"], Float[Array, "N S K H"]]:
+        """All keys and values of a layer."""
+        return self.keys[layer], self.values[layer]
+
+
+def empty_cache(config: Qwen2Config, rows: int, length: int, *, dtype: jnp.dtype, stacked: bool) -> KVCache:
+    """A cache of `length` slots for each of `rows` rows, none filled."""
+    layers = config.num_hidden_layers
+    shape = (rows, length, config.num_key_value_heads, config.head_dim)
+
+    def zeros() -> tuple[Array, ...] | Array:
+        if stacked:
+            return constrain(jnp.zeros((layers, *shape), dtype), "layers", *_AXES)
+        return tuple(constrain(jnp.zeros(shape, dtype), *_AXES) for _ in range(layers))
+
+    return KVCache(
+        keys=zeros(),
+        values=zeros(),
+        valid=jnp.zeros((rows, length), bool),
+        next_position=jnp.zeros((rows,), jnp.int32),
+        length=jnp.zeros((), jnp.int32),
+    )
+
+
+def repeat_rows(cache: KVCache, times: int) -> KVCache:
+    """Gives every row `times` copies, side by side: row b becomes rows b * times … b * times + times - 1."""
+    stacked = not isinstance(cache.keys, tuple)
+
+    def repeat(x: Array, axis: int) -> Array:
+        return jnp.repeat(x, times, axis=axis)
+
+    return KVCache(
+        keys=jax.tree.map(lambda x: repeat(x, int(stacked)), cache.keys),
+        values=jax.tree.map(lambda x: repeat(x, int(stacked)), cache.values),
+        valid=repeat(cache.valid, 0),
+        next_position=repeat(cache.next_position, 0),
+        length=cache.length,
+    )
+
+
+_AXES = ("batch", "length", "kv_heads", "head_dim")
+
+
+def _put(store: tuple[Array, ...] | Array, layer: int | Array, slot: Array, new: Array) -> tuple[Array, ...] | Array:
+    """Writes [N, T, K, H] at a slot of one layer."""
+    if not isinstance(store, tuple):
+        new = new.astype(store.dtype)[None]
+        return constrain(lax.dynamic_update_slice(store, new, (layer, 0, slot, 0, 0)), "layers", *_AXES)
+    old = store[layer]
+    updated = constrain(lax.dynamic_update_slice(old, new.astype(old.dtype), (0, slot, 0, 0)), *_AXES)
+    return (*store[:layer], updated, *store[layer + 1 :])

@@ -1,0 +1,262 @@
+"""What a Qwen2.5 `config.json` says, checked, and refused by name where it asks for something that is not built."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compeer_jax.errors import UserError, unknown
+
+
+@dataclass(frozen=True)
+class Yarn:
+    """YaRN, the scaling of RoPE that lengthens the context (Peng et al. 2023, https://arxiv.org/abs/2309.00071).
+
+    Attributes:
+        factor: how many times longer the context becomes.
+        original_max_position_embeddings: the context length of pretraining, in tokens.
+        attention_factor: multiplies cos and sin; None computes it from `factor`, `mscale` and `mscale_all_dim`.
+        beta_fast, beta_slow: rotations within the original context above which a frequency is kept, below which it is
+            divided by `factor`.
+        mscale, mscale_all_dim: used by `attention_factor` when both are given and not 0.
+        truncate: round the ramp's ends to whole dimensions.
+    """
+
+    factor: float
+    original_max_position_embeddings: int
+    attention_factor: float | None = None
+    beta_fast: float = 32.0
+    beta_slow: float = 1.0
+    mscale: float | None = None
+    mscale_all_dim: float | None = None
+    truncate: bool = True
+
+
+@dataclass(frozen=True)
+class Qwen2Config:
+    """The shape of a dense Qwen2.5 model; names as in Hugging Face's `config.json`.
+
+    Attributes:
+        head_dim: size of one head; None means hidden_size / num_attention_heads.
+        yarn: None for plain RoPE.
+    """
+
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int | None = None
+    max_position_embeddings: int = 32768
+    rms_norm_eps: float = 1e-6
+    rope_theta: float = 10000.0
+    yarn: Yarn | None = None
+    tie_word_embeddings: bool = False
+    initializer_range: float = 0.02
+    bos_token_id: int | None = None
+    eos_token_id: int | tuple[int, ...] | None = None
+    pad_token_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.head_dim is None:
+            if self.hidden_size % self.num_attention_heads:
+                raise UserError(
+                    f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads "
+                    f"{self.num_attention_heads}: give head_dim, or sizes that divide."
+                )
+            object.__setattr__(self, "head_dim", self.hidden_size // self.num_attention_heads)
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise UserError(
+                f"num_attention_heads {self.num_attention_heads} is not a multiple of num_key_value_heads "
+                f"{self.num_key_value_heads}: every key-value head must serve the same number of query heads."
+            )
+        if self.head_dim % 2:
+            raise UserError(f"head_dim {self.head_dim} is odd: RoPE turns pairs of numbers, so make it even.")
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> "Qwen2Config":
+        """Reads `config.json`, given the file or the directory that holds it.
+
+        Raises:
+            UserError: the file is missing or not JSON, a key is missing or badly typed, or the config asks for
+                something that is not built.
+        """
+        path = Path(path)
+        if path.is_dir() or path.suffix != ".json":
+            path = path / "config.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(
+                f"cannot read the model's config {path} ({error.strerror}): give a directory that holds one."
+            ) from error
+        except ValueError as error:
+            raise UserError(f"{path} is not JSON ({error}): copy or download it again.") from error
+        if not isinstance(values, dict):
+            raise UserError(f"{path} must hold a JSON object, not {type(values).__name__}.")
+        return cls.from_hf(values, where=str(path))
+
+    @classmethod
+    def from_hf(cls, values: Mapping[str, Any], where: str = "config") -> "Qwen2Config":
+        """Reads the dict of a Hugging Face config, of transformers 4 (`rope_scaling`) or 5 (`rope_parameters`)."""
+        _refuse_unbuilt(values, where)
+        read = _Reader(values, where)
+        heads = read.integer("num_attention_heads")
+        max_positions = read.integer("max_position_embeddings", 32768)
+        theta, yarn = _read_rope(values, where, max_positions)
+        return cls(
+            vocab_size=read.integer("vocab_size"),
+            hidden_size=read.integer("hidden_size"),
+            intermediate_size=read.integer("intermediate_size"),
+            num_hidden_layers=read.integer("num_hidden_layers"),
+            num_attention_heads=heads,
+            num_key_value_heads=read.integer("num_key_value_heads", heads),
+            head_dim=read.integer("head_dim", None),
+            max_position_embeddings=max_positions,
+            rms_norm_eps=read.positive("rms_norm_eps", 1e-6),
+            rope_theta=theta,
+            yarn=yarn,
+            tie_word_embeddings=read.boolean("tie_word_embeddings", False),
+            initializer_range=read.positive("initializer_range", 0.02),
+            bos_token_id=read.token("bos_token_id"),
+            eos_token_id=read.tokens("eos_token_id"),
+            pad_token_id=read.token("pad_token_id"),
+        )
+
+    def to_hf(self) -> dict[str, Any]:
+        """The dict of `config.json`, in the spelling that both transformers 4 and 5 read."""
+        values: dict[str, Any] = {
+            "architectures": ["Qwen2ForCausalLM"],
+            "model_type": "qwen2",
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.hidden_size,
+            "intermediate_size": self.intermediate_size,
+            "num_hidden_layers": self.num_hidden_layers,
+            "num_attention_heads": self.num_attention_heads,
+            "num_key_value_heads": self.num_key_value_heads,
+            "head_dim": self.head_dim,
+            "hidden_act": "silu",
+            "max_position_embeddings": self.max_position_embeddings,
+            "rms_norm_eps": self.rms_norm_eps,
+            "rope_theta": self.rope_theta,
+            "rope_scaling": None,
+            "tie_word_embeddings": self.tie_word_embeddings,
+            "initializer_range": self.initializer_range,
+            "attention_dropout": 0.0,
+            "use_sliding_window": False,
+            "use_cache": True,
+            "bos_token_id": self.bos_token_id,
+            "eos_token_id": list(self.eos_token_id) if isinstance(self.eos_token_id, tuple) else self.eos_token_id,
+            "pad_token_id": self.pad_token_id,
+        }
+        if self.yarn is not None:
+            values["rope_scaling"] = {"rope_type": "yarn"} | {
+                name: value for name, value in vars(self.yarn).items() if value is not None
+            }
+        return values
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers the model holds; a tied head is counted once."""
+        d, f, h = self.hidden_size, self.intermediate_size, self.head_dim
+        query, key_value = self.num_attention_heads * h, self.num_key_value_heads * h
+        attention = d * query + query + 2 * (d * key_value + key_value) + query * d
+        layer = attention + 3 * d * f + 2 * d
+        embeddings = self.vocab_size * d * (1 if self.tie_word_embeddings else 2)
+        return embeddings + self.num_hidden_layers * layer + d
+
+
+def _refuse_unbuilt(values: Mapping[str, Any], where: str) -> None:
+    """Raises UserError for anything in the config that would change the computation and is not built."""
+    architectures = values.get("architectures") or ["Qwen2ForCausalLM"]
+    if values.get("model_type") != "qwen2":
+        raise UserError(f"{where}: model_type is {values.get('model_type')!r}; only dense Qwen2.5 ('qwen2') is built.")
+    if architectures != ["Qwen2ForCausalLM"]:
+        raise UserError(f"{where}: architectures is {architectures!r}; only ['Qwen2ForCausalLM'] is built.")
+    if values.get("hidden_act", "silu") != "silu":
+        raise UserError(f"{where}: hidden_act is {values['hidden_act']!r}; only 'silu' is built.")
+    if values.get("quantization_config"):
+        raise UserError(f"{where}: quantization_config is set; give the checkpoint whose weights are not quantised.")
+    if values.get("attention_dropout"):
+        raise UserError(f"{where}: attention_dropout is {values['attention_dropout']!r}; dropout is not built, set 0.")
+    if values.get("use_sliding_window") and values.get("sliding_window", 4096) is not None:
+        first, layers = values.get("max_window_layers", 28), values.get("num_hidden_layers", 0)
+        if "layer_types" not in values and isinstance(first, int) and isinstance(layers, int) and first < layers:
+            raise UserError(
+                f"{where}: use_sliding_window is true and layers {first} to {layers - 1} would use it; sliding-window "
+                "attention is not built: set it to false, or max_window_layers to num_hidden_layers."
+            )
+    for layer_type in values.get("layer_types") or ():
+        if layer_type != "full_attention":
+            raise UserError(f"{where}: layer_types asks for {layer_type!r}; only 'full_attention' is built.")
+
+
+def _read_rope(values: Mapping[str, Any], where: str, max_positions: int) -> tuple[float, Yarn | None]:
+    """RoPE's base and scaling, from `rope_parameters` or from `rope_theta` and `rope_scaling`."""
+    rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
+    if not isinstance(rope, Mapping):
+        raise UserError(f"{where}: rope_scaling must be an object or null, not {rope!r}.")
+    theta = _Reader({"rope_theta": values.get("rope_theta")} | dict(rope), where).positive("rope_theta", 10000.0)
+    if (rope.get("partial_rotary_factor") or values.get("partial_rotary_factor") or 1.0) != 1.0:
+        raise UserError(f"{where}: partial_rotary_factor is not 1; RoPE over a part of the head is not built.")
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind == "default":
+        return theta, None
+    if kind != "yarn":
+        raise unknown("rope_scaling type", kind, ("default", "yarn"), where)
+    read = _Reader(rope, f"{where}, rope_scaling")
+    original = read.integer("original_max_position_embeddings", max_positions)
+    factor = read.positive("factor", None) or max_positions / original
+    return theta, Yarn(
+        factor=factor,
+        original_max_position_embeddings=original,
+        attention_factor=read.positive("attention_factor", None),
+        beta_fast=read.positive("beta_fast", 32.0),
+        beta_slow=read.positive("beta_slow", 1.0),
+        mscale=read.positive("mscale", None),
+        mscale_all_dim=read.positive("mscale_all_dim", None),
+        truncate=read.boolean("truncate", True),
+    )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads typed keys of a config. A key absent or null takes its default; without a default it must be there."""
+
+    values: Mapping[str, Any]
+    where: str
+
+    def integer(self, name: str, *default: int | None) -> int:
+        return self._read(name, default, "a whole number above 0", lambda x: type(x) is int and x > 0)
+
+    def positive(self, name: str, *default: float | None) -> float:
+        value = self._read(
+            name, default, "a number above 0", lambda x: type(x) in (int, float) and x > 0 and math.isfinite(x)
+        )
+        return value if value is None else float(value)
+
+    def boolean(self, name: str, default: bool) -> bool:
+        return self._read(name, (default,), "true or false", lambda x: type(x) is bool)
+
+    def token(self, name: str) -> int | None:
+        return self._read(name, (None,), "a token id", lambda x: type(x) is int)
+
+    def tokens(self, name: str) -> int | tuple[int, ...] | None:
+        def is_token_or_list(x: Any) -> bool:
+            return type(x) is int or (isinstance(x, list) and all(type(i) is int for i in x))
+
+        value = self._read(name, (None,), "a token id or a list of them", is_token_or_list)
+        return tuple(value) if isinstance(value, list) else value
+
+    def _read(self, name: str, default: tuple, wanted: str, is_valid: Any) -> Any:
+        value = self.values.get(name)
+        if value is None:
+            if not default:
+                raise UserError(f"{self.where}: the key {name!r} is missing; it must be {wanted}.")
+            return default[0]
+        if not is_valid(value):
+            raise UserError(f"{self.where}: {name} is {value!r}; it must be {wanted}.")
+        return value

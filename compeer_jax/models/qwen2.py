@@ -1,0 +1,324 @@
+"""Qwen2.5, the dense decoder: one file from token ids to hidden states, to logits.
+
+Shapes: N rows, T tokens, S cache slots, D hidden size, Q query heads, K key-value heads, H size of a head, F size of
+the MLP, V vocabulary, L layers. Weights are kept as they are multiplied, [inputs, outputs], and every one carries the
+logical names of its dimensions in `axes`; `compeer_jax.parallel.sharding` says where on a mesh these live.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, DTypeLike, Float, Int
+
+from compeer_jax.errors import unknown
+from compeer_jax.models.attention import Visibility, attend, causal_visibility, segment_positions
+from compeer_jax.models.cache import KVCache, empty_cache, repeat_rows
+from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.rope import rotary_angles, rotate
+from compeer_jax.parallel.sharding import constrain
+
+__all__ = ["KVCache", "Qwen2", "Qwen2Config", "abstract", "param_axes", "repeat_rows"]
+
+Remat = Literal["none", "full", "dots"]
+Angles = tuple[Float[Array, "N T half"], Float[Array, "N T half"]]
+
+
+class RMSNorm(nnx.Module):
+    """x / √(mean(x²) + ε) · scale over the last dimension, computed in float32."""
+
+    def __init__(self, size: int, epsilon: float, make: "WeightMaker"):
+        self.scale = make.ones((size,), ("embed",))
+        self.epsilon = epsilon
+
+    def __call__(self, x: Float[Array, "*lead D"]) -> Float[Array, "*lead D"]:
+        wide = x.astype(jnp.float32)
+        mean_square = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
+        return (wide * jax.lax.rsqrt(mean_square + self.epsilon) * self.scale[...]).astype(x.dtype)
+
+
+class Projection(nnx.Module):
+    """x · kernel + bias. The kernel's first `contract` dimensions are the last of x; the others are what comes out."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        axes: tuple[str, ...],
+        make: "WeightMaker",
+        *,
+        contract: int = 1,
+        bias: bool = False,
+    ):
+        self.kernel = make.normal(shape, axes)
+        self.bias = make.zeros(shape[contract:], axes[contract:]) if bias else None
+        self.contract = contract
+
+    def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+        y = jnp.tensordot(x, self.kernel[...].astype(x.dtype), axes=self.contract)
+        return y if self.bias is None else y + self.bias[...].astype(x.dtype)
+
+
+class Attention(nnx.Module):
+    """Grouped-query attention with biases on q, k and v."""
+
+    def __init__(self, config: Qwen2Config, make: "WeightMaker"):
+        d, h = config.hidden_size, config.head_dim
+        q, k = config.num_attention_heads, config.num_key_value_heads
+        self.query = Projection((d, q, h), ("embed", "heads", "head_dim"), make, bias=True)
+        self.key = Projection((d, k, h), ("embed", "kv_heads", "head_dim"), make, bias=True)
+        self.value = Projection((d, k, h), ("embed", "kv_heads", "head_dim"), make, bias=True)
+        self.output = Projection((q, h, d), ("heads", "head_dim", "embed"), make, contract=2)
+
+    def __call__(
+        self,
+        x: Float[Array, "N T D"],
+        angles: Angles,
+        visibility: Visibility,
+        cache: KVCache | None,
+        layer: int | Int[Array, ""],
+    ) -> tuple[Float[Array, "N T D"], KVCache | None]:
+        with jax.named_scope("qkv"):
+            query = constrain(rotate(self.query(x), *angles), "batch", "length", "heads", "head_dim")
+            key = constrain(rotate(self.key(x), *angles), "batch", "length", "kv_heads", "head_dim")
+            value = constrain(self.value(x), "batch", "length", "kv_heads", "head_dim")
+        if cache is not None:
+            with jax.named_scope("cache"):
+                cache = cache.write(layer, key, value)
+                key, value = cache.read(layer)
+        with jax.named_scope("attend"):
+            mixed = attend(query, key, value, visibility)
+        with jax.named_scope("output"):
+            return self.output(mixed), cache
+
+
+class MLP(nnx.Module):
+    """SwiGLU: down(silu(gate(x)) · up(x))."""
+
+    def __init__(self, config: Qwen2Config, make: "WeightMaker"):
+        d, f = config.hidden_size, config.intermediate_size
+        self.gate = Projection((d, f), ("embed", "mlp"), make)
+        self.up = Projection((d, f), ("embed", "mlp"), make)
+        self.down = Projection((f, d), ("mlp", "embed"), make)
+
+    def __call__(self, x: Float[Array, "N T D"]) -> Float[Array, "N T D"]:
+        return self.down(jax.nn.silu(self.gate(x)) * self.up(x))
+
+
+class Layer(nnx.Module):
+    """One decoder layer: attention, then the MLP, each on the normalised stream and added back to it."""
+
+    def __init__(self, config: Qwen2Config, make: "WeightMaker"):
+        self.attention_norm = RMSNorm(config.hidden_size, config.rms_norm_eps, make)
+        self.attention = Attention(config, make)
+        self.mlp_norm = RMSNorm(config.hidden_size, config.rms_norm_eps, make)
+        self.mlp = MLP(config, make)
+
+    def __call__(
+        self,
+        x: Float[Array, "N T D"],
+        angles: Angles,
+        visibility: Visibility,
+        cache: KVCache | None,
+        layer: int | Int[Array, ""],
+    ) -> tuple[Float[Array, "N T D"], KVCache | None]:
+        with jax.named_scope("attention"):
+            mixed, cache = self.attention(self.attention_norm(x), angles, visibility, cache, layer)
+            x = constrain(x + mixed, "batch", "length", None)
+        with jax.named_scope("mlp"):
+            x = constrain(x + self.mlp(self.mlp_norm(x)), "batch", "length", None)
+        return x, cache
+
+
+class Qwen2(nnx.Module):
+    """A dense Qwen2.5 model.
+
+    Args:
+        config: the model's shape.
+        rngs: the key of the random start (normal with `initializer_range`; biases 0, norms 1).
+        dtype: what activations and matrix products are computed in; norms, RoPE and softmax are float32 always.
+        param_dtype: what the weights are kept in; they are cast to `dtype` where they are used.
+        scan_layers: keep all layers in arrays [L, …] and loop over them, so that compile time does not grow with depth;
+            otherwise each layer has its own arrays and code, which CPUs run faster.
+        remat: what the backward pass computes again instead of keeping: nothing, everything in a layer ("full"), or
+            everything but the outputs of products with weights ("dots").
+    """
+
+    def __init__(
+        self,
+        config: Qwen2Config,
+        *,
+        rngs: nnx.Rngs,
+        dtype: DTypeLike = jnp.float32,
+        param_dtype: DTypeLike = jnp.float32,
+        scan_layers: bool = False,
+        remat: Remat = "none",
+    ):
+        if remat not in _REMAT_POLICIES:
+            raise unknown("remat", remat, _REMAT_POLICIES)
+        self.config = config
+        self.dtype = jnp.dtype(dtype)
+        self.scan_layers = scan_layers
+        self.remat = remat
+
+        make = WeightMaker(rngs, jnp.dtype(param_dtype), config.initializer_range)
+        self.embedding = make.normal((config.vocab_size, config.hidden_size), ("vocab", "embed"))
+        if scan_layers:
+            self.layers = Layer(config, make.stacked(config.num_hidden_layers))
+        else:
+            self.layers = nnx.List([Layer(config, make) for _ in range(config.num_hidden_layers)])
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps, make)
+        tied = config.tie_word_embeddings
+        self.output = None if tied else make.normal((config.hidden_size, config.vocab_size), ("embed", "vocab"))
+
+    def __call__(
+        self,
+        tokens: Int[Array, "N T"],
+        *,
+        positions: Int[Array, "N T"] | None = None,
+        segment_ids: Int[Array, "N T"] | None = None,
+    ) -> Float[Array, "N T D"]:
+        """Hidden states after the last norm.
+
+        Args:
+            tokens: token ids.
+            positions: for RoPE; default: the count of real tokens so far in the segment.
+            segment_ids: 0 is padding; equal other numbers see each other, causally. Default: all one segment.
+        """
+        if segment_ids is None:
+            segment_ids = jnp.ones_like(tokens)
+        if positions is None:
+            positions = segment_positions(segment_ids)
+        hidden, _ = self._decode(tokens, positions, causal_visibility(segment_ids), cache=None)
+        return hidden
+
+    def extend(
+        self, tokens: Int[Array, "N T"], cache: KVCache, *, valid: Bool[Array, "N T"] | None = None
+    ) -> tuple[Float[Array, "N T D"], KVCache]:
+        """Reads T more tokens a row, a prompt or one new token, after those already in the cache.
+
+        They take slots [cache.length, cache.length + T) in every row; the caller sees to it that there are as many.
+
+        Args:
+            tokens: token ids.
+            cache: what was read before; with jit, donate it or carry it through a loop, to have it updated in place.
+            valid: False for padding, which takes a slot but no position, and which no token sees. Default: all real.
+        """
+        if valid is None:
+            valid = jnp.ones(tokens.shape, bool)
+        cache, positions, visibility = cache.append(valid)
+        return self._decode(tokens, positions, visibility, cache)
+
+    def init_cache(self, rows: int, length: int) -> KVCache:
+        """An empty cache of `length` slots for each of `rows` rows."""
+        return empty_cache(self.config, rows, length, dtype=self.dtype, stacked=self.scan_layers)
+
+    @property
+    def head(self) -> Float[Array, "D V"]:
+        """The output projection; when tied, the embedding's transpose."""
+        return self.embedding[...].T if self.output is None else self.output[...]
+
+    def logits(self, hidden: Float[Array, "*lead D"]) -> Float[Array, "*lead V"]:
+        """Float32 scores over the vocabulary. Give it only the positions that need them: V is large."""
+        with jax.named_scope("logits"):
+            head = self.head.astype(self.dtype)
+            return jnp.matmul(hidden, head, preferred_element_type=jnp.float32)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        directory: str | Path,
+        *,
+        mesh: jax.sharding.Mesh | None = None,
+        dtype: DTypeLike = jnp.float32,
+        param_dtype: DTypeLike = jnp.float32,
+        scan_layers: bool = False,
+        remat: Remat = "none",
+    ) -> "Qwen2":
+        """Loads a Hugging Face directory; see `compeer_jax.models.weights.load`."""
+        from compeer_jax.models import weights
+
+        config = Qwen2Config.from_json(directory)
+        graphdef, params = abstract(config, dtype=dtype, param_dtype=param_dtype, scan_layers=scan_layers, remat=remat)
+        return nnx.merge(graphdef, weights.load(directory, config, params, mesh=mesh))
+
+    def save_pretrained(self, directory: str | Path, tokenizer: Any = None, *, max_shard_size: int = 5 * 10**9) -> None:
+        """Writes a directory that `transformers` loads unchanged; see `compeer_jax.models.weights.save`."""
+        from compeer_jax.models import weights
+
+        weights.save(directory, self.config, nnx.state(self, nnx.Param), tokenizer, max_shard_size=max_shard_size)
+
+    def _decode(
+        self, tokens: Int[Array, "N T"], positions: Int[Array, "N T"], visibility: Visibility, cache: KVCache | None
+    ) -> tuple[Float[Array, "N T D"], KVCache | None]:
+        """Embedding, all layers, last norm."""
+        with jax.named_scope("embed"):
+            x = constrain(self.embedding[...][tokens].astype(self.dtype), "batch", "length", None)
+            angles = rotary_angles(positions, self.config)
+
+        def run(layer, index, x, cache):
+            return layer(x, angles, visibility, cache, index)
+
+        if self.remat != "none":
+            run = jax.checkpoint(run, policy=_REMAT_POLICIES[self.remat], static_argnums=() if self.scan_layers else 1)
+
+        with jax.named_scope("layers"):
+            if self.scan_layers:
+
+                def step(carry, layer_and_index):
+                    return run(*layer_and_index, *carry), None
+
+                indices = jnp.arange(self.config.num_hidden_layers)
+                (x, cache), _ = jax.lax.scan(step, (x, cache), (self.layers, indices))
+            else:
+                for index, layer in enumerate(self.layers):
+                    x, cache = run(layer, index, x, cache)
+        with jax.named_scope("norm"):
+            return self.norm(x), cache
+
+
+def abstract(config: Qwen2Config, **options: Any) -> tuple[nnx.GraphDef, nnx.State]:
+    """The model's graph and its weights as `ShapeDtypeStruct`s: nothing is allocated.
+
+    Args:
+        config: the model's shape.
+        options: the keyword arguments of `Qwen2`.
+    """
+    return nnx.split(nnx.eval_shape(lambda: Qwen2(config, rngs=nnx.Rngs(0), **options)))
+
+
+def param_axes(params: nnx.State) -> nnx.State:
+    """The logical axis names of every weight, in the weights' own tree."""
+    return jax.tree.map(lambda param: param.axes, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+
+
+class WeightMaker:
+    """Makes weights that carry the names of their dimensions; `stacked`, one more leading dimension for the layers."""
+
+    def __init__(self, rngs: nnx.Rngs, dtype: jnp.dtype, deviation: float, layers: int | None = None):
+        self.rngs, self.dtype, self.deviation = rngs, dtype, deviation
+        self.lead = () if layers is None else (layers,)
+
+    def stacked(self, layers: int) -> "WeightMaker":
+        return WeightMaker(self.rngs, self.dtype, self.deviation, layers)
+
+    def normal(self, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
+        return self._param(jax.nn.initializers.normal(self.deviation), shape, axes)
+
+    def zeros(self, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
+        return self._param(jax.nn.initializers.zeros, shape, axes)
+
+    def ones(self, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
+        return self._param(jax.nn.initializers.ones, shape, axes)
+
+    def _param(self, initialise, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
+        value = initialise(self.rngs.params(), self.lead + shape, self.dtype)
+        return nnx.Param(value, axes=("layers",) * len(self.lead) + axes)
+
+
+_REMAT_POLICIES = {
+    "none": None,
+    "full": jax.checkpoint_policies.nothing_saveable,
+    "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+}
