@@ -1,0 +1,83 @@
+"""JSON lines in and out: one object a line, UTF-8. Every mistake names its file and line."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from compeer_jax.errors import UserError
+
+
+def read_jsonl(path: str | Path) -> Iterator[tuple[str, dict]]:
+    """Yields (where, object) for each line, `where` being a name for messages: "a.jsonl, line 3".
+
+    Lines are read one at a time, so a file may be larger than memory. A byte order mark at the start is skipped.
+
+    Raises:
+        UserError: no such file; no line in it; a line that is empty, not UTF-8, not JSON, or not an object.
+    """
+    path = Path(path)
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UserError(f"{path} can't be read ({error.strerror}); check the path.") from error
+    with file:
+        number = 0
+        for number, line in enumerate(file, start=1):
+            where = f"{path}, line {number}"
+            value = parse_json(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line, where)
+            if not isinstance(value, dict):
+                raise UserError(f"{where}: expected a JSON object {{…}}, found {type(value).__name__}.")
+            yield where, value
+    if not number:
+        raise UserError(f"{path} is empty; it needs one JSON object a line.")
+
+
+def parse_json(data: bytes, where: str) -> object:
+    """The value of one JSON text in UTF-8, or a UserError that begins with `where`."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{where}: not UTF-8 (byte {error.start + 1}); save the file in UTF-8.") from error
+    if not text.strip():
+        raise UserError(f"{where}: empty; remove it or write one JSON value there.")
+    try:
+        value = json.loads(text)
+        if "\\ud" in text.lower():  # an escaped half of a surrogate pair is JSON, but no character
+            json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{where}: not JSON ({error.msg}, line {error.lineno} column {error.colno} of it); mend it."
+        ) from error
+    except UnicodeEncodeError as error:
+        raise UserError(f"{where}: \\u{ord(error.object[error.start]):x} is half a character; remove it.") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: not readable as JSON ({error}); mend it.") from error
+    return value
+
+
+def write_jsonl(path: str | Path, rows: Iterable[Mapping]) -> int:
+    """Writes one object a line and returns how many. The file appears whole or not at all.
+
+    Raises:
+        UserError: the folder can't be written.
+    """
+    path = Path(path)
+    count = 0
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise UserError(f"{path} can't be written ({error.strerror}); choose another folder.") from error
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            for row in rows:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                count += 1
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return count
