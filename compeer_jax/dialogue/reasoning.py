@@ -1,0 +1,259 @@
+r"""Reasoned turns as text: what the model writes, and how it is read back.
+
+A format is a row of steps, each between its own tags, then the response:
+
+    <history>
+    What the seeker has gone through so far, in free text.
+    Stage: exploration
+    </history>
+    ...
+    <response>
+    What the seeker gets to see.
+    </response>
+
+A step may close with one labelled line, its values from the taxonomy; in Chinese it reads `阶段：探索`. Tags are the
+same in both languages. Free text may hold anything. Where it holds one of the format's own tags, `render` puts a
+backslash after the "<" and `parse` takes one away: `<history>` is written `<\history>`, and `<\history>` is written
+`<\\history>`. All other text is written as it is.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from compeer_jax.dialogue.taxonomy import (
+    EMOTIONS,
+    INTENSITIES,
+    SENTIMENTS,
+    STAGES,
+    STRATEGIES,
+    Category,
+    check_language,
+)
+from compeer_jax.errors import UserError
+
+RESPONSE = "response"
+_SIGNS = {"en": (": ", " ; "), "zh": ("：", "；")}  # between a label's title and value, and between labels
+
+
+@dataclass(frozen=True)
+class LabelSpec:
+    """A label that a step closes with: its key in `ReasonedTurn.labels`, and where its values come from."""
+
+    name: str
+    category: Category
+
+
+@dataclass(frozen=True)
+class StepSpec:
+    """One step of a format: its tag and the labels of its closing line, if any."""
+
+    tag: str
+    labels: tuple[LabelSpec, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReasonedTurn:
+    """A supporter's turn with the reasoning that led to it: what was found in a text, and what is wrong with it.
+
+    Attributes:
+        steps: tag -> the step's free text, without its labelled line and outer white space.
+        labels: label name -> canonical name in the taxonomy; only those that were recognised.
+        response: the reply that the seeker sees; "" when it is missing.
+        problems: one code for each thing wrong, none twice. Codes:
+            "missing:T" no opening tag of part T;         "repeated:T" more than one (the first counts);
+            "unclosed:T" no closing tag of T;             "unopened:T" a closing tag that closes nothing;
+            "nested:T" another part inside of T;          "empty:T" nothing in T but white space and labels;
+            "label:L" label L absent from its step's closing line, or not in the taxonomy;
+            "order" parts out of order;                   "extra_text" words outside of every part.
+    """
+
+    steps: Mapping[str, str]
+    labels: Mapping[str, str]
+    response: str = ""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def format_ok(self) -> bool:
+        """Whether every part and label is there, once and in order, with nothing else around."""
+        return not self.problems
+
+
+@dataclass(frozen=True)
+class ReasoningFormat:
+    """The steps that come before a response, as text with tags."""
+
+    name: str
+    steps: tuple[StepSpec, ...]
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of all parts in their order, the response last."""
+        return (*(step.tag for step in self.steps), RESPONSE)
+
+    @property
+    def labels(self) -> tuple[LabelSpec, ...]:
+        """The labels of all steps in their order."""
+        return tuple(label for step in self.steps for label in step.labels)
+
+    def render(self, turn: ReasonedTurn, language: str = "en") -> str:
+        """The text of a complete turn, labelled lines in `language`; outer white space of free texts is not kept.
+
+        For a turn without problems, with canonical labels and free texts without outer white space,
+        `parse(render(turn)) == turn`.
+
+        Raises:
+            UserError: for a step, a label or the response that is missing or empty, or a label not in the taxonomy.
+        """
+        colon, semicolon = _SIGNS[check_language(language)]
+        parts = []
+        for step in self.steps:
+            lines = [self._free_text(step.tag, turn.steps.get(step.tag, ""))]
+            labelled = [
+                f"{label.category.titles[language]}{colon}{self._value(turn, label, language)}" for label in step.labels
+            ]
+            lines += [semicolon.join(labelled)] if labelled else []
+            parts.append(f"<{step.tag}>\n" + "\n".join(lines) + f"\n</{step.tag}>")
+        parts.append(f"<{RESPONSE}>\n{self._free_text(RESPONSE, turn.response)}\n</{RESPONSE}>")
+        return "\n".join(parts)
+
+    def parse(self, text: str) -> ReasonedTurn:
+        """What `text` holds, in either language, and what is wrong with it. Never raises, whatever the text."""
+        tags = (match for match in self._tag.finditer(text) if not match["escape"])
+        sections, problems = _sections(text, tags)
+        steps: dict[str, str] = {}
+        labels: dict[str, str] = {}
+        for step in self.steps:
+            free_text, values = self._split_labels(step, sections.get(step.tag, ""))
+            if step.tag in sections:
+                steps[step.tag] = self._unescape(free_text)
+            if not free_text:
+                problems.append(f"empty:{step.tag}" if step.tag in sections else f"missing:{step.tag}")
+            for label in step.labels:
+                name = label.category.canonical(values.get(label.name, ""))
+                if name is None:
+                    problems.append(f"label:{label.name}")
+                else:
+                    labels[label.name] = name
+        response = self._unescape(sections.get(RESPONSE, "").strip())
+        if not response:
+            problems.append(f"empty:{RESPONSE}" if RESPONSE in sections else f"missing:{RESPONSE}")
+        if list(sections) != [tag for tag in self.tags if tag in sections]:
+            problems.append("order")
+        return ReasonedTurn(steps, labels, response, tuple(problems))
+
+    def _free_text(self, tag: str, text: str) -> str:
+        text = text.strip()
+        if not text:
+            raise UserError(f"a {self.name} turn cannot be written without a text for <{tag}>.")
+        return self._tag.sub(lambda match: "<\\" + match.group()[1:], text)
+
+    def _unescape(self, text: str) -> str:
+        return self._tag.sub(lambda match: "<" + match.group()[1:].removeprefix("\\"), text)
+
+    def _value(self, turn: ReasonedTurn, label: LabelSpec, language: str) -> str:
+        name = label.category.require(turn.labels.get(label.name), f"a {self.name} turn")
+        return label.category.display(name, language)
+
+    def _split_labels(self, step: StepSpec, section: str) -> tuple[str, dict[str, str]]:
+        """A step's free text and the raw values of its labels.
+
+        Labels are read from the end backwards, as long as each value stays on one line and no label comes twice, so
+        what looks like a label within the free text stays there.
+        """
+        section = section.strip()
+        values: dict[str, str] = {}
+        end = len(section)
+        titles = list(self._titles[step.tag].finditer(section)) if step.labels else []
+        for match in reversed(titles):
+            value = section[match.end() : end].strip()
+            if match.lastgroup in values or "\n" in value:
+                break
+            values[match.lastgroup] = value
+            end = match.start()
+        return section[:end].strip(), values
+
+    @cached_property
+    def _tag(self) -> re.Pattern:
+        """A tag of this format, opening or closing, plain or behind backslashes. Linear: no run matches two ways."""
+        names = "|".join(self.tags)
+        pattern = rf"<(?P<escape>\\*)[ \t]*(?P<close>/[ \t]*)?(?P<tag>{names})[ \t]*>"
+        return re.compile(pattern, re.IGNORECASE | re.ASCII)
+
+    @cached_property
+    def _titles(self) -> Mapping[str, re.Pattern]:
+        """For each step with labels: a title of one of them, in any language, bold or not, and its colon."""
+        return {step.tag: _titles(step.labels) for step in self.steps if step.labels}
+
+
+def _titles(labels: tuple[LabelSpec, ...]) -> re.Pattern:
+    groups = (f"(?P<{label.name}>{'|'.join(map(re.escape, label.category.titles.values()))})" for label in labels)
+    return re.compile(rf"(?<!\w)\*{{0,2}}(?:{'|'.join(groups)})\*{{0,2}}[^\S\n]*[:：]", re.IGNORECASE)
+
+
+def _sections(text: str, tags: Iterable[re.Match]) -> tuple[dict[str, str], list[str]]:
+    """One walk over `text`: the first section of each tag, in order of appearance, and the problems on the way.
+
+    A part ends at its closing tag, or where another part begins; a closing tag that closes nothing stays in the text.
+    """
+    sections: dict[str, str] = {}
+    problems: dict[str, None] = {}  # an ordered set
+    inside: str | None = None  # the part that is open
+    start = 0  # of what is being read, within or between parts
+    cut_short: set[str] = set()  # parts that ended because another began
+
+    def finish(end: int) -> None:
+        if inside is not None:
+            sections.setdefault(inside, text[start:end])
+        elif text[start:end].strip():
+            problems["extra_text"] = None
+
+    for match in tags:
+        tag, closes = match["tag"].lower(), match["close"] is not None
+        if closes and tag != inside:
+            if tag in cut_short:  # closed after all, so the other part was nested
+                cut_short.remove(tag)
+                problems.pop(f"unclosed:{tag}", None)
+                problems[f"nested:{tag}"] = None
+            else:
+                problems[f"unopened:{tag}"] = None
+            if inside is not None:
+                continue
+        finish(match.start())
+        if not closes:
+            if inside is not None:
+                problems[f"unclosed:{inside}"] = None
+                cut_short.add(inside)
+            if tag in sections:
+                problems[f"repeated:{tag}"] = None
+        inside, start = (None if closes else tag), match.end()
+    finish(len(text))
+    if inside is not None:
+        problems[f"unclosed:{inside}"] = None
+    return sections, list(problems)
+
+
+COMPEER = ReasoningFormat(
+    "compeer",
+    (
+        StepSpec("history", (LabelSpec("stage", STAGES),)),
+        StepSpec(
+            "emotion",
+            (LabelSpec("sentiment", SENTIMENTS), LabelSpec("emotion", EMOTIONS), LabelSpec("intensity", INTENSITIES)),
+        ),
+        StepSpec("strategy", (LabelSpec("strategy", STRATEGIES),)),
+    ),
+)
+
+CARE = ReasoningFormat(
+    "care",
+    (
+        StepSpec("context"),
+        StepSpec("cognition"),
+        StepSpec("emotion"),
+        StepSpec("plan", (LabelSpec("strategy", STRATEGIES),)),
+    ),
+)
+
+FORMATS: Mapping[str, ReasoningFormat] = {form.name: form for form in (COMPEER, CARE)}
