@@ -1,0 +1,21 @@
+"""The unified process-outcome reward: how the model reasoned, how it answered, and whether the form is kept."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+
+def unified_reward(
+    steps: Int[Array | np.ndarray, "B G 3"],
+    response: Int[Array | np.ndarray, "B G"],
+    format_ok: Bool[Array | np.ndarray, "B G"],
+) -> Float[Array, "B G"]:
+    """The sum of five scores of ±1, or 0 where the judge gave no verdict: −5 … +5.
+
+    Args:
+        steps: verdicts on the three reasoning steps: +1 right, −1 wrong or missing, 0 none.
+        response: verdict on the answer: +1 better than the reference or similar, −1 otherwise, 0 none.
+        format_ok: every part of the output is there, once, in order, and the output came to its end: +1, else −1.
+    """
+    scores = jnp.asarray(steps, jnp.float32).sum(axis=-1) + jnp.asarray(response, jnp.float32)
+    return scores + jnp.where(jnp.asarray(format_ok), 1.0, -1.0)
