@@ -1,0 +1,111 @@
+"""What a model is told before a talk, and the talk as chat messages.
+
+Each prompt is a file `prompts/<name>.<language>.md`. Its first line names its version:
+
+    <!-- compeer, en, version 1 -->
+
+The words `$stages`, `$stage_names` and so on stand for the taxonomy's lists, with definitions and without, and
+`$conduct` for the rules of conduct and safety that all long prompts share, so that none of these is copied.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from string import Template
+
+from compeer_jax.dialogue.schema import Turn, merge_adjacent
+from compeer_jax.dialogue.taxonomy import (
+    EMOTIONS,
+    INTENSITIES,
+    SENTIMENTS,
+    STAGES,
+    STRATEGIES,
+    Language,
+    check_language,
+)
+from compeer_jax.errors import UserError, unknown
+
+PROMPTS = ("compeer", "care", "compeer_brief")
+_LISTS = {
+    "stage": STAGES,
+    "sentiment": SENTIMENTS,
+    "emotion": EMOTIONS,
+    "intensity": INTENSITIES,
+    "strategy": STRATEGIES,
+}
+_PLURALS = {"intensity": "intensities", "strategy": "strategies"}
+_COMMAS = {"en": ", ", "zh": "、"}
+_SITUATION = {"en": "The seeker's situation: ", "zh": "求助者的处境："}
+_CHAT_ROLES = {"seeker": "user", "supporter": "assistant"}
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A system prompt with its lists filled in. A changed text has a higher version."""
+
+    name: str
+    language: Language
+    version: int
+    text: str
+
+
+@cache
+def load_prompt(name: str, language: str) -> Prompt:
+    """The prompt `name` (one of `PROMPTS`) in `language`; UserError for an unknown name or language."""
+    if name not in PROMPTS:
+        raise unknown("prompt", name, PROMPTS)
+    check_language(language)
+    version, template = _read(name, language)
+    return Prompt(name, language, version, Template(template).substitute(_fields(language)).strip())
+
+
+def chat_messages(
+    history: Sequence[Turn], *, prompt: str, language: str, situation: str | None = None
+) -> list[dict[str, str]]:
+    """The talk so far as chat messages, ready for the supporter's next turn.
+
+    Args:
+        history: the turns so far; neighbours of one role are merged.
+        prompt: name of the system prompt, one of `PROMPTS`.
+        language: the prompt's language.
+        situation: what the seeker wrote of their situation before the talk, if it is to be shown.
+
+    Returns:
+        `{"role", "content"}` for the system, then `user` for the seeker's turns and `assistant` for the supporter's.
+
+    Raises:
+        UserError: if the history is empty or does not end with the seeker, or the prompt or language is unknown.
+    """
+    if not history:
+        raise UserError("the history is empty: a supporter can only answer after the seeker has spoken.")
+    if history[-1].role != "seeker":
+        raise UserError(
+            "the history ends with the supporter: leave out its last turn, so that it ends with the seeker."
+        )
+    system = load_prompt(prompt, language).text
+    if situation:
+        system += f"\n\n{_SITUATION[language]}{situation.strip()}"
+    turns, _ = merge_adjacent(history)
+    talk = [{"role": _CHAT_ROLES[turn.role], "content": turn.content} for turn in turns]
+    return [{"role": "system", "content": system}, *talk]
+
+
+def _fields(language: str) -> dict[str, str]:
+    """What the words with a dollar sign stand for."""
+    fields = {"conduct": _read("conduct", language)[1].strip()}
+    for kind, category in _LISTS.items():
+        fields[f"{kind}_names"] = _COMMAS[language].join(category.names(language))
+        fields[_PLURALS.get(kind, f"{kind}s")] = category.describe(language)
+    return fields
+
+
+def _read(name: str, language: str) -> tuple[int, str]:
+    """A prompt file's version and its text, not yet filled in."""
+    text = resources.files(__package__).joinpath("prompts", f"{name}.{language}.md").read_text(encoding="utf-8")
+    header, _, body = text.partition("\n")
+    match = re.fullmatch(rf"<!-- {name}, {language}, version (\d+) -->", header.strip())
+    if match is None:
+        raise ValueError(f"prompts/{name}.{language}.md must begin with '<!-- {name}, {language}, version N -->'")
+    return int(match[1]), body
