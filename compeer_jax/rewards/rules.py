@@ -1,4 +1,4 @@
-"""The rule judge: verdicts from gold annotations, with no model. It knows labels and words, not whether a reply helps."""
+"""The rule judge: verdicts from gold annotations, without a model. It knows labels and words, not what helps."""
 
 import re
 from collections import Counter

@@ -1,0 +1,26 @@
+"""`compeer config show COMMAND ...`: the merged settings, as YAML that `--config` takes."""
+
+import importlib
+from collections.abc import Sequence
+
+from compeer_jax.cli.configure import merged_yaml
+from compeer_jax.errors import UserError, unknown
+
+CONFIGURED = ("init", "sft", "grpo", "eval", "quickstart")
+
+USAGE = f"usage: compeer config show {{{','.join(CONFIGURED)}}} [--config FILE.yaml] [--key value ...]"
+
+
+def run(arguments: Sequence[str]) -> None:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(f"{USAGE}\n\nPrints the settings a command would run with: defaults, then files, then the command line.")
+        return
+    if arguments[0] != "show":
+        raise unknown("config action", arguments[0], ["show"])
+    if len(arguments) < 2:
+        raise UserError(f"name a command: {USAGE}")
+    command, rest = arguments[1], arguments[2:]
+    if command not in CONFIGURED:
+        raise unknown("command", command, CONFIGURED)
+    module = importlib.import_module(f"compeer_jax.cli.{command}")
+    print(merged_yaml(module.CONFIG, rest, command=command, description=module.DESCRIPTION))

@@ -1,0 +1,94 @@
+"""Typed configs from YAML files and the command line; a mistake is one sentence."""
+
+import argparse
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from compeer_jax.errors import UserError, unknown
+
+Config = TypeVar("Config")
+
+
+def parse_config(config_class: type[Config], arguments: Sequence[str], *, command: str, description: str) -> Config:
+    """Builds `config_class` from its defaults, then `--config` files in order, then `--key value` overrides.
+
+    Raises:
+        UserError: unknown key (with the nearest one), wrong type, missing value, missing or malformed file.
+    """
+    return _parse(config_class, arguments, command, description)[0]
+
+
+def merged_yaml(config_class: type, arguments: Sequence[str], *, command: str, description: str) -> str:
+    """The merged config as YAML: what `compeer config show` prints."""
+    return _parse(config_class, arguments, command, description)[1]
+
+
+def config_dict(config: object) -> dict:
+    """A config as plain nested dictionaries, as it is written to `config.yaml`."""
+    return dataclasses.asdict(config)
+
+
+def _parse(config_class, arguments, command, description):
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(prog=f"compeer {command}", description=description, exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("--config", action="config", help="YAML file with any of the keys below; can be given twice")
+    parser.add_class_arguments(config_class)
+    _check_keys(config_class, arguments)
+    try:
+        namespace = parser.parse_args(list(arguments))
+        config = parser.instantiate(namespace)
+        text = parser.dump(namespace, skip_none=False)
+    except argparse.ArgumentError as error:
+        raise UserError(" ".join(f"{error.argument_name or ''} {error.message}".split()) + ".") from error
+    values = {name: value for name, value in vars(config).items() if name != "config"}
+    return config_class(**values), "\n".join(line for line in text.splitlines() if not line.startswith("config:"))
+
+
+def _check_keys(config_class: type, arguments: Sequence[str]) -> None:
+    """Raises for a key that the config has not, in a file or on the command line, before anything is parsed."""
+    import yaml
+
+    keys = list(_keys(config_class))
+    arguments = list(arguments)
+    for argument in arguments:
+        key = argument[2:].partition("=")[0] if argument.startswith("--") else ""
+        if key and key not in ("help", "config") and key not in keys:
+            raise unknown("config key", key, keys)
+    for path in _config_files(arguments):
+        try:
+            content = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except OSError as error:
+            raise UserError(f"config file {path} can't be read ({error.strerror}); check the path.") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UserError(f"config file {path} is not YAML: {' '.join(str(error).split())}.") from error
+        if not isinstance(content, dict):
+            raise UserError(f"config file {path} must hold keys and values, not a {type(content).__name__}.")
+        for key in _flatten(content):
+            if key not in keys:
+                raise unknown("config key", key, keys, where=str(path))
+
+
+def _config_files(arguments: list[str]) -> Iterator[str]:
+    for index, argument in enumerate(arguments):
+        if argument == "--config" and index + 1 < len(arguments):
+            yield arguments[index + 1]
+        elif argument.startswith("--config="):
+            yield argument.partition("=")[2]
+
+
+def _keys(config_class: type, prefix: str = "") -> Iterator[str]:
+    for field in dataclasses.fields(config_class):
+        yield prefix + field.name
+        if dataclasses.is_dataclass(field.type):
+            yield from _keys(field.type, f"{prefix}{field.name}.")
+
+
+def _flatten(content: dict, prefix: str = "") -> Iterator[str]:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"

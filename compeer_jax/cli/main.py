@@ -1,0 +1,64 @@
+"""The `compeer` command. Each subcommand is a small module, imported only when it is asked for."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from compeer_jax import __version__
+from compeer_jax.errors import UserError, unknown
+
+COMMANDS = {
+    "quickstart": "train a small model on the bundled dialogues, SFT then GRPO, and print what it learned",
+    "init": "make a small random Qwen2.5-shaped model and a tokenizer from dialogues",
+    "sft": "supervised fine-tuning on reasoned answers",
+    "grpo": "reinforcement learning with a judge and redundancy-aware rewards",
+    "eval": "rate a model on held-out dialogues",
+    "export": "write a run's model as a Hugging Face directory",
+    "config": "show the merged settings of a command",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit status: 0, or 2 after a mistake of the user's, or 130 when interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    if arguments[0] == "--version":
+        print(f"compeer_jax {__version__}")
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    try:
+        if name not in COMMANDS:
+            raise unknown("command", name, COMMANDS)
+        command = importlib.import_module(f"compeer_jax.cli.{name}")
+        command.run(rest)
+    except UserError as error:
+        print(f"compeer {name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\ncompeer {name}: interrupted; the same command goes on from the last checkpoint.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def overview() -> str:
+    """The text of `compeer --help`."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name.ljust(width)}  {summary}" for name, summary in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: compeer COMMAND [--config FILE.yaml] [--key value ...]",
+            "",
+            "COMPEER for JAX: a language model that reasons in psychological steps and supports people in distress.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "`compeer COMMAND --help` lists a command's settings. Start with `compeer quickstart`.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""A model, rated on held-out dialogues."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import jax
+from flax import nnx
+
+from compeer_jax.data.chat import prompt_tokens
+from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.evaluation.policy_report import PolicyReport, policy_report
+from compeer_jax.generation.engine import Engine
+from compeer_jax.generation.sampling import SamplingConfig
+from compeer_jax.models.source import ModelConfig, load_model, model_directory
+from compeer_jax.models.tokenizer import load_tokenizer
+from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+from compeer_jax.rewards.completions import read_completions
+from compeer_jax.rewards.load import load_reward
+from compeer_jax.rewards.reward import Completion
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """Rates a model on held-out dialogues: format, labels, reward, redundancy, diversity.
+
+    Args:
+        split: which part of the dialogues.
+        records: use at most this many records, spread over the split (0: all).
+        group_size: outputs a prompt, for redundancy within a group.
+        judge: the reward to report, as `reward.judge` of grpo.
+        batch_size: prompts generated at once.
+        seed: seed of the sampling.
+    """
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    split: Literal["train", "valid", "test"] = "test"
+    records: int = 0
+    group_size: int = 4
+    judge: str = "rules"
+    batch_size: int = 16
+    seed: int = 0
+
+
+def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
+    """Samples `group_size` outputs for each record of the split and reports on them.
+
+    Raises:
+        UserError: anything in the settings, the data or the model that does not fit.
+    """
+    reward = load_reward(config.judge)
+    directory = model_directory(config.model.path)
+    tokenizer = load_tokenizer(directory)
+    records = spread(getattr(load_records(config.data), config.split), config.records)
+    settings = {"prompt": config.data.prompt, "max_tokens": config.data.max_prompt_tokens}
+    prompts = [prompt_tokens(tokenizer, record, overlong=config.data.overlong, **settings) for record in records]
+    mesh = make_mesh(config.mesh)
+    graphdef, params = nnx.split(load_model(config.model, mesh), nnx.Param)
+    stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    engine = Engine(graphdef, sampling=config.sampling, stop_ids=[stop], pad_id=tokenizer.pad_token_id)
+    key = jax.random.key(config.seed)
+    completions: list[Completion] = []
+    with jax.set_mesh(mesh):
+        for start in range(0, len(records), config.batch_size):
+            chosen, batch = records[start : start + config.batch_size], prompts[start : start + config.batch_size]
+            batch = batch + [batch[0]] * (config.batch_size - len(batch))  # one compiled shape for the last batch too
+            rollout = engine.generate(params, batch, jax.random.fold_in(key, start), config.group_size)
+            rollout = jax.tree.map(lambda rows, count=len(chosen): rows[: count * config.group_size], rollout)
+            completions += read_completions(rollout, chosen, tokenizer, config.data.reasoning)
+    return policy_report(completions, config.group_size, reward, tokenizer), completions
+
+
+def spread(records, count: int):
+    """`count` records at even distances (all, if 0 or too few), so that every part of the split is seen."""
+    if not count or count >= len(records):
+        return list(records)
+    return [records[index * len(records) // count] for index in range(count)]

@@ -1,0 +1,63 @@
+"""What a policy does on held-out dialogues: format, labels, reward, redundancy and diversity, in one row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from compeer_jax.evaluation.diversity import distinct_n
+from compeer_jax.rewards.encoders import encode_token_counts
+from compeer_jax.rewards.reward import Completion, RewardFunction
+from compeer_jax.rewards.rules import word_list
+from compeer_jax.rl.redundancy import cosine_redundancy
+
+
+@dataclass(frozen=True)
+class PolicyReport:
+    """Shares are in [0, 1] over all outputs; accuracies count an output without that label as wrong.
+
+    Attributes:
+        format: outputs with every part, once, in order, and with an end.
+        stage, emotion, strategy: outputs whose label is the gold one.
+        reward: mean reward before any reweighting.
+        in_group, history: mean s_in and s_hi of Eq. 6 on token counts, over groups of `group_size` sampled outputs.
+        distinct_1, distinct_2: over the words of all responses.
+        length: mean words a response.
+    """
+
+    format: float
+    stage: float
+    emotion: float
+    strategy: float
+    reward: float
+    in_group: float
+    history: float
+    distinct_1: float
+    distinct_2: float
+    length: float
+
+
+def policy_report(
+    completions: Sequence[Completion], group_size: int, reward: RewardFunction, tokenizer
+) -> PolicyReport:
+    """The report on N = B·G completions, those of one prompt standing together."""
+
+    def accuracy(label: str) -> float:
+        gold = [item.record.reference.labels.get(label) for item in completions]
+        said = [item.turn.labels.get(label) for item in completions]
+        return float(np.mean([a == b for a, b in zip(said, gold, strict=True)]))
+
+    words = [word_list(item.turn.response) for item in completions]
+    s_in, s_hi = cosine_redundancy(*encode_token_counts(completions, group_size, tokenizer))
+    return PolicyReport(
+        format=float(np.mean([item.format_ok for item in completions])),
+        stage=accuracy("stage"),
+        emotion=accuracy("emotion"),
+        strategy=accuracy("strategy"),
+        reward=float(reward(completions).total.mean()),
+        in_group=float(s_in.mean()),
+        history=float(s_hi.mean()),
+        distinct_1=distinct_n(words, 1),
+        distinct_2=distinct_n(words, 2),
+        length=float(np.mean([len(word) for word in words])),
+    )

@@ -1,0 +1,188 @@
+"""Every setting of a training run, typed. YAML files in `configs/` and the command line set them.
+
+Defaults are the paper's where it gives one (marked *paper*), else the PyTorch trainers'.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from compeer_jax.data.records import DataConfig
+from compeer_jax.errors import UserError
+from compeer_jax.generation.sampling import SamplingConfig
+from compeer_jax.models.source import ModelConfig
+from compeer_jax.parallel.mesh import MeshConfig
+from compeer_jax.training.optimizer import OptimizerConfig
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """When to save, and what to keep.
+
+    Args:
+        every: steps between checkpoints; the last step is always saved.
+        keep_last: how many of the newest to keep.
+        keep_best: how many of the best to keep, by the run's own measure (sft: valid loss; grpo: mean reward).
+        asynchronous: write while the next steps run.
+    """
+
+    every: int = 50
+    keep_last: int = 2
+    keep_best: int = 1
+    asynchronous: bool = True
+
+
+@dataclass(frozen=True)
+class SFTConfig:
+    """Supervised fine-tuning on (history, reasoned answer) records.
+
+    Args:
+        output: run folder; an interrupted run with the same settings goes on from its last checkpoint.
+        steps: optimiser steps.
+        batch_size: records an optimiser step.
+        gradient_accumulation: parts a batch is computed in, to save memory; the result is the same.
+        seed: seed of the shuffle.
+        eval_every: steps between passes over the valid split (0: only at the end).
+        eval_records: valid records a pass uses (0: all).
+        export: write the trained model to OUTPUT/model when done.
+    """
+
+    output: str
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-5))
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    steps: int = 1000
+    batch_size: int = 64
+    gradient_accumulation: int = 1
+    seed: int = 0
+    eval_every: int = 100
+    eval_records: int = 256
+    export: bool = True
+
+    def __post_init__(self):
+        require_positive(self, "steps", "batch_size", "gradient_accumulation")
+        require_divides(self, "gradient_accumulation", "batch_size", self.batch_size)
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """What is rewarded, and how redundancy counts (Eq. 5-7).
+
+    Args:
+        judge: "rules" (gold annotations), or the dotted path of a function (see compeer_jax/rewards/reward.py).
+        reweighting: divide rewards by redundancy, Eq. 5; off is the paper's UR variant, on its URP.
+        sign: "paper" divides negative rewards too, so that redundancy pays there; "aware" multiplies them.
+        alpha: largest weight of redundancy, Eq. 7 (paper: 0.5).
+        beta: length at which half of it is reached, Eq. 7 (paper: 5).
+        length_unit: unit of a response's length in Eq. 7.
+    """
+
+    judge: str = "rules"
+    reweighting: bool = True
+    sign: Literal["paper", "aware"] = "aware"
+    alpha: float = 0.5
+    beta: float = 5.0
+    length_unit: Literal["tokens", "words", "characters"] = "tokens"
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The policy loss, Eq. 2, and the advantages, Eq. 3.
+
+    Args:
+        ratio: importance ratio of each token, or of the sequence (GSPO).
+        clip_low: 1 - clip_low is the lower bound of the ratio.
+        clip_high: 1 + clip_high is the upper bound.
+        dual_clip: bound on the loss of negative advantages (off when not given).
+        kl_coefficient: weight of the KL to the start model (paper: no such term).
+        kl_estimator: estimator of that KL.
+        reduction: how tokens are averaged: TRL's grpo, dapo, dr_grpo in this order.
+        scale: what advantages are divided by: the group's std, the batch's, or nothing.
+        epsilon: added to that std.
+        mask_truncated: leave outputs without a stop token out of the loss.
+    """
+
+    ratio: Literal["token", "sequence"] = "token"
+    clip_low: float = 0.2
+    clip_high: float = 0.2
+    dual_clip: float | None = None
+    kl_coefficient: float = 0.0
+    kl_estimator: Literal["k3", "k1", "k2"] = "k3"
+    reduction: Literal["sequence_mean", "token_mean", "fixed_length"] = "sequence_mean"
+    scale: Literal["group", "batch", "none"] = "group"
+    epsilon: float = 1e-4
+    mask_truncated: bool = False
+
+
+@dataclass(frozen=True)
+class GRPOConfig:
+    """GRPO with a judge and redundancy-aware rewards.
+
+    Args:
+        output: run folder; an interrupted run with the same settings goes on from its last checkpoint.
+        steps: rollouts; each is followed by epochs_per_rollout x minibatches optimiser steps.
+        prompts_per_step: prompts of a rollout (paper: 32).
+        group_size: outputs a prompt (paper: 4); a step trains prompts_per_step x group_size outputs.
+        minibatches: optimiser steps a rollout is divided into.
+        epochs_per_rollout: passes over each rollout.
+        gradient_accumulation: parts a minibatch is computed in, to save memory; the result is the same.
+        seed: seed of the shuffle and of the sampling.
+        samples_every: steps between entries in samples.md.
+        export: write the trained model to OUTPUT/model when done.
+    """
+
+    output: str
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-6))
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    steps: int = 300
+    prompts_per_step: int = 32
+    group_size: int = 4
+    minibatches: int = 1
+    epochs_per_rollout: int = 1
+    gradient_accumulation: int = 1
+    seed: int = 0
+    samples_every: int = 10
+    export: bool = True
+
+    def __post_init__(self):
+        require_positive(
+            self,
+            "steps",
+            "prompts_per_step",
+            "group_size",
+            "minibatches",
+            "epochs_per_rollout",
+            "gradient_accumulation",
+        )
+        outputs = self.prompts_per_step * self.group_size
+        require_divides(self, "minibatches", "prompts_per_step x group_size", outputs)
+        require_divides(self, "gradient_accumulation", "the minibatch", outputs // self.minibatches)
+        if self.sampling.greedy:
+            raise UserError(
+                "sampling.temperature is 0, so all outputs of a group would be the same; take 1.0 for grpo."
+            )
+        if self.loss.ratio == "sequence" and self.loss.reduction == "fixed_length":
+            raise UserError(
+                "loss.reduction 'fixed_length' needs loss.ratio 'token'; take 'sequence_mean' with 'sequence'."
+            )
+
+
+def require_positive(config: object, *names: str) -> None:
+    """Raises UserError when a field of `config` is below 1."""
+    for name in names:
+        if getattr(config, name) < 1:
+            raise UserError(f"{name} is {getattr(config, name)}; it must be at least 1.")
+
+
+def require_divides(config: object, name: str, whole_name: str, whole: int) -> None:
+    """Raises UserError when field `name` of `config` does not divide `whole`."""
+    part = getattr(config, name)
+    if whole % part:
+        raise UserError(f"{name} is {part}, which does not divide {whole_name} = {whole}; take a divisor.")

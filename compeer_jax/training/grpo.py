@@ -1,0 +1,195 @@
+"""GRPO with a judge and redundancy-aware rewards: the loop of the paper's Figure 3, top to bottom."""
+
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from compeer_jax.data.batches import prompt_batches
+from compeer_jax.data.chat import prompt_tokens
+from compeer_jax.data.records import load_records
+from compeer_jax.data.silver import Record
+from compeer_jax.generation.engine import Engine, pad_left
+from compeer_jax.rewards.completions import read_completions
+from compeer_jax.rewards.encoders import encode_token_counts, response_lengths
+from compeer_jax.rewards.load import load_reward
+from compeer_jax.rewards.reward import reference_completion
+from compeer_jax.rl.reward_shaping import shape_rewards
+from compeer_jax.parallel.sharding import check_divides, place_batch
+from compeer_jax.training.config import GRPOConfig
+from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_logprobs, make_policy_loss
+from compeer_jax.training.run import open_run
+from compeer_jax.training.samples import log_rollout, write_samples
+from compeer_jax.training.update import make_update
+
+COMPLETION_MULTIPLE = 64  # completions are cut to the longest of the step, rounded up to this, before the update
+
+ROWS = "the outputs of a minibatch computed at once"
+
+
+def train_grpo(config: GRPOConfig) -> Path:
+    """Trains a policy; returns the run folder. A run that was interrupted goes on from its last checkpoint.
+
+    Raises:
+        UserError: anything in the settings, the data, the model or the reward that would stop the run later.
+    """
+    # All that can be wrong is found here, before anything is compiled.
+    format = config.data.reasoning
+    reward = load_reward(config.reward.judge)
+    run = open_run(config, "grpo", optimizer_steps=config.steps * config.epochs_per_rollout * config.minibatches)
+    outputs = config.prompts_per_step * config.group_size
+    rows = outputs // config.minibatches // config.gradient_accumulation
+    check_divides({ROWS: (rows,)}, {ROWS: ("batch",)}, run.mesh)
+    records = load_records(config.data)
+    run.say(records.summary)
+    run.say(
+        f"Each step: {config.prompts_per_step} prompts x {config.group_size} outputs = {outputs} outputs, "
+        f"{config.epochs_per_rollout * config.minibatches} update(s) of {outputs // config.minibatches} outputs."
+    )
+    tokenizer = run.tokenizer
+    prompts = {record.id: prompt_tokens(tokenizer, record, **run.chat_settings) for record in records.train}
+    batches = prompt_batches(records.train, batch_size=config.prompts_per_step, seed=config.seed)
+    reward([reference_completion(record, format) for record in records.train[: config.prompts_per_step]])
+
+    state, first_step = run.start(batches)
+    graphdef, temperature = run.graphdef, config.sampling.temperature
+    engine = Engine(graphdef, sampling=config.sampling, stop_ids=run.stop_ids, pad_id=run.pad_id)
+    update = make_update(
+        make_policy_loss(graphdef, config.loss, config.sampling),
+        run.optimizer,
+        parts=config.gradient_accumulation,
+        whole=count_whole,
+    )
+    logprobs = make_logprobs(graphdef, temperature, config.minibatches * config.gradient_accumulation)
+    reference_params = run.reference_params if config.loss.kl_coefficient else None
+    key = jax.random.key(config.seed)
+
+    for step in run.steps(first_step, config.steps):
+        clock = Clock()
+        step_key = jax.random.fold_in(key, step)
+        chosen: list[Record] = next(batches)
+
+        # 1. Roll out: G outputs o_1 … o_G of the current policy for each prompt.
+        batch_prompts = [prompts[record.id] for record in chosen]
+        rollout = jax.device_get(engine.generate(state.params, batch_prompts, step_key, config.group_size))
+        clock.lap("rollout")
+
+        # 2. Judge: each reasoning step, the response and the format.
+        completions = read_completions(rollout, chosen, tokenizer, format)
+        rewards = reward(completions)
+
+        # 3. Reweight by redundancy (Eq. 5-7), then normalise within each group (Eq. 3).
+        shaped = shape_rewards(
+            grouped(rewards.total, config.group_size),
+            *encode_token_counts(completions, config.group_size, tokenizer),
+            grouped(response_lengths(completions, config.reward.length_unit, tokenizer), config.group_size),
+            alpha=config.reward.alpha,
+            beta=config.reward.beta,
+            sign=config.reward.sign,
+            reweighting=config.reward.reweighting,
+            scale=config.loss.scale,
+            epsilon=config.loss.epsilon,
+        )
+        shaped = jax.device_get(shaped)
+        clock.lap("reward")
+
+        # 4. Update the policy (Eq. 2). Old log-probs are taken once, before the first update on these outputs.
+        batch = learner_batch(rollout, batch_prompts, shaped.advantages.reshape(-1), run.pad_id, config)
+        batch = place_batch(batch, run.mesh)
+        if config.epochs_per_rollout * config.minibatches > 1:
+            batch = batch._replace(old_logps=logprobs(state.params, batch))
+        if reference_params is not None:
+            batch = batch._replace(ref_logps=logprobs(reference_params, batch))
+        updates = []
+        for minibatch in shuffled_minibatches(batch, step_key, config):
+            state, metrics = update(state, minibatch)
+            updates.append(metrics)
+        updates = jax.device_get(updates)
+        clock.lap("update")
+
+        metrics = {name: float(np.mean([update[name] for update in updates])) for name in updates[0]}
+        metrics |= rollout_metrics(rollout, rewards, shaped) | clock.seconds()
+        metrics["learning_rate"] = run.learning_rate(int(state.step) - 1)
+        run.log(step, metrics, shown=("reward", "rewards/format/mean", "entropy", "grad_norm"))
+        log_rollout(run.folder, step, completions, rewards, shaped)
+        if step == 1 or step % config.samples_every == 0:
+            write_samples(run.folder, every=config.samples_every, last=step)
+        if step == first_step and len(updates) == 1:
+            run.say(
+                f"The loss prints {metrics['loss']:+.1e}: with one update a rollout the ratio is 1 and the advantages "
+                f"average 0, so it always prints about 0. It learns all the same: see grad_norm."
+            )
+        run.save(step, state, batches, metrics, last=step == config.steps)
+
+    return run.finish(state, export=config.export)
+
+
+def learner_batch(rollout, prompts, advantages, pad_id: int, config: GRPOConfig) -> PolicyBatch:
+    """The rollout as the learner wants it: prompts repeated for each output, completions cut to the longest."""
+    tokens, mask = pad_left(prompts, pad_id, multiple=COMPLETION_MULTIPLE)
+    longest = -(-int(rollout.mask.sum(axis=1).max()) // COMPLETION_MULTIPLE) * COMPLETION_MULTIPLE
+    columns = slice(0, min(longest, rollout.mask.shape[1]))
+    trained = rollout.mask & rollout.finished[:, None] if config.loss.mask_truncated else rollout.mask
+    return PolicyBatch(
+        prompts=tokens.repeat(config.group_size, axis=0),
+        prompt_mask=mask.repeat(config.group_size, axis=0),
+        completions=rollout.tokens[:, columns],
+        mask=rollout.mask[:, columns],
+        trained=trained[:, columns],
+        advantages=advantages,
+        sampler_logps=rollout.logps[:, columns],
+    )
+
+
+def shuffled_minibatches(batch: PolicyBatch, key, config: GRPOConfig):
+    """Yields the minibatches of every epoch; one minibatch is the batch itself, in its order."""
+    if config.minibatches == 1:
+        yield from [batch] * config.epochs_per_rollout
+        return
+    rows = batch.mask.shape[0]
+    for epoch in range(config.epochs_per_rollout):
+        order = jax.random.permutation(jax.random.fold_in(key, epoch), rows)
+        for part in order.reshape(config.minibatches, -1):
+            yield jax.tree.map(lambda array, part=part: array[part], batch)
+
+
+def grouped(values: np.ndarray, group_size: int) -> np.ndarray:
+    """[N] -> [B, G]."""
+    return np.asarray(values, np.float32).reshape(-1, group_size)
+
+
+def rollout_metrics(rollout, rewards, shaped) -> dict[str, float]:
+    """What a step's outputs were like; names as TRL's where the thing is the same."""
+    lengths = rollout.mask.sum(axis=1)
+    groups = grouped(rewards.total, shaped.advantages.shape[1])
+    deviation = groups.std(axis=1, ddof=1) if groups.shape[1] > 1 else np.zeros(len(groups))
+    metrics = {
+        "reward": rewards.total.mean(),
+        "reward_std": deviation.mean(),
+        "frac_reward_zero_std": np.mean(shaped.rewards.std(axis=1) < 1e-6),
+        "reward_reweighted": shaped.rewards.mean(),
+        "redundancy/in_group": shaped.s_in.mean(),
+        "redundancy/history": shaped.s_hi.mean(),
+        "redundancy/tau": shaped.tau.mean(),
+        "completions/mean_length": lengths.mean(),
+        "completions/max_length": lengths.max(),
+        "completions/clipped_ratio": np.mean(~rollout.finished),
+    }
+    metrics |= {f"rewards/{name}/mean": values.mean() for name, values in rewards.parts.items()}
+    return {name: float(value) for name, value in metrics.items()} | dict(rewards.diagnostics)
+
+
+class Clock:
+    """Wall time of a step's stages, in seconds."""
+
+    def __init__(self):
+        self.times: dict[str, float] = {}
+        self.last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.times[stage], self.last = now - self.last, now
+
+    def seconds(self) -> dict[str, float]:
+        return {f"time/{stage}": seconds for stage, seconds in self.times.items()}

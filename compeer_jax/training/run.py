@@ -1,0 +1,147 @@
+"""The edges of a training run: its folder, mesh, model, checkpoints, metrics and progress. The loops stay plain."""
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from flax import nnx
+
+from compeer_jax.models.source import load_model, model_directory
+from compeer_jax.models.tokenizer import load_tokenizer
+from compeer_jax.parallel.mesh import make_mesh
+from compeer_jax.training.checkpoints import Checkpoints
+from compeer_jax.training.config import GRPOConfig, SFTConfig
+from compeer_jax.training.curves import plot_curves
+from compeer_jax.training.export import keep_base
+from compeer_jax.training.metrics import MetricWriter, read_metrics
+from compeer_jax.training.optimizer import learning_rate_at, make_optimizer
+from compeer_jax.training.progress import Progress
+from compeer_jax.training.run_folder import RunFolder
+from compeer_jax.training.update import TrainState, init_state
+
+log = logging.getLogger(__name__)
+
+TURN_END = "<|im_end|>"
+
+
+def open_run(config: SFTConfig | GRPOConfig, kind: str, *, optimizer_steps: int) -> "Run":
+    """Makes or reopens the run folder, and finds the mesh and the tokenizer: all that is quick to check.
+
+    Args:
+        config: the settings of the run.
+        kind: "sft" or "grpo", for titles.
+        optimizer_steps: of the whole run; the learning-rate schedule ends there.
+    """
+    folder = RunFolder.open(config.output, dataclasses.asdict(config))
+    mesh = make_mesh(config.mesh)
+    tokenizer = load_tokenizer(model_directory(config.model.path))
+    return Run(config, kind, folder, mesh, tokenizer, optimizer_steps)
+
+
+class Run:
+    """One run of training.
+
+    Attributes:
+        config: its settings.
+        folder: its files.
+        mesh: where its arrays live.
+        tokenizer: of the model.
+        optimizer: an optax transformation.
+        graphdef: the model without its weights; there after `start`.
+        reference_params: the weights that the run started from; there after `start`.
+    """
+
+    def __init__(self, config, kind: str, folder: RunFolder, mesh, tokenizer, optimizer_steps: int):
+        self.config, self.kind, self.folder, self.mesh, self.tokenizer = config, kind, folder, mesh, tokenizer
+        self.optimizer_steps = optimizer_steps
+        self.optimizer = make_optimizer(config.optimizer, optimizer_steps)
+        self.pad_id = tokenizer.pad_token_id
+        self.stop_ids = (tokenizer.convert_tokens_to_ids(TURN_END),)
+        self.checkpoints: Checkpoints | None = None
+        self.progress: Progress | None = None
+        self.writer: MetricWriter | None = None
+
+    @property
+    def chat_settings(self) -> dict[str, Any]:
+        """How records become prompts: keyword arguments of `data.chat`."""
+        data = self.config.data
+        return {"prompt": data.prompt, "max_tokens": data.max_prompt_tokens, "overlong": data.overlong}
+
+    def start(self, batches) -> tuple[TrainState, int]:
+        """Loads the model, or the last checkpoint over it, and sets `batches` to where they were.
+
+        Returns:
+            The state, and the number of the next step, counted from 1.
+        """
+        config = self.config
+        model = load_model(config.model, self.mesh)
+        self.graphdef, self.reference_params = nnx.split(model, nnx.Param)
+        keeps_reference = isinstance(config, GRPOConfig) and config.loss.kl_coefficient
+        # The update gives its state's memory away, so weights to be kept need a copy of their own.
+        params = jax.tree.map(lambda x: x.copy(), self.reference_params) if keeps_reference else self.reference_params
+        keep_base(self.folder, model.config, self.tokenizer)
+        state = init_state(params, self.optimizer, self.mesh)
+        best = {"sft": ("eval/loss", "min"), "grpo": ("reward", "max")}[self.kind]
+        self.checkpoints = Checkpoints(
+            self.folder.checkpoints,
+            keep_last=config.checkpoint.keep_last,
+            keep_best=config.checkpoint.keep_best,
+            best_metric=best[0],
+            best_mode=best[1],
+            asynchronous=config.checkpoint.asynchronous,
+        )
+        restored = self.checkpoints.restore(state)
+        done = 0
+        if restored is not None:
+            done, state, position = restored
+            batches.set_state(position["batches"])
+            self.say(f"Going on after step {done}, from the checkpoint in {self.folder.checkpoints}.")
+        self.progress = Progress(total=config.steps, title=self.kind, done=done)
+        self.writer = MetricWriter(self.folder)
+        self.writer.rewind(done)
+        return state, done + 1
+
+    def steps(self, first: int, last: int) -> Iterator[int]:
+        """Step numbers first ... last, under the mesh, with a progress bar."""
+        with jax.set_mesh(self.mesh), self.progress:
+            yield from range(first, last + 1)
+
+    def learning_rate(self, update: int) -> float:
+        """The rate of optimiser step `update`, counted from 0."""
+        return float(learning_rate_at(self.config.optimizer, self.optimizer_steps, update))
+
+    def log(self, step: int, metrics: Mapping[str, float], shown: tuple[str, ...]) -> None:
+        """Writes a step's metrics; the bar shows those in `shown`."""
+        self.writer.write(step, metrics)
+        self.progress.update(step, {name: metrics[name] for name in shown if name in metrics})
+
+    def save(self, step: int, state: TrainState, batches, metrics: Mapping[str, float], *, last: bool) -> None:
+        """Saves a checkpoint when one is due, and redraws the curves."""
+        if last or step % self.config.checkpoint.every == 0:
+            position = {"batches": batches.get_state()}
+            self.checkpoints.save(step, state, position, dict(metrics))
+            self.draw_curves()
+
+    def finish(self, state: TrainState, *, export: bool) -> Path:
+        """Waits for what is still being written, and exports the model."""
+        self.checkpoints.wait()
+        self.checkpoints.close()
+        self.writer.close()
+        if export:
+            nnx.merge(self.graphdef, state.params).save_pretrained(self.folder.model, self.tokenizer)
+            self.say(f"The model is in {self.folder.model}.")
+        return self.folder.path
+
+    def draw_curves(self) -> None:
+        """Draws curves.png anew from metrics.jsonl."""
+        plot_curves(read_metrics(self.folder.metrics), self.folder.curves, f"{self.kind}: {self.folder.path.name}")
+
+    def say(self, line: str) -> None:
+        """One line to the person at the terminal."""
+        if self.progress is not None:
+            self.progress.say(line)
+        else:
+            log.info(line)

@@ -1,0 +1,88 @@
+"""Supervised fine-tuning on reasoned answers: the start of every policy."""
+
+import math
+from pathlib import Path
+
+import jax
+
+from compeer_jax.data.batches import pad_examples, sft_batches
+from compeer_jax.data.chat import Example, example_tokens
+from compeer_jax.data.records import load_records
+from compeer_jax.errors import UserError
+from compeer_jax.parallel.sharding import check_divides, place_batch
+from compeer_jax.training.config import SFTConfig
+from compeer_jax.training.run import open_run
+from compeer_jax.training.supervised_loss import count_trained, make_supervised_loss
+from compeer_jax.training.update import make_update
+
+LENGTH_MULTIPLE = 64
+
+ROWS = "the rows of a batch computed at once"
+
+
+def train_sft(config: SFTConfig) -> Path:
+    """Trains a model on the train split; returns the run folder. An interrupted run goes on from its last checkpoint.
+
+    Raises:
+        UserError: anything in the settings, the data or the model that would stop the run later.
+    """
+    run = open_run(config, "sft", optimizer_steps=config.steps)
+    check_divides({ROWS: (config.batch_size // config.gradient_accumulation,)}, {ROWS: ("batch",)}, run.mesh)
+    records = load_records(config.data)
+    run.say(records.summary)
+
+    def examples(split, name: str) -> list[Example]:
+        made = [
+            example_tokens(run.tokenizer, record, format=config.data.reasoning, **run.chat_settings) for record in split
+        ]
+        kept = [example for example in made if sum(example.loss_mask) <= config.data.max_answer_tokens]
+        if len(kept) < len(made):
+            run.say(f"{len(made) - len(kept)} of {len(made)} {name} answers are over data.max_answer_tokens: left out.")
+        if not kept:
+            raise UserError(
+                f"No {name} answer fits data.max_answer_tokens = {config.data.max_answer_tokens}; raise it."
+            )
+        return kept
+
+    train, valid = examples(records.train, "train"), examples(records.valid, "valid")
+    valid = valid[: config.eval_records or None]
+    answer_length = round_up(max(int(sum(example.loss_mask)) for example in train + valid))
+    length = round_up(max(len(example.tokens) for example in train + valid))
+    batches = sft_batches(train, batch_size=config.batch_size, length=length, pad_id=run.pad_id, seed=config.seed)
+
+    state, first_step = run.start(batches)
+    loss = make_supervised_loss(run.graphdef, answer_length)
+    update = make_update(loss, run.optimizer, parts=config.gradient_accumulation, whole=count_trained)
+    evaluate = jax.jit(lambda params, batch: loss(params, batch, count_trained(batch))[0])
+
+    def valid_loss(params) -> float:
+        """Mean negative log-likelihood a token of the valid answers."""
+        total = tokens = 0.0
+        for start in range(0, len(valid), config.batch_size):
+            rows = valid[start : start + config.batch_size]
+            padding = [Example([run.pad_id], [False])] * (config.batch_size - len(rows))
+            batch = pad_examples(rows + padding, length=length, pad_id=run.pad_id)
+            count = int(batch.loss_mask.sum())
+            total += float(evaluate(params, place_batch(batch, run.mesh))) * count
+            tokens += count
+        return total / tokens
+
+    for step in run.steps(first_step, config.steps):
+        batch = next(batches)
+        state, metrics = update(state, place_batch(batch, run.mesh))
+        metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        metrics["num_tokens"] = float(batch.segment_ids.sum())
+        metrics["learning_rate"] = run.learning_rate(step - 1)
+        last = step == config.steps
+        if last or (config.eval_every and step % config.eval_every == 0):
+            metrics["eval/loss"] = valid_loss(state.params)
+            metrics["eval/perplexity"] = math.exp(min(metrics["eval/loss"], 50))
+        run.log(step, metrics, shown=("loss", "eval/loss", "grad_norm"))
+        run.save(step, state, batches, metrics, last=last)
+
+    return run.finish(state, export=config.export)
+
+
+def round_up(length: int, multiple: int = LENGTH_MULTIPLE) -> int:
+    """The next multiple."""
+    return -(-length // multiple) * multiple

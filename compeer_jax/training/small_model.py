@@ -1,0 +1,80 @@
+"""A small random model and its tokenizer: a start for runs with nothing downloaded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flax import nnx
+
+from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.silver import Record
+from compeer_jax.data.small_tokenizer import train_tokenizer
+from compeer_jax.dialogue.prompts import load_prompt
+from compeer_jax.errors import UserError
+from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.qwen2 import Qwen2
+
+
+@dataclass(frozen=True)
+class SmallModelConfig:
+    """A Qwen2.5-shaped model with random weights, and a SentencePiece tokenizer trained on the dialogues.
+
+    Args:
+        output: directory to write, in Hugging Face's layout.
+        data: the dialogues that the tokenizer learns from (their train split).
+        vocab_size: tokens.
+        hidden_size: width of the model.
+        layers: decoder layers.
+        heads: query heads.
+        kv_heads: key-value heads.
+        intermediate_size: width of the MLP.
+        context: longest sequence.
+        seed: seed of the weights.
+    """
+
+    output: str
+    data: DataConfig = field(default_factory=lambda: DataConfig(prompt="compeer_brief"))
+    vocab_size: int = 3072
+    hidden_size: int = 192
+    layers: int = 4
+    heads: int = 6
+    kv_heads: int = 2
+    intermediate_size: int = 512
+    context: int = 1024
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.hidden_size % self.heads or self.heads % self.kv_heads:
+            raise UserError(
+                f"heads {self.heads} must divide hidden_size {self.hidden_size}, and kv_heads {self.kv_heads} the heads."
+            )
+
+
+def make_small_model(config: SmallModelConfig) -> Path:
+    """Writes the model and its tokenizer; returns the directory."""
+    records = load_records(config.data).train
+    directory = Path(config.output)
+    tokenizer = train_tokenizer(training_texts(records, config.data), directory, vocab_size=config.vocab_size)
+    shape = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=config.hidden_size,
+        intermediate_size=config.intermediate_size,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        num_key_value_heads=config.kv_heads,
+        head_dim=config.hidden_size // config.heads,
+        max_position_embeddings=config.context,
+        tie_word_embeddings=True,
+    )
+    Qwen2(shape, rngs=nnx.Rngs(config.seed)).save_pretrained(directory, tokenizer)
+    return directory
+
+
+def training_texts(records: Sequence[Record], data: DataConfig) -> list[str]:
+    """All that a model on `records` will read or write: prompts, histories once, reasoned answers."""
+    languages = sorted({record.language for record in records})
+    texts = [load_prompt(data.prompt, language).text for language in languages]
+    longest = {record.id.rpartition("#")[0]: record for record in records}  # the last record holds the whole history
+    texts += [turn.content for record in longest.values() for turn in record.history]
+    texts += [data.reasoning.render(record.reference, record.language) for record in records]
+    return texts

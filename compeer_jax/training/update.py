@@ -1,0 +1,87 @@
+"""One optimiser step: gradients of a batch, part by part, then the update. Shared by SFT and GRPO."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, Int, PyTree
+
+from compeer_jax.parallel.sharding import replicated
+
+Batch = PyTree[Array]
+Loss = Callable[[PyTree, Batch, Any], tuple[Float[Array, ""], dict[str, Float[Array, ""]]]]
+
+
+class TrainState(NamedTuple):
+    """All that an optimiser step changes."""
+
+    params: PyTree
+    opt_state: PyTree
+    step: Int[Array, ""]
+
+
+def init_state(params: PyTree, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
+    """State at step 0; the optimiser's moments lie where their parameters lie."""
+    abstract = jax.eval_shape(optimizer.init, params)
+    shardings = optax.tree.map_params(
+        optimizer,
+        lambda _, param: param.sharding,
+        abstract,
+        params,
+        transform_non_params=lambda _: replicated(mesh),
+    )
+    opt_state = jax.jit(optimizer.init, out_shardings=shardings)(params)
+    return TrainState(params, opt_state, jax.device_put(jnp.zeros((), jnp.int32), replicated(mesh)))
+
+
+def make_update(
+    loss: Loss,
+    optimizer: optax.GradientTransformation,
+    *,
+    parts: int = 1,
+    whole: Callable[[Batch], Any] = lambda batch: None,
+) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, Float[Array, ""]]]]:
+    """The compiled optimiser step.
+
+    Args:
+        loss: `loss(params, part, whole(batch))` gives a part's share of the batch's loss, and shares of its metrics;
+            the shares of all parts add up to the value for the whole batch.
+        optimizer: an optax transformation; it sees the gradient of the whole batch, in float32.
+        parts: how many parts the batch is computed in, one after the other (gradient accumulation).
+        whole: what a part must know of the whole batch, such as its number of tokens.
+
+    Returns:
+        `update(state, batch) -> (state, metrics)`. The state given is donated. Metrics hold "loss", "grad_norm" (before
+        clipping) and what `loss` reports.
+    """
+
+    def update(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Float[Array, ""]]]:
+        context = whole(batch)
+        gradient = jax.value_and_grad(loss, has_aux=True)
+
+        def add_part(total, part):
+            return jax.tree.map(lambda a, b: a + b.astype(a.dtype), total, gradient(state.params, part, context)), None
+
+        if parts == 1:
+            (value, metrics), grads = gradient(state.params, batch, context)
+        else:
+            batch_parts = jax.tree.map(lambda rows: deal(rows, parts), batch)
+            first = jax.tree.map(lambda rows: rows[0], batch_parts)
+            shapes = jax.eval_shape(gradient, state.params, first, context)
+            zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.float32), shapes)
+            ((value, metrics), grads), _ = jax.lax.scan(add_part, zeros, batch_parts)
+
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), **metrics}
+        return TrainState(params, opt_state, state.step + 1), metrics
+
+    return jax.jit(update, donate_argnums=0)
+
+
+def deal(rows: Array, parts: int) -> Array:
+    """[N, ...] -> [parts, N / parts, ...], dealt like cards: each device keeps the rows that it holds."""
+    return rows.reshape(rows.shape[0] // parts, parts, *rows.shape[1:]).swapaxes(0, 1)
