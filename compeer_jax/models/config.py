@@ -229,10 +229,10 @@ class _Reader:
     values: Mapping[str, Any]
     where: str
 
-    def integer(self, name: str, *default: int | None) -> int:
+    def integer(self, name: str, *default: int | None) -> int | None:
         return self._read(name, default, "a whole number above 0", lambda x: type(x) is int and x > 0)
 
-    def positive(self, name: str, *default: float | None) -> float:
+    def positive(self, name: str, *default: float | None) -> float | None:
         value = self._read(
             name, default, "a number above 0", lambda x: type(x) in (int, float) and x > 0 and math.isfinite(x)
         )

@@ -241,7 +241,7 @@ class Qwen2(nnx.Module):
 
         config = Qwen2Config.from_json(directory)
         graphdef, params = abstract(config, dtype=dtype, param_dtype=param_dtype, scan_layers=scan_layers, remat=remat)
-        return nnx.merge(graphdef, weights.load(directory, config, params, mesh=mesh))
+        return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh))
 
     def save_pretrained(self, directory: str | Path, tokenizer: Any = None, *, max_shard_size: int = 5 * 10**9) -> None:
         """Writes a directory that `transformers` loads unchanged; see `compeer_jax.models.weights.save`."""

@@ -1,0 +1,256 @@
+"""Weights in and out of Hugging Face directories, tensor by tensor.
+
+Reading asks the files for no more than one device's part of one tensor at a time, so host memory never holds the model.
+"""
+
+import json
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from compeer_jax.errors import UserError
+from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.hf_names import HFTensor, hf_tensors
+from compeer_jax.parallel.sharding import check_divides, shardings
+
+SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
+
+
+def load(directory: str | Path, abstract_params: nnx.State, *, mesh: jax.sharding.Mesh | None = None) -> nnx.State:
+    """Reads the weights of a Hugging Face directory into the tree of `abstract_params`.
+
+    Every file is opened, and every tensor's name and shape is checked, before the first is read.
+
+    Args:
+        directory: holds `model.safetensors`, or shards and `model.safetensors.index.json`.
+        abstract_params: the weights' shapes, types and axis names, from `qwen2.abstract`.
+        mesh: where to put them, by their axis names; None is the default device.
+
+    Raises:
+        UserError: a file is missing or damaged; a tensor is missing, too many, or of another shape; the mesh does not
+            divide a tensor.
+    """
+    directory = Path(directory)
+    axes = jax.tree.map(lambda param: param.axes, abstract_params, is_leaf=_is_param)
+    places: dict[tuple, jax.sharding.Sharding] = {}
+    if mesh is not None:
+        check_divides(abstract_params, axes, mesh)
+        places = dict(nnx.to_flat_state(shardings(axes, mesh)))
+
+    parts = defaultdict(list)
+    for tensor in hf_tensors(abstract_params):
+        parts[tensor.path].append(tensor)
+    with _open_checkpoint(directory) as files:
+        _check_tensors(directory, files, [tensor for tensors in parts.values() for tensor in tensors])
+        loaded = []
+        for path, param in nnx.to_flat_state(abstract_params):
+            loaded.append((path, param.replace(_place(files, parts[path], param, places.get(path)))))
+    return nnx.from_flat_state(loaded)
+
+
+def save(
+    directory: str | Path,
+    config: Qwen2Config,
+    params: nnx.State,
+    tokenizer: Any = None,
+    *,
+    max_shard_size: int = 5 * 10**9,
+) -> None:
+    """Writes a directory that `transformers` loads unchanged; it appears whole or not at all.
+
+    Args:
+        directory: where. An empty directory, or an earlier model of this kind, is replaced.
+        config: the model's shape.
+        params: its weights, written in the type they have.
+        tokenizer: a `transformers` tokenizer to put beside them.
+        max_shard_size: bytes a file; more than that is split over several files and an index.
+
+    Raises:
+        UserError: the directory holds something that is no such model, or cannot be written.
+    """
+    directory = Path(directory).absolute()
+    _refuse_to_replace(directory)
+    temporary = directory.with_name(f".{directory.name}.writing")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        _write_configs(temporary, config, params, tokenizer)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(str(temporary))
+        _write_tensors(temporary, params, max_shard_size)
+        _move(temporary, directory)
+    except OSError as error:
+        raise UserError(
+            f"cannot write the model to {directory} ({error.strerror or error}): give a directory that can be written, "
+            "on a disk with room."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _place(
+    files: Mapping[str, Any], tensors: list[HFTensor], param: Any, sharding: jax.sharding.Sharding | None
+) -> jax.Array:
+    """One of our arrays (of one tensor, or of one a layer) on its devices, a device's part at a time."""
+
+    def read(index: tuple[slice, ...]) -> np.ndarray:
+        def read_one(tensor: HFTensor, inner: tuple[slice, ...]) -> np.ndarray:
+            return tensor.read(files[tensor.name].get_slice(tensor.name).__getitem__, inner).astype(param.dtype)
+
+        if tensors[0].layer is None:
+            return read_one(tensors[0], index)
+        return np.stack([read_one(tensor, index[1:]) for tensor in tensors[index[0]]])
+
+    if sharding is None:
+        return jnp.asarray(read((slice(None),) * len(param.shape)))
+    holders = defaultdict(list)
+    for device, index in sharding.addressable_devices_indices_map(param.shape).items():
+        holders[tuple((part.start, part.stop) for part in index)].append(device)
+    on_devices = []
+    for bounds, devices in holders.items():
+        part = read(tuple(slice(*pair) for pair in bounds))
+        on_devices += [jax.device_put(part, device) for device in devices]
+    return jax.make_array_from_single_device_arrays(param.shape, sharding, on_devices)
+
+
+@contextmanager
+def _open_checkpoint(directory: Path) -> Iterator[dict[str, Any]]:
+    """Opens all safetensors files of a directory; gives, for each tensor's name, the open file that holds it."""
+    with ExitStack() as stack:
+        if (directory / SINGLE_FILE).exists():
+            single = stack.enter_context(_open_safetensors(directory / SINGLE_FILE))
+            yield dict.fromkeys(single.keys(), single)
+            return
+        places = _read_index(directory)
+        opened = {name: stack.enter_context(_open_safetensors(directory / name)) for name in sorted({*places.values()})}
+        held = {name: set(file.keys()) for name, file in opened.items()}
+        for tensor, name in places.items():
+            if tensor not in held[name]:
+                raise UserError(f"{directory / INDEX_FILE} says that {tensor} is in {name}, but it is not there.")
+        yield {tensor: opened[name] for tensor, name in places.items()}
+
+
+def _read_index(directory: Path) -> dict[str, str]:
+    path = directory / INDEX_FILE
+    try:
+        places = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{directory} holds neither {SINGLE_FILE} nor {INDEX_FILE}: give a Hugging Face directory with weights in "
+            "safetensors."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is not a safetensors index ({error}): copy or download it again.") from error
+    is_index = isinstance(places, dict) and all(isinstance(x, str) and Path(x).name == x for x in places.values())
+    if not is_index:
+        raise UserError(f"{path}: weight_map must map tensor names to file names in the same directory.")
+    return places
+
+
+def _open_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        return safe_open(str(path), framework="np")
+    except FileNotFoundError as error:
+        raise UserError(f"the weights file {path} is missing: copy or download it again.") from error
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"the weights file {path} is damaged ({error}): copy or download it again.") from error
+
+
+def _check_tensors(directory: Path, files: Mapping[str, Any], expected: Iterable[HFTensor]) -> None:
+    names = set()
+    for tensor in expected:
+        names.add(tensor.name)
+        if tensor.name not in files:
+            raise UserError(f"{directory}: the tensor {tensor.name}, which config.json asks for, is missing.")
+        shape = tuple(files[tensor.name].get_slice(tensor.name).get_shape())
+        if shape != tensor.hf_shape:
+            raise UserError(
+                f"{directory}: the tensor {tensor.name} has shape {shape}, but config.json asks for {tensor.hf_shape}."
+            )
+    for name in sorted(files.keys() - names):
+        # A tied head stored once more, and buffers of old checkpoints: `transformers` passes over them too.
+        if name != "lm_head.weight" and not name.endswith("rotary_emb.inv_freq"):
+            raise UserError(f"{directory}: the tensor {name} has no place in the model that config.json describes.")
+
+
+def _write_configs(directory: Path, config: Qwen2Config, params: nnx.State, tokenizer: Any) -> None:
+    """config.json and generation_config.json; token ids that the config leaves open come from the tokenizer."""
+    values = config.to_hf() | {"torch_dtype": str(jax.tree.leaves(params)[0].dtype)}
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        if values[name] is None:
+            values[name] = getattr(tokenizer, name, None)
+    _write_json(directory / "config.json", values)
+    ids = {name: values[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    _write_json(directory / "generation_config.json", {name: i for name, i in ids.items() if i is not None})
+
+
+def _write_tensors(directory: Path, params: nnx.State, max_shard_size: int) -> None:
+    from safetensors.numpy import save_file
+
+    flat = dict(nnx.to_flat_state(params))
+    shards: list[list[HFTensor]] = [[]]
+    size = total = 0
+    for tensor in hf_tensors(params):
+        nbytes = int(np.prod(tensor.shape)) * flat[tensor.path].dtype.itemsize
+        if shards[-1] and size + nbytes > max_shard_size:
+            shards.append([])
+            size = 0
+        shards[-1].append(tensor)
+        size, total = size + nbytes, total + nbytes
+
+    places = {}
+    for number, shard in enumerate(shards, start=1):
+        name = SINGLE_FILE if len(shards) == 1 else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+        arrays = {}
+        for tensor in shard:
+            value = flat[tensor.path][...]
+            arrays[tensor.name] = tensor.to_hf(np.asarray(value if tensor.layer is None else value[tensor.layer]))
+            places[tensor.name] = name
+        save_file(arrays, directory / name, metadata={"format": "pt"})
+    if len(shards) > 1:
+        _write_json(directory / INDEX_FILE, {"metadata": {"total_size": total}, "weight_map": places})
+
+
+def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def _refuse_to_replace(directory: Path) -> None:
+    """Raises UserError unless the directory is absent, empty, or an earlier model and nothing else."""
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise UserError(f"{directory} is a file: give a directory for the model.")
+    inside = sorted(directory.iterdir())
+    kinds = (".json", ".safetensors", ".jinja", ".txt", ".model")
+    strange = [path.name for path in inside if path.is_dir() or path.suffix not in kinds]
+    if inside and (strange or not (directory / "config.json").exists()):
+        what = strange[0] if strange else inside[0].name
+        raise UserError(f"{directory} holds {what!r}, so it is no model to replace: give a new or empty directory.")
+
+
+def _move(temporary: Path, directory: Path) -> None:
+    """Puts the finished directory in its place; an old one steps aside first, and is then removed."""
+    if not directory.exists():
+        os.replace(temporary, directory)
+        return
+    old = directory.with_name(f".{directory.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    os.replace(directory, old)
+    os.replace(temporary, directory)
+    shutil.rmtree(old)
+
+
+def _is_param(leaf: Any) -> bool:
+    return isinstance(leaf, nnx.Variable)

@@ -1,0 +1,49 @@
+"""Tiny random Qwen2 models of transformers, and ours with the same weights: the ground of the parity tests."""
+
+import torch
+from transformers import Qwen2Config as TorchConfig
+from transformers import Qwen2ForCausalLM
+
+from compeer_jax.models.qwen2 import Qwen2
+
+YARN = {
+    "rope_type": "yarn",
+    "rope_theta": 1000.0,
+    "factor": 4.0,
+    "original_max_position_embeddings": 16,
+    "beta_fast": 4.0,
+}
+VARIANTS = {
+    "tied": {"tie_word_embeddings": True},
+    "untied": {"tie_word_embeddings": False},
+    "wide_heads": {"head_dim": 12, "num_attention_heads": 3, "num_key_value_heads": 1},
+    "yarn": {"rope_parameters": YARN, "max_position_embeddings": 64},
+}
+
+
+def torch_model(seed: int = 0, **changes) -> Qwen2ForCausalLM:
+    """A float32 model whose every weight, bias and norm is random, so that no mistake hides behind a 0 or a 1."""
+    settings = {
+        "vocab_size": 64,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 128,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
+        "attn_implementation": "eager",
+    }
+    torch.manual_seed(seed)
+    model = Qwen2ForCausalLM(TorchConfig(**(settings | changes))).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            start = 1.0 if "norm" in name else 0.0
+            parameter.copy_(start + 0.2 * torch.randn_like(parameter))
+    return model
+
+
+def same_model(model: Qwen2ForCausalLM, directory, **options) -> Qwen2:
+    """Ours, read from the directory that transformers writes."""
+    model.save_pretrained(directory)
+    return Qwen2.from_pretrained(directory, **options)
