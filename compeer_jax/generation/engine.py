@@ -1,0 +1,96 @@
+"""Prompts of any length as Python lists: padded to a bucket, compiled once a bucket, generated."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Bool, Int, Key
+
+from compeer_jax.errors import UserError
+from compeer_jax.generation.rollout import Rollout, rollout
+from compeer_jax.generation.sampling import SamplingConfig
+
+
+class Engine:
+    """Generates with one model graph and whatever weights each call brings, e.g. those of the learner's last step.
+
+    Args:
+        graphdef: from `nnx.split(model)` or `compeer_jax.models.qwen2.abstract`.
+        sampling: how tokens are drawn, and how many at most.
+        stop_ids: tokens that end a completion.
+        pad_id: what fills prompts on the left and completions on the right.
+        prompt_multiple: prompts are padded to a multiple of this length. Each padded length compiles once for a number
+            of prompts and a group size; a smaller multiple computes less padding and compiles more often.
+    """
+
+    def __init__(
+        self,
+        graphdef: nnx.GraphDef,
+        *,
+        sampling: SamplingConfig,
+        stop_ids: Sequence[int],
+        pad_id: int,
+        prompt_multiple: int = 64,
+    ):
+        self.sampling = sampling
+        self.pad_id = pad_id
+        self.prompt_multiple = prompt_multiple
+        self.graphdef = graphdef
+        draw = partial(rollout, sampling=sampling, stop_ids=tuple(stop_ids), pad_id=pad_id)
+
+        @partial(jax.jit, static_argnames="group_size")
+        def generate(params, *inputs, group_size):
+            return draw(nnx.merge(graphdef, params), *inputs, group_size=group_size)
+
+        self._generate = generate
+
+    def generate(
+        self, params: nnx.State, prompts: Sequence[Sequence[int]], key: Key[Array, ""], group_size: int = 1
+    ) -> Rollout:
+        """Completions of every prompt, row b·G + g being the g-th of prompt b. See `rollout`.
+
+        Args:
+            params: the weights, from `nnx.split(model)`.
+            prompts: token ids of each prompt.
+            key: a fresh one for every call: the same key draws the same completions.
+            group_size: completions a prompt (G).
+
+        Raises:
+            UserError: no prompt, an empty one, or one that leaves no room for `max_new_tokens` in the model's context.
+        """
+        self._check(prompts, nnx.merge(self.graphdef, params).config.max_position_embeddings)
+        tokens, mask = pad_left(prompts, self.pad_id, self.prompt_multiple)
+        return self._generate(params, tokens, mask, key, group_size=group_size)
+
+    @property
+    def compilations(self) -> int:
+        """How many programs have been compiled so far."""
+        return self._generate._cache_size()
+
+    def _check(self, prompts: Sequence[Sequence[int]], context: int) -> None:
+        if len(prompts) == 0:
+            raise UserError("There is no prompt to generate from; give at least one.")
+        for index, prompt in enumerate(prompts):
+            if len(prompt) == 0:
+                raise UserError(f"Prompt {index} is empty; give it at least one token.")
+            if len(prompt) + self.sampling.max_new_tokens > context:
+                raise UserError(
+                    f"Prompt {index} has {len(prompt)} tokens, which with max_new_tokens = "
+                    f"{self.sampling.max_new_tokens} exceed the model's context of {context} "
+                    "(max_position_embeddings); shorten the prompt or lower max_new_tokens."
+                )
+
+
+def pad_left(
+    prompts: Sequence[Sequence[int]], pad_id: int, multiple: int = 1
+) -> tuple[Int[np.ndarray, "B P"], Bool[np.ndarray, "B P"]]:
+    """Prompts as one array, padded on the left to a multiple of `multiple`; and True where their tokens are."""
+    length = -(-max(map(len, prompts)) // multiple) * multiple
+    tokens = np.full((len(prompts), length), pad_id, np.int32)
+    mask = np.zeros(tokens.shape, bool)
+    for row, prompt in enumerate(prompts):
+        tokens[row, length - len(prompt) :] = prompt
+        mask[row, length - len(prompt) :] = True
+    return tokens, mask
