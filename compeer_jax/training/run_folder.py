@@ -103,6 +103,11 @@ class RunFolder:
         return self.path / "rollouts"
 
     @property
+    def base(self) -> Path:
+        """Config and tokenizer of the model that the run started from."""
+        return self.path / "base"
+
+    @property
     def model(self) -> Path:
         """The exported Hugging Face directory."""
         return self.path / "model"
