@@ -94,17 +94,6 @@ def test_tensorboard_gets_every_number_and_hides_what_was_rewound(folder):
     assert shown == {1: ("loss", 10.0), 2: ("loss", -1.0)}
 
 
-def test_the_console_sees_what_is_written(folder):
-    class Seen(list):
-        def update(self, step, metrics):
-            self.append((step, dict(metrics)))
-
-    seen = Seen()
-    with MetricWriter(folder, seen) as writer:
-        writer.write(1, {"loss": jnp.float32(2.0)})
-    assert seen == [(1, {"loss": 2.0})]
-
-
 def test_a_malformed_line_is_named(folder):
     folder.metrics.write_text('{"step": 1}\nnot json\n{"step": 3}\n')
     with pytest.raises(UserError, match=r"metrics\.jsonl, line 2: not a line of metrics"):

@@ -5,28 +5,21 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from compeer_jax.errors import UserError
 from compeer_jax.training.run_folder import RunFolder, replacing
 
 
-class Console(Protocol):
-    """What shows the numbers to a person, such as `progress.Progress`."""
-
-    def update(self, step: int, metrics: Mapping[str, float]) -> None: ...
-
-
 class MetricWriter:
-    """Writes the metrics of each step to `metrics.jsonl`, to TensorBoard, and to the console.
+    """Writes the metrics of each step to `metrics.jsonl` and to TensorBoard.
 
     A line that a killed run left half-written is dropped when the writer opens. A run that goes on from a checkpoint
     calls `rewind` first, since steps after the checkpoint come again.
     """
 
-    def __init__(self, folder: RunFolder, console: Console | None = None):
+    def __init__(self, folder: RunFolder):
         self.folder = folder
-        self.console = console
         self._events = None
         self._file = None
         self._last = None
@@ -58,8 +51,6 @@ class MetricWriter:
             ) from error
         self._write_events(step, row)
         self._last = step
-        if self.console is not None:
-            self.console.update(step, row)
 
     def close(self) -> None:
         """Close the files; a later `write` opens them again."""
