@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compeer_jax.data.jsonl import parse_json, read_jsonl, write_jsonl
+from compeer_jax.data.jsonl import parse_json, read_jsonl, read_rows, write_jsonl
 from compeer_jax.errors import UserError
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
@@ -79,3 +79,24 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         write_jsonl(path, broken())
     assert path.read_text() == '{"a": 1}\n'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_array_and_lines_give_the_same_rows(tmp_path):
+    rows = [{"a": 1}, {"a": "二"}]
+    array, lines = tmp_path / "array.json", tmp_path / "lines.jsonl"
+    array.write_text("\ufeff\n " + json.dumps(rows, indent=1), encoding="utf-8")
+    write_jsonl(lines, rows)
+    assert [row for _, row in read_rows(array)] == [row for _, row in read_rows(lines)] == rows
+    assert read_rows(array)[1][0] == f"{array}, row 1"
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [("[]", "is an empty list"), ('[{"a": 1}, 2]', "row 1: expected a JSON object"), ('[{"a": 1}', "not JSON")],
+)
+def test_a_bad_array_is_named(tmp_path, text, said):
+    (tmp_path / "rows.json").write_text(text)
+    with pytest.raises(UserError, match=said):
+        read_rows(tmp_path / "rows.json")
+    with pytest.raises(UserError, match="can't be read"):
+        read_rows(tmp_path)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from compeer_jax.errors import UserError
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 
 def read_jsonl(path: str | Path) -> Iterator[tuple[str, dict]]:
     """Yields (where, object) for each line, `where` being a name for messages: "a.jsonl, line 3".
@@ -26,12 +28,35 @@ def read_jsonl(path: str | Path) -> Iterator[tuple[str, dict]]:
         number = 0
         for number, line in enumerate(file, start=1):
             where = f"{path}, line {number}"
-            value = parse_json(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line, where)
+            value = parse_json(line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line, where)
             if not isinstance(value, dict):
                 raise UserError(f"{where}: expected a JSON object {{…}}, found {type(value).__name__}.")
             yield where, value
     if not number:
         raise UserError(f"{path} is empty; it needs one JSON object a line.")
+
+
+def read_rows(path: str | Path) -> list[tuple[str, dict]]:
+    """The objects of a JSON array or of JSON lines, whichever the file holds, each with its place for messages.
+
+    Raises:
+        UserError: as `read_jsonl`, or the array is empty or holds something other than objects.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            is_array = file.read(4096).removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"[")
+        if not is_array:
+            return list(read_jsonl(path))
+        rows = parse_json(path.read_bytes().removeprefix(BYTE_ORDER_MARK), str(path))
+    except OSError as error:
+        raise UserError(f"{path} can't be read ({error.strerror}); check the path.") from error
+    if not rows:
+        raise UserError(f"{path} is an empty list; it needs at least one object.")
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise UserError(f"{path}, row {index}: expected a JSON object {{…}}, found {type(row).__name__}.")
+    return [(f"{path}, row {index}", row) for index, row in enumerate(rows)]
 
 
 def parse_json(data: bytes, where: str) -> object:

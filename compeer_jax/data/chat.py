@@ -1,0 +1,171 @@
+"""Dialogues as tokens, through the model's own chat template, and which of them the model learns to write.
+
+The templates of Qwen2.5 and of our small tokenizer write a message as <|im_start|>, its role, a line end, its content,
+<|im_end|>, a line end. As special tokens cut the text, messages can be tokenized one by one: the ids are those of the
+whole text, and dropping an old turn never changes the ids of the others. A prompt has the same ids in supervised
+training and in a rollout.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from compeer_jax.data.record import Record
+from compeer_jax.dialogue.prompts import chat_messages
+from compeer_jax.dialogue.reasoning import ReasoningFormat
+from compeer_jax.dialogue.schema import Dialogue, Turn, merge_adjacent
+from compeer_jax.errors import UserError, unknown
+
+Overlong = Literal["drop_oldest", "error"]
+
+TURN_START, TURN_END = "<|im_start|>", "<|im_end|>"
+ANSWER_HEADER = f"{TURN_START}assistant\n"
+
+
+class Example(NamedTuple):
+    """Tokens to learn from. `loss_mask` is True on the supporter's words and the <|im_end|> that closes them."""
+
+    tokens: Int[np.ndarray, " T"]
+    loss_mask: Bool[np.ndarray, " T"]
+
+
+def prompt_tokens(
+    tokenizer,
+    source: Record | Sequence[Turn],
+    *,
+    prompt: str,
+    max_tokens: int,
+    language: str | None = None,
+    overlong: Overlong = "drop_oldest",
+) -> list[int]:
+    """The ids of a talk so far, up to where the supporter's answer begins.
+
+    Args:
+        tokenizer: with a chat template as above.
+        source: a record, or the turns so far, the seeker's last.
+        prompt: name of the system prompt.
+        max_tokens: the most that may come out.
+        language: of the system prompt; a record's own by default.
+        overlong: for a longer talk, drop its oldest turns until it fits, or refuse it.
+
+    Raises:
+        UserError: naming the record, when it doesn't fit: even with the last seeker's turn alone, or as it is when
+            `overlong` is "error".
+    """
+    turns, where = (source.history, source.id) if isinstance(source, Record) else (source, "the talk")
+    language = language or (source.language if isinstance(source, Record) else "en")
+    messages = chat_messages(turns, prompt=prompt, language=language)
+    pieces = _tokenize(tokenizer, messages, answer_next=True)
+    return list(chain.from_iterable(_fit(pieces, max_tokens, overlong, where)))
+
+
+def answer_tokens(tokenizer, record: Record, format: ReasoningFormat) -> list[int]:
+    """The ids of the record's reference answer as the model should write it, <|im_end|> included."""
+    text = _defuse(tokenizer, format.render(record.reference, record.language))
+    return tokenizer(text + TURN_END, add_special_tokens=False)["input_ids"]
+
+
+def example_tokens(
+    tokenizer,
+    record: Record,
+    *,
+    format: ReasoningFormat,
+    prompt: str,
+    max_tokens: int,
+    max_prompt_tokens: int | None = None,
+    overlong: Overlong = "drop_oldest",
+) -> Example:
+    """A record's prompt and its reference answer; only the answer trains.
+
+    Args:
+        max_tokens: the most that prompt and answer may have together.
+        max_prompt_tokens: the most that the prompt may have, if that is less; give the rollout's, and the model
+            learns from the very prompts that it will be asked.
+
+    Raises:
+        UserError: naming the record, when it doesn't fit; see `prompt_tokens`.
+    """
+    answer = answer_tokens(tokenizer, record, format)
+    room = max_tokens - len(answer)
+    if room <= 0:
+        raise UserError(f"{record.id}: the answer has {len(answer)} tokens and leaves no room in {max_tokens}.")
+    room = min(room, max_prompt_tokens or room)
+    before = prompt_tokens(tokenizer, record, prompt=prompt, max_tokens=room, overlong=overlong)
+    return _example([(before, False), (answer, True)])
+
+
+def dialogue_example(
+    tokenizer, dialogue: Dialogue, *, prompt: str, max_tokens: int, overlong: Overlong = "drop_oldest"
+) -> Example:
+    """A plain dialogue up to the supporter's last turn; every supporter's turn trains.
+
+    Raises:
+        UserError: naming the dialogue, when no supporter's turn follows one of the seeker's, or it doesn't fit.
+    """
+    turns, _ = merge_adjacent(dialogue.turns)
+    if turns[-1].role == "seeker":
+        turns = turns[:-1]
+    if len(turns) < 2:
+        raise UserError(f"{dialogue.id}: no supporter's turn follows one of the seeker's; leave the dialogue out.")
+    messages = chat_messages(turns[:-1], prompt=prompt, language=dialogue.language)
+    messages += [{"role": "assistant", "content": turns[-1].content}]
+    pieces = _fit(_tokenize(tokenizer, messages), max_tokens, overlong, dialogue.id)
+    header = tokenizer(ANSWER_HEADER, add_special_tokens=False)["input_ids"]
+    end = tokenizer.convert_tokens_to_ids(TURN_END)
+    parts = []
+    for piece in pieces:
+        is_answer = piece[: len(header)] == header
+        start, stop = (len(header), piece.index(end) + 1) if is_answer else (0, 0)
+        parts += [(piece[:start], False), (piece[start:stop], True), (piece[stop:], False)]
+    return _example(parts[:-1])  # without the line end after the last <|im_end|>
+
+
+def _example(parts: Sequence[tuple[Sequence[int], bool]]) -> Example:
+    tokens = np.fromiter(chain.from_iterable(ids for ids, _ in parts), np.int32)
+    return Example(tokens, np.repeat([trains for _, trains in parts], [len(ids) for ids, _ in parts]))
+
+
+def _tokenize(tokenizer, messages: Sequence[Mapping[str, str]], answer_next: bool = False) -> list[list[int]]:
+    """The ids of each message in the chat template; with `answer_next`, those that open the answer come last."""
+    messages = [{**message, "content": _defuse(tokenizer, message["content"].strip())} for message in messages]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer_next)
+    pieces = re.split(f"(?={re.escape(TURN_START)})", text)
+    roles = [message["role"] for message in messages] + ["assistant"] * answer_next
+    if pieces[0] or [piece.split("\n")[0] for piece in pieces[1:]] != [TURN_START + role for role in roles]:
+        raise UserError(
+            f"the tokenizer's chat template doesn't write messages as {TURN_START}role …; use a Qwen2.5 one."
+        )
+    return tokenizer(pieces[1:], add_special_tokens=False)["input_ids"]
+
+
+def _fit(pieces: list[list[int]], max_tokens: int, overlong: Overlong, where: str) -> list[list[int]]:
+    """The pieces without the oldest turns: the first (the system's) and the last two always stay."""
+    if overlong not in ("drop_oldest", "error"):
+        raise unknown("way with overlong talks", overlong, ("drop_oldest", "error"))
+    excess = sum(map(len, pieces)) - max_tokens
+    if excess > 0 and overlong == "error":
+        raise UserError(
+            f"{where}: {max_tokens + excess} tokens, but at most {max_tokens} may be; raise it or cut the talk."
+        )
+    first = 1
+    while excess > 0 and first < len(pieces) - 2:
+        excess -= len(pieces[first])
+        first += 1
+    if excess > 0:
+        raise UserError(
+            f"{where}: even with the last exchange alone it has {max_tokens + excess} tokens, more than {max_tokens}; "
+            "raise that or take a shorter prompt."
+        )
+    return [pieces[0], *pieces[first:]]
+
+
+def _defuse(tokenizer, text: str) -> str:
+    """`text` with a space inside whatever would be read as a special token, so that nobody can end a turn by typing."""
+    if "<" not in text:
+        return text
+    special = "|".join(map(re.escape, tokenizer.all_special_tokens))
+    return re.sub(special, lambda match: match.group()[:1] + " " + match.group()[1:], text)

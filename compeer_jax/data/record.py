@@ -1,0 +1,104 @@
+"""A record: what was said so far, and one reasoned turn that may follow it, with gold labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from compeer_jax.dialogue.reasoning import FORMATS, ReasonedTurn
+from compeer_jax.dialogue.schema import Turn
+from compeer_jax.dialogue.taxonomy import check_language
+from compeer_jax.errors import UserError, unknown
+
+_LABELS = {label.name: label.category for format in FORMATS.values() for label in format.labels}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One prompt and its reference answer.
+
+    Attributes:
+        id: "<dialogue id>#<index of the supporter's turn>".
+        language: of the dialogue and of the reasoning.
+        source: "silver:<corpus>" for silver records.
+        licence: the corpus's.
+        situation: the seeker's own summary, if the corpus has one.
+        history: the turns so far; the last one is the seeker's.
+        reference: reasoning steps, their gold labels and the supporter's real reply.
+        problem_type: as the corpus calls it.
+    """
+
+    id: str
+    language: str
+    source: str
+    licence: str
+    situation: str | None
+    history: tuple[Turn, ...]
+    reference: ReasonedTurn
+    problem_type: str | None = None
+
+    @classmethod
+    def from_json(cls, obj: Mapping, where: str) -> "Record":
+        """The record that `obj` describes.
+
+        Raises:
+            UserError: naming `where` and the field, for anything missing, of the wrong type or unknown.
+        """
+        for name in obj:
+            if name not in cls.__dataclass_fields__:
+                raise unknown("field", name, cls.__dataclass_fields__, where)
+        history = obj.get("history")
+        if not isinstance(history, list) or not history:
+            raise UserError(f"{where}: field 'history' must be a list of at least one turn.")
+        turns = tuple(Turn.from_json(turn, f"{where}, turn {index}") for index, turn in enumerate(history))
+        if turns[-1].role != "seeker":
+            raise UserError(f"{where}: the history must end with the seeker's turn.")
+        return cls(
+            id=_text(obj, "id", where),
+            language=check_language(_text(obj, "language", where), where),
+            source=_text(obj, "source", where),
+            licence=_text(obj, "licence", where),
+            situation=_text(obj, "situation", where) if obj.get("situation") is not None else None,
+            history=turns,
+            reference=_reasoned_turn(obj.get("reference"), where),
+            problem_type=_text(obj, "problem_type", where) if obj.get("problem_type") is not None else None,
+        )
+
+    def to_json(self) -> dict:
+        """The JSON form, without what is not set."""
+        obj = {
+            "id": self.id,
+            "language": self.language,
+            "source": self.source,
+            "licence": self.licence,
+            "situation": self.situation,
+            "problem_type": self.problem_type,
+            "history": [turn.to_json() for turn in self.history],
+            "reference": {
+                "steps": dict(self.reference.steps),
+                "labels": dict(self.reference.labels),
+                "response": self.reference.response,
+            },
+        }
+        return {name: value for name, value in obj.items() if value is not None}
+
+
+def _reasoned_turn(obj: object, where: str) -> ReasonedTurn:
+    if not isinstance(obj, dict):
+        raise UserError(f"{where}: field 'reference' must be an object with steps, labels and response.")
+    steps, labels = obj.get("steps"), obj.get("labels")
+    if not isinstance(steps, dict) or not isinstance(labels, dict):
+        raise UserError(f"{where}: fields 'steps' and 'labels' of the reference must be objects.")
+    for name in labels:
+        if name not in _LABELS:
+            raise unknown("label", name, _LABELS, where)
+    return ReasonedTurn(
+        steps={tag: _text(steps, tag, where) for tag in steps},
+        labels={name: _LABELS[name].require(_text(labels, name, where), where) for name in labels},
+        response=_text(obj, "response", where),
+    )
+
+
+def _text(obj: Mapping, name: str, where: str) -> str:
+    value = obj.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"{where}: field {name!r} must be a string that is not empty.")
+    return value

@@ -1,0 +1,77 @@
+"""Train, validation and test dialogues: no dialogue is in two of them."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from compeer_jax.data.jsonl import parse_json
+from compeer_jax.dialogue.schema import Dialogue
+from compeer_jax.errors import UserError
+
+
+class DialogueSplits(NamedTuple):
+    """Dialogues to learn from, to choose by, and to report on, each in the order of the corpus."""
+
+    train: list[Dialogue]
+    valid: list[Dialogue]
+    test: list[Dialogue]
+
+
+def split_dialogues(
+    dialogues: Sequence[Dialogue], *, seed: int, fractions: tuple[float, float, float] = (0.7, 0.15, 0.15)
+) -> DialogueSplits:
+    """Splits at random by `seed`; each language of each source is split in the same `fractions`.
+
+    Raises:
+        UserError: fractions that are not positive or don't add up to 1, or a part that would be empty.
+    """
+    if min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise UserError(f"split fractions {fractions} must be positive and add up to 1.")
+    generator = np.random.default_rng(seed)
+    groups: dict[tuple[str, str], list[int]] = {}
+    for index, dialogue in enumerate(dialogues):
+        groups.setdefault((dialogue.source, dialogue.language), []).append(index)
+    parts: list[list[int]] = [[], [], []]
+    for _, group in sorted(groups.items()):
+        cuts = [round(len(group) * share) for share in accumulate(fractions[:2])]
+        for part, indices in zip(parts, np.split(generator.permutation(group), cuts), strict=True):
+            part += indices.tolist()
+    return _select(dialogues, parts, f"{len(dialogues)} dialogues")
+
+
+def read_split(path: str | Path, dialogues: Sequence[Dialogue]) -> DialogueSplits:
+    """The split that a JSON file gives as row numbers from 0: {"train": […], "valid": […], "test": […]}.
+
+    Raises:
+        UserError: the file can't be read, lacks a part, or holds a row that doesn't exist or is there twice.
+    """
+    path = Path(path)
+    try:
+        rows = parse_json(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UserError(f"{path} can't be read ({error.strerror}); check the path.") from error
+    parts = []
+    for name in DialogueSplits._fields:
+        part = rows.get(name) if isinstance(rows, dict) else None
+        if not isinstance(part, list) or not all(type(row) is int for row in part):
+            raise UserError(f"{path}: field {name!r} must be a list of row numbers.")
+        wrong = [row for row in part if not 0 <= row < len(dialogues)]
+        if wrong:
+            raise UserError(f"{path}: row {wrong[0]} in {name!r} is not among the {len(dialogues)} dialogues.")
+        parts.append(part)
+    seen: set[int] = set()
+    for row in (row for part in parts for row in part):
+        if row in seen:
+            raise UserError(f"{path}: row {row} is there twice; a dialogue can be in one part only.")
+        seen.add(row)
+    return _select(dialogues, parts, str(path))
+
+
+def _select(dialogues: Sequence[Dialogue], parts: Sequence[Sequence[int]], where: str) -> DialogueSplits:
+    for name, part in zip(DialogueSplits._fields, parts, strict=True):
+        if not part:
+            raise UserError(f"{where}: nothing is left for {name!r}; add dialogues or change the split.")
+    return DialogueSplits(*([dialogues[row] for row in sorted(part)] for part in parts))
