@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from compeer_jax.data.corpora import read_corpus
+from compeer_jax.data.quoting import quote_clause
 from compeer_jax.data.record import Record
 from compeer_jax.data.sample import sample_dialogues
 from compeer_jax.data.silver import LABEL_OF_STEP, corrupt, count_skipped, silver_records
-from compeer_jax.data.silver_text import StepWriter
 from compeer_jax.dialogue.reasoning import CARE, COMPEER
 from compeer_jax.dialogue.schema import Dialogue, Turn
 from compeer_jax.dialogue.taxonomy import EMOTIONS, STAGES, STRATEGIES
@@ -106,15 +108,31 @@ def test_every_turn_of_esconv_after_a_seekers_gives_a_record(shared_data):
         ("en", "Hi. I can't sleep before my exams! Help", "I can't sleep before my exams"),
         ("en", "But what should I do?", "what should I do?"),
         ("en", 'He said "go away"\nand left', "He said go away"),
+        (
+            "en",
+            "Not a plan. But the thought comes most nights now, and I'm too tired to argue.",
+            "the thought comes most nights now",
+        ),
         ("en", "one two three four five six seven eight nine ten", "one two three four five six seven eight nine..."),
+        ("en", "Yes. No", "Yes"),
         ("en", "...!?", "...!?"),
-        ("zh", "嗯，我最近总是睡不着。怎么办？", "我最近总是睡不着"),
+        ("zh", "嗯，我最近总是睡不着。怎么办？", "嗯，我最近总是睡不着"),
         ("zh", "……那我现在怎么跟她说？", "那我现在怎么跟她说？"),
+        ("zh", "她发上岸通知那天，我打了一串恭喜，然后把手机扣在桌上了。", "她发上岸通知那天"),
         ("zh", "一二三四五六七八九十一二三四五六七八", "一二三四五六七八九十一二三四五六…"),
     ],
 )
 def test_the_quote_is_a_clause_of_the_last_message(language, message, quote):
-    assert StepWriter(language, (Turn("seeker", message),), None).quote() == quote
+    assert quote_clause(message, language) == quote
+
+
+@given(st.text(min_size=1).filter(str.strip), st.sampled_from(["en", "zh"]))
+@example("!\n!", "en")
+def test_any_message_has_a_quote(message, language):
+    quote = quote_clause(message, language)
+    assert quote.strip()
+    assert "\n" not in quote
+    assert (len(quote.split()) if language == "en" else len(quote)) <= (9 if language == "en" else 17)
 
 
 @pytest.mark.parametrize("format", [COMPEER, CARE], ids=lambda format: format.name)

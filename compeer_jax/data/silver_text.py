@@ -1,24 +1,19 @@
 """The text of silver reasoning steps: templates of `silver_text.yaml`, filled for one place in one dialogue."""
 
 import functools
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 import yaml
 
+from compeer_jax.data.quoting import quote_clause
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import EMOTIONS
 
 Choose = Callable[[Sequence[str]], str]
 
-QUOTED_WORDS, QUOTED_CHARACTERS = 9, 16  # the longest quote, in English and in Chinese
 TOLD_WORDS, TOLD_CHARACTERS = 10, 12  # a seeker who has said less than this has told nothing yet
-
-_CLAUSE = {"en": re.compile(r"[^.!?;\n]+\??"), "zh": re.compile(r"[^。！？；，…—,.!?;\s]+[？?]?")}
-_LEADING = re.compile(r"^(and|but|so|or|because|then|well)\b[ ,]+", re.IGNORECASE)
-_QUOTES = str.maketrans("", "", '"“”«»「」')
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ class StepWriter:
             templates = texts["strategy"][labels["strategy"]]
         problem = self.problem()
         return choose(templates).format(
-            quote=self.quote(),
+            quote=quote_clause(self.history[-1].content, self.language),
             problem=problem,
             Problem=problem[:1].upper() + problem[1:],
             emotion=emotion,
@@ -70,26 +65,6 @@ class StepWriter:
         if known:
             return known[self.language]
         return name if name and self.language == "en" else _texts()[self.language]["no_problem"]
-
-    def quote(self) -> str:
-        """A clause of the seeker's last message: the longest that fits, the first of equals; or the start of one."""
-        message = self.history[-1].content.translate(_QUOTES)
-        clauses = [_LEADING.sub("", clause.strip(" ,:-")) for clause in _CLAUSE[self.language].findall(message)]
-        clauses = [clause for clause in clauses if clause] or [message.strip()[:QUOTED_CHARACTERS] or "..."]
-        fitting = [clause for clause in clauses if _size(clause, self.language) <= _limit(self.language)]
-        if fitting:
-            return max(fitting, key=lambda clause: _size(clause, self.language))
-        if self.language == "zh":
-            return clauses[-1][:QUOTED_CHARACTERS] + "…"
-        return " ".join(clauses[-1].split()[:QUOTED_WORDS]).rstrip(",:-") + "..."
-
-
-def _size(clause: str, language: str) -> int:
-    return len(clause.split()) if language == "en" else len(clause)
-
-
-def _limit(language: str) -> int:
-    return QUOTED_WORDS if language == "en" else QUOTED_CHARACTERS
 
 
 @functools.cache
