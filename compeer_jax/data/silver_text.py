@@ -44,11 +44,9 @@ class StepWriter:
             templates = texts["emotion"][labels["intensity"]] if painful else texts["pleasant"]
         else:
             templates = texts["strategy"][labels["strategy"]]
-        problem = self.problem()
         return choose(templates).format(
             quote=quote_clause(self.history[-1].content, self.language),
-            problem=problem,
-            Problem=problem[:1].upper() + problem[1:],
+            problem=self.problem(),
             emotion=emotion,
             Emotion=emotion[:1].upper() + emotion[1:],
         )
