@@ -21,9 +21,10 @@ def read(model: Qwen2, tokens, valid, cache: KVCache):
     return model.extend(tokens, cache, valid=valid)
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["unrolled", "scanned"])
+@pytest.fixture(scope="module", params=[(False, "full"), (True, "none")], ids=["unrolled", "scanned"])
 def model(request) -> Qwen2:
-    return Qwen2(CONFIG, rngs=nnx.Rngs(3), scan_layers=request.param)
+    scan_layers, remat = request.param
+    return Qwen2(CONFIG, rngs=nnx.Rngs(3), scan_layers=scan_layers, remat=remat)
 
 
 def read_in_pieces(model: Qwen2, tokens, valid, pieces, cache: KVCache):

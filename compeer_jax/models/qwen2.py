@@ -14,9 +14,11 @@ from flax import nnx
 from jaxtyping import Array, Bool, DTypeLike, Float, Int
 
 from compeer_jax.errors import unknown
+from compeer_jax.models import weights
 from compeer_jax.models.attention import Visibility, attend, causal_visibility, segment_positions
 from compeer_jax.models.cache import KVCache, empty_cache, repeat_rows
 from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.parameters import WeightMaker, param_axes
 from compeer_jax.models.rope import rotary_angles, rotate
 from compeer_jax.parallel.sharding import constrain
 
@@ -29,7 +31,7 @@ Angles = tuple[Float[Array, "N T half"], Float[Array, "N T half"]]
 class RMSNorm(nnx.Module):
     """x / √(mean(x²) + ε) · scale over the last dimension, computed in float32."""
 
-    def __init__(self, size: int, epsilon: float, make: "WeightMaker"):
+    def __init__(self, size: int, epsilon: float, make: WeightMaker):
         self.scale = make.ones((size,), ("embed",))
         self.epsilon = epsilon
 
@@ -46,7 +48,7 @@ class Projection(nnx.Module):
         self,
         shape: tuple[int, ...],
         axes: tuple[str, ...],
-        make: "WeightMaker",
+        make: WeightMaker,
         *,
         contract: int = 1,
         bias: bool = False,
@@ -63,7 +65,7 @@ class Projection(nnx.Module):
 class Attention(nnx.Module):
     """Grouped-query attention with biases on q, k and v."""
 
-    def __init__(self, config: Qwen2Config, make: "WeightMaker"):
+    def __init__(self, config: Qwen2Config, make: WeightMaker):
         d, h = config.hidden_size, config.head_dim
         q, k = config.num_attention_heads, config.num_key_value_heads
         self.query = Projection((d, q, h), ("embed", "heads", "head_dim"), make, bias=True)
@@ -96,7 +98,7 @@ class Attention(nnx.Module):
 class MLP(nnx.Module):
     """SwiGLU: down(silu(gate(x)) · up(x))."""
 
-    def __init__(self, config: Qwen2Config, make: "WeightMaker"):
+    def __init__(self, config: Qwen2Config, make: WeightMaker):
         d, f = config.hidden_size, config.intermediate_size
         self.gate = Projection((d, f), ("embed", "mlp"), make)
         self.up = Projection((d, f), ("embed", "mlp"), make)
@@ -109,7 +111,7 @@ class MLP(nnx.Module):
 class Layer(nnx.Module):
     """One decoder layer: attention, then the MLP, each on the normalised stream and added back to it."""
 
-    def __init__(self, config: Qwen2Config, make: "WeightMaker"):
+    def __init__(self, config: Qwen2Config, make: WeightMaker):
         self.attention_norm = RMSNorm(config.hidden_size, config.rms_norm_eps, make)
         self.attention = Attention(config, make)
         self.mlp_norm = RMSNorm(config.hidden_size, config.rms_norm_eps, make)
@@ -137,7 +139,8 @@ class Qwen2(nnx.Module):
     Args:
         config: the model's shape.
         rngs: the key of the random start (normal with `initializer_range`; biases 0, norms 1).
-        dtype: what activations and matrix products are computed in; norms, RoPE and softmax are float32 always.
+        dtype: what activations and matrix products are computed in; norms, RoPE and softmax are float32 always. (TPUs
+            and GPUs shorten float32 products unless `jax_default_matmul_precision` says "highest".)
         param_dtype: what the weights are kept in; they are cast to `dtype` where they are used.
         scan_layers: keep all layers in arrays [L, …] and loop over them, so that compile time does not grow with depth;
             otherwise each layer has its own arrays and code, which CPUs run faster.
@@ -237,16 +240,12 @@ class Qwen2(nnx.Module):
         remat: Remat = "none",
     ) -> "Qwen2":
         """Loads a Hugging Face directory; see `compeer_jax.models.weights.load`."""
-        from compeer_jax.models import weights
-
         config = Qwen2Config.from_json(directory)
         graphdef, params = abstract(config, dtype=dtype, param_dtype=param_dtype, scan_layers=scan_layers, remat=remat)
         return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh))
 
     def save_pretrained(self, directory: str | Path, tokenizer: Any = None, *, max_shard_size: int = 5 * 10**9) -> None:
         """Writes a directory that `transformers` loads unchanged; see `compeer_jax.models.weights.save`."""
-        from compeer_jax.models import weights
-
         weights.save(directory, self.config, nnx.state(self, nnx.Param), tokenizer, max_shard_size=max_shard_size)
 
     def _decode(
@@ -260,8 +259,8 @@ class Qwen2(nnx.Module):
         def run(layer, index, x, cache):
             return layer(x, angles, visibility, cache, index)
 
-        if self.remat != "none":
-            run = jax.checkpoint(run, policy=_REMAT_POLICIES[self.remat], static_argnums=() if self.scan_layers else 1)
+        if self.remat != "none" and cache is None:  # reading through a cache has no backward pass
+            run = jax.checkpoint(run, policy=_REMAT_POLICIES[self.remat], prevent_cse=not self.scan_layers)
 
         with jax.named_scope("layers"):
             if self.scan_layers:
@@ -286,35 +285,6 @@ def abstract(config: Qwen2Config, **options: Any) -> tuple[nnx.GraphDef, nnx.Sta
         options: the keyword arguments of `Qwen2`.
     """
     return nnx.split(nnx.eval_shape(lambda: Qwen2(config, rngs=nnx.Rngs(0), **options)))
-
-
-def param_axes(params: nnx.State) -> nnx.State:
-    """The logical axis names of every weight, in the weights' own tree."""
-    return jax.tree.map(lambda param: param.axes, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
-
-
-class WeightMaker:
-    """Makes weights that carry the names of their dimensions; `stacked`, one more leading dimension for the layers."""
-
-    def __init__(self, rngs: nnx.Rngs, dtype: jnp.dtype, deviation: float, layers: int | None = None):
-        self.rngs, self.dtype, self.deviation = rngs, dtype, deviation
-        self.lead = () if layers is None else (layers,)
-
-    def stacked(self, layers: int) -> "WeightMaker":
-        return WeightMaker(self.rngs, self.dtype, self.deviation, layers)
-
-    def normal(self, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
-        return self._param(jax.nn.initializers.normal(self.deviation), shape, axes)
-
-    def zeros(self, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
-        return self._param(jax.nn.initializers.zeros, shape, axes)
-
-    def ones(self, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
-        return self._param(jax.nn.initializers.ones, shape, axes)
-
-    def _param(self, initialise, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
-        value = initialise(self.rngs.params(), self.lead + shape, self.dtype)
-        return nnx.Param(value, axes=("layers",) * len(self.lead) + axes)
 
 
 _REMAT_POLICIES = {

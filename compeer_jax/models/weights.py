@@ -20,6 +20,7 @@ from flax import nnx
 from compeer_jax.errors import UserError
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.hf_names import HFTensor, hf_tensors
+from compeer_jax.models.parameters import param_axes
 from compeer_jax.parallel.sharding import check_divides, shardings
 
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
@@ -40,7 +41,7 @@ def load(directory: str | Path, abstract_params: nnx.State, *, mesh: jax.shardin
             divide a tensor.
     """
     directory = Path(directory)
-    axes = jax.tree.map(lambda param: param.axes, abstract_params, is_leaf=_is_param)
+    axes = param_axes(abstract_params)
     places: dict[tuple, jax.sharding.Sharding] = {}
     if mesh is not None:
         check_divides(abstract_params, axes, mesh)
@@ -250,7 +251,3 @@ def _move(temporary: Path, directory: Path) -> None:
     os.replace(directory, old)
     os.replace(temporary, directory)
     shutil.rmtree(old)
-
-
-def _is_param(leaf: Any) -> bool:
-    return isinstance(leaf, nnx.Variable)

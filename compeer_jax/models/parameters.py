@@ -1,0 +1,34 @@
+"""Weights that carry the logical names of their dimensions."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+
+def param_axes(params: nnx.State) -> nnx.State:
+    """The logical axis names of every weight, in the weights' own tree."""
+    return jax.tree.map(lambda param: param.axes, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+
+
+class WeightMaker:
+    """Makes weights that carry the names of their dimensions; `stacked`, one more leading dimension for the layers."""
+
+    def __init__(self, rngs: nnx.Rngs, dtype: jnp.dtype, deviation: float, layers: int | None = None):
+        self.rngs, self.dtype, self.deviation = rngs, dtype, deviation
+        self.lead = () if layers is None else (layers,)
+
+    def stacked(self, layers: int) -> "WeightMaker":
+        return WeightMaker(self.rngs, self.dtype, self.deviation, layers)
+
+    def normal(self, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
+        return self._param(jax.nn.initializers.normal(self.deviation), shape, axes)
+
+    def zeros(self, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
+        return self._param(jax.nn.initializers.zeros, shape, axes)
+
+    def ones(self, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
+        return self._param(jax.nn.initializers.ones, shape, axes)
+
+    def _param(self, initialise, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
+        value = initialise(self.rngs.params(), self.lead + shape, self.dtype)
+        return nnx.Param(value, axes=("layers",) * len(self.lead) + axes)
