@@ -130,8 +130,8 @@ def kl_divergence(
     With d = log π_ref − log π:
 
         k1 = −d               unbiased, noisy, of either sign
-        k2 = d² / 2           biased, ≥ 0; its gradient is an unbiased estimate of the divergence's
-        k3 = exp(d) − d − 1   unbiased, ≥ 0; what GRPO uses
+        k2 = d² / 2           biased, ≥ 0; the expectation of its gradient is that of KL(π ‖ π_ref)
+        k3 = exp(d) − d − 1   unbiased, ≥ 0; the expectation of its gradient is that of KL(π_ref ‖ π); what GRPO uses
 
     As a loss, k1 alone would do nothing: the expectation of its gradient, E[∇ log π], is 0. Here k1 has its own value
     and the gradient of k2.
