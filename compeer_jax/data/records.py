@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from compeer_jax.data.chat import prompt_tokens
 from compeer_jax.data.corpora import read_corpus
-from compeer_jax.data.silver import Record, silver_records
+from compeer_jax.data.record import Record
+from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
+from compeer_jax.data.silver import silver_records
 from compeer_jax.data.splits import DialogueSplits, read_split, split_dialogues
 from compeer_jax.dialogue.reasoning import FORMATS, ReasoningFormat
 from compeer_jax.errors import UserError
@@ -62,10 +65,7 @@ def load_records(config: DataConfig) -> Splits:
         UserError: the file is missing or malformed, or leaves a split without records.
     """
     dialogues, report = read_corpus(config.path)
-    if config.split:
-        splits = read_split(config.split, dialogues)
-    else:
-        splits = split_dialogues(dialogues, seed=config.split_seed)
+    splits = read_split(config.split, dialogues) if config.split else split_dialogues(dialogues, seed=config.split_seed)
     records = []
     for name, part in zip(DialogueSplits._fields, splits, strict=True):
         made = silver_records(part, format=config.reasoning, seed=config.silver_seed)
@@ -77,3 +77,10 @@ def load_records(config: DataConfig) -> Splits:
         records.append(made[: config.limit or None])
     counts = " / ".join(str(len(part)) for part in records)
     return Splits(*records, summary=f"{report}. Silver records, train / valid / test: {counts}.")
+
+
+def encode_prompts(records: Sequence[Record], tokenizer, config: DataConfig) -> dict[str, list[int]]:
+    """The prompt of each record by its id, as `config` wants prompts; see `chat.prompt_tokens`."""
+    settings = {"prompt": config.prompt, "max_tokens": config.max_prompt_tokens, "overlong": config.overlong}
+    tokenizer = RememberingTokenizer(tokenizer)
+    return {record.id: prompt_tokens(tokenizer, record, **settings) for record in records}

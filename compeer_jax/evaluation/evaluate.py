@@ -6,8 +6,7 @@ from typing import Literal
 import jax
 from flax import nnx
 
-from compeer_jax.data.chat import prompt_tokens
-from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.records import DataConfig, encode_prompts, load_records
 from compeer_jax.evaluation.policy_report import PolicyReport, policy_report
 from compeer_jax.generation.engine import Engine
 from compeer_jax.generation.sampling import SamplingConfig
@@ -54,8 +53,7 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     directory = model_directory(config.model.path)
     tokenizer = load_tokenizer(directory)
     records = spread(getattr(load_records(config.data), config.split), config.records)
-    settings = {"prompt": config.data.prompt, "max_tokens": config.data.max_prompt_tokens}
-    prompts = [prompt_tokens(tokenizer, record, overlong=config.data.overlong, **settings) for record in records]
+    prompts = encode_prompts(records, tokenizer, config.data)
     mesh = make_mesh(config.mesh)
     graphdef, params = nnx.split(load_model(config.model, mesh), nnx.Param)
     stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
@@ -64,11 +62,13 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     completions: list[Completion] = []
     with jax.set_mesh(mesh):
         for start in range(0, len(records), config.batch_size):
-            chosen, batch = records[start : start + config.batch_size], prompts[start : start + config.batch_size]
-            batch = batch + [batch[0]] * (config.batch_size - len(batch))  # one compiled shape for the last batch too
-            rollout = engine.generate(params, batch, jax.random.fold_in(key, start), config.group_size)
-            rollout = jax.tree.map(lambda rows, count=len(chosen): rows[: count * config.group_size], rollout)
-            completions += read_completions(rollout, chosen, tokenizer, config.data.reasoning)
+            chosen = records[start : start + config.batch_size]
+            # One compiled shape for the last batch too.
+            filled = chosen + chosen[:1] * (config.batch_size - len(chosen))
+            asked = [prompts[record.id] for record in filled]
+            rollout = engine.generate(params, asked, jax.random.fold_in(key, start), config.group_size)
+            drawn = read_completions(rollout, filled, tokenizer, config.data.reasoning)
+            completions += drawn[: len(chosen) * config.group_size]
     return policy_report(completions, config.group_size, reward, tokenizer), completions
 
 

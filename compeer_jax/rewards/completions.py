@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from compeer_jax.data.silver import Record
+from compeer_jax.data.record import Record
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.generation.rollout import Rollout
 from compeer_jax.rewards.reward import Completion

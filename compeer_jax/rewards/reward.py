@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from compeer_jax.data.silver import Record
+from compeer_jax.data.record import Record
 from compeer_jax.dialogue.reasoning import ReasonedTurn, ReasoningFormat
 
 

@@ -4,7 +4,6 @@ A run keeps the config and the tokenizer of the model that it started from under
 when that model is gone.
 """
 
-import dataclasses
 import json
 from pathlib import Path
 

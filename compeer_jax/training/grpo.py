@@ -7,16 +7,15 @@ import jax
 import numpy as np
 
 from compeer_jax.data.batches import prompt_batches
-from compeer_jax.data.chat import prompt_tokens
-from compeer_jax.data.records import load_records
-from compeer_jax.data.silver import Record
+from compeer_jax.data.record import Record
+from compeer_jax.data.records import encode_prompts, load_records
 from compeer_jax.generation.engine import Engine, pad_left
+from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.encoders import encode_token_counts, response_lengths
 from compeer_jax.rewards.load import load_reward
 from compeer_jax.rewards.reward import reference_completion
 from compeer_jax.rl.reward_shaping import shape_rewards
-from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.training.config import GRPOConfig
 from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_logprobs, make_policy_loss
 from compeer_jax.training.run import open_run
@@ -48,7 +47,7 @@ def train_grpo(config: GRPOConfig) -> Path:
         f"{config.epochs_per_rollout * config.minibatches} update(s) of {outputs // config.minibatches} outputs."
     )
     tokenizer = run.tokenizer
-    prompts = {record.id: prompt_tokens(tokenizer, record, **run.chat_settings) for record in records.train}
+    prompts = encode_prompts(records.train, tokenizer, config.data)
     batches = prompt_batches(records.train, batch_size=config.prompts_per_step, seed=config.seed)
     reward([reference_completion(record, format) for record in records.train[: config.prompts_per_step]])
 

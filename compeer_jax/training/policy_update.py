@@ -78,14 +78,16 @@ def make_policy_loss(graphdef: nnx.GraphDef, config: LossConfig, sampling: Sampl
             reduction=config.reduction,
             fixed_length=fixed_length,
         )
-        # A part's share of the batch: by tokens where the loss is a mean over tokens, else by rows.
-        rows = part.mask.shape[0] / whole["rows"]
-        tokens = part.trained.sum() / jnp.maximum(whole["trained"], 1)
-        share = tokens if config.reduction == "token_mean" else rows
+        # A part's share of the batch, for the loss and for the metrics that come with it: by what each is a mean over.
+        by_rows = part.mask.shape[0] / whole["rows"]
+        by_tokens = part.trained.sum() / jnp.maximum(whole["trained"], 1)
+        by_outputs = part.trained.any(axis=1).sum() / jnp.maximum(whole["outputs"], 1)
+        share = by_tokens if config.reduction == "token_mean" else by_rows
+        metrics_share = by_tokens if config.ratio == "token" else by_outputs
 
         existing = jnp.maximum(whole["tokens"], 1)
         gap = jnp.abs(jax.lax.stop_gradient(logps) - part.sampler_logps)
-        metrics = {name: number * share for name, number in metrics.items()}
+        metrics = {name: number * metrics_share for name, number in metrics.items()}
         metrics["entropy"] = jnp.where(part.mask, entropy, 0).sum() / existing
         metrics["sampling/logp_difference"] = jnp.where(part.mask, gap, 0).sum() / existing
         return value * share, jax.lax.stop_gradient(metrics)
@@ -93,9 +95,15 @@ def make_policy_loss(graphdef: nnx.GraphDef, config: LossConfig, sampling: Sampl
     return loss
 
 
-def count_whole(batch: PolicyBatch) -> dict[str, Float[Array, ""] | int]:
-    """What a part must know of the whole batch: rows, tokens, and tokens that train."""
-    return {"rows": batch.mask.shape[0], "tokens": batch.mask.sum(), "trained": batch.trained.sum()}
+def count_whole(batch: PolicyBatch) -> dict[str, Int[Array, ""] | int]:
+    """What a part must know of the whole batch: rows, tokens, tokens that train, and outputs that have such tokens."""
+    trained = batch.trained
+    return {
+        "rows": batch.mask.shape[0],
+        "tokens": batch.mask.sum(),
+        "trained": trained.sum(),
+        "outputs": trained.any(axis=1).sum(),
+    }
 
 
 def make_logprobs(graphdef: nnx.GraphDef, temperature: float, parts: int) -> Callable:

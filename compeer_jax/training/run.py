@@ -4,7 +4,6 @@ import dataclasses
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 from flax import nnx
@@ -63,12 +62,6 @@ class Run:
         self.checkpoints: Checkpoints | None = None
         self.progress: Progress | None = None
         self.writer: MetricWriter | None = None
-
-    @property
-    def chat_settings(self) -> dict[str, Any]:
-        """How records become prompts: keyword arguments of `data.chat`."""
-        data = self.config.data
-        return {"prompt": data.prompt, "max_tokens": data.max_prompt_tokens, "overlong": data.overlong}
 
     def start(self, batches) -> tuple[TrainState, int]:
         """Loads the model, or the last checkpoint over it, and sets `batches` to where they were.

@@ -1,13 +1,17 @@
 """Supervised fine-tuning on reasoned answers: the start of every policy."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
+import numpy as np
 
 from compeer_jax.data.batches import pad_examples, sft_batches
-from compeer_jax.data.chat import Example, example_tokens
+from compeer_jax.data.chat import Example, answer_tokens, example_tokens
+from compeer_jax.data.record import Record
 from compeer_jax.data.records import load_records
+from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
 from compeer_jax.errors import UserError
 from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.training.config import SFTConfig
@@ -31,18 +35,22 @@ def train_sft(config: SFTConfig) -> Path:
     records = load_records(config.data)
     run.say(records.summary)
 
-    def examples(split, name: str) -> list[Example]:
-        made = [
-            example_tokens(run.tokenizer, record, format=config.data.reasoning, **run.chat_settings) for record in split
-        ]
-        kept = [example for example in made if sum(example.loss_mask) <= config.data.max_answer_tokens]
-        if len(kept) < len(made):
-            run.say(f"{len(made) - len(kept)} of {len(made)} {name} answers are over data.max_answer_tokens: left out.")
+    def examples(split: Sequence[Record], name: str) -> list[Example]:
+        data, format = config.data, config.data.reasoning
+        kept = [x for x in split if len(answer_tokens(run.tokenizer, x, format)) <= data.max_answer_tokens]
+        if len(kept) < len(split):
+            run.say(f"{len(split) - len(kept)} of {len(split)} {name} answers exceed data.max_answer_tokens: left out.")
         if not kept:
             raise UserError(
-                f"No {name} answer fits data.max_answer_tokens = {config.data.max_answer_tokens}; raise it."
+                f"No {name} answer has at most data.max_answer_tokens = {data.max_answer_tokens}; raise it."
             )
-        return kept
+        lengths = {
+            "max_tokens": data.max_prompt_tokens + data.max_answer_tokens,
+            "max_prompt_tokens": data.max_prompt_tokens,
+        }
+        settings = {"format": format, "prompt": data.prompt, "overlong": data.overlong, **lengths}
+        tokenizer = RememberingTokenizer(run.tokenizer)
+        return [example_tokens(tokenizer, record, **settings) for record in kept]
 
     train, valid = examples(records.train, "train"), examples(records.valid, "valid")
     valid = valid[: config.eval_records or None]
@@ -60,7 +68,7 @@ def train_sft(config: SFTConfig) -> Path:
         total = tokens = 0.0
         for start in range(0, len(valid), config.batch_size):
             rows = valid[start : start + config.batch_size]
-            padding = [Example([run.pad_id], [False])] * (config.batch_size - len(rows))
+            padding = [Example(np.array([run.pad_id]), np.array([False]))] * (config.batch_size - len(rows))
             batch = pad_examples(rows + padding, length=length, pad_id=run.pad_id)
             count = int(batch.loss_mask.sum())
             total += float(evaluate(params, place_batch(batch, run.mesh))) * count

@@ -1,13 +1,14 @@
 """A small random model and its tokenizer: a start for runs with nothing downloaded."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from flax import nnx
 
+from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig, load_records
-from compeer_jax.data.silver import Record
 from compeer_jax.data.small_tokenizer import train_tokenizer
 from compeer_jax.dialogue.prompts import load_prompt
 from compeer_jax.errors import UserError
@@ -46,15 +47,15 @@ class SmallModelConfig:
     def __post_init__(self):
         if self.hidden_size % self.heads or self.heads % self.kv_heads:
             raise UserError(
-                f"heads {self.heads} must divide hidden_size {self.hidden_size}, and kv_heads {self.kv_heads} the heads."
+                f"heads {self.heads} must divide hidden_size {self.hidden_size}, and kv_heads {self.kv_heads} heads."
             )
 
 
 def make_small_model(config: SmallModelConfig) -> Path:
     """Writes the model and its tokenizer; returns the directory."""
     records = load_records(config.data).train
-    directory = Path(config.output)
-    tokenizer = train_tokenizer(training_texts(records, config.data), directory, vocab_size=config.vocab_size)
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer = train_tokenizer(training_texts(records, config.data), folder, vocab_size=config.vocab_size)
     shape = Qwen2Config(
         vocab_size=len(tokenizer),
         hidden_size=config.hidden_size,
@@ -66,8 +67,8 @@ def make_small_model(config: SmallModelConfig) -> Path:
         max_position_embeddings=config.context,
         tie_word_embeddings=True,
     )
-    Qwen2(shape, rngs=nnx.Rngs(config.seed)).save_pretrained(directory, tokenizer)
-    return directory
+    Qwen2(shape, rngs=nnx.Rngs(config.seed)).save_pretrained(config.output, tokenizer)
+    return Path(config.output)
 
 
 def training_texts(records: Sequence[Record], data: DataConfig) -> list[str]:

@@ -1,0 +1,144 @@
+"""`compeer quickstart`: a small model from nothing, SFT, GRPO without and with reweighting, and one table."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from compeer_jax.cli.configure import parse_config
+from compeer_jax.cli.terminal import show_log
+
+DESCRIPTION = "Trains a small model on the bundled dialogues: SFT, then GRPO without and with redundancy reweighting."
+
+
+@dataclass(frozen=True)
+class QuickstartConfig:
+    """The settings of the stages are in `sft_config` and `grpo_config`; here is what they share.
+
+    Args:
+        output: folder of all runs; a quickstart that was interrupted goes on there.
+        data: "sample" for the bundled dialogues, or a file such as ESConv.json.
+        split: JSON file with row numbers of train, valid and test (default: by seed).
+        model: Hugging Face directory to start from; by default a small random model and tokenizer are made.
+        sft_config: YAML file of `compeer sft`.
+        grpo_config: YAML file of `compeer grpo`.
+        sft_steps: optimiser steps of SFT (0: as in its file).
+        grpo_steps: steps of each GRPO run (0: as in its file).
+        eval_records: held-out prompts, four outputs each.
+        seed: seed of the small model's weights, of the order of the data and of the sampling.
+    """
+
+    output: str = "runs/quickstart"
+    data: str = "sample"
+    split: str = ""
+    model: str = ""
+    sft_config: str = "tiny_sft.yaml"
+    grpo_config: str = "tiny_grpo.yaml"
+    sft_steps: int = 0
+    grpo_steps: int = 0
+    eval_records: int = 64
+    seed: int = 0
+
+
+CONFIG = QuickstartConfig
+
+
+def run(arguments: Sequence[str]) -> None:
+    config = parse_config(CONFIG, arguments, command="quickstart", description=DESCRIPTION)
+    show_log()
+    quickstart(config)
+
+
+def quickstart(config: QuickstartConfig) -> Path:
+    """Runs all stages; returns the path of the report."""
+    from rich.console import Console
+
+    from compeer_jax.evaluation.report_table import markdown_table, terminal_table
+    from compeer_jax.training.config import GRPOConfig, SFTConfig
+    from compeer_jax.training.grpo import train_grpo
+    from compeer_jax.training.sft import train_sft
+    from compeer_jax.training.small_model import SmallModelConfig, make_small_model
+
+    console = Console()
+    output = Path(config.output).expanduser()
+    began = time.monotonic()
+
+    def stage(title: str) -> None:
+        console.rule(f"{title}  [dim]{time.monotonic() - began:.0f} s[/dim]", align="left")
+
+    shared = ["--data.path", config.data, "--data.split", config.split, "--seed", str(config.seed)]
+
+    def settings(config_class, file: str, command: str, *overrides: str):
+        arguments = ["--config", str(config_file(file)), *shared, *overrides]
+        return parse_config(config_class, arguments, command=command, description="")
+
+    sft_model = output / "sft" / "model"
+    start = Path(config.model) if config.model else output / "start"
+    sft = settings(SFTConfig, config.sft_config, "sft", "--output", str(output / "sft"), "--model.path", str(start))
+    sft = dataclasses.replace(sft, steps=config.sft_steps or sft.steps)
+
+    def grpo_settings(name: str, reweighting: bool) -> GRPOConfig:
+        overrides = ["--output", str(output / name), "--model.path", str(sft_model)]
+        grpo = settings(GRPOConfig, config.grpo_config, "grpo", *overrides)
+        reward = dataclasses.replace(grpo.reward, reweighting=reweighting)
+        return dataclasses.replace(grpo, reward=reward, steps=config.grpo_steps or grpo.steps)
+
+    runs = {"GRPO": grpo_settings("grpo", False), "GRPO, reweighted": grpo_settings("grpo_reweighted", True)}
+
+    if not config.model and not (start / "config.json").exists():
+        stage("A small random model and its tokenizer")
+        make_small_model(SmallModelConfig(output=str(start), data=sft.data, seed=config.seed))
+    stage("SFT")
+    train_sft(sft)
+    reports = {"SFT": rate(output / "sft", runs["GRPO"], config, stage)}
+    for name, grpo in runs.items():
+        stage(name)
+        train_grpo(grpo)
+        reports[name] = rate(Path(grpo.output), grpo, config, stage)
+
+    title = f"{config.eval_records} held-out prompts x 4 outputs, {config.data}, seed {config.seed} (silver labels)"
+    console.print()
+    console.print(terminal_table(reports, title))
+    report = output / "report.md"
+    report.write_text(f"{title}\n\n{markdown_table(reports)}\n", encoding="utf-8")
+    console.print(f"Done in {time.monotonic() - began:.0f} s. The table is in {report};")
+    console.print(
+        f"read {output / 'grpo_reweighted' / 'samples.md'} and look at {output / 'grpo_reweighted' / 'curves.png'}."
+    )
+    return report
+
+
+def rate(folder: Path, grpo, config: QuickstartConfig, stage):
+    """The report on the model of a run; read from `report.json` when it was made before."""
+    from compeer_jax.evaluation.evaluate import EvalConfig, evaluate
+    from compeer_jax.evaluation.policy_report import PolicyReport
+    from compeer_jax.training.run_folder import replacing
+
+    path = folder / "report.json"
+    if path.exists():
+        return PolicyReport(**json.loads(path.read_text(encoding="utf-8")))
+    stage(f"Rating {folder.name} on held-out dialogues")
+    report, _ = evaluate(
+        EvalConfig(
+            model=dataclasses.replace(grpo.model, path=str(folder / "model")),
+            data=grpo.data,
+            mesh=grpo.mesh,
+            sampling=grpo.sampling,
+            records=config.eval_records,
+            seed=config.seed,
+        )
+    )
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(dataclasses.asdict(report)), encoding="utf-8")
+    return report
+
+
+def config_file(name: str) -> Path:
+    """A YAML file by its path, or one of the project's own by its name."""
+    package = Path(__file__).parents[1]
+    for place in (Path(name), package / "configs" / name, package.parent / "configs" / name):
+        if place.is_file():
+            return place
+    return Path(name)  # the parser says what is wrong with it

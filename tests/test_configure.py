@@ -1,0 +1,132 @@
+"""Settings: defaults, files, overrides, and one sentence for every mistake, before any long work."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from compeer_jax.cli.config import run as config_command
+from compeer_jax.cli.configure import merged_yaml, parse_config
+from compeer_jax.cli.main import COMMANDS, main
+from compeer_jax.errors import UserError
+from compeer_jax.training.config import GRPOConfig, SFTConfig
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def parse(config_class, *arguments):
+    return parse_config(config_class, arguments, command="grpo", description="")
+
+
+def test_defaults_are_the_papers():
+    config = parse(GRPOConfig, "--output", "out")
+    assert (config.optimizer.learning_rate, config.group_size, config.prompts_per_step) == (1e-6, 4, 32)
+    assert (config.reward.alpha, config.reward.beta) == (0.5, 5.0)
+    assert (config.loss.ratio, config.loss.kl_coefficient, config.loss.epsilon) == ("token", 0.0, 1e-4)
+
+
+def test_the_command_line_wins_over_files_and_later_files_over_earlier_ones(tmp_path):
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text("output: a\nsteps: 1\nseed: 1\noptimizer: {learning_rate: 1.0e-3, warmup_steps: 7}\n")
+    second.write_text("seed: 2\noptimizer: {learning_rate: 1.0e-4}\n")
+    files = ["--config", str(first), "--config", str(second)]
+    config = parse(GRPOConfig, *files, "--steps", "9", "--loss.kl_coefficient", "0.1")
+    assert (config.output, config.steps, config.seed) == ("a", 9, 2)
+    assert (config.optimizer.learning_rate, config.optimizer.warmup_steps) == (1e-4, 7)
+    assert config.loss.kl_coefficient == 0.1
+
+
+@pytest.mark.parametrize("number", ["1e-5", "1.0e-5", "0.00001"])
+def test_every_way_to_write_a_small_number_is_read(tmp_path, number):
+    path = tmp_path / "c.yaml"
+    path.write_text(f"output: a\noptimizer: {{learning_rate: {number}}}\n")
+    assert parse(SFTConfig, "--config", str(path)).optimizer.learning_rate == 1e-5
+    assert parse(SFTConfig, "--output", "a", "--optimizer.learning_rate", number).optimizer.learning_rate == 1e-5
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_config_is_valid_and_shown_whole(path):
+    config_class = GRPOConfig if path.stem.endswith("grpo") else SFTConfig
+    text = merged_yaml(config_class, ["--config", str(path)], command="x", description="")
+    shown = yaml.safe_load(text)
+    assert parse(config_class, "--config", str(path)).output == shown["output"]
+    again = path.parent / path.name
+    assert shown["optimizer"]["learning_rate"] == yaml.safe_load(again.read_text())["optimizer"]["learning_rate"]
+
+
+def test_what_config_show_prints_gives_the_same_config_again(tmp_path, capsys):
+    config_command(["show", "grpo", "--config", str(CONFIGS / "tiny_grpo.yaml"), "--steps", "3"])
+    path = tmp_path / "shown.yaml"
+    path.write_text(capsys.readouterr().out)
+    expected = parse(GRPOConfig, "--config", str(CONFIGS / "tiny_grpo.yaml"), "--steps", "3")
+    assert parse(GRPOConfig, "--config", str(path)) == expected
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (
+            ["--optimizer.learning_rat", "1"],
+            r"unknown config key 'optimizer.learning_rat'; did you mean 'optimizer.lea",
+        ),
+        (["--steps", "many"], r"steps.*many"),
+        (["--loss.reduction", "mean"], r"loss.reduction"),
+        (["--steps", "0"], r"steps is 0; it must be at least 1"),
+        (["--minibatches", "3"], r"minibatches is 3, which does not divide prompts_per_step x group_size = 128"),
+        (["--sampling.temperature", "0"], r"temperature is 0"),
+        (["--config", "nowhere.yaml"], r"nowhere.yaml can't be read"),
+        (["--mesh.data", "0"], r"mesh.data is 0"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_sentence(arguments, sentence):
+    with pytest.raises(UserError, match=sentence) as error:
+        parse(GRPOConfig, "--output", "out", *arguments)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("output: a\nmesh: {dta: 4}\n", r"c.yaml: unknown config key 'mesh.dta'; did you mean 'mesh.data'"),
+        ("- a\n- b\n", r"must hold keys and values, not a list"),
+        ("output: [a\n", r"is not YAML"),
+        ("steps: 4\n", r"output"),
+    ],
+)
+def test_a_mistake_in_a_file_is_one_sentence(tmp_path, text, sentence):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=sentence) as error:
+        parse(GRPOConfig, "--config", str(path))
+    assert "\n" not in str(error.value)
+
+
+def test_the_command_says_mistakes_without_a_traceback(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "compeer_jax.cli.main",
+        "sft",
+        "--output",
+        str(tmp_path),
+        "--model.path",
+        "nowhere",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip().startswith("compeer sft: model 'nowhere' is no directory")
+    assert "Traceback" not in done.stderr
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy():
+    code = "import sys; from compeer_jax.cli.main import main; main(['--help']); assert 'jax' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(f"  {name} " in done.stdout for name in COMMANDS)
+
+
+def test_a_wrong_command_names_the_nearest(capsys):
+    assert main(["qickstart"]) == 2
+    assert "did you mean 'quickstart'" in capsys.readouterr().err

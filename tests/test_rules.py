@@ -1,0 +1,106 @@
+"""The rule judge against gold labels: each verdict for a reason that the test names."""
+
+import numpy as np
+import pytest
+
+from compeer_jax.data.record import Record
+from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
+from compeer_jax.dialogue.schema import Turn
+from compeer_jax.rewards.judge import judge_reward
+from compeer_jax.rewards.reward import Completion, reference_completion
+from compeer_jax.rewards.rules import RuleJudge, word_f1, word_list
+
+GOLD = {
+    "stage": "comforting",
+    "sentiment": "negative",
+    "emotion": "anxiety",
+    "intensity": "4",
+    "strategy": "Question",
+}
+
+
+def record(response="What worries you most about the exam on Friday?", **labels) -> Record:
+    reference = ReasonedTurn(
+        steps={"history": "An exam is near.", "emotion": "They are tense.", "strategy": "Ask."},
+        labels=GOLD | labels,
+        response=response,
+    )
+    return Record(
+        id="d#1",
+        language="en",
+        source="silver:test",
+        licence="Apache-2.0",
+        situation=None,
+        history=(Turn("seeker", "My exam is on Friday and I can't sleep."),),
+        reference=reference,
+    )
+
+
+def completion(truncated=False, response=None, **labels) -> Completion:
+    gold = record()
+    said = ReasonedTurn(gold.reference.steps, GOLD | labels, response or gold.reference.response)
+    text = COMPEER.render(said)
+    return Completion(gold, text, COMPEER.parse(text), truncated)
+
+
+def verdicts(item: Completion) -> list[int]:
+    result = RuleJudge()([item])
+    return [*result.steps[0].tolist(), int(result.response[0])]
+
+
+def test_the_reference_itself_gets_the_highest_reward():
+    rewards = judge_reward(RuleJudge())([reference_completion(record(), COMPEER)])
+    assert rewards.total.tolist() == [5.0]
+    assert {name: values.tolist() for name, values in rewards.parts.items()} == {
+        "history": [1],
+        "emotion": [1],
+        "strategy": [1],
+        "response": [1],
+        "format": [1],
+    }
+
+
+@pytest.mark.parametrize(
+    "changed, expected",
+    [
+        ({"stage": "action"}, [-1, 1, 1, 1]),
+        ({"emotion": "anger"}, [1, -1, 1, 1]),
+        ({"sentiment": "neutral"}, [1, -1, 1, 1]),
+        ({"intensity": "5"}, [1, 1, 1, 1]),
+        ({"intensity": "2"}, [1, -1, 1, 1]),
+        ({"strategy": "Information"}, [1, 1, -1, 1]),
+        ({"response": "Bananas ripen faster inside paper bags."}, [1, 1, 1, -1]),
+        ({"response": "My exam is on Friday and I can't sleep."}, [1, 1, 1, -1]),
+    ],
+)
+def test_a_changed_label_or_reply_costs_its_own_part_only(changed, expected):
+    assert verdicts(completion(**changed)) == expected
+
+
+def test_text_without_any_part_is_wrong_everywhere_and_costs_the_format():
+    item = Completion(record(), "I hear you.", COMPEER.parse("I hear you."))
+    rewards = judge_reward(RuleJudge())([item])
+    assert rewards.total.tolist() == [-5.0]
+
+
+def test_a_truncated_output_loses_the_format_part_even_when_all_parts_are_there():
+    whole, cut = judge_reward(RuleJudge())([completion(), completion(truncated=True)]).total
+    assert (whole, cut) == (5.0, 3.0)
+
+
+def test_rewards_of_a_batch_are_those_of_its_members_alone():
+    items = [completion(), completion(emotion="anger"), completion(truncated=True), completion(strategy="Others")]
+    reward = judge_reward(RuleJudge())
+    together = reward(items).total
+    np.testing.assert_array_equal(together, [reward([item]).total[0] for item in items])
+
+
+def test_chinese_words_are_characters_and_english_words_are_lower_cased():
+    assert word_list("你好，Anna's exam") == ["你", "好", "anna", "s", "exam"]
+
+
+def test_word_f1_has_its_closed_forms():
+    assert word_f1(["a", "b"], ["a", "b"]) == 1
+    assert word_f1(["a"], ["b"]) == 0
+    assert word_f1([], ["b"]) == 0
+    assert word_f1(["a", "a", "b"], ["a", "c"]) == pytest.approx(2 * 1 / 5)

@@ -1,0 +1,267 @@
+"""Whole runs of SFT and GRPO on a very small model: what they write, that they learn, and that nothing kills them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from compeer_jax.cli.configure import parse_config
+from compeer_jax.errors import UserError
+from compeer_jax.evaluation.evaluate import EvalConfig, evaluate
+from compeer_jax.training.config import GRPOConfig, SFTConfig
+from compeer_jax.training.export import export_run
+from compeer_jax.training.grpo import train_grpo
+from compeer_jax.training.metrics import read_metrics
+from compeer_jax.training.sft import train_sft
+from compeer_jax.training.small_model import SmallModelConfig, make_small_model
+
+COMMON = """
+model: {path: START, dtype: float32}
+data: {path: sample, prompt: compeer_brief, max_prompt_tokens: 192, max_answer_tokens: 192, limit: 24}
+optimizer: {learning_rate: 1.0e-2}
+"""
+SFT = COMMON + "steps: 6\nbatch_size: 8\neval_every: 3\neval_records: 8\ncheckpoint: {every: 2}\n"
+GRPO = COMMON + (
+    "sampling: {max_new_tokens: 8}\nsteps: 6\nprompts_per_step: 4\ngroup_size: 4\nsamples_every: 2\n"
+    "checkpoint: {every: 2}\n"
+)
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory) -> Path:
+    """A random model of one layer, and a tokenizer of 2,048 tokens."""
+    directory = tmp_path_factory.mktemp("start") / "model"
+    shape = {"hidden_size": 32, "layers": 1, "heads": 8, "kv_heads": 8, "intermediate_size": 32, "context": 512}
+    data = parse_config(SFTConfig, ["--output", "x", "--data.prompt", "compeer_brief"], command="", description="").data
+    return make_small_model(SmallModelConfig(output=str(directory), data=data, vocab_size=2048, **shape))
+
+
+@pytest.fixture
+def configure(tmp_path, start):
+    """`configure(GRPOConfig, "--steps", "3")`: the settings above with changes, each in a run folder of its own."""
+
+    def make(config_class, *changes: str, output: str = "run"):
+        path = tmp_path / f"{config_class.__name__}.yaml"
+        text = SFT if config_class is SFTConfig else GRPO
+        path.write_text(text.replace("START", str(start)))
+        arguments = ["--config", str(path), "--output", str(tmp_path / output), *changes]
+        return parse_config(config_class, arguments, command="", description="")
+
+    return make
+
+
+def weights(run: Path) -> dict[str, np.ndarray]:
+    return load_file(run / "model" / "model.safetensors")
+
+
+def assert_same_weights(one: Path, other: Path):
+    first, second = weights(one), weights(other)
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+# Rewards that a user might bring.
+
+
+def brevity(completions):
+    return [-float(len(completion.text)) for completion in completions]
+
+
+def constant(completions):
+    return [1.0] * len(completions)
+
+
+def not_a_number(completions):
+    return [float("nan")] * len(completions)
+
+
+# What a run writes
+
+
+def test_an_sft_run_lowers_the_loss_and_writes_all_that_it_promises(configure):
+    run = train_sft(configure(SFTConfig, "--steps", "12"))
+    metrics = read_metrics(run / "metrics.jsonl")
+    assert [row["step"] for row in metrics] == list(range(1, 13))
+    assert metrics[-1]["loss"] < metrics[0]["loss"] - 1
+    assert metrics[-1]["eval/loss"] < metrics[2]["eval/loss"]
+    for name in ("config.yaml", "curves.png", "model/config.json", "model/tokenizer.json"):
+        assert (run / name).stat().st_size > 0, name
+    assert list((run / "tb").iterdir())
+
+
+def test_a_grpo_run_writes_samples_rollouts_and_metrics_by_their_usual_names(configure):
+    run = train_grpo(configure(GRPOConfig, "--steps", "2"))
+    first, second = read_metrics(run / "metrics.jsonl")
+    expected = {
+        *("loss", "grad_norm", "learning_rate", "reward", "reward_std", "frac_reward_zero_std", "entropy"),
+        *("completions/mean_length", "completions/clipped_ratio", "sampling/logp_difference"),
+        *("redundancy/in_group", "redundancy/history", "redundancy/tau"),
+        *(f"rewards/{part}/mean" for part in ("history", "emotion", "strategy", "response", "format")),
+        *("time/rollout", "time/reward", "time/update"),
+    }
+    assert expected <= second.keys()
+    assert first["sampling/logp_difference"] < 1e-4
+    samples = (run / "samples.md").read_text()
+    assert samples.index("## Step 2") < samples.index("## Step 1")
+    rows = [json.loads(line) for line in (run / "rollouts" / "step_000002.jsonl").read_text().splitlines()]
+    assert len(rows) == 16
+    for row in rows:
+        assert row["reward"] == sum(row["parts"].values())
+    assert np.mean([row["reward"] for row in rows]) == pytest.approx(second["reward"])
+    advantages = np.array([row["advantage"] for row in rows]).reshape(4, 4)
+    np.testing.assert_allclose(advantages.sum(axis=1), 0, atol=1e-4)
+
+
+def test_the_loss_prints_zero_on_policy_while_the_gradient_does_not(configure, capsys):
+    run = train_grpo(configure(GRPOConfig, "--steps", "1", "--reward.judge", "test_training.brevity"))
+    row = read_metrics(run / "metrics.jsonl")[0]
+    assert abs(row["loss"]) < 1e-4
+    assert row["grad_norm"] > 1e-3
+    assert "always prints about 0" in capsys.readouterr().err.replace("\n", " ")
+
+
+# That it learns what is rewarded, and nothing else
+
+
+def test_grpo_raises_a_reward_of_the_users_own(configure):
+    changes = ("--steps", "25", "--prompts_per_step", "8", "--optimizer.learning_rate", "0.02")
+    run = train_grpo(configure(GRPOConfig, *changes, "--reward.judge", "test_training.brevity", "--export", "false"))
+    rewards = [row["reward"] for row in read_metrics(run / "metrics.jsonl")]
+    spread = np.std(rewards[:5])
+    assert np.mean(rewards[-5:]) > np.mean(rewards[:5]) + 3 * spread
+
+
+def test_equal_rewards_move_no_weight(configure, start):
+    run = train_grpo(configure(GRPOConfig, "--steps", "2", "--reward.judge", "test_training.constant"))
+    before, after = load_file(start / "model.safetensors"), weights(run)
+    for name in before:
+        np.testing.assert_array_equal(before[name], after[name], err_msg=name)
+    assert read_metrics(run / "metrics.jsonl")[0]["frac_reward_zero_std"] == 1
+
+
+def test_old_log_probs_stay_those_of_the_rollout_over_all_updates(configure):
+    """Were they taken anew for each minibatch, the ratio would stay 1 and nothing would ever be clipped."""
+    changes = ("--steps", "1", "--minibatches", "2", "--epochs_per_rollout", "3", "--optimizer.learning_rate", "0.05")
+    run = train_grpo(configure(GRPOConfig, *changes, "--reward.judge", "test_training.brevity", "--export", "false"))
+    row = read_metrics(run / "metrics.jsonl")[0]
+    assert row["clip_ratio"] > 0
+    assert abs(row["ratio"] - 1) > 1e-3
+
+
+def test_the_kl_term_is_zero_at_the_start_model_and_grows_as_the_policy_leaves_it(configure):
+    changes = ("--steps", "3", "--loss.kl_coefficient", "0.1", "--reward.judge", "test_training.brevity")
+    run = train_grpo(configure(GRPOConfig, *changes, "--export", "false"))
+    kl = [row["kl"] for row in read_metrics(run / "metrics.jsonl")]
+    assert kl[0] == pytest.approx(0, abs=1e-6)
+    assert kl[2] > 1e-4
+
+
+def test_a_whole_run_on_eight_devices_logs_the_losses_of_one(configure):
+    changes = ("--steps", "3", "--optimizer.learning_rate", "1e-3", "--export", "false")
+    one = train_grpo(configure(GRPOConfig, *changes, output="one"))
+    mesh = ("--mesh.data", "2", "--mesh.fsdp", "2", "--mesh.tensor", "2")
+    many = train_grpo(configure(GRPOConfig, *changes, *mesh, output="many"))
+    for a, b in zip(read_metrics(one / "metrics.jsonl"), read_metrics(many / "metrics.jsonl"), strict=True):
+        for name in ("reward", "grad_norm", "entropy", "completions/mean_length", "redundancy/in_group"):
+            assert a[name] == pytest.approx(b[name], rel=1e-3, abs=1e-5), name
+
+
+# That nothing is lost
+
+
+@pytest.mark.parametrize("command, text", [("sft", SFT), ("grpo", GRPO)])
+def test_a_run_killed_at_any_moment_goes_on_bit_for_bit(tmp_path, start, command, text):
+    config = tmp_path / "config.yaml"
+    config.write_text(text.replace("START", str(start)).replace("steps: 6", "steps: 12"))
+
+    def launch(name: str) -> subprocess.Popen:
+        arguments = [sys.executable, "-m", "compeer_jax.cli.main", command, "--config", config, "--output"]
+        return subprocess.Popen([*arguments, tmp_path / name], stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+
+    whole = launch("whole")
+    killed = launch("killed")
+    metrics = tmp_path / "killed" / "metrics.jsonl"
+    deadline = time.monotonic() + 240
+    while not metrics.exists() or metrics.read_text().count("\n") < 5:  # two checkpoints may be there, or in the making
+        assert killed.poll() is None, killed.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    resumed = launch("killed")
+    for process in (whole, resumed):
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors
+    assert_same_weights(tmp_path / "whole", tmp_path / "killed")
+    logs = [read_metrics(tmp_path / name / "metrics.jsonl") for name in ("whole", "killed")]
+    assert [row["step"] for row in logs[1]] == list(range(1, 13))
+    for a, b in zip(*logs, strict=True):
+        assert {k: v for k, v in a.items() if not k.startswith("time/")} == {
+            k: v for k, v in b.items() if not k.startswith("time/")
+        }
+
+
+def test_an_export_is_the_model_of_the_run_and_transformers_loads_it(configure, tmp_path):
+    torch = pytest.importorskip("torch")
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    run = train_sft(configure(SFTConfig))
+    assert export_run(run, tmp_path / "exported") == 6
+    exported = load_file(tmp_path / "exported" / "model.safetensors")
+    for name, array in weights(run).items():
+        np.testing.assert_array_equal(array, exported[name])
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "exported")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "exported", dtype=torch.float32)
+    ids = tokenizer.apply_chat_template([{"role": "user", "content": "你好 hello"}], return_tensors="pt")
+    assert torch.isfinite(model(**ids).logits).all()
+
+
+def test_an_evaluation_reports_shares_over_all_outputs(configure):
+    config = configure(GRPOConfig)
+    settings = EvalConfig(model=config.model, data=config.data, sampling=config.sampling, records=6, batch_size=4)
+    report, completions = evaluate(settings)
+    assert len(completions) == 24
+    assert report.format == 0  # eight random tokens are no answer
+    assert report.reward == -5
+    assert 0 <= report.distinct_1 <= 1
+
+
+# Mistakes, said before any long work
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        (("--reward.judge", "test_training.not_a_number"), "returned nan for completion 0 of 4"),
+        (("--data.max_prompt_tokens", "70"), r"even with the last exchange alone it has \d+ tokens, more than 70"),
+        (("--data.overlong", "error", "--data.max_prompt_tokens", "150"), r"at most 150 may be"),
+        (("--mesh.data", "3", "--mesh.fsdp", "1"), "does not divide"),
+        (("--mesh.data", "16"), "16"),
+        (("--data.path", "nowhere.json"), "nowhere.json"),
+        (("--sampling.max_new_tokens", "500"), "context of 512"),
+    ],
+)
+def test_a_mistake_is_one_sentence(configure, changes, sentence):
+    with pytest.raises(UserError, match=sentence) as error:
+        train_grpo(configure(GRPOConfig, *changes))
+    assert "\n" not in str(error.value)
+
+
+def test_a_run_folder_that_cannot_be_made_is_said_first(configure, tmp_path):
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(UserError, match="run folder"):
+        train_sft(configure(SFTConfig))
+
+
+def test_other_settings_in_the_same_folder_are_refused_by_name(configure):
+    train_sft(configure(SFTConfig, "--steps", "2", "--export", "false"))
+    with pytest.raises(UserError, match="seed"):
+        train_sft(configure(SFTConfig, "--steps", "2", "--seed", "5"))

@@ -1,0 +1,48 @@
+"""A model of a few thousand parameters, for tests that train."""
+
+import numpy as np
+from flax import nnx
+
+from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.qwen2 import Qwen2
+
+
+def tiny_config(**changes) -> Qwen2Config:
+    """Two layers, 8 query heads over 8 key-value heads, so that meshes of 8 devices divide everything."""
+    shape = {
+        "vocab_size": 64,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 8,
+        "head_dim": 4,
+        "max_position_embeddings": 128,
+        "tie_word_embeddings": True,
+    }
+    return Qwen2Config(**(shape | changes))
+
+
+def tiny_model(seed: int = 0, **changes) -> Qwen2:
+    """With random weights, the same for the same seed."""
+    return Qwen2(tiny_config(initializer_range=0.08, **changes), rngs=nnx.Rngs(seed))
+
+
+def random_policy_batch(rows=8, prompt=5, length=12, seed=0):
+    """Random prompts and completions of uneven lengths, as `PolicyBatch` on the host."""
+    from compeer_jax.training.policy_update import PolicyBatch
+
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(3, length + 1, rows)
+    mask = np.arange(length) < lengths[:, None]
+    padding = rng.integers(0, prompt - 1, rows)
+    return PolicyBatch(
+        prompts=rng.integers(0, 64, (rows, prompt)).astype(np.int32),
+        prompt_mask=np.arange(prompt) >= padding[:, None],
+        completions=rng.integers(0, 64, (rows, length)).astype(np.int32),
+        mask=mask,
+        trained=mask & (rng.random(rows) < 0.8)[:, None],
+        advantages=rng.normal(size=rows).astype(np.float32),
+        sampler_logps=-rng.random((rows, length)).astype(np.float32) * mask,
+        old_logps=-4 + 0.3 * rng.normal(size=(rows, length)).astype(np.float32),
+    )
