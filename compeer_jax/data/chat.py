@@ -26,6 +26,10 @@ TURN_START, TURN_END = "<|im_start|>", "<|im_end|>"
 ANSWER_HEADER = f"{TURN_START}assistant\n"
 
 
+class DoesNotFit(UserError):
+    """A talk that is too long, whatever is dropped."""
+
+
 class Example(NamedTuple):
     """Tokens to learn from. `loss_mask` is True on the supporter's words and the <|im_end|> that closes them."""
 
@@ -53,7 +57,7 @@ def prompt_tokens(
         overlong: for a longer talk, drop its oldest turns until it fits, or refuse it.
 
     Raises:
-        UserError: naming the record, when it doesn't fit: even with the last seeker's turn alone, or as it is when
+        DoesNotFit: naming the record, when it doesn't fit: even with the last seeker's turn alone, or as it is when
             `overlong` is "error".
     """
     turns, where = (source.history, source.id) if isinstance(source, Record) else (source, "the talk")
@@ -87,12 +91,12 @@ def example_tokens(
             learns from the very prompts that it will be asked.
 
     Raises:
-        UserError: naming the record, when it doesn't fit; see `prompt_tokens`.
+        DoesNotFit: naming the record; see `prompt_tokens`.
     """
     answer = answer_tokens(tokenizer, record, format)
     room = max_tokens - len(answer)
     if room <= 0:
-        raise UserError(f"{record.id}: the answer has {len(answer)} tokens and leaves no room in {max_tokens}.")
+        raise DoesNotFit(f"{record.id}: the answer has {len(answer)} tokens and leaves no room in {max_tokens}.")
     room = min(room, max_prompt_tokens or room)
     before = prompt_tokens(tokenizer, record, prompt=prompt, max_tokens=room, overlong=overlong)
     return _example([(before, False), (answer, True)])
@@ -104,7 +108,8 @@ def dialogue_example(
     """A plain dialogue up to the supporter's last turn; every supporter's turn trains.
 
     Raises:
-        UserError: naming the dialogue, when no supporter's turn follows one of the seeker's, or it doesn't fit.
+        UserError: naming the dialogue, when no supporter's turn follows one of the seeker's, or (DoesNotFit) it is too
+            long.
     """
     turns, _ = merge_adjacent(dialogue.turns)
     if turns[-1].role == "seeker":
@@ -148,7 +153,7 @@ def _fit(pieces: list[list[int]], max_tokens: int, overlong: Overlong, where: st
         raise unknown("way with overlong talks", overlong, ("drop_oldest", "error"))
     excess = sum(map(len, pieces)) - max_tokens
     if excess > 0 and overlong == "error":
-        raise UserError(
+        raise DoesNotFit(
             f"{where}: {max_tokens + excess} tokens, but at most {max_tokens} may be; raise it or cut the talk."
         )
     first = 1
@@ -156,7 +161,7 @@ def _fit(pieces: list[list[int]], max_tokens: int, overlong: Overlong, where: st
         excess -= len(pieces[first])
         first += 1
     if excess > 0:
-        raise UserError(
+        raise DoesNotFit(
             f"{where}: even with the last exchange alone it has {max_tokens + excess} tokens, more than {max_tokens}; "
             "raise that or take a shorter prompt."
         )

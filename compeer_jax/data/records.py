@@ -1,10 +1,17 @@
 """The records of a run: dialogues read, split by dialogue, turned into prompts with reference answers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
-from compeer_jax.data.chat import prompt_tokens
+from compeer_jax.data.chat import (
+    DoesNotFit,
+    Example,
+    Overlong,
+    answer_tokens,
+    example_tokens,
+    prompt_tokens,
+)
 from compeer_jax.data.corpora import read_corpus
 from compeer_jax.data.record import Record
 from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
@@ -12,6 +19,8 @@ from compeer_jax.data.silver import silver_records
 from compeer_jax.data.splits import DialogueSplits, read_split, split_dialogues
 from compeer_jax.dialogue.reasoning import FORMATS, ReasoningFormat
 from compeer_jax.errors import UserError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,9 @@ class DataConfig:
         prompt: name of the system prompt; "compeer_brief" is for small models with a short context.
         max_prompt_tokens: longest prompt; see `overlong`.
         max_answer_tokens: longest answer to learn from (sft); longer ones are left out and counted.
-        overlong: a longer history loses its oldest turns, or stops the run with the record's name.
+        overlong: a history that is too long loses its oldest turns ("drop_oldest"; the run stops with the record's name
+            if the last exchange alone is too long), or stops the run ("error"), or loses its oldest turns and is left
+            out and counted if that isn't enough ("leave_out").
         limit: use at most this many records of each split (0: all).
     """
 
@@ -39,7 +50,7 @@ class DataConfig:
     prompt: str = "compeer"
     max_prompt_tokens: int = 2048
     max_answer_tokens: int = 1024
-    overlong: Literal["drop_oldest", "error"] = "drop_oldest"
+    overlong: Literal["drop_oldest", "error", "leave_out"] = "drop_oldest"
     limit: int = 0
 
     @property
@@ -80,7 +91,50 @@ def load_records(config: DataConfig) -> Splits:
 
 
 def encode_prompts(records: Sequence[Record], tokenizer, config: DataConfig) -> dict[str, list[int]]:
-    """The prompt of each record by its id, as `config` wants prompts; see `chat.prompt_tokens`."""
-    settings = {"prompt": config.prompt, "max_tokens": config.max_prompt_tokens, "overlong": config.overlong}
+    """The prompt of each record by its id, as `config` wants prompts; see `chat.prompt_tokens`.
+
+    With `overlong: leave_out`, records that don't fit are absent.
+
+    Raises:
+        UserError: naming the record that doesn't fit; or none does.
+    """
     tokenizer = RememberingTokenizer(tokenizer)
-    return {record.id: prompt_tokens(tokenizer, record, **settings) for record in records}
+    settings = {"prompt": config.prompt, "max_tokens": config.max_prompt_tokens}
+    return _each_fitting(
+        records, config, lambda record, way: prompt_tokens(tokenizer, record, overlong=way, **settings)
+    )
+
+
+def encode_examples(records: Sequence[Record], tokenizer, config: DataConfig) -> dict[str, Example]:
+    """Prompt and reference answer of each record by its id; see `chat.example_tokens`.
+
+    Records whose answer is longer than `max_answer_tokens` are absent; for prompts see `encode_prompts`.
+
+    Raises:
+        UserError: naming the record that doesn't fit; or none does.
+    """
+    tokenizer = RememberingTokenizer(tokenizer)
+    format, most = config.reasoning, config.max_answer_tokens
+    lengths = {"max_tokens": config.max_prompt_tokens + most, "max_prompt_tokens": config.max_prompt_tokens}
+    settings = {"format": format, "prompt": config.prompt, **lengths}
+    short = [record for record in records if len(answer_tokens(tokenizer, record, format)) <= most]
+    return _each_fitting(short, config, lambda record, way: example_tokens(tokenizer, record, overlong=way, **settings))
+
+
+def _each_fitting(
+    records: Sequence[Record], config: DataConfig, encode: Callable[[Record, Overlong], T]
+) -> dict[str, T]:
+    way = "error" if config.overlong == "error" else "drop_oldest"
+    encoded = {}
+    for record in records:
+        try:
+            encoded[record.id] = encode(record, way)
+        except DoesNotFit:
+            if config.overlong != "leave_out":
+                raise
+    if not encoded:
+        raise UserError(
+            f"No record fits data.max_prompt_tokens = {config.max_prompt_tokens} and data.max_answer_tokens = "
+            f"{config.max_answer_tokens}; raise them."
+        )
+    return encoded

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
 
 from compeer_jax.evaluation.diversity import distinct_n
@@ -48,7 +49,7 @@ def policy_report(
         return float(np.mean([a == b for a, b in zip(said, gold, strict=True)]))
 
     words = [word_list(item.turn.response) for item in completions]
-    s_in, s_hi = cosine_redundancy(*encode_token_counts(completions, group_size, tokenizer))
+    s_in, s_hi = cosine_redundancy(*map(jnp.asarray, encode_token_counts(completions, group_size, tokenizer)))
     return PolicyReport(
         format=float(np.mean([item.format_ok for item in completions])),
         stage=accuracy("stage"),

@@ -48,8 +48,10 @@ def train_grpo(config: GRPOConfig) -> Path:
     )
     tokenizer = run.tokenizer
     prompts = encode_prompts(records.train, tokenizer, config.data)
-    batches = prompt_batches(records.train, batch_size=config.prompts_per_step, seed=config.seed)
-    reward([reference_completion(record, format) for record in records.train[: config.prompts_per_step]])
+    train = [record for record in records.train if record.id in prompts]
+    run.say_left_out(len(records.train) - len(train), len(records.train), "train")
+    batches = prompt_batches(train, batch_size=config.prompts_per_step, seed=config.seed)
+    reward([reference_completion(record, format) for record in train[: config.prompts_per_step]])
 
     state, first_step = run.start(batches)
     graphdef, temperature = run.graphdef, config.sampling.temperature

@@ -83,11 +83,14 @@ def make_policy_loss(graphdef: nnx.GraphDef, config: LossConfig, sampling: Sampl
         by_tokens = part.trained.sum() / jnp.maximum(whole["trained"], 1)
         by_outputs = part.trained.any(axis=1).sum() / jnp.maximum(whole["outputs"], 1)
         share = by_tokens if config.reduction == "token_mean" else by_rows
-        metrics_share = by_tokens if config.ratio == "token" else by_outputs
+        ratio_share = by_tokens if config.ratio == "token" else by_outputs
 
         existing = jnp.maximum(whole["tokens"], 1)
         gap = jnp.abs(jax.lax.stop_gradient(logps) - part.sampler_logps)
-        metrics = {name: number * metrics_share for name, number in metrics.items()}
+        metrics = {
+            name: number * (by_tokens if name in ("approx_kl", "kl") else ratio_share)
+            for name, number in metrics.items()
+        }
         metrics["entropy"] = jnp.where(part.mask, entropy, 0).sum() / existing
         metrics["sampling/logp_difference"] = jnp.where(part.mask, gap, 0).sum() / existing
         return value * share, jax.lax.stop_gradient(metrics)

@@ -132,6 +132,11 @@ class Run:
         """Draws curves.png anew from metrics.jsonl."""
         plot_curves(read_metrics(self.folder.metrics), self.folder.curves, f"{self.kind}: {self.folder.path.name}")
 
+    def say_left_out(self, count: int, of: int, what: str) -> None:
+        """Tells how many records were too long, if any."""
+        if count:
+            self.say(f"{count} of {of} {what} records exceed data.max_prompt_tokens or max_answer_tokens: left out.")
+
     def say(self, line: str) -> None:
         """One line to the person at the terminal."""
         if self.progress is not None:

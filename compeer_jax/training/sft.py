@@ -8,11 +8,9 @@ import jax
 import numpy as np
 
 from compeer_jax.data.batches import pad_examples, sft_batches
-from compeer_jax.data.chat import Example, answer_tokens, example_tokens
+from compeer_jax.data.chat import Example
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import load_records
-from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
-from compeer_jax.errors import UserError
+from compeer_jax.data.records import encode_examples, load_records
 from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.training.config import SFTConfig
 from compeer_jax.training.run import open_run
@@ -36,21 +34,9 @@ def train_sft(config: SFTConfig) -> Path:
     run.say(records.summary)
 
     def examples(split: Sequence[Record], name: str) -> list[Example]:
-        data, format = config.data, config.data.reasoning
-        kept = [x for x in split if len(answer_tokens(run.tokenizer, x, format)) <= data.max_answer_tokens]
-        if len(kept) < len(split):
-            run.say(f"{len(split) - len(kept)} of {len(split)} {name} answers exceed data.max_answer_tokens: left out.")
-        if not kept:
-            raise UserError(
-                f"No {name} answer has at most data.max_answer_tokens = {data.max_answer_tokens}; raise it."
-            )
-        lengths = {
-            "max_tokens": data.max_prompt_tokens + data.max_answer_tokens,
-            "max_prompt_tokens": data.max_prompt_tokens,
-        }
-        settings = {"format": format, "prompt": data.prompt, "overlong": data.overlong, **lengths}
-        tokenizer = RememberingTokenizer(run.tokenizer)
-        return [example_tokens(tokenizer, record, **settings) for record in kept]
+        encoded = encode_examples(split, run.tokenizer, config.data)
+        run.say_left_out(len(split) - len(encoded), len(split), name)
+        return list(encoded.values())
 
     train, valid = examples(records.train, "train"), examples(records.valid, "valid")
     valid = valid[: config.eval_records or None]

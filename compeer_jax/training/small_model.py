@@ -35,12 +35,12 @@ class SmallModelConfig:
 
     output: str
     data: DataConfig = field(default_factory=lambda: DataConfig(prompt="compeer_brief"))
-    vocab_size: int = 3072
-    hidden_size: int = 192
+    vocab_size: int = 4096
+    hidden_size: int = 128
     layers: int = 4
-    heads: int = 6
+    heads: int = 2
     kv_heads: int = 2
-    intermediate_size: int = 512
+    intermediate_size: int = 384
     context: int = 1024
     seed: int = 0
 
