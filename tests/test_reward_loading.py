@@ -5,12 +5,12 @@ import types
 
 import numpy as np
 import pytest
+from test_rules import record
 
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
 from compeer_jax.rewards.load import load_reward
 from compeer_jax.rewards.reward import Rewards, reference_completion
-from test_rules import record
 
 REWARDS = {
     "brevity": lambda completions: [-len(completion.turn.response) / 100 for completion in completions],

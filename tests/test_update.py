@@ -5,6 +5,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
+from tiny import random_policy_batch, tiny_model
 
 from compeer_jax.data.batches import TokenBatch
 from compeer_jax.generation.sampling import SamplingConfig
@@ -15,7 +16,6 @@ from compeer_jax.training.config import LossConfig
 from compeer_jax.training.policy_update import count_whole, make_logprobs, make_policy_loss
 from compeer_jax.training.supervised_loss import count_trained, make_supervised_loss, trained_positions
 from compeer_jax.training.update import deal, init_state, make_update
-from tiny import random_policy_batch, tiny_model
 
 SAMPLING = SamplingConfig(max_new_tokens=16, temperature=0.7)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from compeer_jax.cli.configure import parse_config
-from compeer_jax.cli.terminal import show_log
+from compeer_jax.cli.terminal import show_log, wide_console
 from compeer_jax.evaluation.evaluate import EvalConfig
 
 DESCRIPTION = "Rates a model on held-out dialogues: format, labels, reward, redundancy and diversity."
@@ -13,11 +13,9 @@ CONFIG = EvalConfig
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="eval", description=DESCRIPTION)
     show_log()
-    from rich.console import Console
-
     from compeer_jax.evaluation.evaluate import evaluate
     from compeer_jax.evaluation.report_table import terminal_table
 
     report, completions = evaluate(config)
     title = f"{len(completions)} outputs on {config.split} records of {config.data.path} (silver labels)"
-    Console().print(terminal_table({config.model.path: report}, title))
+    wide_console().print(terminal_table({config.model.path: report}, title))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compeer_jax.cli.configure import parse_config
-from compeer_jax.cli.terminal import show_log
+from compeer_jax.cli.terminal import show_log, wide_console
 
 DESCRIPTION = "Trains a small model on the bundled dialogues: SFT, then GRPO without and with redundancy reweighting."
 
@@ -53,15 +53,13 @@ def run(arguments: Sequence[str]) -> None:
 
 def quickstart(config: QuickstartConfig) -> Path:
     """Runs all stages; returns the path of the report."""
-    from rich.console import Console
-
     from compeer_jax.evaluation.report_table import markdown_table, terminal_table
     from compeer_jax.training.config import GRPOConfig, SFTConfig
     from compeer_jax.training.grpo import train_grpo
     from compeer_jax.training.sft import train_sft
     from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
-    console = Console()
+    console = wide_console()
     output = Path(config.output).expanduser()
     began = time.monotonic()
 

@@ -2,15 +2,32 @@
 
 import logging
 import os
+from typing import Any
 
 
 def show_log() -> None:
     """Shows our own log lines, plainly, and keeps the libraries' chatter down to warnings."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    from rich.console import Console
     from rich.logging import RichHandler
 
-    handler = RichHandler(show_time=False, show_path=False, show_level=False, markup=False, highlighter=None)
+    handler = RichHandler(
+        console=Console(stderr=True, soft_wrap=True),
+        show_time=False,
+        show_path=False,
+        show_level=False,
+        markup=False,
+        highlighter=None,
+    )
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     logging.getLogger("compeer_jax").setLevel(logging.INFO)
     logging.getLogger("absl").setLevel(logging.ERROR)
+
+
+def wide_console() -> Any:
+    """A rich console for tables: as wide as the terminal, or wide enough for them where there is none."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=120)

@@ -1,6 +1,6 @@
 """Silver records: reasoning chains written from a corpus's own annotations, each step with a known correct label.
 
-They stand in for CER where no language model is at hand, and are never called CER (DESIGN: "Silver records"). What the
+They stand in for CER where no language model is at hand, and are never called CER. What the
 labels are taken from:
 
 - stage: the place in the dialogue. The first third of the supporter's turns explores, the second comforts, the last

@@ -1,4 +1,4 @@
-"""Judges: they rate each reasoning step and the response of a completion (DESIGN: "Judge conversation").
+"""Judges: they rate each reasoning step and the response of a completion.
 
 A judge is a function from a batch of completions to `Verdicts`. The rule judge is in `rules.py`; a generative judge is
 another function of the same type. `judge_reward` turns verdicts into the unified process-outcome reward.
