@@ -3,13 +3,15 @@
 import difflib
 from collections.abc import Iterable
 
+FEW = 24
+
 
 class UserError(Exception):
     """A mistake in what the user gave us. Its text is one sentence that names the thing and the mend."""
 
 
 def unknown(kind: str, name: object, options: Iterable[str], where: str = "") -> UserError:
-    """The error for a name that is none of `options`; it names the nearest one and lists them all.
+    """The error for a name that is none of `options`; it names the nearest one, and lists them if they are few.
 
     Args:
         kind: what the name stands for, e.g. "strategy" or "config key".
@@ -21,4 +23,5 @@ def unknown(kind: str, name: object, options: Iterable[str], where: str = "") ->
     near = difflib.get_close_matches(str(name), options, n=1, cutoff=0.5)
     place = f"{where}: " if where else ""
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return UserError(f"{place}unknown {kind} {name!r}; {hint}it can be one of: {', '.join(options)}.")
+    choice = f"it can be one of: {', '.join(options)}." if len(options) <= FEW else f"--help lists all {len(options)}."
+    return UserError(f"{place}unknown {kind} {name!r}; {hint}{choice}")

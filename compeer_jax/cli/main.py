@@ -1,6 +1,7 @@
 """The `compeer` command. Each subcommand is a small module, imported only when it is asked for."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -33,12 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise unknown("command", name, COMMANDS)
         command = importlib.import_module(f"compeer_jax.cli.{name}")
         command.run(rest)
+        sys.stdout.flush()
     except UserError as error:
         print(f"compeer {name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\ncompeer {name}: interrupted; the same command goes on from the last checkpoint.", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -18,7 +18,7 @@ class QuickstartConfig:
     """The settings of the stages are in `sft_config` and `grpo_config`; here is what they share.
 
     Args:
-        output: folder of all runs; a quickstart that was interrupted goes on there.
+        output: folder of all runs (default: runs/quickstart-DATA-SEED); an interrupted quickstart goes on there.
         data: "sample" for the bundled dialogues, or a file such as ESConv.json.
         split: JSON file with row numbers of train, valid and test (default: by seed).
         model: Hugging Face directory to start from; by default a small random model and tokenizer are made.
@@ -30,7 +30,7 @@ class QuickstartConfig:
         seed: seed of the small model's weights, of the order of the data and of the sampling.
     """
 
-    output: str = "runs/quickstart"
+    output: str = ""
     data: str = "sample"
     split: str = ""
     model: str = ""
@@ -60,7 +60,7 @@ def quickstart(config: QuickstartConfig) -> Path:
     from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
     console = wide_console()
-    output = Path(config.output).expanduser()
+    output = Path(config.output or f"runs/quickstart-{Path(config.data).stem}-{config.seed}").expanduser()
     began = time.monotonic()
 
     def stage(title: str) -> None:
@@ -109,27 +109,31 @@ def quickstart(config: QuickstartConfig) -> Path:
 
 
 def rate(folder: Path, grpo, config: QuickstartConfig, stage):
-    """The report on the model of a run; read from `report.json` when it was made before."""
+    """The report on the model of a run; read from `report.json` when it was made before, in the same way."""
     from compeer_jax.evaluation.evaluate import EvalConfig, evaluate
     from compeer_jax.evaluation.policy_report import PolicyReport
+    from compeer_jax.training.metrics import read_metrics
     from compeer_jax.training.run_folder import replacing
 
-    path = folder / "report.json"
-    if path.exists():
-        return PolicyReport(**json.loads(path.read_text(encoding="utf-8")))
-    stage(f"Rating {folder.name} on held-out dialogues")
-    report, _ = evaluate(
-        EvalConfig(
-            model=dataclasses.replace(grpo.model, path=str(folder / "model")),
-            data=grpo.data,
-            mesh=grpo.mesh,
-            sampling=grpo.sampling,
-            records=config.eval_records,
-            seed=config.seed,
-        )
+    settings = EvalConfig(
+        model=dataclasses.replace(grpo.model, path=str(folder / "model")),
+        data=grpo.data,
+        mesh=grpo.mesh,
+        sampling=grpo.sampling,
+        records=config.eval_records,
+        seed=config.seed,
     )
+    path = folder / "report.json"
+    made_for = {**dataclasses.asdict(settings), "step": read_metrics(folder / "metrics.jsonl")[-1]["step"]}
+    if path.exists():
+        old = json.loads(path.read_text(encoding="utf-8"))
+        if old["settings"] == json.loads(json.dumps(made_for)):
+            return PolicyReport(**old["report"])
+    stage(f"Rating {folder.name} on held-out dialogues")
+    report, _ = evaluate(settings)
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(dataclasses.asdict(report)), encoding="utf-8")
+        content = {"settings": made_for, "report": dataclasses.asdict(report)}
+        temporary.write_text(json.dumps(content), encoding="utf-8")
     return report
 
 

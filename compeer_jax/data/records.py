@@ -32,6 +32,7 @@ class DataConfig:
         split: JSON file with row numbers of train, valid and test; without one the dialogues are split by `split_seed`.
         split_seed: seed of the split by dialogue (70 % train, 15 % valid, 15 % test).
         silver_seed: seed of the templates in silver records.
+        silver_quotes: whether silver reasoning quotes the seeker; without, it is shorter, for very small models.
         format: reasoning format of the outputs.
         prompt: name of the system prompt; "compeer_brief" is for small models with a short context.
         max_prompt_tokens: longest prompt; see `overlong`.
@@ -46,6 +47,7 @@ class DataConfig:
     split: str = ""
     split_seed: int = 13
     silver_seed: int = 0
+    silver_quotes: bool = True
     format: Literal["compeer", "care"] = "compeer"
     prompt: str = "compeer"
     max_prompt_tokens: int = 2048
@@ -79,7 +81,7 @@ def load_records(config: DataConfig) -> Splits:
     splits = read_split(config.split, dialogues) if config.split else split_dialogues(dialogues, seed=config.split_seed)
     records = []
     for name, part in zip(DialogueSplits._fields, splits, strict=True):
-        made = silver_records(part, format=config.reasoning, seed=config.silver_seed)
+        made = silver_records(part, format=config.reasoning, seed=config.silver_seed, quotes=config.silver_quotes)
         if not made:
             raise UserError(
                 f"The {name} split of {config.path} gives no silver record; its dialogues need an emotion_type, and "

@@ -39,14 +39,17 @@ LABEL_OF_STEP = {
 }
 
 
-def silver_records(dialogues: Iterable[Dialogue], format: ReasoningFormat = COMPEER, seed: int = 0) -> list[Record]:
+def silver_records(
+    dialogues: Iterable[Dialogue], format: ReasoningFormat = COMPEER, seed: int = 0, *, quotes: bool = True
+) -> list[Record]:
     """One record a supporter turn that has a strategy, a known emotion and a seeker's turn before it.
 
     All five labels are given, also those that `format` does not show. `seed` chooses among the templates; a record's
-    text depends on the seed and its id only. `count_skipped` says which turns gave no record.
+    text depends on the seed and its id only. Without `quotes` the first step is shorter and repeats nothing that the
+    seeker said. `count_skipped` says which turns gave no record.
     """
     return [
-        _record(dialogue, index, place, count, format, seed)
+        _record(dialogue, index, place, count, format, seed, quotes)
         for dialogue in dialogues
         for index, place, count, reason in _supporter_turns(dialogue)
         if reason is None
@@ -110,12 +113,14 @@ def _supporter_turns(dialogue: Dialogue) -> Iterator[tuple[int, int, int, str | 
         yield index, place, len(indices), reason
 
 
-def _record(dialogue: Dialogue, index: int, place: int, count: int, format: ReasoningFormat, seed: int) -> Record:
+def _record(
+    dialogue: Dialogue, index: int, place: int, count: int, format: ReasoningFormat, seed: int, quotes: bool
+) -> Record:
     turn = dialogue.turns[index]
     id = f"{dialogue.id}#{index}"
     history = dialogue.turns[:index]
     labels = _labels(dialogue, turn.strategy, place, count)
-    writer = StepWriter(dialogue.language, history, dialogue.problem_type)
+    writer = StepWriter(dialogue.language, history, dialogue.problem_type, quotes)
     choose = random.Random(f"{seed}/{id}").choice
     return Record(
         id=id,

@@ -24,11 +24,13 @@ class StepWriter:
         language: "en" or "zh".
         history: the turns so far, the seeker's last.
         problem_type: as the corpus calls it; None if it doesn't say.
+        quotes: whether the first step quotes the seeker; without, it is also shorter.
     """
 
     language: str
     history: tuple[Turn, ...]
     problem_type: str | None
+    quotes: bool = True
 
     def write(self, tag: str, labels: dict[str, str], choose: Choose) -> str:
         """The free text of step `tag` (of any format) under `labels`; `choose` picks among the templates."""
@@ -36,7 +38,8 @@ class StepWriter:
         emotion = EMOTIONS.display(labels["emotion"], self.language)
         if tag in ("history", "context"):
             opening = labels["stage"] == "exploration" and not self.has_told()
-            templates = texts["history"]["opening" if opening else labels["stage"]]
+            by_stage = texts["history"] if self.quotes else texts["history"]["plain"]
+            templates = by_stage["opening" if opening else labels["stage"]]
         elif tag == "cognition":
             templates = texts["cognition"][labels["stage"]]
         elif tag == "emotion":

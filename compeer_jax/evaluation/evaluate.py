@@ -49,7 +49,7 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     Raises:
         UserError: anything in the settings, the data or the model that does not fit.
     """
-    reward = load_reward(config.judge)
+    reward = load_reward(config.judge, config.data.reasoning)
     directory = model_directory(config.model.path)
     tokenizer = load_tokenizer(directory)
     records = getattr(load_records(config.data), config.split)

@@ -32,7 +32,7 @@ class Engine:
         sampling: SamplingConfig,
         stop_ids: Sequence[int],
         pad_id: int,
-        prompt_multiple: int = 64,
+        prompt_multiple: int = 32,
     ):
         self.sampling = sampling
         self.pad_id = pad_id

@@ -5,20 +5,29 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from compeer_jax.dialogue.reasoning import COMPEER, ReasoningFormat
 from compeer_jax.errors import UserError
 from compeer_jax.rewards.judge import judge_reward
 from compeer_jax.rewards.reward import Completion, RewardFunction, Rewards
 from compeer_jax.rewards.rules import RuleJudge
 
 
-def load_reward(name: str) -> RewardFunction:
+def load_reward(name: str, format: ReasoningFormat = COMPEER) -> RewardFunction:
     """The reward that a config names: "rules", or the dotted path of a function of the user's.
 
     The function may return `Rewards` or any array of N numbers; both come out as checked `Rewards`.
 
+    Args:
+        name: as the config gives it.
+        format: of the outputs.
+
     Raises:
-        UserError: nothing can be imported by that name.
+        UserError: nothing can be imported by that name, or the judge can't read that format.
     """
+    if name == "rules" and format is not COMPEER:
+        raise UserError(
+            f"reward.judge 'rules' reads 'compeer' outputs, not {format.name!r}; bring a reward of your own."
+        )
     if name == "rules":
         return checked(judge_reward(RuleJudge()), name)
     module_name, _, attribute = name.rpartition(".")

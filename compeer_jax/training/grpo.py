@@ -22,7 +22,7 @@ from compeer_jax.training.run import open_run
 from compeer_jax.training.samples import log_rollout, write_samples
 from compeer_jax.training.update import make_update
 
-COMPLETION_MULTIPLE = 64  # completions are cut to the longest of the step, rounded up to this, before the update
+LENGTH_MULTIPLE = 32  # prompts and completions are padded to the longest of the step, rounded up to this
 
 ROWS = "the outputs of a minibatch computed at once"
 
@@ -35,7 +35,7 @@ def train_grpo(config: GRPOConfig) -> Path:
     """
     # All that can be wrong is found here, before anything is compiled.
     format = config.data.reasoning
-    reward = load_reward(config.reward.judge)
+    reward = load_reward(config.reward.judge, format)
     run = open_run(config, "grpo", optimizer_steps=config.steps * config.epochs_per_rollout * config.minibatches)
     outputs = config.prompts_per_step * config.group_size
     rows = outputs // config.minibatches // config.gradient_accumulation
@@ -128,8 +128,8 @@ def train_grpo(config: GRPOConfig) -> Path:
 
 def learner_batch(rollout, prompts, advantages, pad_id: int, config: GRPOConfig) -> PolicyBatch:
     """The rollout as the learner wants it: prompts repeated for each output, completions cut to the longest."""
-    tokens, mask = pad_left(prompts, pad_id, multiple=COMPLETION_MULTIPLE)
-    longest = -(-int(rollout.mask.sum(axis=1).max()) // COMPLETION_MULTIPLE) * COMPLETION_MULTIPLE
+    tokens, mask = pad_left(prompts, pad_id, multiple=LENGTH_MULTIPLE)
+    longest = -(-int(rollout.mask.sum(axis=1).max()) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
     columns = slice(0, min(longest, rollout.mask.shape[1]))
     trained = rollout.mask & rollout.finished[:, None] if config.loss.mask_truncated else rollout.mask
     return PolicyBatch(

@@ -17,7 +17,7 @@ from compeer_jax.training.run import open_run
 from compeer_jax.training.supervised_loss import count_trained, make_supervised_loss
 from compeer_jax.training.update import make_update
 
-LENGTH_MULTIPLE = 64
+LENGTH_MULTIPLE = 32
 
 ROWS = "the rows of a batch computed at once"
 

@@ -34,13 +34,13 @@ class SmallModelConfig:
     """
 
     output: str
-    data: DataConfig = field(default_factory=lambda: DataConfig(prompt="compeer_brief"))
+    data: DataConfig = field(default_factory=lambda: DataConfig(prompt="compeer_brief", silver_quotes=False))
     vocab_size: int = 4096
     hidden_size: int = 128
-    layers: int = 4
+    layers: int = 3
     heads: int = 2
     kv_heads: int = 2
-    intermediate_size: int = 384
+    intermediate_size: int = 256
     context: int = 1024
     seed: int = 0
 
