@@ -16,8 +16,8 @@ VERSIONS = {
     ("compeer", "zh"): (1, "5fecb90792e17795f6c3c72407e6348b"),
     ("care", "en"): (1, "d8c84601403db638412d041f07247ac6"),
     ("care", "zh"): (1, "ab2a3ab206d99ac96bac9af6fccbd01b"),
-    ("compeer_brief", "en"): (1, "1a0dd063dc7e98c7ac4b436731c41ff9"),
-    ("compeer_brief", "zh"): (1, "3c6287fc66710f246ebd130570086394"),
+    ("compeer_brief", "en"): (2, "c72b3afef225ca741d8ef0fec850df74"),
+    ("compeer_brief", "zh"): (2, "9aad8bfddb3319378ce92dda06170a11"),
 }
 
 HISTORY = (
