@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -253,6 +254,15 @@ def test_a_mistake_is_one_sentence(configure, changes, sentence):
     with pytest.raises(UserError, match=sentence) as error:
         train_grpo(configure(GRPOConfig, *changes))
     assert "\n" not in str(error.value)
+
+
+def test_an_example_longer_than_the_context_is_one_sentence(configure, tmp_path, start):
+    short = tmp_path / "short"
+    shutil.copytree(start, short)
+    config = json.loads((short / "config.json").read_text())
+    (short / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 100}))
+    with pytest.raises(UserError, match=r"longest example has \d+ tokens, more than the model's context of 100"):
+        train_sft(configure(SFTConfig, "--model.path", str(short)))
 
 
 def test_a_run_folder_that_cannot_be_made_is_said_first(configure, tmp_path):

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -33,7 +34,14 @@ def config_dict(config: object) -> dict:
 def _parse(config_class, arguments, command, description):
     from jsonargparse import ArgumentParser
 
-    parser = ArgumentParser(prog=f"compeer {command}", description=description, exit_on_error=False, allow_abbrev=False)
+    parser = ArgumentParser(
+        prog=f"compeer {command}",
+        usage=f"compeer {command} [--config FILE.yaml] [--key value ...]",
+        description=description,
+        exit_on_error=False,
+        allow_abbrev=False,
+        print_config=None,
+    )
     parser.add_argument("--config", action="config", help="YAML file with any of the keys below; can be given twice")
     parser.add_class_arguments(config_class)
     _check_keys(config_class, arguments)
@@ -42,9 +50,15 @@ def _parse(config_class, arguments, command, description):
         config = parser.instantiate(namespace)
         text = parser.dump(namespace, skip_none=False)
     except argparse.ArgumentError as error:
-        raise UserError(" ".join(f"{error.argument_name or ''} {error.message}".split()) + ".") from error
+        raise UserError(_sentence(error)) from error
     values = {name: value for name, value in vars(config).items() if name != "config"}
     return config_class(**values), "\n".join(line for line in text.splitlines() if not line.startswith("config:"))
+
+
+def _sentence(error: argparse.ArgumentError) -> str:
+    """What the parser says, on one line and without Python's names for types."""
+    text = re.sub(r"<class '(\w+)'>|typing\.(?=Literal)", r"\1", f"{error.argument_name or ''} {error.message}")
+    return " ".join(text.replace('Parser key "', '"').split()).rstrip(".") + "."
 
 
 def _check_keys(config_class: type, arguments: Sequence[str]) -> None:

@@ -60,16 +60,17 @@ class Engine:
         Raises:
             UserError: no prompt, an empty one, or one that leaves no room for `max_new_tokens` in the model's context.
         """
-        self._check(prompts, nnx.merge(self.graphdef, params).config.max_position_embeddings)
+        self.check(params, prompts)
         tokens, mask = pad_left(prompts, self.pad_id, self.prompt_multiple)
         return self._generate(params, tokens, mask, key, group_size=group_size)
 
-    @property
-    def compilations(self) -> int:
-        """How many programs have been compiled so far."""
-        return self._generate._cache_size()
+    def check(self, params: nnx.State, prompts: Sequence[Sequence[int]]) -> None:
+        """Makes sure that `generate` can take these prompts; a long run asks for all its prompts before it starts.
 
-    def _check(self, prompts: Sequence[Sequence[int]], context: int) -> None:
+        Raises:
+            UserError: no prompt, an empty one, or one that leaves no room for `max_new_tokens` in the model's context.
+        """
+        context = nnx.merge(self.graphdef, params).config.max_position_embeddings
         if len(prompts) == 0:
             raise UserError("There is no prompt to generate from; give at least one.")
         for index, prompt in enumerate(prompts):
@@ -81,6 +82,11 @@ class Engine:
                     f"{self.sampling.max_new_tokens} exceed the model's context of {context} "
                     "(max_position_embeddings); shorten the prompt or lower max_new_tokens."
                 )
+
+    @property
+    def compilations(self) -> int:
+        """How many programs have been compiled so far."""
+        return self._generate._cache_size()
 
 
 def pad_left(

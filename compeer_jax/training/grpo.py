@@ -56,6 +56,7 @@ def train_grpo(config: GRPOConfig) -> Path:
     state, first_step = run.start(batches)
     graphdef, temperature = run.graphdef, config.sampling.temperature
     engine = Engine(graphdef, sampling=config.sampling, stop_ids=run.stop_ids, pad_id=run.pad_id)
+    engine.check(state.params, list(prompts.values()))
     update = make_update(
         make_policy_loss(graphdef, config.loss, config.sampling),
         run.optimizer,

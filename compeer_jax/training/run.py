@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 from flax import nnx
 
+from compeer_jax.errors import UserError
 from compeer_jax.models.source import load_model, model_directory
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.parallel.mesh import make_mesh
@@ -49,6 +50,7 @@ class Run:
         mesh: where its arrays live.
         tokenizer: of the model.
         optimizer: an optax transformation.
+        model_config: the model's shape; there after `start`.
         graphdef: the model without its weights; there after `start`.
         reference_params: the weights that the run started from; there after `start`.
     """
@@ -71,6 +73,7 @@ class Run:
         """
         config = self.config
         model = load_model(config.model, self.mesh)
+        self.model_config = model.config
         self.graphdef, self.reference_params = nnx.split(model, nnx.Param)
         keeps_reference = isinstance(config, GRPOConfig) and config.loss.kl_coefficient
         # The update gives its state's memory away, so weights to be kept need a copy of their own.
@@ -96,6 +99,14 @@ class Run:
         self.writer = MetricWriter(self.folder)
         self.writer.rewind(done)
         return state, done + 1
+
+    def check_context(self, tokens: int) -> None:
+        """Raises UserError when a sequence of so many tokens is longer than the model's context."""
+        if tokens > self.model_config.max_position_embeddings:
+            raise UserError(
+                f"The longest example has {tokens} tokens, more than the model's context of "
+                f"{self.model_config.max_position_embeddings} (max_position_embeddings); lower data.max_prompt_tokens."
+            )
 
     def steps(self, first: int, last: int) -> Iterator[int]:
         """Step numbers first ... last, under the mesh, with a progress bar."""

@@ -41,10 +41,12 @@ def train_sft(config: SFTConfig) -> Path:
     train, valid = examples(records.train, "train"), examples(records.valid, "valid")
     valid = valid[: config.eval_records or None]
     answer_length = round_up(max(int(sum(example.loss_mask)) for example in train + valid))
-    length = round_up(max(len(example.tokens) for example in train + valid))
+    longest = max(len(example.tokens) for example in train + valid)
+    length = round_up(longest)
     batches = sft_batches(train, batch_size=config.batch_size, length=length, pad_id=run.pad_id, seed=config.seed)
 
     state, first_step = run.start(batches)
+    run.check_context(longest)
     loss = make_supervised_loss(run.graphdef, answer_length)
     update = make_update(loss, run.optimizer, parts=config.gradient_accumulation, whole=count_trained)
     evaluate = jax.jit(lambda params, batch: loss(params, batch, count_trained(batch))[0])
