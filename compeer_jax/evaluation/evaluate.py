@@ -11,7 +11,7 @@ from compeer_jax.evaluation.policy_report import PolicyReport, policy_report
 from compeer_jax.generation.engine import Engine
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig, load_model, model_directory
-from compeer_jax.models.tokenizer import load_tokenizer
+from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.load import load_reward
@@ -57,8 +57,9 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     records = spread([record for record in records if record.id in prompts], config.records)
     mesh = make_mesh(config.mesh)
     graphdef, params = nnx.split(load_model(config.model, mesh), nnx.Param)
-    stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
-    engine = Engine(graphdef, sampling=config.sampling, stop_ids=[stop], pad_id=tokenizer.pad_token_id)
+    stop_ids, pad_id = chat_ids(tokenizer)
+    engine = Engine(graphdef, sampling=config.sampling, stop_ids=stop_ids, pad_id=pad_id)
+    engine.check(params, list(prompts.values()))
     key = jax.random.key(config.seed)
     completions: list[Completion] = []
     with jax.set_mesh(mesh):

@@ -40,3 +40,9 @@ def load_tokenizer(directory: str | Path) -> Any:
     if not tokenizer.chat_template:
         raise UserError(f"the tokenizer in {directory} has no chat template: add Qwen2.5's chat_template.jinja.")
     return tokenizer
+
+
+def chat_ids(tokenizer: Any) -> tuple[tuple[int, ...], int]:
+    """The ids that end an answer, as Qwen2.5's own generation config has them, and the id that fills up rows."""
+    turn_end, text_end = (tokenizer.convert_tokens_to_ids(token) for token in ("<|im_end|>", "<|endoftext|>"))
+    return (turn_end, text_end), text_end

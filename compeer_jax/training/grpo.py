@@ -67,62 +67,63 @@ def train_grpo(config: GRPOConfig) -> Path:
     reference_params = run.reference_params if config.loss.kl_coefficient else None
     key = jax.random.key(config.seed)
 
-    for step in run.steps(first_step, config.steps):
-        clock = Clock()
-        step_key = jax.random.fold_in(key, step)
-        chosen: list[Record] = next(batches)
+    with run.under_way():
+        for step in range(first_step, config.steps + 1):
+            clock = Clock()
+            step_key = jax.random.fold_in(key, step)
+            chosen: list[Record] = next(batches)
 
-        # 1. Roll out: G outputs o_1 … o_G of the current policy for each prompt.
-        batch_prompts = [prompts[record.id] for record in chosen]
-        rollout = jax.device_get(engine.generate(state.params, batch_prompts, step_key, config.group_size))
-        clock.lap("rollout")
+            # 1. Roll out: G outputs o_1 … o_G of the current policy for each prompt.
+            batch_prompts = [prompts[record.id] for record in chosen]
+            rollout = jax.device_get(engine.generate(state.params, batch_prompts, step_key, config.group_size))
+            clock.lap("rollout")
 
-        # 2. Judge: each reasoning step, the response and the format.
-        completions = read_completions(rollout, chosen, tokenizer, format)
-        rewards = reward(completions)
+            # 2. Judge: each reasoning step, the response and the format.
+            completions = read_completions(rollout, chosen, tokenizer, format)
+            rewards = reward(completions)
 
-        # 3. Reweight by redundancy (Eq. 5-7), then normalise within each group (Eq. 3).
-        shaped = shape_rewards(
-            grouped(rewards.total, config.group_size),
-            *encode_token_counts(completions, config.group_size, tokenizer),
-            grouped(response_lengths(completions, config.reward.length_unit, tokenizer), config.group_size),
-            alpha=config.reward.alpha,
-            beta=config.reward.beta,
-            sign=config.reward.sign,
-            reweighting=config.reward.reweighting,
-            scale=config.loss.scale,
-            epsilon=config.loss.epsilon,
-        )
-        shaped = jax.device_get(shaped)
-        clock.lap("reward")
-
-        # 4. Update the policy (Eq. 2). Old log-probs are taken once, before the first update on these outputs.
-        batch = learner_batch(rollout, batch_prompts, shaped.advantages.reshape(-1), run.pad_id, config)
-        batch = place_batch(batch, run.mesh)
-        if config.epochs_per_rollout * config.minibatches > 1:
-            batch = batch._replace(old_logps=logprobs(state.params, batch))
-        if reference_params is not None:
-            batch = batch._replace(ref_logps=logprobs(reference_params, batch))
-        updates = []
-        for minibatch in shuffled_minibatches(batch, step_key, config):
-            state, metrics = update(state, minibatch)
-            updates.append(metrics)
-        updates = jax.device_get(updates)
-        clock.lap("update")
-
-        metrics = {name: float(np.mean([update[name] for update in updates])) for name in updates[0]}
-        metrics |= rollout_metrics(rollout, rewards, shaped) | clock.seconds()
-        metrics["learning_rate"] = run.learning_rate(int(state.step) - 1)
-        run.log(step, metrics, shown=("reward", "rewards/format/mean", "entropy", "grad_norm"))
-        log_rollout(run.folder, step, completions, rewards, shaped)
-        if step == 1 or step % config.samples_every == 0:
-            write_samples(run.folder, every=config.samples_every, last=step)
-        if step == first_step and len(updates) == 1:
-            run.say(
-                f"The loss prints {metrics['loss']:+.1e}: with one update a rollout the ratio is 1 and the advantages "
-                f"average 0, so it always prints about 0. It learns all the same: see grad_norm."
+            # 3. Reweight by redundancy (Eq. 5-7), then normalise within each group (Eq. 3).
+            shaped = shape_rewards(
+                grouped(rewards.total, config.group_size),
+                *encode_token_counts(completions, config.group_size, tokenizer),
+                grouped(response_lengths(completions, config.reward.length_unit, tokenizer), config.group_size),
+                alpha=config.reward.alpha,
+                beta=config.reward.beta,
+                sign=config.reward.sign,
+                reweighting=config.reward.reweighting,
+                scale=config.loss.scale,
+                epsilon=config.loss.epsilon,
             )
-        run.save(step, state, batches, metrics, last=step == config.steps)
+            shaped = jax.device_get(shaped)
+            clock.lap("reward")
+
+            # 4. Update the policy (Eq. 2). Old log-probs are taken once, before the first update on these outputs.
+            batch = learner_batch(rollout, batch_prompts, shaped.advantages.reshape(-1), run.pad_id, config)
+            batch = place_batch(batch, run.mesh)
+            if config.epochs_per_rollout * config.minibatches > 1:
+                batch = batch._replace(old_logps=logprobs(state.params, batch))
+            if reference_params is not None:
+                batch = batch._replace(ref_logps=logprobs(reference_params, batch))
+            updates = []
+            for minibatch in shuffled_minibatches(batch, step_key, config):
+                state, metrics = update(state, minibatch)
+                updates.append(metrics)
+            updates = jax.device_get(updates)
+            clock.lap("update")
+
+            metrics = {name: float(np.mean([update[name] for update in updates])) for name in updates[0]}
+            metrics |= rollout_metrics(rollout, rewards, shaped) | clock.seconds()
+            metrics["learning_rate"] = run.learning_rate(int(state.step) - 1)
+            run.log(step, metrics, shown=("reward", "rewards/format/mean", "entropy", "grad_norm"))
+            log_rollout(run.folder, step, completions, rewards, shaped)
+            if step == 1 or step % config.samples_every == 0:
+                write_samples(run.folder, every=config.samples_every, last=step)
+            if step == first_step and len(updates) == 1:
+                run.say(
+                    f"The loss prints {metrics['loss']:+.1e}: with one update a rollout the ratio is 1 and the "
+                    f"advantages average 0, so it always prints about 0. It learns all the same: see grad_norm."
+                )
+            run.save(step, state, batches, metrics, last=step == config.steps)
 
     return run.finish(state, export=config.export)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import jax
@@ -10,7 +11,7 @@ from flax import nnx
 
 from compeer_jax.errors import UserError
 from compeer_jax.models.source import load_model, model_directory
-from compeer_jax.models.tokenizer import load_tokenizer
+from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.mesh import make_mesh
 from compeer_jax.training.checkpoints import Checkpoints
 from compeer_jax.training.config import GRPOConfig, SFTConfig
@@ -23,8 +24,6 @@ from compeer_jax.training.run_folder import RunFolder
 from compeer_jax.training.update import TrainState, init_state
 
 log = logging.getLogger(__name__)
-
-TURN_END = "<|im_end|>"
 
 
 def open_run(config: SFTConfig | GRPOConfig, kind: str, *, optimizer_steps: int) -> "Run":
@@ -59,8 +58,7 @@ class Run:
         self.config, self.kind, self.folder, self.mesh, self.tokenizer = config, kind, folder, mesh, tokenizer
         self.optimizer_steps = optimizer_steps
         self.optimizer = make_optimizer(config.optimizer, optimizer_steps)
-        self.pad_id = tokenizer.pad_token_id
-        self.stop_ids = (tokenizer.convert_tokens_to_ids(TURN_END),)
+        self.stop_ids, self.pad_id = chat_ids(tokenizer)
         self.checkpoints: Checkpoints | None = None
         self.progress: Progress | None = None
         self.writer: MetricWriter | None = None
@@ -108,10 +106,15 @@ class Run:
                 f"{self.model_config.max_position_embeddings} (max_position_embeddings); lower data.max_prompt_tokens."
             )
 
-    def steps(self, first: int, last: int) -> Iterator[int]:
-        """Step numbers first ... last, under the mesh, with a progress bar."""
-        with jax.set_mesh(self.mesh), self.progress:
-            yield from range(first, last + 1)
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """The mesh and the progress bar of the loop; whatever ends it, checkpoints being written are finished."""
+        try:
+            with jax.set_mesh(self.mesh), self.progress:
+                yield
+        finally:
+            self.checkpoints.wait()
+            self.writer.close()
 
     def learning_rate(self, update: int) -> float:
         """The rate of optimiser step `update`, counted from 0."""
@@ -130,10 +133,8 @@ class Run:
             self.draw_curves()
 
     def finish(self, state: TrainState, *, export: bool) -> Path:
-        """Waits for what is still being written, and exports the model."""
-        self.checkpoints.wait()
+        """Closes the checkpoints and exports the model."""
         self.checkpoints.close()
-        self.writer.close()
         if export:
             nnx.merge(self.graphdef, state.params).save_pretrained(self.folder.model, self.tokenizer)
             self.say(f"The model is in {self.folder.model}.")

@@ -63,18 +63,19 @@ def train_sft(config: SFTConfig) -> Path:
             tokens += count
         return total / tokens
 
-    for step in run.steps(first_step, config.steps):
-        batch = next(batches)
-        state, metrics = update(state, place_batch(batch, run.mesh))
-        metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
-        metrics["num_tokens"] = float(batch.segment_ids.sum())
-        metrics["learning_rate"] = run.learning_rate(step - 1)
-        last = step == config.steps
-        if last or (config.eval_every and step % config.eval_every == 0):
-            metrics["eval/loss"] = valid_loss(state.params)
-            metrics["eval/perplexity"] = math.exp(min(metrics["eval/loss"], 50))
-        run.log(step, metrics, shown=("loss", "eval/loss", "grad_norm"))
-        run.save(step, state, batches, metrics, last=last)
+    with run.under_way():
+        for step in range(first_step, config.steps + 1):
+            batch = next(batches)
+            state, metrics = update(state, place_batch(batch, run.mesh))
+            metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
+            metrics["num_tokens"] = float(batch.segment_ids.sum())
+            metrics["learning_rate"] = run.learning_rate(step - 1)
+            last = step == config.steps
+            if last or (config.eval_every and step % config.eval_every == 0):
+                metrics["eval/loss"] = valid_loss(state.params)
+                metrics["eval/perplexity"] = math.exp(min(metrics["eval/loss"], 50))
+            run.log(step, metrics, shown=("loss", "eval/loss", "grad_norm"))
+            run.save(step, state, batches, metrics, last=last)
 
     return run.finish(state, export=config.export)
 
