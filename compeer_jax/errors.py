@@ -25,3 +25,10 @@ def unknown(kind: str, name: object, options: Iterable[str], where: str = "") ->
     hint = f"did you mean {near[0]!r}? " if near else ""
     choice = f"it can be one of: {', '.join(options)}." if len(options) <= FEW else f"--help lists all {len(options)}."
     return UserError(f"{place}unknown {kind} {name!r}; {hint}{choice}")
+
+
+def require_at_least(least: float, config: object, prefix: str, *names: str) -> None:
+    """Raises UserError when a field of `config`, called `prefix` + its name in the settings, is below `least`."""
+    for name in names:
+        if not getattr(config, name) >= least:
+            raise UserError(f"{prefix}{name} is {getattr(config, name)}; it must be at least {least}.")

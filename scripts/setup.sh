@@ -3,11 +3,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=${PYTHON:-python3}
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-  echo "compeer_jax needs Python 3.11 or later; set PYTHON to one ($python is $("$python" --version 2>&1))." >&2
-  exit 1
-}
-[ -d .venv ] || "$python" -m venv .venv
+if ! [ -f .venv/bin/activate ]; then
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "compeer_jax needs Python 3.11 or later; set PYTHON to one ($python is $("$python" --version 2>&1))." >&2
+    exit 1
+  }
+  "$python" -m venv .venv
+fi
 # shellcheck disable=SC1091
 . .venv/bin/activate
 # What was installed from which pyproject.toml; nothing is installed again while it stays the same.

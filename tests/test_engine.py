@@ -6,7 +6,7 @@ import pytest
 from flax import nnx
 
 from compeer_jax.errors import UserError
-from compeer_jax.generation.engine import Engine, pad_left
+from compeer_jax.generation.engine import Engine, bucket, pad_left
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.qwen2 import Qwen2, Qwen2Config, param_axes
 from compeer_jax.parallel.sharding import shardings
@@ -77,11 +77,20 @@ def test_a_mesh_of_eight_devices_draws_what_one_device_draws(weights):
     np.testing.assert_allclose(got.logps, expected.logps, atol=1e-4)
 
 
-def test_prompts_are_padded_on_the_left_to_a_multiple():
-    tokens, mask = pad_left([[1, 2, 3], [4]], pad_id=9, multiple=4)
+def test_prompts_are_padded_on_the_left():
+    tokens, mask = pad_left([[1, 2, 3], [4]], pad_id=9, length=4)
     assert tokens.tolist() == [[9, 1, 2, 3], [9, 9, 9, 4]]
     assert mask.tolist() == [[False, True, True, True], [False, False, False, True]]
-    assert pad_left([[1] * 4], pad_id=0, multiple=4)[0].shape == (1, 4)
+    assert pad_left([[1] * 4, [2]], pad_id=0)[0].shape == (2, 4)
+
+
+def test_buckets_hold_their_length_waste_little_and_are_few():
+    lengths = range(1, 2049)
+    buckets = [bucket(length) for length in lengths]
+    assert all(length <= size for length, size in zip(lengths, buckets, strict=True))
+    assert all(size - length < max(32, length / 4) for length, size in zip(lengths, buckets, strict=True))
+    assert len(set(buckets)) == 20
+    assert sorted(buckets) == buckets
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,13 @@ def changed(**dotted):
     return settings
 
 
+def begun(path) -> RunFolder:
+    """A run that has something to go on with."""
+    folder = RunFolder.open(path, SETTINGS)
+    (folder.checkpoints / "2").mkdir()
+    return folder
+
+
 def test_a_new_folder_holds_its_settings_and_places_for_everything(tmp_path):
     folder = RunFolder.open(tmp_path / "deep" / "run", SETTINGS)
     assert not folder.resumed
@@ -44,14 +51,14 @@ def test_a_new_folder_holds_its_settings_and_places_for_everything(tmp_path):
 
 
 def test_the_same_settings_go_on_with_the_run(tmp_path, caplog):
-    RunFolder.open(tmp_path, SETTINGS)
+    begun(tmp_path)
     with caplog.at_level(logging.WARNING):
         assert RunFolder.open(tmp_path, SETTINGS).resumed
     assert not caplog.text
 
 
 def test_other_settings_are_refused_by_name_and_leave_the_folder_as_it_was(tmp_path):
-    before = RunFolder.open(tmp_path, SETTINGS).config.read_text()
+    before = begun(tmp_path).config.read_text()
     other = changed(optimizer__learning_rate=1e-5, steps=20)
     other["seed"] = 1
     with pytest.raises(UserError) as refusal:
@@ -64,13 +71,20 @@ def test_other_settings_are_refused_by_name_and_leave_the_folder_as_it_was(tmp_p
 
 
 def test_a_run_may_go_on_longer_and_on_another_mesh_and_says_so(tmp_path, caplog):
-    RunFolder.open(tmp_path, SETTINGS)
+    begun(tmp_path)
     with caplog.at_level(logging.WARNING):
         folder = RunFolder.open(tmp_path, changed(steps=20, mesh__data=8, output="elsewhere"))
     assert folder.resumed
     assert "steps (10 there, 20 now)" in caplog.text
     assert "mesh.data (1 there, 8 now)" in caplog.text
     assert yaml.safe_load(folder.config.read_text())["steps"] == 20
+
+
+def test_settings_bind_only_once_there_is_a_checkpoint(tmp_path):
+    RunFolder.open(tmp_path, changed(optimizer__learning_rate=1e-5))
+    folder = RunFolder.open(tmp_path, SETTINGS)
+    assert not folder.resumed
+    assert yaml.safe_load(folder.config.read_text())["optimizer"]["learning_rate"] == 1e-6
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
@@ -81,6 +95,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 @pytest.mark.parametrize("content", [b"- a list", b"{broken", b"\xff\xfe\x00", b""])
 def test_settings_that_cannot_be_read_are_named(tmp_path, content):
+    begun(tmp_path)
     (tmp_path / "config.yaml").write_bytes(content)
     with pytest.raises(UserError, match=r"config\.yaml is not the settings of a run"):
         RunFolder.open(tmp_path, SETTINGS)

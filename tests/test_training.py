@@ -12,14 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from test_rules import record
 
 from compeer_jax.cli.configure import parse_config
+from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.evaluate import EvalConfig, evaluate
+from compeer_jax.rewards.reward import Completion, Rewards
+from compeer_jax.rl.reward_shaping import ShapedRewards
 from compeer_jax.training.config import GRPOConfig, SFTConfig
 from compeer_jax.training.export import export_run
 from compeer_jax.training.grpo import train_grpo
 from compeer_jax.training.metrics import read_metrics
+from compeer_jax.training.run_folder import RunFolder
+from compeer_jax.training.samples import log_rollout, write_samples
 from compeer_jax.training.sft import train_sft
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
@@ -269,6 +275,40 @@ def test_a_run_folder_that_cannot_be_made_is_said_first(configure, tmp_path):
     (tmp_path / "run").write_text("a file")
     with pytest.raises(UserError, match="run folder"):
         train_sft(configure(SFTConfig))
+
+
+def test_a_start_that_failed_can_be_mended_and_repeated_in_the_same_folder(configure):
+    with pytest.raises(UserError, match=r"nowhere\.json"):
+        train_sft(configure(SFTConfig, "--steps", "2", "--data.path", "nowhere.json"))
+    run = train_sft(configure(SFTConfig, "--steps", "2"))
+    assert [row["step"] for row in read_metrics(run / "metrics.jsonl")] == [1, 2]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_saved(configure, tmp_path):
+    with pytest.raises(UserError, match=r"is (nan|inf)"):
+        train_sft(configure(SFTConfig, "--optimizer.learning_rate", "1e30", "--optimizer.max_grad_norm", "0"))
+    saved = [path.name for path in (tmp_path / "run" / "checkpoints").iterdir() if path.name.isdecimal()]
+    assert all(int(step) < len(read_metrics(tmp_path / "run" / "metrics.jsonl")) + 1 for step in saved)
+
+
+def test_bfloat16_weights_in_parts_go_on_from_a_checkpoint(configure):
+    changes = ("--model.param_dtype", "bfloat16", "--model.dtype", "bfloat16", "--gradient_accumulation", "2")
+    train_sft(configure(SFTConfig, *changes, "--steps", "2"))
+    run = train_sft(configure(SFTConfig, *changes, "--steps", "4"))
+    assert [row["step"] for row in read_metrics(run / "metrics.jsonl")] == [1, 2, 3, 4]
+
+
+def test_samples_hold_any_text(tmp_path):
+    """U+2028 and U+0085 end a line for some readers, and backticks end a code block."""
+    odd = "one\u2028two\u0085three ```four```"
+    gold = record()
+    item = Completion(gold, odd, COMPEER.parse(odd))
+    ones = np.ones((1, 2), np.float32)
+    shaped = ShapedRewards(ones, ones, ones, np.ones(1, np.float32), ones)
+    folder = RunFolder.open(tmp_path / "run", {})
+    log_rollout(folder, 1, [item, item], Rewards(np.ones(2)), shaped)
+    write_samples(folder, every=1, last=1)
+    assert folder.samples.read_text(encoding="utf-8").count(f"````text\n{odd}\n````") == 2
 
 
 def test_other_settings_in_the_same_folder_are_refused_by_name(configure):

@@ -26,11 +26,6 @@ def merged_yaml(config_class: type, arguments: Sequence[str], *, command: str, d
     return _parse(config_class, arguments, command, description)[1]
 
 
-def config_dict(config: object) -> dict:
-    """A config as plain nested dictionaries, as it is written to `config.yaml`."""
-    return dataclasses.asdict(config)
-
-
 def _parse(config_class, arguments, command, description):
     from jsonargparse import ArgumentParser
 

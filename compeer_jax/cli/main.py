@@ -18,6 +18,8 @@ COMMANDS = {
     "config": "show the merged settings of a command",
 }
 
+RESUMABLE = ("quickstart", "sft", "grpo")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status: 0, or 2 after a mistake of the user's, or 130 when interrupted."""
@@ -39,10 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"compeer {name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\ncompeer {name}: interrupted; the same command goes on from the last checkpoint.", file=sys.stderr)
+        resumes = "; the same command goes on from the last checkpoint" if name in RESUMABLE else ""
+        print(f"\ncompeer {name}: interrupted{resumes}.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # a full disk, a folder taken away
+        what = f"{error.strerror or error} ({error.filename or 'while writing'})"
+        print(f"compeer {name}: {what}; mend that and give the command again.", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -18,7 +18,7 @@ from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
 from compeer_jax.data.silver import silver_records
 from compeer_jax.data.splits import DialogueSplits, read_split, split_dialogues
 from compeer_jax.dialogue.reasoning import FORMATS, ReasoningFormat
-from compeer_jax.errors import UserError
+from compeer_jax.errors import UserError, require_at_least
 
 T = TypeVar("T")
 
@@ -54,6 +54,10 @@ class DataConfig:
     max_answer_tokens: int = 1024
     overlong: Literal["drop_oldest", "error", "leave_out"] = "drop_oldest"
     limit: int = 0
+
+    def __post_init__(self):
+        require_at_least(0, self, "data.", "limit")
+        require_at_least(1, self, "data.", "max_prompt_tokens", "max_answer_tokens")
 
     @property
     def reasoning(self) -> ReasoningFormat:

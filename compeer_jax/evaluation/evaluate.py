@@ -7,6 +7,7 @@ import jax
 from flax import nnx
 
 from compeer_jax.data.records import DataConfig, encode_prompts, load_records
+from compeer_jax.errors import require_at_least
 from compeer_jax.evaluation.policy_report import PolicyReport, policy_report
 from compeer_jax.generation.engine import Engine
 from compeer_jax.generation.sampling import SamplingConfig
@@ -41,6 +42,10 @@ class EvalConfig:
     judge: str = "rules"
     batch_size: int = 16
     seed: int = 0
+
+    def __post_init__(self):
+        require_at_least(1, self, "", "group_size", "batch_size")
+        require_at_least(0, self, "", "records")
 
 
 def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:

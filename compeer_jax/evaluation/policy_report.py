@@ -46,7 +46,7 @@ def policy_report(
     def accuracy(label: str) -> float:
         gold = [item.record.reference.labels.get(label) for item in completions]
         said = [item.turn.labels.get(label) for item in completions]
-        return float(np.mean([a == b for a, b in zip(said, gold, strict=True)]))
+        return float(np.mean([a is not None and a == b for a, b in zip(said, gold, strict=True)]))
 
     words = [word_list(item.turn.response) for item in completions]
     s_in, s_hi = cosine_redundancy(*map(jnp.asarray, encode_token_counts(completions, group_size, tokenizer)))

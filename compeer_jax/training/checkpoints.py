@@ -35,6 +35,7 @@ class Checkpoints:
         keep_best: how many of the best to keep besides.
         best_metric: the name in `metrics` that says which are best; needed for keep_best.
         best_mode: whether a high or a low value of it is good.
+        read_only: look only: nothing is cleaned up or moved aside, so a run may be writing meanwhile.
         asynchronous: `save` returns as soon as the arrays are safe from the next step; files are written behind it.
 
     Raises:
@@ -50,6 +51,7 @@ class Checkpoints:
         best_metric: str | None = None,
         best_mode: Literal["max", "min"] = "max",
         asynchronous: bool = True,
+        read_only: bool = False,
     ):
         if keep_last < 1:
             raise UserError(f"keep_last is {keep_last}; at least 1 checkpoint must be kept, to resume from.")
@@ -61,6 +63,7 @@ class Checkpoints:
 
         self.directory = Path(directory).expanduser().absolute()
         self._ocp = ocp
+        self._read_only = read_only
         self._epath = epath.Path
 
         def goodness(metrics: Mapping[str, float]) -> float:
@@ -76,12 +79,13 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(
             best_fn=goodness if keep_best else None,
             preservation_policy=retention.AnyPreservationPolicy(keep),
-            cleanup_tmp_directories=True,
+            cleanup_tmp_directories=not read_only,
+            read_only=read_only,
             enable_async_checkpointing=asynchronous,
         )
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            for step_directory in self.directory.iterdir():
+            for step_directory in () if read_only else self.directory.iterdir():
                 if step_directory.name.isdecimal() and (damage := _damage(step_directory)):
                     self._set_aside(step_directory, damage)
             self._manager = ocp.CheckpointManager(self.directory, options=options)
@@ -149,7 +153,7 @@ class Checkpoints:
             except (UserError, MemoryError, jax.errors.JaxRuntimeError):
                 raise
             except Exception as error:  # damage shows in many ways: missing files, failed checksums, short reads
-                if step is not None:
+                if step is not None or self._read_only:
                     raise UserError(
                         f"The checkpoint {path} is damaged ({_first_line(error)}); take another."
                     ) from error

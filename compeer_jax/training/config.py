@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from compeer_jax.data.records import DataConfig
-from compeer_jax.errors import UserError
+from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig
@@ -29,6 +29,10 @@ class CheckpointConfig:
     keep_last: int = 2
     keep_best: int = 1
     asynchronous: bool = True
+
+    def __post_init__(self):
+        require_at_least(1, self, "checkpoint.", "every", "keep_last")
+        require_at_least(0, self, "checkpoint.", "keep_best")
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,8 @@ class SFTConfig:
     export: bool = True
 
     def __post_init__(self):
-        require_positive(self, "steps", "batch_size", "gradient_accumulation")
+        require_at_least(1, self, "", "steps", "batch_size", "gradient_accumulation")
+        require_at_least(0, self, "", "eval_every", "eval_records")
         require_divides(self, "gradient_accumulation", "batch_size", self.batch_size)
 
 
@@ -84,6 +89,9 @@ class RewardConfig:
     alpha: float = 0.5
     beta: float = 5.0
     length_unit: Literal["tokens", "words", "characters"] = "tokens"
+
+    def __post_init__(self):
+        require_at_least(0, self, "reward.", "alpha", "beta")
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,13 @@ class LossConfig:
     scale: Literal["group", "batch", "none"] = "group"
     epsilon: float = 1e-4
     mask_truncated: bool = False
+
+    def __post_init__(self):
+        require_at_least(0, self, "loss.", "clip_low", "clip_high", "kl_coefficient", "epsilon")
+        if self.dual_clip is not None and self.dual_clip <= 1 + self.clip_high:
+            raise UserError(
+                f"loss.dual_clip is {self.dual_clip}; it must be above 1 + loss.clip_high, or null for none."
+            )
 
 
 @dataclass(frozen=True)
@@ -152,15 +167,8 @@ class GRPOConfig:
     export: bool = True
 
     def __post_init__(self):
-        require_positive(
-            self,
-            "steps",
-            "prompts_per_step",
-            "group_size",
-            "minibatches",
-            "epochs_per_rollout",
-            "gradient_accumulation",
-        )
+        counts = ("steps", "prompts_per_step", "group_size", "minibatches", "epochs_per_rollout")
+        require_at_least(1, self, "", *counts, "gradient_accumulation", "samples_every")
         outputs = self.prompts_per_step * self.group_size
         require_divides(self, "minibatches", "prompts_per_step x group_size", outputs)
         require_divides(self, "gradient_accumulation", "the minibatch", outputs // self.minibatches)
@@ -172,13 +180,6 @@ class GRPOConfig:
             raise UserError(
                 "loss.reduction 'fixed_length' needs loss.ratio 'token'; take 'sequence_mean' with 'sequence'."
             )
-
-
-def require_positive(config: object, *names: str) -> None:
-    """Raises UserError when a field of `config` is below 1."""
-    for name in names:
-        if getattr(config, name) < 1:
-            raise UserError(f"{name} is {getattr(config, name)}; it must be at least 1.")
 
 
 def require_divides(config: object, name: str, whole_name: str, whole: int) -> None:

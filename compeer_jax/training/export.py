@@ -52,7 +52,7 @@ def export_run(run: str | Path, output: str | Path, *, step: int | None = None) 
     # In the host's memory: a chip of the mesh that trained the model may not hold all of it.
     host = jax.sharding.SingleDeviceSharding(jax.local_devices(backend="cpu")[0])
     params = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=host), params)
-    with Checkpoints(folder.checkpoints) as checkpoints:
+    with Checkpoints(folder.checkpoints, read_only=True) as checkpoints:
         restored = checkpoints.restore(TrainState(params, None, None), step, partial=True)
     if restored is None:
         raise UserError(f"{run} has no checkpoint yet; let it train on, then export.")

@@ -4,25 +4,25 @@ import time
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from compeer_jax.data.batches import prompt_batches
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import encode_prompts, load_records
-from compeer_jax.generation.engine import Engine, pad_left
+from compeer_jax.generation.engine import Engine, bucket, pad_left
 from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.encoders import encode_token_counts, response_lengths
 from compeer_jax.rewards.load import load_reward
 from compeer_jax.rewards.reward import reference_completion
+from compeer_jax.rl.advantages import equal_reward_share
 from compeer_jax.rl.reward_shaping import shape_rewards
 from compeer_jax.training.config import GRPOConfig
 from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_logprobs, make_policy_loss
 from compeer_jax.training.run import open_run
 from compeer_jax.training.samples import log_rollout, write_samples
 from compeer_jax.training.update import make_update
-
-LENGTH_MULTIPLE = 32  # prompts and completions are padded to the longest of the step, rounded up to this
 
 ROWS = "the outputs of a minibatch computed at once"
 
@@ -64,8 +64,10 @@ def train_grpo(config: GRPOConfig) -> Path:
         whole=count_whole,
     )
     logprobs = make_logprobs(graphdef, temperature, config.minibatches * config.gradient_accumulation)
-    reference_params = run.reference_params if config.loss.kl_coefficient else None
     key = jax.random.key(config.seed)
+    # When the loss is the mean of the advantages, that is 0, whatever is learnt.
+    on_policy = config.epochs_per_rollout * config.minibatches == 1 and config.loss.reduction == "sequence_mean"
+    on_policy &= not (config.loss.kl_coefficient or config.loss.mask_truncated)
 
     with run.under_way():
         for step in range(first_step, config.steps + 1):
@@ -102,8 +104,8 @@ def train_grpo(config: GRPOConfig) -> Path:
             batch = place_batch(batch, run.mesh)
             if config.epochs_per_rollout * config.minibatches > 1:
                 batch = batch._replace(old_logps=logprobs(state.params, batch))
-            if reference_params is not None:
-                batch = batch._replace(ref_logps=logprobs(reference_params, batch))
+            if run.reference_params is not None:
+                batch = batch._replace(ref_logps=logprobs(run.reference_params, batch))
             updates = []
             for minibatch in shuffled_minibatches(batch, step_key, config):
                 state, metrics = update(state, minibatch)
@@ -118,7 +120,7 @@ def train_grpo(config: GRPOConfig) -> Path:
             log_rollout(run.folder, step, completions, rewards, shaped)
             if step == 1 or step % config.samples_every == 0:
                 write_samples(run.folder, every=config.samples_every, last=step)
-            if step == first_step and len(updates) == 1:
+            if step == first_step and on_policy:
                 run.say(
                     f"The loss prints {metrics['loss']:+.1e}: with one update a rollout the ratio is 1 and the "
                     f"advantages average 0, so it always prints about 0. It learns all the same: see grad_norm."
@@ -130,9 +132,9 @@ def train_grpo(config: GRPOConfig) -> Path:
 
 def learner_batch(rollout, prompts, advantages, pad_id: int, config: GRPOConfig) -> PolicyBatch:
     """The rollout as the learner wants it: prompts repeated for each output, completions cut to the longest."""
-    tokens, mask = pad_left(prompts, pad_id, multiple=LENGTH_MULTIPLE)
-    longest = -(-int(rollout.mask.sum(axis=1).max()) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
-    columns = slice(0, min(longest, rollout.mask.shape[1]))
+    tokens, mask = pad_left(prompts, pad_id, bucket(max(map(len, prompts))))
+    longest = int(rollout.mask.sum(axis=1).max())
+    columns = slice(0, min(bucket(longest), rollout.mask.shape[1]))
     trained = rollout.mask & rollout.finished[:, None] if config.loss.mask_truncated else rollout.mask
     return PolicyBatch(
         prompts=tokens.repeat(config.group_size, axis=0),
@@ -152,7 +154,7 @@ def shuffled_minibatches(batch: PolicyBatch, key, config: GRPOConfig):
         return
     rows = batch.mask.shape[0]
     for epoch in range(config.epochs_per_rollout):
-        order = jax.random.permutation(jax.random.fold_in(key, epoch), rows)
+        order = jax.random.permutation(jax.random.fold_in(key, rows + epoch), rows)  # 0 … rows - 1 drew the outputs
         for part in order.reshape(config.minibatches, -1):
             yield jax.tree.map(lambda array, part=part: array[part], batch)
 
@@ -170,7 +172,7 @@ def rollout_metrics(rollout, rewards, shaped) -> dict[str, float]:
     metrics = {
         "reward": rewards.total.mean(),
         "reward_std": deviation.mean(),
-        "frac_reward_zero_std": np.mean(shaped.rewards.std(axis=1) < 1e-6),
+        "frac_reward_zero_std": equal_reward_share(jnp.asarray(shaped.rewards)),
         "reward_reweighted": shaped.rewards.mean(),
         "redundancy/in_group": shaped.s_in.mean(),
         "redundancy/history": shaped.s_hi.mean(),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,7 @@ class Run:
         optimizer: an optax transformation.
         model_config: the model's shape; there after `start`.
         graphdef: the model without its weights; there after `start`.
-        reference_params: the weights that the run started from; there after `start`.
+        reference_params: the weights that the run started from; there after `start` when a KL term needs them.
     """
 
     def __init__(self, config, kind: str, folder: RunFolder, mesh, tokenizer, optimizer_steps: int):
@@ -62,6 +63,7 @@ class Run:
         self.checkpoints: Checkpoints | None = None
         self.progress: Progress | None = None
         self.writer: MetricWriter | None = None
+        self.reference_params = None
 
     def start(self, batches) -> tuple[TrainState, int]:
         """Loads the model, or the last checkpoint over it, and sets `batches` to where they were.
@@ -72,12 +74,14 @@ class Run:
         config = self.config
         model = load_model(config.model, self.mesh)
         self.model_config = model.config
-        self.graphdef, self.reference_params = nnx.split(model, nnx.Param)
-        keeps_reference = isinstance(config, GRPOConfig) and config.loss.kl_coefficient
-        # The update gives its state's memory away, so weights to be kept need a copy of their own.
-        params = jax.tree.map(lambda x: x.copy(), self.reference_params) if keeps_reference else self.reference_params
-        keep_base(self.folder, model.config, self.tokenizer)
+        self.graphdef, params = nnx.split(model, nnx.Param)
+        del model
+        if isinstance(config, GRPOConfig) and config.loss.kl_coefficient:
+            # The update gives its state's memory away, so weights to be kept need a copy of their own.
+            self.reference_params = jax.tree.map(lambda x: x.copy(), params)
+        keep_base(self.folder, self.model_config, self.tokenizer)
         state = init_state(params, self.optimizer, self.mesh)
+        del params
         best = {"sft": ("eval/loss", "min"), "grpo": ("reward", "max")}[self.kind]
         self.checkpoints = Checkpoints(
             self.folder.checkpoints,
@@ -87,10 +91,11 @@ class Run:
             best_mode=best[1],
             asynchronous=config.checkpoint.asynchronous,
         )
-        restored = self.checkpoints.restore(state)
         done = 0
-        if restored is not None:
-            done, state, position = restored
+        if self.checkpoints.latest_step() is not None:
+            wanted = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state)
+            del state  # its memory is wanted for what is restored
+            done, state, position = self.checkpoints.restore(wanted)
             batches.set_state(position["batches"])
             self.say(f"Going on after step {done}, from the checkpoint in {self.folder.checkpoints}.")
         self.progress = Progress(total=config.steps, title=self.kind, done=done)
@@ -121,7 +126,17 @@ class Run:
         return float(learning_rate_at(self.config.optimizer, self.optimizer_steps, update))
 
     def log(self, step: int, metrics: Mapping[str, float], shown: tuple[str, ...]) -> None:
-        """Writes a step's metrics; the bar shows those in `shown`."""
+        """Writes a step's metrics; the bar shows those in `shown`.
+
+        Raises:
+            UserError: the loss or the gradient is not finite; the checkpoint before is kept as it is.
+        """
+        for name in ("loss", "grad_norm"):
+            if not math.isfinite(metrics[name]):
+                raise UserError(
+                    f"Step {step}: {name} is {metrics[name]}; the last checkpoint is whole, so lower the learning rate "
+                    "(in a new output folder), or look at that step's data."
+                )
         self.writer.write(step, metrics)
         self.progress.update(step, {name: metrics[name] for name in shown if name in metrics})
 

@@ -59,7 +59,8 @@ class RunFolder:
         try:
             for directory in (path, folder.checkpoints, folder.tensorboard, folder.rollouts):
                 directory.mkdir(parents=True, exist_ok=True)
-            folder.resumed = folder.config.exists()
+            # Settings bind once there is something to go on with; a start that failed early can be mended and repeated.
+            folder.resumed = folder.config.exists() and any(folder.checkpoints.iterdir())
             if folder.resumed:
                 _check_same(path, _read(folder.config), settings, may_change)
             with replacing(folder.config) as temporary:

@@ -4,11 +4,10 @@
 steps. The second is made anew from the first, so that a run that was killed leaves no gap and nothing twice.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from compeer_jax.data.jsonl import write_jsonl
+from compeer_jax.data.jsonl import read_jsonl, write_jsonl
 from compeer_jax.rewards.reward import Completion, Rewards
 from compeer_jax.rl.reward_shaping import ShapedRewards
 from compeer_jax.training.run_folder import RunFolder, replacing
@@ -60,8 +59,8 @@ def write_samples(folder: RunFolder, *, every: int, last: int) -> None:
 
 
 def _section(step: int, path: Path) -> str:
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    group = [row for row in rows if row["id"] == rows[0]["id"]]
+    rows = [row for _, row in read_jsonl(path)]
+    group = rows[: next((index for index, row in enumerate(rows) if index and row["member"] == 0), len(rows))]
     lines = [f"## Step {step}: `{group[0]['id']}`\n"]
     lines += [f"> **{turn['role']}:** {_one_line(turn['content'])}  " for turn in group[0]["history"]]
     for row in group:

@@ -40,7 +40,7 @@ def train_sft(config: SFTConfig) -> Path:
 
     train, valid = examples(records.train, "train"), examples(records.valid, "valid")
     valid = valid[: config.eval_records or None]
-    answer_length = round_up(max(int(sum(example.loss_mask)) for example in train + valid))
+    answer_length = round_up(max(int(example.loss_mask.sum()) for example in train + valid))
     longest = max(len(example.tokens) for example in train + valid)
     length = round_up(longest)
     batches = sft_batches(train, batch_size=config.batch_size, length=length, pad_id=run.pad_id, seed=config.seed)
@@ -54,9 +54,10 @@ def train_sft(config: SFTConfig) -> Path:
     def valid_loss(params) -> float:
         """Mean negative log-likelihood a token of the valid answers."""
         total = tokens = 0.0
-        for start in range(0, len(valid), config.batch_size):
-            rows = valid[start : start + config.batch_size]
-            padding = [Example(np.array([run.pad_id]), np.array([False]))] * (config.batch_size - len(rows))
+        at_once = config.batch_size // config.gradient_accumulation  # what training has memory for
+        for start in range(0, len(valid), at_once):
+            rows = valid[start : start + at_once]
+            padding = [Example(np.array([run.pad_id]), np.array([False]))] * (at_once - len(rows))
             batch = pad_examples(rows + padding, length=length, pad_id=run.pad_id)
             count = int(batch.loss_mask.sum())
             total += float(evaluate(params, place_batch(batch, run.mesh))) * count

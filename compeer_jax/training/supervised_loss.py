@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Int
 
 from compeer_jax.data.batches import TokenBatch
 from compeer_jax.rl.logprobs import token_logprobs
@@ -43,6 +43,6 @@ def make_supervised_loss(graphdef: nnx.GraphDef, answer_length: int) -> Callable
     return loss
 
 
-def count_trained(batch: TokenBatch) -> Float[Array, ""]:
+def count_trained(batch: TokenBatch) -> Int[Array, ""]:
     """Trained tokens of the whole batch."""
     return batch.loss_mask.sum()

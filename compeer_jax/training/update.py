@@ -24,8 +24,12 @@ class TrainState(NamedTuple):
 
 
 def init_state(params: PyTree, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
-    """State at step 0; the optimiser's moments lie where their parameters lie."""
-    abstract = jax.eval_shape(optimizer.init, params)
+    """State at step 0; the optimiser's moments are float32 and lie where their parameters lie."""
+
+    def init(params: PyTree) -> PyTree:
+        return optimizer.init(_float32(params))
+
+    abstract = jax.eval_shape(init, params)
     shardings = optax.tree.map_params(
         optimizer,
         lambda _, param: param.sharding,
@@ -33,7 +37,7 @@ def init_state(params: PyTree, optimizer: optax.GradientTransformation, mesh: Me
         params,
         transform_non_params=lambda _: replicated(mesh),
     )
-    opt_state = jax.jit(optimizer.init, out_shardings=shardings)(params)
+    opt_state = jax.jit(init, out_shardings=shardings)(params)
     return TrainState(params, opt_state, jax.device_put(jnp.zeros((), jnp.int32), replicated(mesh)))
 
 
@@ -67,6 +71,7 @@ def make_update(
 
         if parts == 1:
             (value, metrics), grads = gradient(state.params, batch, context)
+            grads = _float32(grads)
         else:
             batch_parts = jax.tree.map(lambda rows: deal(rows, parts), batch)
             first = jax.tree.map(lambda rows: rows[0], batch_parts)
@@ -80,6 +85,10 @@ def make_update(
         return TrainState(params, opt_state, state.step + 1), metrics
 
     return jax.jit(update, donate_argnums=0)
+
+
+def _float32(tree: PyTree) -> PyTree:
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.float32), tree)
 
 
 def deal(rows: Array, parts: int) -> Array:
