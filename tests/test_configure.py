@@ -10,6 +10,7 @@ import yaml
 from compeer_jax.cli.config import run as config_command
 from compeer_jax.cli.configure import merged_yaml, parse_config
 from compeer_jax.cli.main import COMMANDS, main
+from compeer_jax.cli.quickstart import QuickstartConfig, check_same_quickstart
 from compeer_jax.errors import UserError
 from compeer_jax.training.config import GRPOConfig, SFTConfig
 
@@ -130,3 +131,10 @@ def test_help_lists_every_command_and_imports_nothing_heavy():
 def test_a_wrong_command_names_the_nearest(capsys):
     assert main(["qickstart"]) == 2
     assert "did you mean 'quickstart'" in capsys.readouterr().err
+
+
+def test_a_quickstart_in_the_folder_of_another_is_refused_by_name(tmp_path):
+    check_same_quickstart(tmp_path / "out", QuickstartConfig(seed=1))
+    check_same_quickstart(tmp_path / "out", QuickstartConfig(seed=1, eval_records=8))
+    with pytest.raises(UserError, match="another sft_steps, seed"):
+        check_same_quickstart(tmp_path / "out", QuickstartConfig(sft_steps=5))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log, wide_console
+from compeer_jax.errors import UserError
+from compeer_jax.training.run_folder import replacing
 
 DESCRIPTION = "Trains a small model on the bundled dialogues: SFT, then GRPO without and with redundancy reweighting."
 
@@ -43,6 +45,7 @@ class QuickstartConfig:
 
 
 CONFIG = QuickstartConfig
+MAY_CHANGE = ("output", "eval_records")
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -59,8 +62,9 @@ def quickstart(config: QuickstartConfig) -> Path:
     from compeer_jax.training.sft import train_sft
     from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
-    console = wide_console()
     output = Path(config.output or f"runs/quickstart-{Path(config.data).stem}-{config.seed}").expanduser()
+    check_same_quickstart(output, config)
+    console = wide_console()
     began = time.monotonic()
 
     def stage(title: str) -> None:
@@ -108,12 +112,27 @@ def quickstart(config: QuickstartConfig) -> Path:
     return report
 
 
+def check_same_quickstart(output: Path, config: QuickstartConfig) -> None:
+    """Raises UserError when `output` holds a quickstart with other settings: its stages build on each other."""
+    path = output / "quickstart.json"
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in MAY_CHANGE}
+    if path.exists():
+        old = json.loads(path.read_text(encoding="utf-8"))
+        differing = [name for name in settings if old.get(name) != settings[name]]
+        if differing:
+            raise UserError(
+                f"{output} holds a quickstart with another {', '.join(differing)}; choose another --output."
+            )
+    output.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(settings), encoding="utf-8")
+
+
 def rate(folder: Path, grpo, config: QuickstartConfig, stage):
     """The report on the model of a run; read from `report.json` when it was made before, in the same way."""
     from compeer_jax.evaluation.evaluate import EvalConfig, evaluate
     from compeer_jax.evaluation.policy_report import PolicyReport
     from compeer_jax.training.metrics import read_metrics
-    from compeer_jax.training.run_folder import replacing
 
     settings = EvalConfig(
         model=dataclasses.replace(grpo.model, path=str(folder / "model")),

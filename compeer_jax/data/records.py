@@ -40,7 +40,7 @@ class DataConfig:
         overlong: a history that is too long loses its oldest turns ("drop_oldest"; the run stops with the record's name
             if the last exchange alone is too long), or stops the run ("error"), or loses its oldest turns and is left
             out and counted if that isn't enough ("leave_out").
-        limit: use at most this many records of each split (0: all).
+        limit: use at most this many records of each split, spread over it (0: all).
     """
 
     path: str = "sample"
@@ -91,9 +91,16 @@ def load_records(config: DataConfig) -> Splits:
                 f"The {name} split of {config.path} gives no silver record; its dialogues need an emotion_type, and "
                 "supporter turns with a strategy after a seeker's turn."
             )
-        records.append(made[: config.limit or None])
+        records.append(spread(made, config.limit))
     counts = " / ".join(str(len(part)) for part in records)
     return Splits(*records, summary=f"{report}. Silver records, train / valid / test: {counts}.")
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """`count` of the items at even distances, so that every part of them is seen; all of them if 0 or too many."""
+    if not count or count >= len(items):
+        return list(items)
+    return [items[index * len(items) // count] for index in range(count)]
 
 
 def encode_prompts(records: Sequence[Record], tokenizer, config: DataConfig) -> dict[str, list[int]]:

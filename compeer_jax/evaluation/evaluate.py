@@ -6,7 +6,7 @@ from typing import Literal
 import jax
 from flax import nnx
 
-from compeer_jax.data.records import DataConfig, encode_prompts, load_records
+from compeer_jax.data.records import DataConfig, encode_prompts, load_records, spread
 from compeer_jax.errors import require_at_least
 from compeer_jax.evaluation.policy_report import PolicyReport, policy_report
 from compeer_jax.generation.engine import Engine
@@ -77,10 +77,3 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
             drawn = read_completions(rollout, filled, tokenizer, config.data.reasoning)
             completions += drawn[: len(chosen) * config.group_size]
     return policy_report(completions, config.group_size, reward, tokenizer), completions
-
-
-def spread(records, count: int):
-    """`count` records at even distances (all, if 0 or too few), so that every part of the split is seen."""
-    if not count or count >= len(records):
-        return list(records)
-    return [records[index * len(records) // count] for index in range(count)]

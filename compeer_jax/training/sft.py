@@ -10,7 +10,7 @@ import numpy as np
 from compeer_jax.data.batches import pad_examples, sft_batches
 from compeer_jax.data.chat import Example
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import encode_examples, load_records
+from compeer_jax.data.records import encode_examples, load_records, spread
 from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.training.config import SFTConfig
 from compeer_jax.training.run import open_run
@@ -39,7 +39,7 @@ def train_sft(config: SFTConfig) -> Path:
         return list(encoded.values())
 
     train, valid = examples(records.train, "train"), examples(records.valid, "valid")
-    valid = valid[: config.eval_records or None]
+    valid = spread(valid, config.eval_records)
     answer_length = round_up(max(int(example.loss_mask.sum()) for example in train + valid))
     longest = max(len(example.tokens) for example in train + valid)
     length = round_up(longest)
@@ -69,7 +69,7 @@ def train_sft(config: SFTConfig) -> Path:
             batch = next(batches)
             state, metrics = update(state, place_batch(batch, run.mesh))
             metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
-            metrics["num_tokens"] = float(batch.segment_ids.sum())
+            metrics["batch_tokens"] = float(batch.segment_ids.sum())
             metrics["learning_rate"] = run.learning_rate(step - 1)
             last = step == config.steps
             if last or (config.eval_every and step % config.eval_every == 0):
