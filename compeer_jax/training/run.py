@@ -1,7 +1,7 @@
 """The edges of a training run: its folder, mesh, model, checkpoints, metrics and progress. The loops stay plain.
 
-A checkpoint holds weights, optimiser and the place in the data. Random keys come of the seed and the number of the step,
-both of which the run folder has, so nothing random needs saving.
+A checkpoint holds weights, optimiser and the place in the data. Random keys are made from seed and step number, both of
+which the run folder has, so nothing random needs saving.
 """
 
 import dataclasses
