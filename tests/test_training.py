@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 from test_rules import record
 
@@ -217,7 +218,6 @@ def test_a_run_killed_at_any_moment_goes_on_bit_for_bit(tmp_path, start, command
 
 
 def test_an_export_is_the_model_of_the_run_and_transformers_loads_it(configure, tmp_path):
-    torch = pytest.importorskip("torch")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     run = train_sft(configure(SFTConfig))
