@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compeer_jax.errors import UserError
-from compeer_jax.training.curves import PANELS, lines_of, plot_curves, smoothed
+from compeer_jax.training.curves import PANELS, lines_of, plot_comparison, plot_curves, smoothed
 
 PANEL = {panel.title: panel for panel in PANELS}
 
@@ -99,3 +99,13 @@ def test_nothing_to_draw_is_said(tmp_path, rows):
 def test_a_folder_that_is_gone_is_named(tmp_path):
     with pytest.raises(UserError, match=r"gone/curves\.png can't be written"):
         plot_curves(grpo_rows(2), tmp_path / "gone" / "curves.png", "run")
+
+
+def test_a_comparison_has_a_panel_a_metric_and_needs_that_metric_in_every_run(tmp_path):
+    kinds = {"UR": [grpo_rows(40), grpo_rows(30)], "URP": [grpo_rows(40)]}
+    plot_comparison(kinds, {"redundancy/in_group": "Redundancy"}, tmp_path / "one.png")
+    plot_comparison(kinds, {"redundancy/in_group": "Redundancy", "reward": "Reward"}, tmp_path / "two.png")
+    assert image(tmp_path / "two.png").shape[1] == pytest.approx(2 * image(tmp_path / "one.png").shape[1], abs=2)
+    with pytest.raises(UserError, match="run of 'UR' has no metric 'eval/loss'"):
+        plot_comparison(kinds, {"eval/loss": "Loss"}, tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()

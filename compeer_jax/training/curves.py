@@ -106,11 +106,49 @@ def plot_curves(metrics: Sequence[Mapping[str, Any]], path: str | os.PathLike, t
         _draw(axes, panel, lines)
         if number > len(panels) - columns:
             axes.set_xlabel("step", fontsize=9, color=FAINT)
-    try:
-        with replacing(Path(path)) as temporary:
-            figure.savefig(temporary, format="png")
-    except OSError as error:
-        raise UserError(f"{path} can't be written: {error.strerror or error}.") from error
+    _save(figure, path)
+
+
+def plot_comparison(
+    runs: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], metrics: Mapping[str, str], path: str | os.PathLike
+) -> None:
+    """Draw the same metrics of several kinds of run side by side: a line a kind, the mean of its seeds, all smoothed.
+
+    The shade spans the seeds' lowest and highest smooth line.
+
+    Args:
+        runs: kind -> rows of `metrics.jsonl` of each of its seeds.
+        metrics: name -> title, a panel each.
+        path: PNG file, which is replaced at once.
+
+    Raises:
+        UserError: a kind has none of some metric, or the file can't be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.8 * len(metrics), 3.6), dpi=130, layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)
+    FigureCanvasAgg(figure)
+    for column, (name, title) in enumerate(metrics.items(), start=1):
+        axes = figure.add_subplot(1, len(metrics), column)
+        panel = Panel(title, (name,))
+        for index, (kind, seeds) in enumerate(runs.items()):
+            lines = [lines_of(panel, rows).get(name) for rows in seeds]
+            if not lines or None in lines:
+                raise UserError(f"A run of {kind!r} has no metric {name!r}; leave that kind or that metric out.")
+            steps = [step for step in lines[0][0] if all(step in line[0] for line in lines[1:])]
+            smooth = [
+                np.interp(steps, *smoothed(*line)) if len(line[0]) >= SMOOTH_FROM else np.interp(steps, *line)
+                for line in lines
+            ]
+            colour = COLOURS[index % len(COLOURS)]
+            axes.fill_between(steps, np.min(smooth, axis=0), np.max(smooth, axis=0), color=colour, alpha=0.13, lw=0)
+            axes.plot(steps, np.mean(smooth, axis=0), color=colour, linewidth=1.8, label=kind, zorder=3)
+        _legend_and_title(axes, panel, dict.fromkeys(runs, ([], [])))
+        _finish(axes)
+        axes.set_xlabel("step", fontsize=9, color=FAINT)
+    _save(figure, path)
 
 
 def lines_of(panel: Panel, metrics: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
@@ -166,6 +204,11 @@ def _draw(axes: Any, panel: Panel, lines: Mapping[str, Points]) -> None:
         axes.set_yscale("log")
         axes.minorticks_off()
     _legend_and_title(axes, panel, lines)
+    _finish(axes)
+
+
+def _finish(axes: Any) -> None:
+    """Ticks, grid and spines, the same in every picture."""
     axes.yaxis.set_major_formatter(_short_number)
     axes.xaxis.get_major_locator().set_params(integer=True, nbins=6)
     axes.tick_params(colors=FAINT, labelsize=8.5, length=0)
@@ -195,6 +238,14 @@ def _legend_and_title(axes: Any, panel: Panel, lines: Mapping[str, Points]) -> N
             borderpad=0.2,
         )
     axes.set_title(panel.title, loc="left", fontsize=10.5, fontweight="bold", color=INK, pad=6 + 13 * rows)
+
+
+def _save(figure: Any, path: str | os.PathLike) -> None:
+    try:
+        with replacing(Path(path)) as temporary:
+            figure.savefig(temporary, format="png")
+    except OSError as error:
+        raise UserError(f"{path} can't be written: {error.strerror or error}.") from error
 
 
 def _short_number(value: float, _: int) -> str:
