@@ -1,11 +1,23 @@
-"""What Eq. 6 compares: vectors of the responses and of the utterances before them."""
+"""What Eq. 6 compares: vectors of the responses and of the utterances before them.
 
-from collections.abc import Sequence
-from typing import NamedTuple
+Three encoders, chosen by config:
+
+- `token_counts`: two texts are alike as far as they share words. Deterministic, no model, milliseconds a step.
+- `hidden_states`: mean of the start policy's last hidden states. Costs a second copy of its weights and one forward
+  pass over the texts. A language model's hidden states all point much the same way, so unrelated texts have high
+  cosines too: compare redundancies within an encoder, never between two.
+- `sentence`: a model trained so that cosines mean likeness of meaning, paraphrases included.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int
 
+from compeer_jax.models.source import ModelConfig
+from compeer_jax.rewards.encoder_config import EncoderConfig
 from compeer_jax.rewards.reward import Completion
 from compeer_jax.rewards.rules import word_list
 
@@ -18,7 +30,64 @@ class EncodedTurns(NamedTuple):
     history_mask: Bool[np.ndarray, "B U"]
 
 
-def encode_token_counts(completions: Sequence[Completion], group_size: int, tokenizer) -> EncodedTurns:
+Encoder = Callable[[Sequence[Completion], int], EncodedTurns]
+"""From N = B·G completions, those of one prompt standing together, and G."""
+
+TextEmbedder = Callable[[Sequence[str]], Float[np.ndarray, "M D"]]
+"""From M distinct texts, none of them empty, to one vector each."""
+
+
+def make_encoder(config: EncoderConfig, *, tokenizer: Any, model: ModelConfig, mesh: Mesh) -> Encoder:
+    """The encoder that a config names; one with a model loads it now.
+
+    Args:
+        config: which, and its settings.
+        tokenizer: of the policy; token counts and hidden states read texts with it.
+        model: what the policy starts from; hidden states are those of this model, frozen.
+        mesh: where a model's weights and rows live.
+
+    Raises:
+        UserError: the encoder's model cannot be read.
+    """
+    if config.kind == "token_counts":
+        return lambda completions, group_size: encode_token_counts(completions, group_size, tokenizer)
+    from compeer_jax.rewards.text_models import hidden_state_embedder, sentence_embedder
+
+    if config.kind == "hidden_states":
+        embed = hidden_state_embedder(config, tokenizer=tokenizer, model=model, mesh=mesh)
+    else:
+        embed = sentence_embedder(config, scan_layers=model.scan_layers, mesh=mesh)
+    return lambda completions, group_size: encode_texts(completions, group_size, embed)
+
+
+def encode_texts(completions: Sequence[Completion], group_size: int, embed: TextEmbedder) -> EncodedTurns:
+    """Each distinct text embedded once, and laid out by group; an empty text is the zero vector.
+
+    U is rounded up to a power of two, so that a compiled consumer sees few shapes.
+
+    Args:
+        completions: N = B·G completions, those of one prompt standing together.
+        group_size: G.
+        embed: gives the vectors.
+    """
+    groups = [completions[start : start + group_size] for start in range(0, len(completions), group_size)]
+    responses = [[completion.turn.response for completion in group] for group in groups]
+    histories = [[turn.content for turn in group[0].record.history] for group in groups]
+    texts = dict.fromkeys(text for group in responses + histories for text in group if text.strip())
+    vectors = np.asarray(embed(list(texts)))
+    vectors = np.concatenate([vectors, np.zeros_like(vectors, shape=(1, vectors.shape[1]))])
+    rows = {text: row for row, text in enumerate(texts)}
+
+    def places(groups: Sequence[Sequence[str]], width: int) -> Int[np.ndarray, "B W"]:
+        """Where each text's vector stands; the last row, of zeros, for empty texts and for padding."""
+        return np.array([[rows.get(text, -1) for text in group] + [-1] * (width - len(group)) for group in groups])
+
+    utterances = _power_of_two(max(map(len, histories)))
+    mask = np.array([np.arange(utterances) < len(group) for group in histories])
+    return EncodedTurns(vectors[places(responses, group_size)], vectors[places(histories, utterances)], mask)
+
+
+def encode_token_counts(completions: Sequence[Completion], group_size: int, tokenizer: Any) -> EncodedTurns:
     """Bag-of-token vectors: deterministic, no model.
 
     D is the number of distinct tokens in the batch, not of the vocabulary: the cosines are the same and the vectors
@@ -29,29 +98,18 @@ def encode_token_counts(completions: Sequence[Completion], group_size: int, toke
         group_size: G.
         tokenizer: anything with `encode(text, add_special_tokens=False)`.
     """
-    groups = [completions[start : start + group_size] for start in range(0, len(completions), group_size)]
-    responses = [[_ids(tokenizer, completion.turn.response) for completion in group] for group in groups]
-    histories = [[_ids(tokenizer, turn.content) for turn in group[0].record.history] for group in groups]
-    texts = [ids for group in responses + histories for ids in group]
-    vocabulary, inverse = np.unique(np.concatenate([*texts, np.zeros(0, np.int64)]), return_inverse=True)
-    size = _power_of_two(len(vocabulary))
-    compact = iter(np.split(inverse, np.cumsum([len(ids) for ids in texts])[:-1]))
 
-    def counts() -> np.ndarray:
-        return np.bincount(next(compact), minlength=size).astype(np.float32)
+    def count(texts: Sequence[str]) -> Float[np.ndarray, "M D"]:
+        ids = [_ids(tokenizer, text) for text in texts]
+        vocabulary, columns = np.unique(np.concatenate([*ids, np.zeros(0, np.int64)]), return_inverse=True)
+        counts = np.zeros((len(texts), _power_of_two(len(vocabulary))), np.float32)
+        np.add.at(counts, (np.repeat(np.arange(len(texts)), [len(row) for row in ids]), columns), 1)
+        return counts
 
-    outputs = np.stack([np.stack([counts() for _ in group]) for group in responses])
-    utterances = _power_of_two(max(map(len, histories)))
-    history = np.zeros((len(groups), utterances, size), np.float32)
-    mask = np.zeros((len(groups), utterances), bool)
-    for row, group in enumerate(histories):
-        for column in range(len(group)):
-            history[row, column] = counts()
-            mask[row, column] = True
-    return EncodedTurns(outputs, history, mask)
+    return encode_texts(completions, group_size, count)
 
 
-def response_lengths(completions: Sequence[Completion], unit: str, tokenizer) -> Int[np.ndarray, " N"]:
+def response_lengths(completions: Sequence[Completion], unit: str, tokenizer: Any) -> Int[np.ndarray, " N"]:
     """Length of each response in `unit`: "tokens", "words" (one a Chinese character) or "characters" (Eq. 7)."""
 
     measure = {
@@ -62,7 +120,7 @@ def response_lengths(completions: Sequence[Completion], unit: str, tokenizer) ->
     return np.array([measure(completion.turn.response) for completion in completions], np.int32)
 
 
-def _ids(tokenizer, text: str) -> np.ndarray:
+def _ids(tokenizer: Any, text: str) -> np.ndarray:
     return np.asarray(tokenizer.encode(text, add_special_tokens=False), np.int64)
 
 
