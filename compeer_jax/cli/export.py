@@ -14,7 +14,7 @@ class ExportConfig:
     """Which checkpoint of which run goes where.
 
     Args:
-        run: run folder of `compeer sft` or `compeer grpo`.
+        run: run folder of `compeer sft`, `compeer reward train` or `compeer grpo`.
         output: directory to write.
         step: step of the checkpoint; 0 takes the last.
     """

@@ -21,7 +21,7 @@ class CheckpointConfig:
     Args:
         every: steps between checkpoints; the last step is always saved.
         keep_last: how many of the newest to keep.
-        keep_best: how many of the best to keep, by the run's own measure (sft: valid loss; grpo: mean reward).
+        keep_best: how many of the best to keep, by valid loss (sft, judges) or mean reward (grpo).
         asynchronous: write while the next steps run.
     """
 
@@ -36,17 +36,17 @@ class CheckpointConfig:
 
 
 @dataclass(frozen=True)
-class SFTConfig:
-    """Supervised fine-tuning on (history, reasoned answer) records.
+class SupervisedConfig:
+    """What all supervised training shares: `SFTConfig`, and `RewardTrainConfig` in reward_config.py.
 
     Args:
         output: run folder; an interrupted run with the same settings goes on from its last checkpoint.
         steps: optimiser steps.
-        batch_size: records an optimiser step.
+        batch_size: examples an optimiser step: records (sft), or a judge's conversations.
         gradient_accumulation: parts a batch is computed in, to save memory; the result is the same.
         seed: seed of the shuffle.
         eval_every: steps between passes over the valid split (0: only at the end).
-        eval_records: valid records a pass uses (0: all).
+        eval_records: valid examples a pass uses (0: all).
         export: write the trained model to OUTPUT/model when done.
     """
 
@@ -68,6 +68,11 @@ class SFTConfig:
         require_at_least(1, self, "", "steps", "batch_size", "gradient_accumulation")
         require_at_least(0, self, "", "eval_every", "eval_records")
         require_divides(self, "gradient_accumulation", "batch_size", self.batch_size)
+
+
+@dataclass(frozen=True)
+class SFTConfig(SupervisedConfig):
+    """Supervised fine-tuning on (history, reasoned answer) records."""
 
 
 @dataclass(frozen=True)

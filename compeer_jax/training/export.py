@@ -1,10 +1,11 @@
 """From a run's checkpoint to a Hugging Face directory.
 
 A run keeps the config and the tokenizer of the model that it started from under `base/`, so that it can be exported
-when that model is gone.
+when that model is gone; the run of a judge keeps the judge's card there too.
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import jax
@@ -14,7 +15,7 @@ from flax import nnx
 
 from compeer_jax.errors import UserError
 from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.qwen2 import abstract
+from compeer_jax.models.qwen2 import Qwen2, abstract
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.training.checkpoints import Checkpoints
 from compeer_jax.training.run_folder import RunFolder, replacing
@@ -42,7 +43,7 @@ def export_run(run: str | Path, output: str | Path, *, step: int | None = None) 
     """
     folder = RunFolder(Path(run).expanduser())
     if not folder.config.is_file() or not (folder.base / "config.json").is_file():
-        raise UserError(f"{run} is no run folder of `compeer sft` or `compeer grpo` that has begun to train.")
+        raise UserError(f"{run} is no run folder of `compeer sft`, `grpo` or `reward train` that has begun to train.")
     settings = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
     graphdef, params = abstract(
         Qwen2Config.from_json(folder.base),
@@ -57,5 +58,12 @@ def export_run(run: str | Path, output: str | Path, *, step: int | None = None) 
     if restored is None:
         raise UserError(f"{run} has no checkpoint yet; let it train on, then export.")
     step, state, _ = restored
-    nnx.merge(graphdef, state.params).save_pretrained(output, load_tokenizer(folder.base))
+    write_model(folder, nnx.merge(graphdef, state.params), load_tokenizer(folder.base), output)
     return step
+
+
+def write_model(folder: RunFolder, model: Qwen2, tokenizer, output: str | Path) -> None:
+    """Writes a model of the run, with its tokenizer; a judge's with its card."""
+    model.save_pretrained(output, tokenizer)
+    if folder.judge_card.is_file():
+        shutil.copyfile(folder.judge_card, Path(output) / folder.judge_card.name)

@@ -19,9 +19,9 @@ from compeer_jax.models.source import load_model, model_directory
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.mesh import make_mesh
 from compeer_jax.training.checkpoints import Checkpoints
-from compeer_jax.training.config import GRPOConfig, SFTConfig
+from compeer_jax.training.config import GRPOConfig, SupervisedConfig
 from compeer_jax.training.curves import plot_curves
-from compeer_jax.training.export import keep_base
+from compeer_jax.training.export import keep_base, write_model
 from compeer_jax.training.metrics import MetricWriter, read_metrics
 from compeer_jax.training.optimizer import learning_rate_at, make_optimizer
 from compeer_jax.training.progress import Progress
@@ -31,12 +31,12 @@ from compeer_jax.training.update import TrainState, init_state
 log = logging.getLogger(__name__)
 
 
-def open_run(config: SFTConfig | GRPOConfig, kind: str, *, optimizer_steps: int) -> "Run":
+def open_run(config: SupervisedConfig | GRPOConfig, kind: str, *, optimizer_steps: int) -> "Run":
     """Makes or reopens the run folder, and finds the mesh and the tokenizer: all that is quick to check.
 
     Args:
         config: the settings of the run.
-        kind: "sft" or "grpo", for titles.
+        kind: "sft", "reward" (a judge) or "grpo": a title, and what the best checkpoint is chosen by.
         optimizer_steps: of the whole run; the learning-rate schedule ends there.
     """
     folder = RunFolder.open(config.output, dataclasses.asdict(config))
@@ -86,7 +86,7 @@ class Run:
         keep_base(self.folder, self.model_config, self.tokenizer)
         state = init_state(params, self.optimizer, self.mesh)
         del params
-        best = {"sft": ("eval/loss", "min"), "grpo": ("reward", "max")}[self.kind]
+        best = ("reward", "max") if self.kind == "grpo" else ("eval/loss", "min")
         self.checkpoints = Checkpoints(
             self.folder.checkpoints,
             keep_last=config.checkpoint.keep_last,
@@ -107,12 +107,12 @@ class Run:
         self.writer.rewind(done)
         return state, done + 1
 
-    def check_context(self, tokens: int) -> None:
-        """Raises UserError when a sequence of so many tokens is longer than the model's context."""
+    def check_context(self, tokens: int, setting: str) -> None:
+        """Raises UserError when so many tokens are more than the model's context; `setting` is what to lower."""
         if tokens > self.model_config.max_position_embeddings:
             raise UserError(
                 f"The longest example has {tokens} tokens, more than the model's context of "
-                f"{self.model_config.max_position_embeddings} (max_position_embeddings); lower data.max_prompt_tokens."
+                f"{self.model_config.max_position_embeddings} (max_position_embeddings); lower {setting}."
             )
 
     @contextmanager
@@ -155,7 +155,7 @@ class Run:
         """Closes the checkpoints and exports the model."""
         self.checkpoints.close()
         if export:
-            nnx.merge(self.graphdef, state.params).save_pretrained(self.folder.model, self.tokenizer)
+            write_model(self.folder, nnx.merge(self.graphdef, state.params), self.tokenizer, self.folder.model)
             self.say(f"The model is in {self.folder.model}.")
         return self.folder.path
 

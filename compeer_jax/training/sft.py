@@ -1,25 +1,13 @@
 """Supervised fine-tuning on reasoned answers: the start of every policy."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
-import numpy as np
-
-from compeer_jax.data.batches import pad_examples, sft_batches
 from compeer_jax.data.chat import Example
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import encode_examples, load_records, spread
-from compeer_jax.parallel.sharding import check_divides, place_batch
+from compeer_jax.data.records import encode_examples, load_records
 from compeer_jax.training.config import SFTConfig
-from compeer_jax.training.run import open_run
-from compeer_jax.training.supervised_loss import count_trained, make_supervised_loss
-from compeer_jax.training.update import make_update
-
-LENGTH_MULTIPLE = 32
-
-ROWS = "the rows of a batch computed at once"
+from compeer_jax.training.supervised import open_supervised_run, train_supervised
 
 
 def train_sft(config: SFTConfig) -> Path:
@@ -28,8 +16,7 @@ def train_sft(config: SFTConfig) -> Path:
     Raises:
         UserError: anything in the settings, the data or the model that would stop the run later.
     """
-    run = open_run(config, "sft", optimizer_steps=config.steps)
-    check_divides({ROWS: (config.batch_size // config.gradient_accumulation,)}, {ROWS: ("batch",)}, run.mesh)
+    run = open_supervised_run(config, "sft")
     records = load_records(config.data)
     run.say(records.summary)
 
@@ -39,48 +26,4 @@ def train_sft(config: SFTConfig) -> Path:
         return list(encoded.values())
 
     train, valid = examples(records.train, "train"), examples(records.valid, "valid")
-    valid = spread(valid, config.eval_records)
-    answer_length = round_up(max(int(example.loss_mask.sum()) for example in train + valid))
-    longest = max(len(example.tokens) for example in train + valid)
-    length = round_up(longest)
-    batches = sft_batches(train, batch_size=config.batch_size, length=length, pad_id=run.pad_id, seed=config.seed)
-
-    state, first_step = run.start(batches)
-    run.check_context(longest)
-    loss = make_supervised_loss(run.graphdef, answer_length)
-    update = make_update(loss, run.optimizer, parts=config.gradient_accumulation, whole=count_trained)
-    evaluate = jax.jit(lambda params, batch: loss(params, batch, count_trained(batch))[0])
-
-    def valid_loss(params) -> float:
-        """Mean negative log-likelihood a token of the valid answers."""
-        total = tokens = 0.0
-        at_once = config.batch_size // config.gradient_accumulation  # what training has memory for
-        for start in range(0, len(valid), at_once):
-            rows = valid[start : start + at_once]
-            padding = [Example(np.array([run.pad_id]), np.array([False]))] * (at_once - len(rows))
-            batch = pad_examples(rows + padding, length=length, pad_id=run.pad_id)
-            count = int(batch.loss_mask.sum())
-            total += float(evaluate(params, place_batch(batch, run.mesh))) * count
-            tokens += count
-        return total / tokens
-
-    with run.under_way():
-        for step in range(first_step, config.steps + 1):
-            batch = next(batches)
-            state, metrics = update(state, place_batch(batch, run.mesh))
-            metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
-            metrics["batch_tokens"] = float(batch.segment_ids.sum())
-            metrics["learning_rate"] = run.learning_rate(step - 1)
-            last = step == config.steps
-            if last or (config.eval_every and step % config.eval_every == 0):
-                metrics["eval/loss"] = valid_loss(state.params)
-                metrics["eval/perplexity"] = math.exp(min(metrics["eval/loss"], 50))
-            run.log(step, metrics, shown=("loss", "eval/loss", "grad_norm"))
-            run.save(step, state, batches, metrics, last=last)
-
-    return run.finish(state, export=config.export)
-
-
-def round_up(length: int, multiple: int = LENGTH_MULTIPLE) -> int:
-    """The next multiple."""
-    return -(-length // multiple) * multiple
+    return train_supervised(run, train, valid, longest_setting="data.max_prompt_tokens")
