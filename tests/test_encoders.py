@@ -1,5 +1,6 @@
 """What redundancy is measured on: the cosines of token counts, against scikit-learn's."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.evaluation.diversity import distinct_n
 from compeer_jax.evaluation.policy_report import policy_report
+from compeer_jax.rewards.config import RewardConfig
 from compeer_jax.rewards.encoders import encode_token_counts, response_lengths
 from compeer_jax.rewards.load import load_reward
 from compeer_jax.rewards.reward import Completion, reference_completion
@@ -83,7 +85,9 @@ def test_distinct_n_has_its_closed_forms():
 def test_a_report_on_references_is_perfect_where_it_should_be():
     good = reference_completion(record(), COMPEER)
     broken = Completion(good.record, "", COMPEER.parse(""))
-    report = policy_report([good, good, broken, broken], 2, load_reward("rules"), WordTokenizer())
+    items = [good, good, broken, broken]
+    rewards = load_reward(RewardConfig())(items, jax.random.key(0))
+    report = policy_report(items, 2, rewards, WordTokenizer())
     assert (report.format, report.stage, report.emotion, report.strategy) == (0.5, 0.5, 0.5, 0.5)
     assert report.reward == 0
     assert report.in_group == pytest.approx(0.5)

@@ -3,15 +3,18 @@
 import sys
 import types
 
+import jax
 import numpy as np
 import pytest
 from test_rules import record
 
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
+from compeer_jax.rewards.config import PartWeights, RewardConfig
 from compeer_jax.rewards.load import load_reward
 from compeer_jax.rewards.reward import Rewards, reference_completion
 
+KEY = jax.random.key(0)
 REWARDS = {
     "brevity": lambda completions: [-len(completion.turn.response) / 100 for completion in completions],
     "parts": lambda completions: Rewards(np.ones(len(completions)), {"kind": np.zeros(len(completions))}),
@@ -33,14 +36,18 @@ def user_module():
     del sys.modules["their_rewards"]
 
 
+def load(name: str, **settings):
+    return load_reward(RewardConfig(judge=name, **settings))
+
+
 def completions(count=3):
     return [reference_completion(record(response="a" * 50), COMPEER)] * count
 
 
 def test_a_function_by_dotted_path_gives_its_numbers(user_module):
-    rewards = load_reward(f"{user_module}.brevity")(completions())
+    rewards = load(f"{user_module}.brevity")(completions(), KEY)
     np.testing.assert_allclose(rewards.total, [-0.5] * 3)
-    assert load_reward(f"{user_module}.parts")(completions()).parts["kind"].tolist() == [0, 0, 0]
+    assert load(f"{user_module}.parts")(completions(), KEY).parts["kind"].tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -55,13 +62,13 @@ def test_a_function_by_dotted_path_gives_its_numbers(user_module):
 )
 def test_nonsense_is_stopped_by_name(user_module, name, sentence):
     with pytest.raises(UserError, match=sentence):
-        load_reward(f"{user_module}.{name}")(completions())
+        load(f"{user_module}.{name}")(completions(), KEY)
 
 
 @pytest.mark.parametrize(
     "name, sentence",
     [
-        ("ruls", "neither 'rules' nor a dotted path"),
+        ("ruls", "none of rules.* nor a dotted path"),
         ("no_such_module.f", "can't be imported"),
         ("their_rewards.missing", "has no function 'missing'"),
         ("their_rewards.not_callable", "has no function 'not_callable'"),
@@ -69,4 +76,11 @@ def test_nonsense_is_stopped_by_name(user_module, name, sentence):
 )
 def test_what_cannot_be_found_is_said_before_any_work(user_module, name, sentence):
     with pytest.raises(UserError, match=sentence):
-        load_reward(name)
+        load(name)
+
+
+def test_weights_of_parts_add_up_and_are_refused_for_a_function_of_the_users(user_module):
+    weights = PartWeights(history=0.5, format=2.0)
+    assert load("rules", weights=weights)(completions(1), KEY).total.tolist() == [0.5 + 1 + 1 + 1 + 2]
+    with pytest.raises(UserError, match="weights weigh the parts of a judge"):
+        load(f"{user_module}.brevity", weights=weights)

@@ -1,5 +1,6 @@
 """The rule judge against gold labels: each verdict for a reason that the test names."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -10,6 +11,7 @@ from compeer_jax.rewards.judge import judge_reward
 from compeer_jax.rewards.reward import Completion, reference_completion
 from compeer_jax.rewards.rules import RuleJudge, word_f1, word_list
 
+KEY = jax.random.key(0)  # rules use none
 GOLD = {
     "stage": "comforting",
     "sentiment": "negative",
@@ -49,7 +51,7 @@ def verdicts(item: Completion) -> list[int]:
 
 
 def test_the_reference_itself_gets_the_highest_reward():
-    rewards = judge_reward(RuleJudge())([reference_completion(record(), COMPEER)])
+    rewards = judge_reward(RuleJudge())([reference_completion(record(), COMPEER)], KEY)
     assert rewards.total.tolist() == [5.0]
     assert {name: values.tolist() for name, values in rewards.parts.items()} == {
         "history": [1],
@@ -79,20 +81,20 @@ def test_a_changed_label_or_reply_costs_its_own_part_only(changed, expected):
 
 def test_text_without_any_part_is_wrong_everywhere_and_costs_the_format():
     item = Completion(record(), "I hear you.", COMPEER.parse("I hear you."))
-    rewards = judge_reward(RuleJudge())([item])
+    rewards = judge_reward(RuleJudge())([item], KEY)
     assert rewards.total.tolist() == [-5.0]
 
 
 def test_a_truncated_output_loses_the_format_part_even_when_all_parts_are_there():
-    whole, cut = judge_reward(RuleJudge())([completion(), completion(truncated=True)]).total
+    whole, cut = judge_reward(RuleJudge())([completion(), completion(truncated=True)], KEY).total
     assert (whole, cut) == (5.0, 3.0)
 
 
 def test_rewards_of_a_batch_are_those_of_its_members_alone():
     items = [completion(), completion(emotion="anger"), completion(truncated=True), completion(strategy="Others")]
     reward = judge_reward(RuleJudge())
-    together = reward(items).total
-    np.testing.assert_array_equal(together, [reward([item]).total[0] for item in items])
+    together = reward(items, KEY).total
+    np.testing.assert_array_equal(together, [reward([item], KEY).total[0] for item in items])
 
 
 def test_chinese_words_are_characters_and_english_words_are_lower_cased():

@@ -140,7 +140,7 @@ def rate(folder: Path, grpo, config: QuickstartConfig, stage):
         mesh=grpo.mesh,
         sampling=grpo.sampling,
         records=config.eval_records,
-        judge=grpo.reward.judge,
+        reward=grpo.reward,
         seed=config.seed,
     )
     path = folder / "report.json"

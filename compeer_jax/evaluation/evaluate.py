@@ -15,6 +15,7 @@ from compeer_jax.models.source import ModelConfig, load_model, model_directory
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.completions import read_completions
+from compeer_jax.rewards.config import RewardConfig
 from compeer_jax.rewards.load import load_reward
 from compeer_jax.rewards.reward import Completion
 
@@ -27,7 +28,7 @@ class EvalConfig:
         split: which part of the dialogues.
         records: use at most this many records, spread over the split (0: all).
         group_size: outputs a prompt, for redundancy within a group.
-        judge: the reward to report, as `reward.judge` of grpo.
+        reward: the reward to report, as grpo has it; its reweighting plays no part here.
         batch_size: prompts generated at once.
         seed: seed of the sampling.
     """
@@ -36,10 +37,10 @@ class EvalConfig:
     data: DataConfig = field(default_factory=DataConfig)
     mesh: MeshConfig = field(default_factory=MeshConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
     split: Literal["train", "valid", "test"] = "test"
     records: int = 0
     group_size: int = 4
-    judge: str = "rules"
     batch_size: int = 16
     seed: int = 0
 
@@ -54,13 +55,13 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     Raises:
         UserError: anything in the settings, the data or the model that does not fit.
     """
-    reward = load_reward(config.judge, config.data.reasoning)
+    mesh = make_mesh(config.mesh)
+    reward = load_reward(config.reward, config.data.reasoning, mesh=mesh)
     directory = model_directory(config.model.path)
     tokenizer = load_tokenizer(directory)
     records = getattr(load_records(config.data), config.split)
     prompts = encode_prompts(records, tokenizer, config.data)
     records = spread([record for record in records if record.id in prompts], config.records)
-    mesh = make_mesh(config.mesh)
     graphdef, params = nnx.split(load_model(config.model, mesh), nnx.Param)
     stop_ids, pad_id = chat_ids(tokenizer)
     engine = Engine(graphdef, sampling=config.sampling, stop_ids=stop_ids, pad_id=pad_id)
@@ -76,4 +77,5 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
             rollout = engine.generate(params, asked, jax.random.fold_in(key, start), config.group_size)
             drawn = read_completions(rollout, filled, tokenizer, config.data.reasoning)
             completions += drawn[: len(chosen) * config.group_size]
-    return policy_report(completions, config.group_size, reward, tokenizer), completions
+        rewards = reward(completions, jax.random.fold_in(key, len(records)))
+    return policy_report(completions, config.group_size, rewards, tokenizer), completions

@@ -8,7 +8,7 @@ import numpy as np
 
 from compeer_jax.evaluation.diversity import distinct_n
 from compeer_jax.rewards.encoders import encode_token_counts
-from compeer_jax.rewards.reward import Completion, RewardFunction
+from compeer_jax.rewards.reward import Completion, Rewards
 from compeer_jax.rewards.rules import word_list
 from compeer_jax.rl.redundancy import cosine_redundancy
 
@@ -38,9 +38,7 @@ class PolicyReport:
     length: float
 
 
-def policy_report(
-    completions: Sequence[Completion], group_size: int, reward: RewardFunction, tokenizer
-) -> PolicyReport:
+def policy_report(completions: Sequence[Completion], group_size: int, rewards: Rewards, tokenizer) -> PolicyReport:
     """The report on N = B·G completions, those of one prompt standing together."""
 
     def accuracy(label: str) -> float:
@@ -55,7 +53,7 @@ def policy_report(
         stage=accuracy("stage"),
         emotion=accuracy("emotion"),
         strategy=accuracy("strategy"),
-        reward=float(reward(completions).total.mean()),
+        reward=float(rewards.total.mean()),
         in_group=float(s_in.mean()),
         history=float(s_hi.mean()),
         distinct_1=distinct_n(words, 1),

@@ -1,13 +1,14 @@
 """Judges: they rate each reasoning step and the response of a completion.
 
-A judge is a function from a batch of completions to `Verdicts`. The rule judge is in `rules.py`; a generative judge is
-another function of the same type. `judge_reward` turns verdicts into the unified process-outcome reward.
+A judge is a function from a batch of completions to `Verdicts`. The rule judge is in `rules.py`, judges that are
+language models in `generative_judge.py`. `judge_reward` turns verdicts into the unified process-outcome reward.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import jax
 import numpy as np
 from jaxtyping import Int
 
@@ -31,20 +32,31 @@ class Verdicts:
 
 
 class Judge(Protocol):
-    """Rates completions. Completions of one prompt stand together, so that a judge can share their history."""
+    """Rates completions. Completions of one prompt stand together, so that a judge can share their history.
+
+    All that is random in a judgement comes from the key.
+    """
 
     step_names: tuple[str, ...]
 
-    def __call__(self, completions: Sequence[Completion]) -> Verdicts: ...
+    def __call__(self, completions: Sequence[Completion], key: jax.Array) -> Verdicts: ...
 
 
-def judge_reward(judge: Judge) -> RewardFunction:
-    """The unified reward of a judge: three steps + response + format, -5 ... +5 (see `scoring.unified_reward`)."""
+def judge_reward(judge: Judge, weights: Mapping[str, float] | None = None) -> RewardFunction:
+    """The unified reward of a judge: three steps + response + format, -5 ... +5 (see `scoring.unified_reward`).
 
-    def reward(completions: Sequence[Completion]) -> Rewards:
-        verdicts = judge(completions)
+    Args:
+        judge: who gives the verdicts.
+        weights: of parts by their names; a part that is not named counts 1.
+    """
+    names = (*judge.step_names, "response", "format")
+    counts = np.array([(weights or {}).get(name, 1.0) for name in names], np.float32)
+
+    def reward(completions: Sequence[Completion], key: jax.Array) -> Rewards:
+        verdicts = judge(completions, key)
         format_ok = np.array([completion.format_ok for completion in completions])
-        total = unified_reward(verdicts.steps[:, None], verdicts.response[:, None], format_ok[:, None])[:, 0]
+        columns = verdicts.steps[:, None], verdicts.response[:, None], format_ok[:, None]
+        total = unified_reward(*columns, weights=counts)[:, 0]
         parts = {name: verdicts.steps[:, index] for index, name in enumerate(judge.step_names)}
         parts |= {"response": verdicts.response, "format": np.where(format_ok, 1, -1)}
         return Rewards(np.asarray(total), parts, verdicts.diagnostics)

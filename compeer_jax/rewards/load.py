@@ -1,38 +1,64 @@
 """The reward that a config names, found and checked."""
 
+import dataclasses
 import importlib
 from collections.abc import Callable, Sequence
 
+import jax
 import numpy as np
 
 from compeer_jax.dialogue.reasoning import COMPEER, ReasoningFormat
 from compeer_jax.errors import UserError
-from compeer_jax.rewards.judge import judge_reward
+from compeer_jax.rewards.config import PartWeights, RewardConfig
+from compeer_jax.rewards.judge import Judge, judge_reward
 from compeer_jax.rewards.reward import Completion, RewardFunction, Rewards
 from compeer_jax.rewards.rules import RuleJudge
 
+JUDGES = ("rules",)
 
-def load_reward(name: str, format: ReasoningFormat = COMPEER) -> RewardFunction:
-    """The reward that a config names: "rules", or the dotted path of a function of the user's.
 
-    The function may return `Rewards` or any array of N numbers; both come out as checked `Rewards`.
+def load_reward(
+    config: RewardConfig, format: ReasoningFormat = COMPEER, *, mesh: jax.sharding.Mesh | None = None
+) -> RewardFunction:
+    """The reward that a config names: one of `JUDGES`, or the dotted path of a function of the user's.
+
+    A function of the user's is called with the completions alone, and may return `Rewards` or any array of N numbers;
+    both come out as checked `Rewards`.
 
     Args:
-        name: as the config gives it.
+        config: names it.
         format: of the outputs.
+        mesh: where a judge with weights lives.
 
     Raises:
-        UserError: nothing can be imported by that name, or the judge can't read that format.
+        UserError: nothing can be had by that name, or the judge can't read that format.
     """
-    if name == "rules" and format is not COMPEER:
+    if config.judge in JUDGES:
+        if format is not COMPEER:
+            raise UserError(
+                f"reward.judge {config.judge!r} reads 'compeer' outputs, not {format.name!r}; "
+                "bring a reward of your own."
+            )
+        return checked(judge_reward(_judge(config, mesh), dataclasses.asdict(config.weights)), config.judge)
+    if config.weights != PartWeights():
         raise UserError(
-            f"reward.judge 'rules' reads 'compeer' outputs, not {format.name!r}; bring a reward of your own."
+            f"reward.weights weigh the parts of a judge; reward.judge {config.judge!r} has to weigh its own, "
+            "so leave them out."
         )
-    if name == "rules":
-        return checked(judge_reward(RuleJudge()), name)
+    function = _imported(config.judge)
+    return checked(lambda completions, key: function(completions), config.judge)
+
+
+def _judge(config: RewardConfig, mesh: jax.sharding.Mesh | None) -> Judge:
+    return RuleJudge()
+
+
+def _imported(name: str) -> Callable[[Sequence[Completion]], object]:
     module_name, _, attribute = name.rpartition(".")
     if not module_name:
-        raise UserError(f"reward.judge {name!r} is neither 'rules' nor a dotted path such as 'my_module.my_reward'.")
+        raise UserError(
+            f"reward.judge {name!r} is none of {', '.join(JUDGES)}, nor a dotted path such as 'my_module.my_reward'."
+        )
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
@@ -42,18 +68,18 @@ def load_reward(name: str, format: ReasoningFormat = COMPEER) -> RewardFunction:
     function = getattr(module, attribute, None)
     if not callable(function):
         raise UserError(f"reward.judge {name!r}: module {module_name!r} has no function {attribute!r}.")
-    return checked(function, name)
+    return function
 
 
-def checked(function: Callable[[Sequence[Completion]], object], name: str) -> RewardFunction:
+def checked(function: Callable[[Sequence[Completion], jax.Array], object], name: str) -> RewardFunction:
     """`function`, whose result is checked: N finite numbers in every array.
 
     Raises (when called):
         UserError: wrong shape, not numbers, NaN or infinity; the sentence names the function and the part.
     """
 
-    def call(completions: Sequence[Completion]) -> Rewards:
-        result = function(completions)
+    def call(completions: Sequence[Completion], key: jax.Array) -> Rewards:
+        result = function(completions, key)
         if not isinstance(result, Rewards):
             result = Rewards(total=result)
         total = _numbers(result.total, len(completions), f"reward {name!r}")

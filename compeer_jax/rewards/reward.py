@@ -9,6 +9,7 @@ A reward of your own is any importable function; name it in the config as `rewar
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import jax
 import numpy as np
 
 from compeer_jax.data.record import Record
@@ -52,7 +53,8 @@ class Rewards:
     diagnostics: Mapping[str, float] = field(default_factory=dict)
 
 
-RewardFunction = Callable[[Sequence[Completion]], Rewards]
+RewardFunction = Callable[[Sequence[Completion], jax.Array], Rewards]
+"""Completions, those of one prompt standing together, and a random key, fresh for every call."""
 
 
 def reference_completion(record: Record, format: ReasoningFormat) -> Completion:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 
 from compeer_jax.dialogue.reasoning import ReasonedTurn
@@ -36,7 +37,8 @@ class RuleJudge:
 
     step_names = ("history", "emotion", "strategy")
 
-    def __call__(self, completions: Sequence[Completion]) -> Verdicts:
+    def __call__(self, completions: Sequence[Completion], key: jax.Array | None = None) -> Verdicts:
+        """The verdicts; nothing in them is random."""
         steps = np.array([self._steps(item.turn, item.record.reference) for item in completions], dtype=np.int32)
         response = np.array([self._response(item) for item in completions], dtype=np.int32)
         return Verdicts(steps.reshape(-1, 3), response)

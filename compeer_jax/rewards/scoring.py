@@ -9,6 +9,8 @@ def unified_reward(
     steps: Int[Array | np.ndarray, "B G 3"],
     response: Int[Array | np.ndarray, "B G"],
     format_ok: Bool[Array | np.ndarray, "B G"],
+    *,
+    weights: Float[Array | np.ndarray, "5"] | None = None,
 ) -> Float[Array, "B G"]:
     """The sum of five scores of ±1, or 0 where the judge gave no verdict: −5 … +5.
 
@@ -16,6 +18,9 @@ def unified_reward(
         steps: verdicts on the three reasoning steps: +1 right, −1 wrong or missing, 0 none.
         response: verdict on the answer: +1 better than the reference or similar, −1 otherwise, 0 none.
         format_ok: every part of the output is there, once, in order, and the output came to its end: +1, else −1.
+        weights: of the three steps, the response and the format; default: 1 each, as in the paper.
     """
-    scores = jnp.asarray(steps, jnp.float32).sum(axis=-1) + jnp.asarray(response, jnp.float32)
-    return scores + jnp.where(jnp.asarray(format_ok), 1.0, -1.0)
+    form = jnp.where(jnp.asarray(format_ok), 1.0, -1.0)
+    scores = [jnp.asarray(steps, jnp.float32), jnp.asarray(response, jnp.float32)[..., None], form[..., None]]
+    weights = jnp.ones(5) if weights is None else jnp.asarray(weights, jnp.float32)
+    return (jnp.concatenate(scores, axis=-1) * weights).sum(axis=-1)

@@ -14,7 +14,7 @@ from compeer_jax.generation.engine import Engine, bucket, pad_left
 from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.encoders import encode_token_counts, response_lengths
-from compeer_jax.rewards.load import load_reward
+from compeer_jax.rewards.load import JUDGES, load_reward
 from compeer_jax.rewards.reward import reference_completion
 from compeer_jax.rl.advantages import equal_reward_share
 from compeer_jax.rl.reward_shaping import shape_rewards
@@ -35,8 +35,8 @@ def train_grpo(config: GRPOConfig) -> Path:
     """
     # All that can be wrong is found here, before anything is compiled.
     format = config.data.reasoning
-    reward = load_reward(config.reward.judge, format)
     run = open_run(config, "grpo", optimizer_steps=config.steps * config.epochs_per_rollout * config.minibatches)
+    reward = load_reward(config.reward, format, mesh=run.mesh)
     outputs = config.prompts_per_step * config.group_size
     rows = outputs // config.minibatches // config.gradient_accumulation
     check_divides({ROWS: (rows,)}, {ROWS: ("batch",)}, run.mesh)
@@ -51,7 +51,10 @@ def train_grpo(config: GRPOConfig) -> Path:
     train = [record for record in records.train if record.id in prompts]
     run.say_left_out(len(records.train) - len(train), len(records.train), "train")
     batches = prompt_batches(train, batch_size=config.prompts_per_step, seed=config.seed)
-    reward([reference_completion(record, format) for record in train[: config.prompts_per_step]])
+    key = jax.random.key(config.seed)
+    judge_key = jax.random.fold_in(key, 0)  # steps count from 1
+    if config.reward.judge not in JUDGES:  # a function of the user's: what is wrong with it shows on references
+        reward([reference_completion(record, format) for record in train[: config.prompts_per_step]], judge_key)
 
     state, first_step = run.start(batches)
     graphdef, temperature = run.graphdef, config.sampling.temperature
@@ -64,7 +67,6 @@ def train_grpo(config: GRPOConfig) -> Path:
         whole=count_whole,
     )
     logprobs = make_logprobs(graphdef, temperature, config.minibatches * config.gradient_accumulation)
-    key = jax.random.key(config.seed)
     # When the loss is the mean of the advantages, that is 0, whatever is learnt.
     on_policy = config.epochs_per_rollout * config.minibatches == 1 and config.loss.reduction == "sequence_mean"
     on_policy &= not (config.loss.kl_coefficient or config.loss.mask_truncated)
@@ -82,7 +84,7 @@ def train_grpo(config: GRPOConfig) -> Path:
 
             # 2. Judge: each reasoning step, the response and the format.
             completions = read_completions(rollout, chosen, tokenizer, format)
-            rewards = reward(completions)
+            rewards = reward(completions, jax.random.fold_in(judge_key, step))
 
             # 3. Reweight by redundancy (Eq. 5-7), then normalise within each group (Eq. 3).
             shaped = shape_rewards(

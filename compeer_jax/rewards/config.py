@@ -1,0 +1,92 @@
+"""What is rewarded: settings of the judge, and of the redundancy reweighting."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from compeer_jax.errors import UserError, require_at_least
+
+
+@dataclass(frozen=True)
+class PartWeights:
+    """What each part of a judge's reward counts; the paper adds them up, so 1 each.
+
+    Args:
+        history: verdict on the first step.
+        emotion: verdict on the second.
+        strategy: verdict on the third.
+        response: verdict on the answer.
+        format: whether the form is kept.
+    """
+
+    history: float = 1.0
+    emotion: float = 1.0
+    strategy: float = 1.0
+    response: float = 1.0
+    format: float = 1.0
+
+    def __post_init__(self):
+        require_at_least(0, self, "reward.weights.", *self.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class JudgeModelsConfig:
+    """Judges that live in this process, made by `compeer reward train`.
+
+    Args:
+        unifi: directory of the judge of steps and response in one conversation (judge: unifi).
+        prm: directory of the judge of steps, each apart (judge: prm_orm).
+        orm: directory of the judge of responses alone (judge: prm_orm).
+        dtype: type its weights are kept and computed in.
+        scan_layers: keep layers stacked and scan over them, as `model.scan_layers`.
+        temperature: of the judge's replies; 0 takes the likeliest token.
+        retry_temperature: of the second try, where a reply had no verdict.
+        batch_prompts: prompts judged at once, with all their outputs (0: all of a step).
+        devices: 0 puts the judge on the run's mesh; n puts it on the last n devices, its weights split over them.
+    """
+
+    unifi: str = ""
+    prm: str = ""
+    orm: str = ""
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    scan_layers: bool = False
+    temperature: float = 0.0
+    retry_temperature: float = 1.0
+    batch_prompts: int = 0
+    devices: int = 0
+
+    def __post_init__(self):
+        require_at_least(0, self, "reward.models.", "temperature", "batch_prompts", "devices")
+        if not self.retry_temperature > 0:
+            raise UserError(
+                f"reward.models.retry_temperature is {self.retry_temperature}; it must be above 0, or a second try "
+                "would say what the first did."
+            )
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """What is rewarded, and how redundancy counts (Eq. 5-7).
+
+    Args:
+        judge: "unifi" or "prm_orm" (see models), "rules" (gold annotations), or the dotted path of a function
+            (see compeer_jax/rewards/reward.py).
+        models: the judges of "unifi" and "prm_orm".
+        weights: what each part of a judge's reward counts.
+        reweighting: divide rewards by redundancy, Eq. 5; off is the paper's UR variant, on its URP.
+        sign: "paper" divides negative rewards too, so that redundancy pays there; "aware" multiplies them.
+        alpha: largest weight of redundancy, Eq. 7 (paper: 0.5).
+        beta: length at which half of it is reached, Eq. 7 (paper: 5).
+        length_unit: unit of a response's length in Eq. 7.
+    """
+
+    judge: str = "rules"
+    models: JudgeModelsConfig = field(default_factory=JudgeModelsConfig)
+    weights: PartWeights = field(default_factory=PartWeights)
+    reweighting: bool = True
+    sign: Literal["paper", "aware"] = "aware"
+    alpha: float = 0.5
+    beta: float = 5.0
+    length_unit: Literal["tokens", "words", "characters"] = "tokens"
+
+    def __post_init__(self):
+        require_at_least(0, self, "reward.", "alpha", "beta")
