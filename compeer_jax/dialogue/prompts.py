@@ -6,10 +6,14 @@ Each prompt is a file `prompts/<name>.<language>.md`. Its first line names its v
 
 The words `$stages`, `$stage_names` and so on stand for the taxonomy's lists, with definitions and without, and
 `$conduct` for the rules of conduct and safety that all long prompts share, so that none of these is copied.
+
+A judge's prompt has parts, each below a line such as `<!-- system -->`: the system prompt, the frame of the
+conversation, and the question of each kind of round. What a round shows (`$conversation`, `$step`, `$first`, `$second`)
+is filled in by `judging.py`.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -28,6 +32,7 @@ from compeer_jax.dialogue.taxonomy import (
 from compeer_jax.errors import UserError, unknown
 
 PROMPTS = ("compeer", "care", "compeer_brief")
+JUDGE_PROMPTS = ("judge", "judge_brief")
 _LISTS = {
     "stage": STAGES,
     "sentiment": SENTIMENTS,
@@ -51,6 +56,24 @@ class Prompt:
     text: str
 
 
+@dataclass(frozen=True)
+class JudgePrompt:
+    """What a judge is told and asked. A changed text has a higher version.
+
+    Attributes:
+        system: the whole system prompt.
+        conversation: the frame of the conversation, around one `$conversation`.
+        questions: tag of a round -> its question, with `$step`, or `$first` and `$second` for the response.
+    """
+
+    name: str
+    language: Language
+    version: int
+    system: str
+    conversation: str
+    questions: Mapping[str, str]
+
+
 @cache
 def load_prompt(name: str, language: str) -> Prompt:
     """The prompt `name` (one of `PROMPTS`) in `language`; UserError for an unknown name or language."""
@@ -59,6 +82,28 @@ def load_prompt(name: str, language: str) -> Prompt:
     check_language(language)
     version, template = _read(name, language)
     return Prompt(name, language, version, Template(template).substitute(_fields(language)).strip())
+
+
+@cache
+def load_judge_prompt(name: str, language: str) -> JudgePrompt:
+    """The judge's prompt `name` (one of `JUDGE_PROMPTS`); UserError for an unknown name or language."""
+    if name not in JUDGE_PROMPTS:
+        raise unknown("judge prompt", name, JUDGE_PROMPTS)
+    check_language(language)
+    version, template = _read(name, language)
+    _, *parts = re.split(r"^<!-- (\w+) -->$", Template(template).safe_substitute(_fields(language)), flags=re.MULTILINE)
+    texts = {part: text.strip() for part, text in zip(parts[::2], parts[1::2], strict=True)}
+    return JudgePrompt(name, language, version, texts.pop("system"), texts.pop("conversation"), texts)
+
+
+def check_history(history: Sequence[Turn]) -> None:
+    """Raises UserError unless the history can be answered: the seeker spoke last."""
+    if not history:
+        raise UserError("the history is empty: a supporter can only answer after the seeker has spoken.")
+    if history[-1].role != "seeker":
+        raise UserError(
+            "the history ends with the supporter: leave out its last turn, so that it ends with the seeker."
+        )
 
 
 def chat_messages(
@@ -78,12 +123,7 @@ def chat_messages(
     Raises:
         UserError: if the history is empty or does not end with the seeker, or the prompt or language is unknown.
     """
-    if not history:
-        raise UserError("the history is empty: a supporter can only answer after the seeker has spoken.")
-    if history[-1].role != "seeker":
-        raise UserError(
-            "the history ends with the supporter: leave out its last turn, so that it ends with the seeker."
-        )
+    check_history(history)
     system = load_prompt(prompt, language).text
     if situation:
         system += f"\n\n{_SITUATION[language]}{situation.strip()}"

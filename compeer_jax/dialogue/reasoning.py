@@ -31,7 +31,7 @@ from compeer_jax.dialogue.taxonomy import (
     Category,
     check_language,
 )
-from compeer_jax.errors import UserError
+from compeer_jax.errors import UserError, unknown
 
 RESPONSE = "response"
 _SIGNS = {"en": (": ", " ; "), "zh": ("：", "；")}  # between a label's title and value, and between labels
@@ -106,17 +106,31 @@ class ReasoningFormat:
         Raises:
             UserError: for a step, a label or the response that is missing or empty, or a label not in the taxonomy.
         """
+        check_language(language)
+        for tag in self.tags:
+            if not _part(turn, tag):
+                raise UserError(f"a {self.name} turn cannot be written without a text for <{tag}>.")
+        for label in self.labels:
+            label.category.require(turn.labels.get(label.name), f"a {self.name} turn")
+        return "\n".join(f"<{tag}>\n{self.section(turn, tag, language)}\n</{tag}>" for tag in self.tags)
+
+    def section(self, turn: ReasonedTurn, tag: str, language: str = "en") -> str:
+        """What stands between the tags of part `tag`: its free text, then the labelled line, both as far as given.
+
+        "" for a part that the turn lacks. Where `render` insists on a complete turn, this shows what there is.
+
+        Raises:
+            UserError: for a tag that the format doesn't have, or a label not in the taxonomy.
+        """
         colon, semicolon = _SIGNS[check_language(language)]
-        parts = []
-        for step in self.steps:
-            lines = [self._free_text(step.tag, turn.steps.get(step.tag, ""))]
-            labelled = [
-                f"{label.category.titles[language]}{colon}{self._value(turn, label, language)}" for label in step.labels
-            ]
-            lines += [semicolon.join(labelled)] if labelled else []
-            parts.append(f"<{step.tag}>\n" + "\n".join(lines) + f"\n</{step.tag}>")
-        parts.append(f"<{RESPONSE}>\n{self._free_text(RESPONSE, turn.response)}\n</{RESPONSE}>")
-        return "\n".join(parts)
+        if tag not in self.tags:
+            raise unknown("part", tag, self.tags, f"the {self.name} format")
+        specs = [label for step in self.steps if step.tag == tag for label in step.labels if label.name in turn.labels]
+        labelled = semicolon.join(
+            f"{spec.category.titles[language]}{colon}{spec.category.display(turn.labels[spec.name], language)}"
+            for spec in specs
+        )
+        return "\n".join(filter(None, [self._escape(_part(turn, tag)), labelled]))
 
     def parse(self, text: str) -> ReasonedTurn:
         """What `text` holds, in either language, and what is wrong with it. Never raises, whatever the text."""
@@ -143,18 +157,11 @@ class ReasoningFormat:
             problems.append("order")
         return ReasonedTurn(steps, labels, response, tuple(problems))
 
-    def _free_text(self, tag: str, text: str) -> str:
-        text = text.strip()
-        if not text:
-            raise UserError(f"a {self.name} turn cannot be written without a text for <{tag}>.")
+    def _escape(self, text: str) -> str:
         return self._tag.sub(lambda match: "<\\" + match.group()[1:], text)
 
     def _unescape(self, text: str) -> str:
         return self._tag.sub(lambda match: "<" + match.group()[1:].removeprefix("\\"), text)
-
-    def _value(self, turn: ReasonedTurn, label: LabelSpec, language: str) -> str:
-        name = label.category.require(turn.labels.get(label.name), f"a {self.name} turn")
-        return label.category.display(name, language)
 
     def _split_labels(self, step: StepSpec, section: str) -> tuple[str, dict[str, str]]:
         """A step's free text and the raw values of its labels.
@@ -185,6 +192,11 @@ class ReasoningFormat:
     def _titles(self) -> Mapping[str, re.Pattern]:
         """For each step with labels: a title of one of them, in any language, bold or not, and its colon."""
         return {step.tag: _titles(step.labels) for step in self.steps if step.labels}
+
+
+def _part(turn: ReasonedTurn, tag: str) -> str:
+    """The free text of a step or the response, "" when it is missing."""
+    return (turn.response if tag == RESPONSE else turn.steps.get(tag, "")).strip()
 
 
 def _titles(labels: tuple[LabelSpec, ...]) -> re.Pattern:

@@ -1,0 +1,173 @@
+"""The judge's conversation: what a generative judge is shown and asked, and how its replies are written.
+
+A judge reads the conversation with the seeker once, then rates in rounds: one for each reasoning step, one for the
+response beside a reference. UnifiReward ("unifi") goes through all rounds in one chat, so that later verdicts see the
+earlier ones; the process reward model ("prm") judges each step in a chat of its own; the outcome reward model ("orm")
+judges the response alone. In every kind the conversation stands in the first message, before the first question:
+all chats about one prompt begin with the same text, which needs to be read only once.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from string import Template
+from typing import Literal, get_args
+
+from compeer_jax.dialogue.prompts import JudgePrompt, check_history, load_judge_prompt
+from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
+from compeer_jax.dialogue.schema import Turn, merge_adjacent
+from compeer_jax.dialogue.taxonomy import Language
+from compeer_jax.errors import unknown
+
+Preference = Literal["first", "second", "similar", "neither"]
+PREFERENCES: tuple[Preference, ...] = get_args(Preference)
+
+JudgeKind = Literal["unifi", "prm", "orm"]
+JUDGE_KINDS: tuple[JudgeKind, ...] = get_args(JudgeKind)
+
+ImagePart = Callable[[str], Mapping]  # an image's path -> a content part such as {"type": "image_url", …}
+Ask = str | list[Mapping]  # a user message's content: text, or content parts where images are shown
+
+_SPEAKERS = {
+    "en": {"seeker": "Seeker: ", "supporter": "Supporter: "},
+    "zh": {"seeker": "求助者：", "supporter": "支持者："},
+}
+_IMAGE = {"en": "[image]", "zh": "[图片]"}
+_NOTHING = {"en": "(nothing)", "zh": "（空）"}
+
+# A tag that frames what is shown. Without its "<", text to be rated can't step out of its frame.
+_FRAMES = ("conversation", "first", "second", *dict.fromkeys(tag for form in FORMATS.values() for tag in form.tags))
+_FRAME_TAG = re.compile(rf"<(?=[ \t]*/?[ \t]*(?:{'|'.join(_FRAMES)})[ \t]*/?[ \t]*>)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class JudgeCase:
+    """What a judge is shown.
+
+    Attributes:
+        language: of the conversation, the questions and the critiques.
+        history: the turns so far; the last one is the seeker's.
+        steps: tag -> the step with its labelled line (`ReasoningFormat.section`); "" when the output lacks it.
+        responses: two replies in the order shown, the first and the second.
+    """
+
+    language: Language
+    history: tuple[Turn, ...]
+    steps: Mapping[str, str]
+    responses: tuple[str, str]
+
+    def swapped(self) -> "JudgeCase":
+        """The same case with the replies in the other order."""
+        first, second = self.responses
+        return replace(self, responses=(second, first))
+
+
+def swap_preference(preference: Preference) -> Preference:
+    """What `preference` is called when the replies change places."""
+    return {"first": "second", "second": "first"}.get(preference, preference)
+
+
+def conversations(kind: JudgeKind, format: ReasoningFormat) -> tuple[tuple[str, ...], ...]:
+    """The rounds of each chat that a judge of this kind has about one output: tags of `format`, "response" included."""
+    steps = format.tags[:-1]
+    chats = {"unifi": (format.tags,), "prm": tuple((tag,) for tag in steps), "orm": ((RESPONSE,),)}
+    if kind not in chats:
+        raise unknown("kind of judge", kind, JUDGE_KINDS)
+    return chats[kind]
+
+
+def judge_asks(
+    case: JudgeCase, rounds: Sequence[str], *, prompt: str, image_part: ImagePart | None = None
+) -> tuple[list[dict], list[Ask]]:
+    """What a judge is told and asked in a chat of these rounds.
+
+    Args:
+        case: what is rated.
+        rounds: tags of steps, "response" for the replies; at least one. See `conversations`.
+        prompt: name of the judge's prompt, one of `JUDGE_PROMPTS`.
+        image_part: turns an image's path into a content part for a model that sees; without it, an image is shown as
+            the word for one, in its place.
+
+    Returns:
+        The messages that come before, that is the system prompt, and the user's content of each round. The first
+        content is the conversation followed by its round's question, the others are questions alone.
+
+    Raises:
+        UserError: for a history that can't be answered, an unknown prompt or language, a round that the prompt or the
+            case doesn't have.
+    """
+    check_history(case.history)
+    texts = load_judge_prompt(prompt, case.language)
+    first, *others = [_question(case, tag, texts) for tag in rounds]
+    before, after = texts.conversation.split("$conversation")
+    first = _content([before, *_talk(case, image_part), f"{after}\n\n{first}"])
+    return [{"role": "system", "content": texts.system}], [first, *others]
+
+
+def judge_messages(
+    case: JudgeCase,
+    rounds: Sequence[str],
+    *,
+    prompt: str,
+    replies: Sequence[str] = (),
+    image_part: ImagePart | None = None,
+) -> list[dict]:
+    """The chat as messages for a server, given the judge's replies so far.
+
+    Ends with the ask that waits for an answer, or with the last reply when every round has one.
+    """
+    messages, asks = judge_asks(case, rounds, prompt=prompt, image_part=image_part)
+    if len(replies) > len(asks):
+        raise ValueError(f"{len(replies)} replies to {len(asks)} rounds")
+    for index, ask in enumerate(asks[: len(replies) + 1]):
+        messages.append({"role": "user", "content": ask})
+        messages += [{"role": "assistant", "content": reply} for reply in replies[index : index + 1]]
+    return messages
+
+
+def judge_reply(critique: str, verdict: bool | Preference) -> str:
+    """A reply as the judge should write it; its verdict line is the same in all languages. No critique, no line."""
+    return f"{critique.strip()}\nVerdict: {verdict}".lstrip("\n")
+
+
+def _question(case: JudgeCase, tag: str, texts: JudgePrompt) -> str:
+    if tag not in texts.questions:
+        raise unknown("round", tag, texts.questions, f"judge prompt {texts.name!r}")
+    if tag == RESPONSE:
+        first, second = (_shown(response, case.language) for response in case.responses)
+        return Template(texts.questions[tag]).substitute(first=first, second=second)
+    if tag not in case.steps:
+        raise unknown("step", tag, case.steps, "the case to be judged")
+    return Template(texts.questions[tag]).substitute(step=_shown(case.steps[tag], case.language))
+
+
+def _talk(case: JudgeCase, image_part: ImagePart | None) -> Iterator[str | Mapping]:
+    """The conversation, a line a turn, so that no turn can pose as another."""
+    turns, _ = merge_adjacent(case.history)
+    for index, turn in enumerate(turns):
+        words = _defused(" ".join(filter(None, map(str.strip, turn.content.splitlines()))))
+        yield "\n" * (index > 0) + _SPEAKERS[case.language][turn.role] + words
+        for place, path in enumerate(turn.images):
+            yield " " * bool(words or place)
+            yield _IMAGE[case.language] if image_part is None else image_part(path)
+
+
+def _content(pieces: Sequence[str | Mapping]) -> Ask:
+    """Neighbouring texts joined; a plain text when there is nothing else."""
+    parts: list[Mapping] = []
+    for piece in pieces:
+        if not isinstance(piece, str):
+            parts.append(piece)
+        elif parts and parts[-1]["type"] == "text":
+            parts[-1] = {"type": "text", "text": parts[-1]["text"] + piece}
+        elif piece:
+            parts.append({"type": "text", "text": piece})
+    return parts if any(not isinstance(piece, str) for piece in pieces) else "".join(pieces)
+
+
+def _shown(text: str, language: Language) -> str:
+    return _defused(text.strip()) or _NOTHING[language]
+
+
+def _defused(text: str) -> str:
+    return _FRAME_TAG.sub(r"<\\", text)
