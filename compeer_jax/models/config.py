@@ -1,13 +1,12 @@
 """What a Qwen2.5 `config.json` says, checked, and refused by name where it asks for something that is not built."""
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from compeer_jax.errors import UserError, unknown
+from compeer_jax.models.json_config import ConfigReader, read_config
 
 
 @dataclass(frozen=True)
@@ -84,26 +83,14 @@ class Qwen2Config:
             UserError: the file is missing or not JSON, a key is missing or badly typed, or the config asks for
                 something that is not built.
         """
-        path = Path(path)
-        if path.is_dir() or path.suffix != ".json":
-            path = path / "config.json"
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UserError(
-                f"cannot read the model's config {path} ({error.strerror}): give a directory that holds one."
-            ) from error
-        except ValueError as error:
-            raise UserError(f"{path} is not JSON ({error}): copy or download it again.") from error
-        if not isinstance(values, dict):
-            raise UserError(f"{path} must hold a JSON object, not {type(values).__name__}.")
+        values, path = read_config(path)
         return cls.from_hf(values, where=str(path))
 
     @classmethod
     def from_hf(cls, values: Mapping[str, Any], where: str = "config") -> "Qwen2Config":
         """Reads the dict of a Hugging Face config, of transformers 4 (`rope_scaling`) or 5 (`rope_parameters`)."""
         _refuse_unbuilt(values, where)
-        read = _Reader(values, where)
+        read = ConfigReader(values, where)
         heads = read.integer("num_attention_heads")
         max_positions = read.integer("max_position_embeddings", 32768)
         theta, yarn = _read_rope(values, where, max_positions)
@@ -199,7 +186,7 @@ def _read_rope(values: Mapping[str, Any], where: str, max_positions: int) -> tup
     rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
     if not isinstance(rope, Mapping):
         raise UserError(f"{where}: rope_scaling must be an object or null, not {rope!r}.")
-    theta = _Reader({"rope_theta": values.get("rope_theta")} | dict(rope), where).positive("rope_theta", 10000.0)
+    theta = ConfigReader({"rope_theta": values.get("rope_theta")} | dict(rope), where).positive("rope_theta", 10000.0)
     if (rope.get("partial_rotary_factor") or values.get("partial_rotary_factor") or 1.0) != 1.0:
         raise UserError(f"{where}: partial_rotary_factor is not 1; RoPE over a part of the head is not built.")
     kind = rope.get("rope_type", rope.get("type", "default"))
@@ -207,7 +194,7 @@ def _read_rope(values: Mapping[str, Any], where: str, max_positions: int) -> tup
         return theta, None
     if kind != "yarn":
         raise unknown("rope_scaling type", kind, ("default", "yarn"), where)
-    read = _Reader(rope, f"{where}, rope_scaling")
+    read = ConfigReader(rope, f"{where}, rope_scaling")
     original = read.integer("original_max_position_embeddings", max_positions)
     factor = read.positive("factor", None) or max_positions / original
     return theta, Yarn(
@@ -220,43 +207,3 @@ def _read_rope(values: Mapping[str, Any], where: str, max_positions: int) -> tup
         mscale_all_dim=read.positive("mscale_all_dim", None),
         truncate=read.boolean("truncate", True),
     )
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """Reads typed keys of a config. A key absent or null takes its default; without a default it must be there."""
-
-    values: Mapping[str, Any]
-    where: str
-
-    def integer(self, name: str, *default: int | None) -> int | None:
-        return self._read(name, default, "a whole number above 0", lambda x: type(x) is int and x > 0)
-
-    def positive(self, name: str, *default: float | None) -> float | None:
-        value = self._read(
-            name, default, "a number above 0", lambda x: type(x) in (int, float) and x > 0 and math.isfinite(x)
-        )
-        return value if value is None else float(value)
-
-    def boolean(self, name: str, default: bool) -> bool:
-        return self._read(name, (default,), "true or false", lambda x: type(x) is bool)
-
-    def token(self, name: str) -> int | None:
-        return self._read(name, (None,), "a token id", lambda x: type(x) is int)
-
-    def tokens(self, name: str) -> int | tuple[int, ...] | None:
-        def is_token_or_list(x: Any) -> bool:
-            return type(x) is int or (isinstance(x, list) and all(type(i) is int for i in x))
-
-        value = self._read(name, (None,), "a token id or a list of them", is_token_or_list)
-        return tuple(value) if isinstance(value, list) else value
-
-    def _read(self, name: str, default: tuple, wanted: str, is_valid: Any) -> Any:
-        value = self.values.get(name)
-        if value is None:
-            if not default:
-                raise UserError(f"{self.where}: the key {name!r} is missing; it must be {wanted}.")
-            return default[0]
-        if not is_valid(value):
-            raise UserError(f"{self.where}: {name} is {value!r}; it must be {wanted}.")
-        return value

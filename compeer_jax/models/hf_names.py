@@ -1,12 +1,13 @@
-"""How Hugging Face names and shapes Qwen2's tensors, and how each is cut out of ours.
+"""How Hugging Face names and shapes a model's tensors, and how each is cut out of ours.
 
 A linear map is [outputs, inputs] there and [inputs, outputs] here, with heads and their size apart. So each dimension
 of their tensor merges one or two neighbouring dimensions of ours: `merges[i]` says which.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 import numpy as np
 from flax import nnx
@@ -17,25 +18,90 @@ Merges = tuple[tuple[int, ...], ...]
 _VECTOR, _HEADS_VECTOR, _AS_IS, _TRANSPOSED = ((0,),), ((0, 1),), ((0,), (1,)), ((1,), (0,))
 _OUT_OF_HEADS, _INTO_HEADS = ((2,), (0, 1)), ((1, 2), (0,))
 
-_OUTER: dict[Path, tuple[str, Merges]] = {
-    ("embedding",): ("model.embed_tokens.weight", _AS_IS),
-    ("norm", "scale"): ("model.norm.weight", _VECTOR),
-    ("output",): ("lm_head.weight", _TRANSPOSED),
-}
-_LAYER: dict[Path, tuple[str, Merges]] = {
-    ("attention_norm", "scale"): ("input_layernorm.weight", _VECTOR),
-    ("attention", "query", "kernel"): ("self_attn.q_proj.weight", _INTO_HEADS),
-    ("attention", "query", "bias"): ("self_attn.q_proj.bias", _HEADS_VECTOR),
-    ("attention", "key", "kernel"): ("self_attn.k_proj.weight", _INTO_HEADS),
-    ("attention", "key", "bias"): ("self_attn.k_proj.bias", _HEADS_VECTOR),
-    ("attention", "value", "kernel"): ("self_attn.v_proj.weight", _INTO_HEADS),
-    ("attention", "value", "bias"): ("self_attn.v_proj.bias", _HEADS_VECTOR),
-    ("attention", "output", "kernel"): ("self_attn.o_proj.weight", _OUT_OF_HEADS),
-    ("mlp_norm", "scale"): ("post_attention_layernorm.weight", _VECTOR),
-    ("mlp", "gate", "kernel"): ("mlp.gate_proj.weight", _TRANSPOSED),
-    ("mlp", "up", "kernel"): ("mlp.up_proj.weight", _TRANSPOSED),
-    ("mlp", "down", "kernel"): ("mlp.down_proj.weight", _TRANSPOSED),
-}
+
+@dataclass(frozen=True)
+class TensorNames:
+    """The names of one kind of model.
+
+    Attributes:
+        prefixes: what may stand before the names of the body; a checkpoint of the body alone leaves it out.
+        outer: by path in our tree, the body's tensors outside the layers.
+        layers: what stands before a layer's number.
+        layer: by path in a layer, the tensors of each layer.
+        head: by path in our tree, tensors that are not the body's and have no prefix.
+        spare: patterns of what may lie in a checkpoint without a place in our tree.
+    """
+
+    prefixes: tuple[str, ...]
+    outer: Mapping[Path, tuple[str, Merges]]
+    layers: str
+    layer: Mapping[Path, tuple[str, Merges]]
+    head: Mapping[Path, tuple[str, Merges]] = field(default_factory=dict)
+    spare: tuple[str, ...] = ()
+
+    def prefix_in(self, names: Iterable[str]) -> str:
+        """The prefix that a checkpoint with these names uses, or "" for a checkpoint of the body alone."""
+        names = list(names)
+        return next((prefix for prefix in self.prefixes if any(name.startswith(prefix) for name in names)), "")
+
+    def is_spare(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self.spare)
+
+
+QWEN2 = TensorNames(
+    prefixes=("model.",),
+    outer={("embedding",): ("embed_tokens.weight", _AS_IS), ("norm", "scale"): ("norm.weight", _VECTOR)},
+    layers="layers.",
+    layer={
+        ("attention_norm", "scale"): ("input_layernorm.weight", _VECTOR),
+        ("attention", "query", "kernel"): ("self_attn.q_proj.weight", _INTO_HEADS),
+        ("attention", "query", "bias"): ("self_attn.q_proj.bias", _HEADS_VECTOR),
+        ("attention", "key", "kernel"): ("self_attn.k_proj.weight", _INTO_HEADS),
+        ("attention", "key", "bias"): ("self_attn.k_proj.bias", _HEADS_VECTOR),
+        ("attention", "value", "kernel"): ("self_attn.v_proj.weight", _INTO_HEADS),
+        ("attention", "value", "bias"): ("self_attn.v_proj.bias", _HEADS_VECTOR),
+        ("attention", "output", "kernel"): ("self_attn.o_proj.weight", _OUT_OF_HEADS),
+        ("mlp_norm", "scale"): ("post_attention_layernorm.weight", _VECTOR),
+        ("mlp", "gate", "kernel"): ("mlp.gate_proj.weight", _TRANSPOSED),
+        ("mlp", "up", "kernel"): ("mlp.up_proj.weight", _TRANSPOSED),
+        ("mlp", "down", "kernel"): ("mlp.down_proj.weight", _TRANSPOSED),
+    },
+    head={("output",): ("lm_head.weight", _TRANSPOSED)},
+    # A tied head stored once more, and buffers of old checkpoints: `transformers` passes over them too.
+    spare=("lm_head.weight", "*rotary_emb.inv_freq"),
+)
+
+
+def _with_bias(path: Path, name: str, kernel: Merges, bias: Merges) -> dict[Path, tuple[str, Merges]]:
+    return {(*path, "kernel"): (f"{name}.weight", kernel), (*path, "bias"): (f"{name}.bias", bias)}
+
+
+def _layer_norm(path: Path, name: str) -> dict[Path, tuple[str, Merges]]:
+    return {(*path, "scale"): (f"{name}.weight", _VECTOR), (*path, "bias"): (f"{name}.bias", _VECTOR)}
+
+
+BERT = TensorNames(
+    prefixes=("bert.", "roberta."),
+    outer={
+        ("words",): ("embeddings.word_embeddings.weight", _AS_IS),
+        ("places",): ("embeddings.position_embeddings.weight", _AS_IS),
+        ("types",): ("embeddings.token_type_embeddings.weight", _AS_IS),
+        **_layer_norm(("norm",), "embeddings.LayerNorm"),
+    },
+    layers="encoder.layer.",
+    layer={
+        **_with_bias(("attention", "query"), "attention.self.query", _INTO_HEADS, _HEADS_VECTOR),
+        **_with_bias(("attention", "key"), "attention.self.key", _INTO_HEADS, _HEADS_VECTOR),
+        **_with_bias(("attention", "value"), "attention.self.value", _INTO_HEADS, _HEADS_VECTOR),
+        **_with_bias(("attention", "output"), "attention.output.dense", _OUT_OF_HEADS, _VECTOR),
+        **_layer_norm(("attention_norm",), "attention.output.LayerNorm"),
+        **_with_bias(("mlp", "up"), "intermediate.dense", _TRANSPOSED, _VECTOR),
+        **_with_bias(("mlp", "down"), "output.dense", _TRANSPOSED, _VECTOR),
+        **_layer_norm(("mlp_norm",), "output.LayerNorm"),
+    },
+    # What predicts words or pairs of sentences, and buffers of old checkpoints.
+    spare=("*pooler.*", "cls.*", "lm_head.*", "*embeddings.position_ids"),
+)
 
 
 @dataclass(frozen=True)
@@ -83,16 +149,26 @@ class HFTensor:
         return theirs(tuple(block)).reshape(shape)[tuple(inner)].transpose(np.argsort(order))
 
 
-def hf_tensors(params: nnx.State) -> Iterator[HFTensor]:
-    """Every tensor of the checkpoint that holds these weights (arrays or `ShapeDtypeStruct`s), outer ones first."""
+def hf_tensors(params: nnx.State, names: TensorNames = QWEN2, prefix: str | None = None) -> Iterator[HFTensor]:
+    """Every tensor of the checkpoint that holds these weights (arrays or `ShapeDtypeStruct`s), outer ones first.
+
+    Args:
+        params: the weights.
+        names: of the kind of model.
+        prefix: what stands before the names of the body; default: the first that `names` knows.
+    """
+    prefix = names.prefixes[0] if prefix is None else prefix
     flat = dict(nnx.to_flat_state(params))
-    for path, (name, merges) in _OUTER.items():
+    outer = {path: (prefix + name, merges) for path, (name, merges) in names.outer.items()} | dict(names.head)
+    for path, (name, merges) in outer.items():
         if path in flat:
             yield HFTensor(name, path, None, tuple(flat[path].shape), merges)
-    stacked = ("layers", *next(iter(_LAYER))) in flat
-    layers = flat["layers", *next(iter(_LAYER))].shape[0] if stacked else len(params["layers"])
+    first = ("layers", *next(iter(names.layer)))
+    stacked = first in flat
+    layers = flat[first].shape[0] if stacked else len(params["layers"])
     for layer in range(layers):
-        for inner, (name, merges) in _LAYER.items():
+        for inner, (name, merges) in names.layer.items():
             path = ("layers", *inner) if stacked else ("layers", layer, *inner)
             shape = tuple(flat[path].shape)[int(stacked) :]
-            yield HFTensor(f"model.layers.{layer}.{name}", path, layer if stacked else None, shape, merges)
+            name = f"{prefix}{names.layers}{layer}.{name}"
+            yield HFTensor(name, path, layer if stacked else None, shape, merges)

@@ -6,27 +6,18 @@ from typing import Any
 from compeer_jax.errors import UserError
 
 SPECIAL_TOKENS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
+FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "sentencepiece.bpe.model")
 
 
 def load_tokenizer(directory: str | Path) -> Any:
-    """The `transformers` tokenizer of a local directory; no code of the directory is run, and nothing is fetched.
+    """The tokenizer of a policy's directory: `read_tokenizer`, checked for what chat training needs.
 
     Raises:
         UserError: the directory holds no tokenizer that can be read, or the tokenizer lacks Qwen's special tokens or a
             chat template.
     """
-    from transformers import AutoTokenizer
-
+    tokenizer = read_tokenizer(directory)
     directory = Path(directory)
-    if not directory.is_dir():
-        raise UserError(f"the tokenizer's directory {directory} does not exist.")
-    if not any((directory / name).exists() for name in ("tokenizer.json", "vocab.json", "tokenizer.model")):
-        raise UserError(f"{directory} holds no tokenizer: copy tokenizer.json and tokenizer_config.json into it.")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # whatever transformers and tokenizers raise for damaged files, of no common kind
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"the tokenizer in {directory} cannot be read: {reason}") from error
     vocabulary = tokenizer.get_vocab()
     for token in SPECIAL_TOKENS:
         if token not in vocabulary:
@@ -40,6 +31,26 @@ def load_tokenizer(directory: str | Path) -> Any:
     if not tokenizer.chat_template:
         raise UserError(f"the tokenizer in {directory} has no chat template: add Qwen2.5's chat_template.jinja.")
     return tokenizer
+
+
+def read_tokenizer(directory: str | Path) -> Any:
+    """The `transformers` tokenizer of a local directory; no code of the directory is run, and nothing is fetched.
+
+    Raises:
+        UserError: the directory holds no tokenizer that can be read.
+    """
+    from transformers import AutoTokenizer
+
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise UserError(f"the tokenizer's directory {directory} does not exist.")
+    if not any((directory / name).exists() for name in FILES):
+        raise UserError(f"{directory} holds no tokenizer: copy tokenizer.json and tokenizer_config.json into it.")
+    try:
+        return AutoTokenizer.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # whatever transformers and tokenizers raise for damaged files, of no common kind
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"the tokenizer in {directory} cannot be read: {reason}") from error
 
 
 def chat_ids(tokenizer: Any) -> tuple[tuple[int, ...], int]:

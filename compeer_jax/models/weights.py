@@ -19,14 +19,20 @@ from flax import nnx
 
 from compeer_jax.errors import UserError
 from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.hf_names import HFTensor, hf_tensors
+from compeer_jax.models.hf_names import QWEN2, HFTensor, TensorNames, hf_tensors
 from compeer_jax.models.parameters import param_axes
 from compeer_jax.parallel.sharding import check_divides, shardings
 
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 
 
-def load(directory: str | Path, abstract_params: nnx.State, *, mesh: jax.sharding.Mesh | None = None) -> nnx.State:
+def load(
+    directory: str | Path,
+    abstract_params: nnx.State,
+    *,
+    mesh: jax.sharding.Mesh | None = None,
+    names: TensorNames = QWEN2,
+) -> nnx.State:
     """Reads the weights of a Hugging Face directory into the tree of `abstract_params`.
 
     Every file is opened, and every tensor's name and shape is checked, before the first is read.
@@ -35,6 +41,7 @@ def load(directory: str | Path, abstract_params: nnx.State, *, mesh: jax.shardin
         directory: holds `model.safetensors`, or shards and `model.safetensors.index.json`.
         abstract_params: the weights' shapes, types and axis names, from `qwen2.abstract`.
         mesh: where to put them, by their axis names; None is the default device.
+        names: what the files call the tensors of this kind of model.
 
     Raises:
         UserError: a file is missing or damaged; a tensor is missing, too many, or of another shape; the mesh does not
@@ -48,10 +55,10 @@ def load(directory: str | Path, abstract_params: nnx.State, *, mesh: jax.shardin
         places = dict(nnx.to_flat_state(shardings(axes, mesh)))
 
     parts = defaultdict(list)
-    for tensor in hf_tensors(abstract_params):
-        parts[tensor.path].append(tensor)
     with _open_checkpoint(directory) as files:
-        _check_tensors(directory, files, [tensor for tensors in parts.values() for tensor in tensors])
+        for tensor in hf_tensors(abstract_params, names, names.prefix_in(files)):
+            parts[tensor.path].append(tensor)
+        _check_tensors(directory, files, [tensor for tensors in parts.values() for tensor in tensors], names)
         loaded = []
         for path, param in nnx.to_flat_state(abstract_params):
             loaded.append((path, param.replace(_place(files, parts[path], param, places.get(path)))))
@@ -168,7 +175,7 @@ def _open_safetensors(path: Path) -> Any:
         raise UserError(f"the weights file {path} is damaged ({error}): copy or download it again.") from error
 
 
-def _check_tensors(directory: Path, files: Mapping[str, Any], expected: Iterable[HFTensor]) -> None:
+def _check_tensors(directory: Path, files: Mapping[str, Any], expected: Iterable[HFTensor], kind: TensorNames) -> None:
     names = set()
     for tensor in expected:
         names.add(tensor.name)
@@ -180,8 +187,7 @@ def _check_tensors(directory: Path, files: Mapping[str, Any], expected: Iterable
                 f"{directory}: the tensor {tensor.name} has shape {shape}, but config.json asks for {tensor.hf_shape}."
             )
     for name in sorted(files.keys() - names):
-        # A tied head stored once more, and buffers of old checkpoints: `transformers` passes over them too.
-        if name != "lm_head.weight" and not name.endswith("rotary_emb.inv_freq"):
+        if not kind.is_spare(name):
             raise UserError(f"{directory}: the tensor {name} has no place in the model that config.json describes.")
 
 
