@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from compeer_jax.errors import UserError
-from compeer_jax.evaluation.report_table import COLUMNS
+from compeer_jax.evaluation.report_table import columns_of
 from compeer_jax.training.curves import plot_comparison
 from compeer_jax.training.metrics import read_metrics
 
@@ -41,8 +41,7 @@ def table(kinds: dict[str, list[Path]]) -> str:
         kind: [json.loads((folder / "report.json").read_text(encoding="utf-8"))["report"] for folder in folders]
         for kind, folders in kinds.items()
     }
-    every = [report for seeds in reports.values() for report in seeds]
-    columns = {name: shown for name, shown in COLUMNS.items() if all(report[name] is not None for report in every)}
+    columns = columns_of(report for seeds in reports.values() for report in seeds)
     lines = [["kind", *(heading for heading, _ in columns.values())], ["---"] + ["---:"] * len(columns)]
     for kind, seeds in reports.items():
         lines.append([kind, *(cell([report[name] for report in seeds], form) for name, (_, form) in columns.items())])

@@ -10,7 +10,6 @@ from test_rules import record
 
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
-from compeer_jax.evaluation.diversity import distinct_n
 from compeer_jax.evaluation.policy_report import policy_report
 from compeer_jax.rewards.config import RewardConfig
 from compeer_jax.rewards.encoders import encode_token_counts, response_lengths
@@ -75,20 +74,14 @@ def test_lengths_are_counted_in_the_unit_asked_for():
     ]
 
 
-def test_distinct_n_has_its_closed_forms():
-    assert distinct_n([["a", "b", "a"], ["a", "b"]], 1) == pytest.approx(2 / 5)
-    assert distinct_n([["a", "b", "a"], ["a", "b"]], 2) == pytest.approx(2 / 3)
-    assert distinct_n([["a"]], 2) == 0
-    assert distinct_n([], 1) == 0
-
-
 def test_a_report_on_references_is_perfect_where_it_should_be():
     good = reference_completion(record(), COMPEER)
     broken = Completion(good.record, "", COMPEER.parse(""))
     items = [good, good, broken, broken]
     rewards = load_reward(RewardConfig())(items, jax.random.key(0))
-    report = policy_report(items, 2, rewards, WordTokenizer())
+    report = policy_report(items, 2, judged=None, rules=rewards, entropy=1.5, tokenizer=WordTokenizer())
     assert (report.format, report.stage, report.emotion, report.strategy) == (0.5, 0.5, 0.5, 0.5)
-    assert report.reward == 0
+    assert (report.judge, report.rules) == (None, 0)
+    assert report.self_bleu == pytest.approx(1)
     assert report.in_group == pytest.approx(0.5)
     assert report.distinct_1 == pytest.approx(0.5)

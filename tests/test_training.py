@@ -1,5 +1,6 @@
 """Whole runs of SFT and GRPO on a very small model: what they write, that they learn, and that nothing kills them."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -16,9 +17,10 @@ from safetensors.numpy import load_file
 from test_rules import record
 
 from compeer_jax.cli.configure import parse_config
+from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
-from compeer_jax.evaluation.evaluate import EvalConfig, evaluate
+from compeer_jax.evaluation.evaluate import EvalConfig, evaluate, saved_report, settings_of
 from compeer_jax.rewards.reward import Completion, Rewards
 from compeer_jax.rl.reward_shaping import ShapedRewards
 from compeer_jax.training.config import GRPOConfig, SFTConfig
@@ -231,14 +233,20 @@ def test_an_export_is_the_model_of_the_run_and_transformers_loads_it(configure, 
     assert torch.isfinite(model(**ids).logits).all()
 
 
-def test_an_evaluation_reports_shares_over_all_outputs(configure):
+def test_an_evaluation_reports_shares_over_all_outputs(configure, tmp_path):
     config = configure(GRPOConfig)
-    settings = EvalConfig(model=config.model, data=config.data, sampling=config.sampling, records=6, batch_size=4)
+    sampled = {"model": config.model, "data": config.data, "sampling": config.sampling}
+    settings = EvalConfig(**sampled, records=6, batch_size=4, output=str(tmp_path / "rated"))
     report, completions = evaluate(settings)
     assert len(completions) == 24
     assert report.format == 0  # eight random tokens are no answer
-    assert report.reward == -5
+    assert (report.judge, report.rules) == (None, -5)
+    assert report.entropy == pytest.approx(np.log(4096), rel=0.2)  # random weights choose among all tokens alike
     assert 0 <= report.distinct_1 <= 1
+    assert saved_report(tmp_path / "rated", settings_of(settings)) == report
+    assert saved_report(tmp_path / "rated", settings_of(dataclasses.replace(settings, seed=9))) is None
+    outputs = [row for _, row in read_jsonl(tmp_path / "rated" / "outputs.jsonl")]
+    assert [row["text"] for row in outputs] == [completion.text for completion in completions]
 
 
 # Mistakes, said before any long work

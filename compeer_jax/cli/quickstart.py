@@ -130,8 +130,7 @@ def check_same_quickstart(output: Path, config: QuickstartConfig) -> None:
 
 def rate(folder: Path, grpo, config: QuickstartConfig, stage):
     """The report on the model of a run; read from `report.json` when it was made before, in the same way."""
-    from compeer_jax.evaluation.evaluate import EvalConfig, evaluate
-    from compeer_jax.evaluation.policy_report import PolicyReport
+    from compeer_jax.evaluation.evaluate import EvalConfig, evaluate, save_report, saved_report, settings_of
     from compeer_jax.training.metrics import read_metrics
 
     settings = EvalConfig(
@@ -143,17 +142,12 @@ def rate(folder: Path, grpo, config: QuickstartConfig, stage):
         reward=grpo.reward,
         seed=config.seed,
     )
-    path = folder / "report.json"
-    made_for = {**dataclasses.asdict(settings), "step": read_metrics(folder / "metrics.jsonl")[-1]["step"]}
-    if path.exists():
-        old = json.loads(path.read_text(encoding="utf-8"))
-        if old["settings"] == json.loads(json.dumps(made_for)):
-            return PolicyReport(**old["report"])
-    stage(f"Rating {folder.name} on held-out dialogues")
-    report, _ = evaluate(settings)
-    with replacing(path) as temporary:
-        content = {"settings": made_for, "report": dataclasses.asdict(report)}
-        temporary.write_text(json.dumps(content), encoding="utf-8")
+    made_for = settings_of(settings) | {"step": read_metrics(folder / "metrics.jsonl")[-1]["step"]}
+    report = saved_report(folder, made_for)
+    if report is None:
+        stage(f"Rating {folder.name} on held-out dialogues")
+        report, _ = evaluate(settings)
+        save_report(folder, made_for, report)
     return report
 
 

@@ -1,12 +1,18 @@
 """A model, rated on held-out dialogues."""
 
+import dataclasses
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import jax
 from flax import nnx
 
+from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.records import DataConfig, encode_prompts, load_records, spread
+from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import require_at_least
 from compeer_jax.evaluation.policy_report import PolicyReport, policy_report
 from compeer_jax.generation.engine import Engine
@@ -18,6 +24,7 @@ from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.config import RewardConfig
 from compeer_jax.rewards.load import load_reward
 from compeer_jax.rewards.reward import Completion
+from compeer_jax.training.run_folder import replacing
 
 
 @dataclass(frozen=True)
@@ -28,9 +35,10 @@ class EvalConfig:
         split: which part of the dialogues.
         records: use at most this many records, spread over the split (0: all).
         group_size: outputs a prompt, for redundancy within a group.
-        reward: the reward to report, as grpo has it; its reweighting plays no part here.
+        reward: the judge to report beside the rule judge, as grpo has it; its reweighting plays no part here.
         batch_size: prompts generated at once.
         seed: seed of the sampling.
+        output: folder for report.json and outputs.jsonl (default: only the table is printed).
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -43,6 +51,7 @@ class EvalConfig:
     group_size: int = 4
     batch_size: int = 16
     seed: int = 0
+    output: str = ""
 
     def __post_init__(self):
         require_at_least(1, self, "", "group_size", "batch_size")
@@ -56,7 +65,9 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
         UserError: anything in the settings, the data or the model that does not fit.
     """
     mesh = make_mesh(config.mesh)
-    reward = load_reward(config.reward, config.data.reasoning, mesh=mesh)
+    format = config.data.reasoning
+    judge = load_reward(config.reward, format, mesh=mesh) if config.reward.judge != "rules" else None
+    rules = load_reward(RewardConfig(), format) if format is COMPEER else None
     directory = model_directory(config.model.path)
     tokenizer = load_tokenizer(directory)
     records = getattr(load_records(config.data), config.split)
@@ -68,6 +79,7 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     engine.check(params, list(prompts.values()))
     key = jax.random.key(config.seed)
     completions: list[Completion] = []
+    surprise = tokens = 0.0
     with jax.set_mesh(mesh):
         for start in range(0, len(records), config.batch_size):
             chosen = records[start : start + config.batch_size]
@@ -75,7 +87,47 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
             filled = chosen + chosen[:1] * (config.batch_size - len(chosen))
             asked = [prompts[record.id] for record in filled]
             rollout = engine.generate(params, asked, jax.random.fold_in(key, start), config.group_size)
-            drawn = read_completions(rollout, filled, tokenizer, config.data.reasoning)
-            completions += drawn[: len(chosen) * config.group_size]
-        rewards = reward(completions, jax.random.fold_in(key, len(records)))
-    return policy_report(completions, config.group_size, rewards, tokenizer), completions
+            wanted = len(chosen) * config.group_size
+            completions += read_completions(rollout, filled, tokenizer, format)[:wanted]
+            surprise -= float(rollout.logps[:wanted].sum())
+            tokens += int(rollout.mask[:wanted].sum())
+        judge_key = jax.random.fold_in(key, len(records))
+        judged, ruled = (reward and reward(completions, judge_key) for reward in (judge, rules))
+    report = policy_report(
+        completions, config.group_size, judged=judged, rules=ruled, entropy=surprise / tokens, tokenizer=tokenizer
+    )
+    if config.output:
+        _write_outputs(Path(config.output) / "outputs.jsonl", completions, config.group_size)
+        save_report(Path(config.output), settings_of(config), report)
+    return report, completions
+
+
+def settings_of(config: EvalConfig) -> dict:
+    """What decides a report: all of the settings but where it is written, as JSON has them."""
+    settings = dataclasses.asdict(config)
+    del settings["output"]
+    return json.loads(json.dumps(settings))
+
+
+def save_report(folder: Path, settings: dict, report: PolicyReport) -> None:
+    """Writes FOLDER/report.json: the report, and the settings it was made with."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / "report.json") as temporary:
+        content = {"settings": settings, "report": dataclasses.asdict(report)}
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def saved_report(folder: Path, settings: dict) -> PolicyReport | None:
+    """The report in FOLDER/report.json if it was made with these settings."""
+    path = folder / "report.json"
+    saved = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return PolicyReport(**saved["report"]) if saved.get("settings") == settings else None
+
+
+def _write_outputs(path: Path, completions: Sequence[Completion], group_size: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = (
+        {"id": item.record.id, "member": index % group_size, "text": item.text, "problems": list(item.turn.problems)}
+        for index, item in enumerate(completions)
+    )
+    write_jsonl(path, rows)

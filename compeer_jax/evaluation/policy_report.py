@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from compeer_jax.evaluation.diversity import distinct_n
+from compeer_jax.evaluation.diversity import distinct_n, self_bleu
 from compeer_jax.rewards.encoders import encode_token_counts
 from compeer_jax.rewards.reward import Completion, Rewards
 from compeer_jax.rewards.rules import word_list
@@ -20,9 +20,12 @@ class PolicyReport:
     Attributes:
         format: outputs with every part, once, in order, and with an end.
         stage, emotion, strategy: outputs whose label is the gold one.
-        reward: mean reward before any reweighting.
+        judge: mean reward of a judge before any reweighting; None when none was asked.
+        rules: mean reward of the rule judge, which no trained judge can flatter; None where it can't read the format.
         in_group, history: mean s_in and s_hi of Eq. 6 on token counts, over groups of `group_size` sampled outputs.
+        self_bleu: of all responses, each against all others.
         distinct_1, distinct_2: over the words of all responses.
+        entropy: mean of -log p over the sampled tokens, in nats: an estimate of the policy's entropy a token.
         length: mean words a response.
     """
 
@@ -30,21 +33,44 @@ class PolicyReport:
     stage: float
     emotion: float
     strategy: float
-    reward: float
+    judge: float | None
+    rules: float | None
     in_group: float
     history: float
+    self_bleu: float
     distinct_1: float
     distinct_2: float
+    entropy: float
     length: float
 
 
-def policy_report(completions: Sequence[Completion], group_size: int, rewards: Rewards, tokenizer) -> PolicyReport:
-    """The report on N = B·G completions, those of one prompt standing together."""
+def policy_report(
+    completions: Sequence[Completion],
+    group_size: int,
+    *,
+    judged: Rewards | None,
+    rules: Rewards | None,
+    entropy: float,
+    tokenizer,
+) -> PolicyReport:
+    """The report on N = B·G completions, those of one prompt standing together.
+
+    Args:
+        completions: sampled outputs.
+        group_size: G.
+        judged: what a judge gave them, if one was asked.
+        rules: what the rule judge gave them, if it can.
+        entropy: see `PolicyReport`.
+        tokenizer: for the token counts.
+    """
 
     def accuracy(label: str) -> float:
         gold = [item.record.reference.labels.get(label) for item in completions]
         said = [item.turn.labels.get(label) for item in completions]
         return float(np.mean([a is not None and a == b for a, b in zip(said, gold, strict=True)]))
+
+    def mean(rewards: Rewards | None) -> float | None:
+        return None if rewards is None else float(rewards.total.mean())
 
     words = [word_list(item.turn.response) for item in completions]
     s_in, s_hi = cosine_redundancy(*map(jnp.asarray, encode_token_counts(completions, group_size, tokenizer)))
@@ -53,10 +79,13 @@ def policy_report(completions: Sequence[Completion], group_size: int, rewards: R
         stage=accuracy("stage"),
         emotion=accuracy("emotion"),
         strategy=accuracy("strategy"),
-        reward=float(rewards.total.mean()),
+        judge=mean(judged),
+        rules=mean(rules),
         in_group=float(s_in.mean()),
         history=float(s_hi.mean()),
+        self_bleu=self_bleu(words),
         distinct_1=distinct_n(words, 1),
         distinct_2=distinct_n(words, 2),
+        entropy=entropy,
         length=float(np.mean([len(word) for word in words])),
     )

@@ -1,7 +1,7 @@
 """Policy reports side by side, for the terminal and for Markdown."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from compeer_jax.evaluation.policy_report import PolicyReport
 
@@ -10,20 +10,31 @@ COLUMNS = {
     "stage": ("stage", "{:.1%}"),
     "emotion": ("emotion", "{:.1%}"),
     "strategy": ("strategy", "{:.1%}"),
-    "reward": ("reward", "{:+.2f}"),
+    "judge": ("judge", "{:+.2f}"),
+    "rules": ("rules", "{:+.2f}"),
     "in_group": ("s_in", "{:.3f}"),
     "history": ("s_hi", "{:.3f}"),
+    "self_bleu": ("self-BLEU", "{:.3f}"),
     "distinct_1": ("distinct-1", "{:.3f}"),
     "distinct_2": ("distinct-2", "{:.3f}"),
+    "entropy": ("entropy", "{:.2f}"),
     "length": ("words", "{:.1f}"),
 }
 
 
+def columns_of(reports: Iterable[Mapping[str, float | None]]) -> dict[str, tuple[str, str]]:
+    """The columns that every report has a number for."""
+    reports = list(reports)
+    return {field: shown for field, shown in COLUMNS.items() if all(report[field] is not None for report in reports)}
+
+
 def rows(reports: Mapping[str, PolicyReport]) -> list[list[str]]:
-    """A row of formatted cells a report, its name first."""
+    """The headings, then a row of formatted cells a report, its name first."""
+    values = {name: dataclasses.asdict(report) for name, report in reports.items()}
+    columns = columns_of(values.values())
     return [
-        [name, *(form.format(dataclasses.asdict(report)[field]) for field, (_, form) in COLUMNS.items())]
-        for name, report in reports.items()
+        ["model", *(heading for heading, _ in columns.values())],
+        *([name, *(form.format(row[field]) for field, (_, form) in columns.items())] for name, row in values.items()),
     ]
 
 
@@ -31,17 +42,18 @@ def terminal_table(reports: Mapping[str, PolicyReport], title: str):
     """A rich table."""
     from rich.table import Table
 
+    (first, *headings), *cells = rows(reports)
     table = Table(title=title, title_justify="left")
-    table.add_column("model")
-    for heading, _ in COLUMNS.values():
+    table.add_column(first)
+    for heading in headings:
         table.add_column(heading, justify="right")
-    for row in rows(reports):
+    for row in cells:
         table.add_row(*row)
     return table
 
 
 def markdown_table(reports: Mapping[str, PolicyReport]) -> str:
     """The same in Markdown."""
-    headings = ["model", *(heading for heading, _ in COLUMNS.values())]
-    lines = [headings, ["---"] + ["---:"] * len(COLUMNS), *rows(reports)]
+    headings, *cells = rows(reports)
+    lines = [headings, ["---"] + ["---:"] * (len(headings) - 1), *cells]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
