@@ -1,0 +1,156 @@
+"""One request to an OpenAI-compatible server: its answer, or what went wrong and whether waiting can mend it."""
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, NamedTuple
+
+LONGEST_QUOTE = 200  # characters of a server's words that go into a sentence of ours
+LATER = (408, 409, 425)  # statuses below 500 that say "try again"
+
+
+class Answer(NamedTuple):
+    """What a chat model wrote, and what it cost; "" is an answer too."""
+
+    text: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Unavailable(Exception):
+    """No usable answer this time; another try may have one.
+
+    Attributes:
+        fault: "away": the server can't be reached; "busy": it asks us to come back (429); "broken": it did not answer
+            in time, or with a 5xx, or with something that is no chat completion. Such may be the request's own doing.
+        reason: what happened, in a few words.
+        retry_after: seconds that the server asks us to wait; 0 when it does not say.
+    """
+
+    def __init__(self, fault: Literal["away", "busy", "broken"], reason: str, retry_after: float = 0.0):
+        super().__init__(reason)
+        self.fault, self.reason, self.retry_after = fault, reason, retry_after
+
+
+class Refused(Exception):
+    """The server answers, and says no: asking again would not help.
+
+    Attributes:
+        status: of HTTP, e.g. 401.
+        message: the server's words.
+    """
+
+    def __init__(self, status: int, message: str):
+        super().__init__(f"{status}: {message}")
+        self.status, self.message = status, message
+
+
+async def ask(client, body: Mapping[str, Any], timeout: float) -> Answer:
+    """The answer to one chat completion request.
+
+    Args:
+        client: an `openai.AsyncOpenAI` that does not retry.
+        body: the request's JSON.
+        timeout: seconds for the whole call; a server that sends its answer drop by drop is late as well.
+
+    Raises:
+        Unavailable, Refused: there is no answer.
+    """
+    response = await _request(client.post("/chat/completions", cast_to=_response_type(), body=dict(body)), timeout)
+    return read_answer(response.text)
+
+
+async def model_names(client, timeout: float) -> list[str]:
+    """The models that the server says it has; none where it does not say."""
+    try:
+        response = await _request(client.get("/models", cast_to=_response_type()), timeout)
+        rows = json.loads(response.text)["data"]
+        return [str(row["id"]) for row in rows]
+    except (Unavailable, Refused, ValueError, TypeError, KeyError, RecursionError):
+        return []
+
+
+def read_answer(text: str) -> Answer:
+    """The answer in a response's JSON.
+
+    A message without content (a model that spent all its tokens on thinking) is an empty answer.
+
+    Raises:
+        Unavailable: it is no chat completion.
+    """
+    try:
+        value = json.loads(text)
+        content = value["choices"][0]["message"].get("content")
+        if not isinstance(content, str | None):
+            raise TypeError("content is no text")
+        usage = value.get("usage")
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        raise Unavailable("broken", f"its answer is no chat completion: {quote(text) or 'empty'!r}") from error
+    usage = usage if isinstance(usage, dict) else {}
+    counts = (usage.get(name) for name in ("prompt_tokens", "completion_tokens"))
+    return Answer(_whole_characters(content or ""), *(n if isinstance(n, int) and 0 <= n < 2**63 else 0 for n in counts))
+
+
+def retry_after(header: str | None, now: float) -> float:
+    """Seconds to wait by a Retry-After header, which holds seconds or a date; 0 for none or one that makes no sense."""
+    if not header:
+        return 0.0
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(header).timestamp() - now
+        except (ValueError, OverflowError):
+            return 0.0
+    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
+
+
+def quote(text: str) -> str:
+    """The beginning of a server's words, on one line."""
+    line = " ".join(text[: 4 * LONGEST_QUOTE].split())
+    return line if len(line) <= LONGEST_QUOTE else line[:LONGEST_QUOTE] + "…"
+
+
+async def _request(call, timeout: float):
+    import openai
+
+    try:
+        async with asyncio.timeout(timeout):
+            return await call
+    except (TimeoutError, openai.APITimeoutError) as error:
+        raise Unavailable("broken", f"no answer within {timeout:g} s") from error
+    except openai.APIConnectionError as error:
+        raise Unavailable("away", quote(str(error.__cause__ or error)) or "no connection") from error
+    except openai.APIStatusError as error:
+        status, message, code = error.status_code, *_complaint(error.response.text)
+        if status == 429 and code != "insufficient_quota":
+            wait = retry_after(error.response.headers.get("retry-after"), time.time())
+            raise Unavailable("busy", f"status 429: {message}", wait) from error
+        if status >= 500 or status in LATER:
+            wait = retry_after(error.response.headers.get("retry-after"), time.time())
+            raise Unavailable("broken", f"status {status}: {message}", wait) from error
+        raise Refused(status, message) from error
+
+
+def _complaint(text: str) -> tuple[str, str | None]:
+    """The message and the code of an error response; the text itself where it has no such parts."""
+    try:
+        error = json.loads(text)
+        error = error.get("error", error)
+        return quote(str(error["message"])), error.get("code")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return quote(text) or "no reason given", None
+
+
+def _whole_characters(text: str) -> str:
+    """`text` with U+FFFD for halves of surrogate pairs, which JSON can escape and no file can hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _response_type() -> type:
+    import httpx
+
+    return httpx.Response
