@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Trains the variants SFT, POR, UR, URP and sign-aware URP with a small model, each with several seeds, and prints one
+# table. Judges are trained once, from the first seed's SFT model; policies with every seed. It goes on where it was cut.
+#   bash scripts/run_variants.sh ESConv.json
+# SEEDS="0 1 2", OUT=runs/variants and RECORDS=64 (held-out prompts of a rating) can be set.
+data=${1:-sample}
+. "$(dirname "$0")/setup.sh" "[evaluation]"
+out=${OUT:-runs/variants}
+seeds=${SEEDS:-0 1 2}
+first=${seeds%% *}
+on_data=(--data.path "$data")
+
+for seed in $seeds; do
+  [ -f "$out/start-$seed/config.json" ] || compeer init --output "$out/start-$seed" "${on_data[@]}" --seed "$seed"
+  compeer sft --config configs/tiny_sft.yaml "${on_data[@]}" --seed "$seed" --output "$out/sft-$seed" \
+    --model.path "$out/start-$seed"
+done
+for kind in unifi prm orm; do
+  compeer reward train --config configs/tiny_reward.yaml --kind "$kind" "${on_data[@]}" --seed "$first" \
+    --output "$out/$kind" --model.path "$out/sft-$first/model"
+done
+judges=()
+for kind in unifi prm orm; do judges+=("--reward.models.$kind" "$out/$kind/model"); done
+
+rate() { # FOLDER SEED: all kinds are rated by the same judge, and by the rules
+  [ -f "$1/report.json" ] && return
+  compeer eval --config configs/tiny_eval.yaml --config configs/ur.yaml "${judges[@]}" "${on_data[@]}" --seed "$2" \
+    --model.path "$1/model" --records "${RECORDS:-64}" --output "$1"
+}
+
+table=()
+for seed in $seeds; do
+  rate "$out/sft-$seed" "$seed"
+  table+=("SFT=$out/sft-$seed")
+done
+for variant in por ur urp urp_aware; do
+  for seed in $seeds; do
+    compeer grpo --config configs/tiny_grpo.yaml --config "configs/$variant.yaml" "${judges[@]}" "${on_data[@]}" \
+      --seed "$seed" --output "$out/$variant-$seed" --model.path "$out/sft-$seed/model"
+    rate "$out/$variant-$seed" "$seed"
+    name=${variant^^}
+    table+=("${name/_AWARE/, sign-aware}=$out/$variant-$seed")
+  done
+done
+python scripts/summarise_runs.py --curves "$out/curves.png" "${table[@]}" | tee "$out/table.md"
