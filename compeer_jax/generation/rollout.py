@@ -63,7 +63,7 @@ def rollout(
         stop_ids: tokens that end a completion.
         pad_id: what fills a completion after its stop token.
     """
-    model = _cast_once(model)
+    model = cast_once(model)
     keys = row_keys(key, len(prompts) * group_size)
 
     def draw(logits: Float[Array, "N V"], step: Int[Array, ""], so_far: Rollout) -> tuple[Int[Array, " N"], Rollout]:
@@ -109,7 +109,7 @@ def _empty(rows: int, length: int, pad_id: int) -> Rollout:
     )
 
 
-def _cast_once(model: Qwen2) -> Qwen2:
+def cast_once(model: Qwen2) -> Qwen2:
     """The model with its matrices and biases in the dtype it computes in; norms, used in float32, stay as they are."""
 
     def cast(param: nnx.Param) -> nnx.Param:

@@ -10,19 +10,20 @@ from jaxtyping import Array, Bool, Float, Int
 class Visibility(NamedTuple):
     """Who sees whom: a query sees its own segment's keys up to its own slot; segment 0 is padding, which none sees.
 
-    Kept as four small arrays rather than a [N, T, S] mask, so that a kernel that skips blocks can use them.
+    Kept as four small arrays rather than a [N, T, S] mask, so that a kernel that skips blocks can use them. Queries
+    have the same slots in every row, or each row its own.
     """
 
     query_segments: Int[Array, "N T"]
     key_segments: Int[Array, "N S"]
-    query_slots: Int[Array, " T"]
+    query_slots: Int[Array, " T"] | Int[Array, "N T"]
     key_slots: Int[Array, " S"]
 
     def mask(self) -> Bool[Array, "N T S"]:
         """True where query t sees key s."""
         same = self.query_segments[:, :, None] == self.key_segments[:, None, :]
         real = self.key_segments[:, None, :] != 0
-        causal = self.key_slots[None, :] <= self.query_slots[:, None]
+        causal = self.key_slots <= self.query_slots[..., None]
         return same & real & causal
 
 

@@ -1,6 +1,6 @@
 """The keys and values of the tokens a model has read, kept for the tokens that follow."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,25 @@ from jaxtyping import Array, Bool, Float, Int
 from compeer_jax.models.attention import Visibility
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.parallel.sharding import constrain
+
+
+@runtime_checkable
+class Cache(Protocol):
+    """What `Qwen2.extend` reads through: `append` once, then `write` and `read` in every layer."""
+
+    def append(self, valid: Bool[Array, "N T"]) -> tuple["Cache", Int[Array, "N T"], Visibility]:
+        """Takes slots for new tokens; returns their positions and what they see. Their keys come with `write`."""
+
+    def write(
+        self, layer: int | Int[Array, ""], key: Float[Array, "N T K H"], value: Float[Array, "N T K H"]
+    ) -> "Cache":
+        """Puts a layer's keys and values into the slots taken last."""
+
+    def read(self, layer: int | Int[Array, ""]) -> tuple[Float[Array, "N S K H"], Float[Array, "N S K H"]]:
+        """All keys and values of a layer."""
+
+
+AnyCache = TypeVar("AnyCache", bound=Cache)
 
 
 class KVCache(NamedTuple):
@@ -76,19 +95,18 @@ def empty_cache(config: Qwen2Config, rows: int, length: int, *, dtype: jnp.dtype
     )
 
 
-def repeat_rows(cache: KVCache, times: int) -> KVCache:
+def repeat_rows(cache: AnyCache, times: int) -> AnyCache:
     """Gives every row `times` copies, side by side: row b becomes rows b * times … b * times + times - 1."""
     stacked = not isinstance(cache.keys, tuple)
 
-    def repeat(x: Array, axis: int) -> Array:
-        return jnp.repeat(x, times, axis=axis)
+    def repeat(x: Array, axis: int = 0) -> Array:
+        return jnp.repeat(x, times, axis=axis) if x.ndim else x
 
-    return KVCache(
+    others = {name: repeat(x) for name, x in cache._asdict().items() if name not in ("keys", "values")}
+    return cache._replace(
         keys=jax.tree.map(lambda x: repeat(x, int(stacked)), cache.keys),
         values=jax.tree.map(lambda x: repeat(x, int(stacked)), cache.values),
-        valid=repeat(cache.valid, 0),
-        next_position=repeat(cache.next_position, 0),
-        length=cache.length,
+        **others,
     )
 
 

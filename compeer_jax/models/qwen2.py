@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, DTypeLike, Float, Int
 from compeer_jax.errors import unknown
 from compeer_jax.models import weights
 from compeer_jax.models.attention import Visibility, attend, causal_visibility, segment_positions
-from compeer_jax.models.cache import KVCache, empty_cache, repeat_rows
+from compeer_jax.models.cache import AnyCache, Cache, KVCache, empty_cache, repeat_rows
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.parameters import WeightMaker, param_axes
 from compeer_jax.models.rope import rotary_angles, rotate
@@ -78,9 +78,9 @@ class Attention(nnx.Module):
         x: Float[Array, "N T D"],
         angles: Angles,
         visibility: Visibility,
-        cache: KVCache | None,
+        cache: Cache | None,
         layer: int | Int[Array, ""],
-    ) -> tuple[Float[Array, "N T D"], KVCache | None]:
+    ) -> tuple[Float[Array, "N T D"], Cache | None]:
         with jax.named_scope("qkv"):
             query = constrain(rotate(self.query(x), *angles), "batch", "length", "heads", "head_dim")
             key = constrain(rotate(self.key(x), *angles), "batch", "length", "kv_heads", "head_dim")
@@ -122,9 +122,9 @@ class Layer(nnx.Module):
         x: Float[Array, "N T D"],
         angles: Angles,
         visibility: Visibility,
-        cache: KVCache | None,
+        cache: Cache | None,
         layer: int | Int[Array, ""],
-    ) -> tuple[Float[Array, "N T D"], KVCache | None]:
+    ) -> tuple[Float[Array, "N T D"], Cache | None]:
         with jax.named_scope("attention"):
             mixed, cache = self.attention(self.attention_norm(x), angles, visibility, cache, layer)
             x = constrain(x + mixed, "batch", "length", None)
@@ -197,16 +197,16 @@ class Qwen2(nnx.Module):
         return hidden
 
     def extend(
-        self, tokens: Int[Array, "N T"], cache: KVCache, *, valid: Bool[Array, "N T"] | None = None
-    ) -> tuple[Float[Array, "N T D"], KVCache]:
+        self, tokens: Int[Array, "N T"], cache: AnyCache, *, valid: Bool[Array, "N T"] | None = None
+    ) -> tuple[Float[Array, "N T D"], AnyCache]:
         """Reads T more tokens a row, a prompt or one new token, after those already in the cache.
 
-        They take slots [cache.length, cache.length + T) in every row; the caller sees to it that there are as many.
+        They take the cache's next slots; the caller sees to it that there are as many.
 
         Args:
             tokens: token ids.
             cache: what was read before; with jit, donate it or carry it through a loop, to have it updated in place.
-            valid: False for padding, which takes a slot but no position, and which no token sees. Default: all real.
+            valid: False for padding, which takes no position, and which no token sees. Default: all real.
         """
         if valid is None:
             valid = jnp.ones(tokens.shape, bool)
@@ -249,8 +249,8 @@ class Qwen2(nnx.Module):
         weights.save(directory, self.config, nnx.state(self, nnx.Param), tokenizer, max_shard_size=max_shard_size)
 
     def _decode(
-        self, tokens: Int[Array, "N T"], positions: Int[Array, "N T"], visibility: Visibility, cache: KVCache | None
-    ) -> tuple[Float[Array, "N T D"], KVCache | None]:
+        self, tokens: Int[Array, "N T"], positions: Int[Array, "N T"], visibility: Visibility, cache: Cache | None
+    ) -> tuple[Float[Array, "N T D"], Cache | None]:
         """Embedding, all layers, last norm."""
         with jax.named_scope("embed"):
             x = constrain(self.embedding[...][tokens].astype(self.dtype), "batch", "length", None)
