@@ -63,13 +63,13 @@ def prompt_tokens(
     turns, where = (source.history, source.id) if isinstance(source, Record) else (source, "the talk")
     language = language or (source.language if isinstance(source, Record) else "en")
     messages = chat_messages(turns, prompt=prompt, language=language)
-    pieces = _tokenize(tokenizer, messages, answer_next=True)
+    pieces = message_tokens(tokenizer, messages, answer_next=True)
     return list(chain.from_iterable(_fit(pieces, max_tokens, overlong, where)))
 
 
 def answer_tokens(tokenizer, record: Record, format: ReasoningFormat) -> list[int]:
     """The ids of the record's reference answer as the model should write it, <|im_end|> included."""
-    text = _defuse(tokenizer, format.render(record.reference, record.language))
+    text = defuse(tokenizer, format.render(record.reference, record.language))
     return tokenizer(text + TURN_END, add_special_tokens=False)["input_ids"]
 
 
@@ -99,7 +99,7 @@ def example_tokens(
         raise DoesNotFit(f"{record.id}: the answer has {len(answer)} tokens and leaves no room in {max_tokens}.")
     room = min(room, max_prompt_tokens or room)
     before = prompt_tokens(tokenizer, record, prompt=prompt, max_tokens=room, overlong=overlong)
-    return _example([(before, False), (answer, True)])
+    return joined_example([(before, False), (answer, True)])
 
 
 def dialogue_example(
@@ -118,7 +118,7 @@ def dialogue_example(
         raise UserError(f"{dialogue.id}: no supporter's turn follows one of the seeker's; leave the dialogue out.")
     messages = chat_messages(turns[:-1], prompt=prompt, language=dialogue.language)
     messages += [{"role": "assistant", "content": turns[-1].content}]
-    pieces = _fit(_tokenize(tokenizer, messages), max_tokens, overlong, dialogue.id)
+    pieces = _fit(message_tokens(tokenizer, messages), max_tokens, overlong, dialogue.id)
     header = tokenizer(ANSWER_HEADER, add_special_tokens=False)["input_ids"]
     end = tokenizer.convert_tokens_to_ids(TURN_END)
     parts = []
@@ -126,17 +126,18 @@ def dialogue_example(
         is_answer = piece[: len(header)] == header
         start, stop = (len(header), piece.index(end) + 1) if is_answer else (0, 0)
         parts += [(piece[:start], False), (piece[start:stop], True), (piece[stop:], False)]
-    return _example(parts[:-1])  # without the line end after the last <|im_end|>
+    return joined_example(parts[:-1])  # without the line end after the last <|im_end|>
 
 
-def _example(parts: Sequence[tuple[Sequence[int], bool]]) -> Example:
+def joined_example(parts: Sequence[tuple[Sequence[int], bool]]) -> Example:
+    """The ids of all parts in a row; those of a part with True train."""
     tokens = np.fromiter(chain.from_iterable(ids for ids, _ in parts), np.int32)
     return Example(tokens, np.repeat([trains for _, trains in parts], [len(ids) for ids, _ in parts]))
 
 
-def _tokenize(tokenizer, messages: Sequence[Mapping[str, str]], answer_next: bool = False) -> list[list[int]]:
+def message_tokens(tokenizer, messages: Sequence[Mapping[str, str]], answer_next: bool = False) -> list[list[int]]:
     """The ids of each message in the chat template; with `answer_next`, those that open the answer come last."""
-    messages = [{**message, "content": _defuse(tokenizer, message["content"].strip())} for message in messages]
+    messages = [{**message, "content": defuse(tokenizer, message["content"].strip())} for message in messages]
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer_next)
     pieces = re.split(f"(?={re.escape(TURN_START)})", text)
     roles = [message["role"] for message in messages] + ["assistant"] * answer_next
@@ -168,7 +169,7 @@ def _fit(pieces: list[list[int]], max_tokens: int, overlong: Overlong, where: st
     return [pieces[0], *pieces[first:]]
 
 
-def _defuse(tokenizer, text: str) -> str:
+def defuse(tokenizer, text: str) -> str:
     """`text` with a space inside whatever would be read as a special token, so that nobody can end a turn by typing."""
     if "<" not in text:
         return text

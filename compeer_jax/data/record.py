@@ -45,21 +45,15 @@ class Record:
         for name in obj:
             if name not in cls.__dataclass_fields__:
                 raise unknown("field", name, cls.__dataclass_fields__, where)
-        history = obj.get("history")
-        if not isinstance(history, list) or not history:
-            raise UserError(f"{where}: field 'history' must be a list of at least one turn.")
-        turns = tuple(Turn.from_json(turn, f"{where}, turn {index}") for index, turn in enumerate(history))
-        if turns[-1].role != "seeker":
-            raise UserError(f"{where}: the history must end with the seeker's turn.")
         return cls(
-            id=_text(obj, "id", where),
-            language=check_language(_text(obj, "language", where), where),
-            source=_text(obj, "source", where),
-            licence=_text(obj, "licence", where),
-            situation=_text(obj, "situation", where) if obj.get("situation") is not None else None,
-            history=turns,
+            id=text_field(obj, "id", where),
+            language=check_language(text_field(obj, "language", where), where),
+            source=text_field(obj, "source", where),
+            licence=text_field(obj, "licence", where),
+            situation=text_field(obj, "situation", where) if obj.get("situation") is not None else None,
+            history=history_field(obj, where),
             reference=_reasoned_turn(obj.get("reference"), where),
-            problem_type=_text(obj, "problem_type", where) if obj.get("problem_type") is not None else None,
+            problem_type=text_field(obj, "problem_type", where) if obj.get("problem_type") is not None else None,
         )
 
     def to_json(self) -> dict:
@@ -91,13 +85,25 @@ def _reasoned_turn(obj: object, where: str) -> ReasonedTurn:
         if name not in _LABELS:
             raise unknown("label", name, _LABELS, where)
     return ReasonedTurn(
-        steps={tag: _text(steps, tag, where) for tag in steps},
-        labels={name: _LABELS[name].require(_text(labels, name, where), where) for name in labels},
-        response=_text(obj, "response", where),
+        steps={tag: text_field(steps, tag, where) for tag in steps},
+        labels={name: _LABELS[name].require(text_field(labels, name, where), where) for name in labels},
+        response=text_field(obj, "response", where),
     )
 
 
-def _text(obj: Mapping, name: str, where: str) -> str:
+def history_field(obj: Mapping, where: str) -> tuple[Turn, ...]:
+    """The turns under "history", the seeker's last; UserError that begins with `where` for anything else."""
+    history = obj.get("history")
+    if not isinstance(history, list) or not history:
+        raise UserError(f"{where}: field 'history' must be a list of at least one turn.")
+    turns = tuple(Turn.from_json(turn, f"{where}, turn {index}") for index, turn in enumerate(history))
+    if turns[-1].role != "seeker":
+        raise UserError(f"{where}: the history must end with the seeker's turn.")
+    return turns
+
+
+def text_field(obj: Mapping, name: str, where: str) -> str:
+    """The text under `name`; UserError that begins with `where` if it is missing, empty or no text."""
     value = obj.get(name)
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"{where}: field {name!r} must be a string that is not empty.")

@@ -68,7 +68,8 @@ def corrupt(
     """The record's reference with the named steps made wrong, and which parts are still right.
 
     A wrong step is written anew for another stage, emotion or strategy, and its label says so too; a wrong emotion
-    also has an intensity at least 2 away. A wrong response is one of `replies`, other than the real one.
+    also has an intensity at least 2 away. It quotes the seeker where the record does, so that style tells nothing. A
+    wrong response is one of `replies`, other than the real one.
 
     Args:
         record: any silver record.
@@ -81,7 +82,7 @@ def corrupt(
     """
     reference = record.reference
     texts, labels, response = dict(reference.steps), dict(reference.labels), reference.response
-    writer = StepWriter(record.language, record.history, record.problem_type)
+    writer = StepWriter(record.language, record.history, record.problem_type, quotes=_quotes(reference))
 
     def choose(options: Sequence[str]) -> str:
         return options[int(generator.integers(len(options)))]
@@ -168,6 +169,11 @@ def _wrong(name: str, labels: dict[str, str], choose) -> dict[str, str]:
     far = [level for level in INTENSITIES.names() if abs(int(level) - int(labels["intensity"])) >= 2]
     intensity = choose(far)
     return {"emotion": value, "intensity": intensity, "sentiment": _sentiment(value, int(intensity))}
+
+
+def _quotes(turn: ReasonedTurn) -> bool:
+    """Whether the first step quotes the seeker; templates have quotation marks for that and for nothing else."""
+    return any(mark in next(iter(turn.steps.values()), "") for mark in '"“')
 
 
 def _others(options: Iterable[str], value: str) -> list[str]:

@@ -1,0 +1,181 @@
+"""The judge's conversations as tokens: what it reads, round by round, and what it learns to write.
+
+All chats about one prompt begin with the same ids, up to the end of the conversation with the seeker: a generative
+judge reads those once for all outputs of a group and all its rounds. What comes after them has a length that is known
+beforehand (`ask_bound`), so that compiled programs have one shape.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from compeer_jax.data.chat import ANSWER_HEADER, TURN_END, Example, defuse, joined_example, message_tokens
+from compeer_jax.data.judge_record import JudgeRecord
+from compeer_jax.dialogue.judging import JudgeCase, JudgeKind, conversations, judge_asks, judge_reply
+from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
+from compeer_jax.dialogue.schema import Turn
+from compeer_jax.dialogue.taxonomy import LANGUAGES
+from compeer_jax.errors import UserError, require_at_least
+
+CUT = " … "  # stands for what was cut out
+HALF = "\ufffd"  # what is read where a cut goes through a character
+SLACK = 8  # tokens that texts may have more side by side than apart, and that frame a message
+
+
+@dataclass(frozen=True)
+class JudgeLimits:
+    """How a judge is asked, and how much it reads.
+
+    Args:
+        prompt: name of the judge's prompt; "judge_brief" is for small models with a short context.
+        max_history_tokens: the most that the conversation may have; its oldest turns are dropped until it fits. That
+            depends on the conversation alone, so all outputs of a prompt are judged after the same one.
+        max_part_tokens: the most that a step or an answer may have; a longer one loses its middle.
+    """
+
+    prompt: str = "judge"
+    max_history_tokens: int = 1536
+    max_part_tokens: int = 512
+
+    def __post_init__(self):
+        require_at_least(16, self, "judge limit ", "max_history_tokens", "max_part_tokens")
+
+
+def ask_tokens(tokenizer, case: JudgeCase, rounds: Sequence[str], limits: JudgeLimits) -> list[list[int]]:
+    """The ids of each round's ask, up to where the judge's reply begins.
+
+    The first holds system prompt, conversation and question. A later one begins with the <|im_end|> that closes the
+    reply before. So asks and replies in turn are the chat template's ids of the whole talk.
+
+    Args:
+        tokenizer: with a chat template as in `chat`.
+        case: what is rated.
+        rounds: tags of steps, "response" for the answers; see `dialogue.judging.conversations`.
+        limits: the prompt, and where texts are cut. After the ids that all outputs of a prompt share, an ask has at
+            most `ask_bound(limits, tokenizer)`.
+
+    Raises:
+        UserError: see `dialogue.judging.judge_asks`.
+    """
+    case = _fit_history(tokenizer, case, limits)
+    bound, room = ask_bound(limits, tokenizer), limits.max_part_tokens
+    while True:
+        asks, sizes = _asks(tokenizer, _fit_parts(tokenizer, case, room), rounds, limits.prompt)
+        excess = max(sizes) - bound  # above 0 only for odd texts, such as ones full of tags that are made harmless
+        if excess <= 0:
+            return asks
+        room = max(0, room - max(excess // 2, 1))
+
+
+@functools.lru_cache(maxsize=16)
+def ask_bound(limits: JudgeLimits, tokenizer) -> int:
+    """The most ids that any round's ask can have after the conversation, in any language and format."""
+    parts = dict.fromkeys(tag for format in FORMATS.values() for tag in format.tags)
+    longest = 0
+    for language in LANGUAGES:
+        steps = dict.fromkeys(parts, "")
+        case = JudgeCase(language, (Turn("seeker", "?"),), steps, ("", ""))
+        _, sizes = _asks(tokenizer, case, (RESPONSE, *parts), limits.prompt)
+        for tag, size in zip(parts, sizes[1:], strict=True):
+            longest = max(longest, size + limits.max_part_tokens * (2 if tag == RESPONSE else 1))
+    return longest + SLACK
+
+
+def judge_examples(
+    tokenizer, record: JudgeRecord, kind: JudgeKind, format: ReasoningFormat, limits: JudgeLimits, *, swapped: bool
+) -> list[Example]:
+    """What a judge of this kind learns from a record: an example a conversation, all of the judge's turns train.
+
+    Args:
+        swapped: show the answers in the other order.
+
+    Raises:
+        UserError: the record lacks a step of the format.
+    """
+    for step in format.steps:
+        if step.tag not in record.steps:
+            raise UserError(f"{record.id}: there is no step {step.tag!r}, which the format {format.name!r} has.")
+    case = record.case(swapped)
+    return [_example(tokenizer, record, case, rounds, limits, swapped) for rounds in conversations(kind, format)]
+
+
+def reply_tokens(tokenizer, record: JudgeRecord, tag: str, *, swapped: bool) -> list[int]:
+    """The ids of the reply that the judge should write in round `tag`, <|im_end|> included."""
+    reply = judge_reply(record.critique(tag, swapped), record.verdict(tag, swapped))
+    return tokenizer(defuse(tokenizer, reply) + TURN_END, add_special_tokens=False)["input_ids"]
+
+
+def _example(tokenizer, record: JudgeRecord, case: JudgeCase, rounds, limits: JudgeLimits, swapped: bool) -> Example:
+    parts = []
+    for index, (tag, ask) in enumerate(zip(rounds, ask_tokens(tokenizer, case, rounds, limits), strict=True)):
+        parts.append((ask[1:] if index else ask, False))  # the reply before has its <|im_end|> already
+        parts.append((reply_tokens(tokenizer, record, tag, swapped=swapped), True))
+    return joined_example(parts)
+
+
+def _asks(tokenizer, case: JudgeCase, rounds: Sequence[str], prompt: str) -> tuple[list[list[int]], list[int]]:
+    """The ids of each ask, and how many of them come after the conversation."""
+    messages, contents = judge_asks(case, rounds, prompt=prompt)
+    for content in contents:
+        messages += [{"role": "user", "content": content}, {"role": "assistant", "content": ""}]
+    *pieces, _ = message_tokens(tokenizer, messages)
+    header = tokenizer(ANSWER_HEADER, add_special_tokens=False)["input_ids"]
+    system, users, replies = pieces[0], pieces[1::2], pieces[2::2]
+    asks = [[*system, *users[0], *header]]
+    asks += [[*reply[len(header) :], *user, *header] for reply, user in zip(replies, users[1:], strict=True)]
+    conversation = tokenizer(_conversation(case, prompt), add_special_tokens=False)["input_ids"]
+    return asks, [len(asks[0]) - len(system) - len(conversation), *map(len, asks[1:])]
+
+
+def _conversation(case: JudgeCase, prompt: str) -> str:
+    """The conversation as the first ask shows it."""
+    _, (first, question) = judge_asks(case, (RESPONSE, RESPONSE), prompt=prompt)
+    return first.removesuffix(question).strip()
+
+
+def _fit_history(tokenizer, case: JudgeCase, limits: JudgeLimits) -> JudgeCase:
+    """The case without its oldest turns, as few as need be; a last turn that is too long alone loses its middle."""
+
+    def size(history: tuple[Turn, ...]) -> int:
+        text = _conversation(replace(case, history=history), limits.prompt)
+        return _count(tokenizer, defuse(tokenizer, text))
+
+    history = case.history
+    low, high = 0, len(history) - 1  # the first turn that stays
+    while low < high:
+        start = (low + high) // 2
+        low, high = (low, start) if size(history[start:]) <= limits.max_history_tokens else (start + 1, high)
+    history, room = history[low:], limits.max_history_tokens
+    while room and (excess := size(history) - limits.max_history_tokens) > 0:
+        room = max(0, room - excess)
+        last = case.history[-1]
+        history = (replace(last, content=_clip(tokenizer, last.content, room) or CUT.strip()),)
+    return replace(case, history=history)
+
+
+def _fit_parts(tokenizer, case: JudgeCase, room: int) -> JudgeCase:
+    """The case with every step and answer cut to `room` tokens."""
+    first, second = (_clip(tokenizer, text, room) for text in case.responses)
+    steps = {tag: _clip(tokenizer, text, room) for tag, text in case.steps.items()}
+    return replace(case, steps=steps, responses=(first, second))
+
+
+def _clip(tokenizer, text: str, room: int) -> str:
+    """`text` in at most `room` tokens: start and end stay, as a step's labels stand at its end."""
+    text = defuse(tokenizer, text.strip())
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
+    if len(ids) <= room:
+        return text
+    keep = room // 2
+    while keep > 0:
+        start, end = (tokenizer.decode(part) for part in (ids[:keep], ids[-keep:]))
+        clipped = start.rstrip(HALF).rstrip() + CUT + end.lstrip(HALF).lstrip()
+        excess = _count(tokenizer, clipped) - room
+        if excess <= 0:
+            return clipped
+        keep -= (excess + 1) // 2
+    return ""
+
+
+def _count(tokenizer, text: str) -> int:
+    return len(tokenizer(text, add_special_tokens=False)["input_ids"])
