@@ -1,0 +1,219 @@
+"""Judges that are language models: what they are asked about completions, and how their replies become verdicts.
+
+UnifiReward is one model that rates the steps and then the response in one conversation. PRM and ORM are two: the first
+rates each step in a conversation of its own, the second the response. Who replies, a model in this process or a server,
+is behind `Respond`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+from compeer_jax.dialogue.judging import (
+    JudgeCase,
+    JudgeKind,
+    Preference,
+    conversations,
+    swap_preference,
+)
+from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
+from compeer_jax.dialogue.verdicts import parse_preference, parse_step_verdict
+from compeer_jax.rewards.judge import Verdicts
+from compeer_jax.rewards.reward import Completion
+
+Verdict = bool | Preference | None
+"""On a step: right or wrong. On two responses as they were shown: which is better. None where none can be read."""
+
+
+class Conversation(NamedTuple):
+    """One conversation with a judge: what it is about, and the tag of what each round asks."""
+
+    case: JudgeCase
+    rounds: tuple[str, ...]
+
+
+class Respond(Protocol):
+    """Somebody who holds conversations as the judge: a model in this process, or a server."""
+
+    def __call__(
+        self, conversations: Sequence[Conversation], key: jax.Array, *, group_size: int, retry: bool = False
+    ) -> list[tuple[str, ...]]:
+        """The replies of each conversation, one a round.
+
+        Args:
+            conversations: those about outputs of one prompt stand together.
+            key: of all that is random in the replies; a fresh one for every call.
+            group_size: how many conversations are about one prompt.
+            retry: these replies had no verdict before, so they must be drawn differently now.
+        """
+        ...
+
+
+class Heard(NamedTuple):
+    """What came out of conversations about some cases.
+
+    Attributes:
+        verdicts: for each case, by tag; on responses as they were shown.
+        retried: conversations that were held twice.
+    """
+
+    verdicts: list[dict[str, Verdict]]
+    retried: int
+
+
+def hear(
+    respond: Respond,
+    rounds: Sequence[tuple[str, ...]],
+    cases: Sequence[JudgeCase],
+    key: jax.Array,
+    *,
+    group_size: int = 1,
+) -> Heard:
+    """Holds the conversations about each case, a second time where a part got no verdict; then it has none.
+
+    A verdict of the first time stands. Parts that a case lacks are asked about with the rest, but not a second time.
+
+    Args:
+        respond: the judge.
+        rounds: of each conversation about a case, see `judging.conversations`.
+        cases: those about one prompt stand together.
+        key: a fresh one for every call.
+        group_size: cases a prompt.
+    """
+    first_key, second_key = jax.random.split(key)
+    asked = [Conversation(case, tags) for case in cases for tags in rounds]
+    replies = respond(asked, first_key, group_size=group_size * len(rounds))
+    heard = [_read(one.rounds, texts) for one, texts in zip(asked, replies, strict=True)]
+    unread = [index for index, one in enumerate(asked) if _lacks_verdict(one, heard[index])]
+    if unread:
+        again = respond([asked[index] for index in unread], second_key, group_size=1, retry=True)
+        for index, texts in zip(unread, again, strict=True):
+            second = _read(asked[index].rounds, texts)
+            heard[index] = {tag: second[tag] if old is None else old for tag, old in heard[index].items()}
+    merged: list[dict[str, Verdict]] = [{} for _ in cases]
+    for index, verdicts in enumerate(heard):
+        merged[index // len(rounds)] |= verdicts
+    return Heard(merged, len(unread))
+
+
+class GenerativeJudge:
+    """Rates completions by asking one or more models.
+
+    The two answers of a completion, the reference and its own, are shown in an order drawn from the key, and the
+    verdict is turned back. A step that is missing and a response that is empty are wrong, whatever the models say. A
+    part whose verdict can't be read even the second time counts 0.
+
+    What it logs, over the parts that were there:
+
+    - judge/unparsed: parts without a verdict at last;
+    - judge/retried: conversations held a second time;
+    - judge/true_share: share of True among the verdicts on steps;
+    - judge/first_share: share of "first" among the answers preferred, in the order shown: 0.5 when the place of an
+      answer makes no difference. Absent when none was preferred.
+
+    Args:
+        format: of the completions.
+        models: who to ask, by what they were trained for: {"unifi": …}, or {"prm": …, "orm": …}.
+    """
+
+    def __init__(self, format: ReasoningFormat, models: Mapping[JudgeKind, Respond]):
+        self.format = format
+        self.models = dict(models)
+        self.step_names = format.tags[:-1]
+
+    def __call__(self, completions: Sequence[Completion], key: jax.Array) -> Verdicts:
+        order_key, *keys = jax.random.split(key, 1 + len(self.models))
+        swapped = np.asarray(jax.random.bernoulli(order_key, shape=(len(completions),)))
+        cases = [
+            case_of(completion, self.format, swapped=bool(swap))
+            for completion, swap in zip(completions, swapped, strict=True)
+        ]
+        verdicts: list[dict[str, Verdict]] = [{} for _ in cases]
+        retried = 0
+        for (kind, respond), model_key in zip(self.models.items(), keys, strict=True):
+            rounds = conversations(kind, self.format)
+            heard = hear(respond, rounds, cases, model_key, group_size=group_size_of(completions))
+            retried += heard.retried
+            for said, more in zip(verdicts, heard.verdicts, strict=True):
+                said |= more
+        steps = [
+            [_step_score(case, said, tag) for tag in self.step_names]
+            for case, said in zip(cases, verdicts, strict=True)
+        ]
+        response = [
+            _response_score(completion, said[RESPONSE], bool(swap))
+            for completion, said, swap in zip(completions, verdicts, swapped, strict=True)
+        ]
+        return Verdicts(
+            np.array(steps, np.int32).reshape(-1, len(self.step_names)),
+            np.array(response, np.int32),
+            _diagnostics(cases, verdicts, retried),
+        )
+
+
+def case_of(completion: Completion, format: ReasoningFormat, *, swapped: bool = False) -> JudgeCase:
+    """What a judge is shown of a completion: the reference first and the output second, or the other way round."""
+    record, turn = completion.record, completion.turn
+    steps = {tag: format.section(turn, tag, record.language) for tag in format.tags[:-1]}
+    case = JudgeCase(record.language, record.history, steps, (record.reference.response, turn.response))
+    return case.swapped() if swapped else case
+
+
+def group_size_of(completions: Sequence[Completion]) -> int:
+    """The most completions a group may have, when every group is of one prompt and all are of one size."""
+    runs = [len(list(run)) for _, run in groupby(completion.record.id for completion in completions)]
+    return math.gcd(*runs) or 1
+
+
+def _read(rounds: Sequence[str], replies: Sequence[str]) -> dict[str, Verdict]:
+    return {
+        tag: parse_preference(reply) if tag == RESPONSE else parse_step_verdict(reply)
+        for tag, reply in zip(rounds, replies, strict=True)
+    }
+
+
+def _is_there(case: JudgeCase, tag: str) -> bool:
+    """Whether the case has what is asked about under `tag`; for the response, both answers."""
+    return all(text.strip() for text in (case.responses if tag == RESPONSE else (case.steps.get(tag, ""),)))
+
+
+def _lacks_verdict(conversation: Conversation, verdicts: Mapping[str, Verdict]) -> bool:
+    return any(verdicts[tag] is None and _is_there(conversation.case, tag) for tag in conversation.rounds)
+
+
+def _step_score(case: JudgeCase, verdicts: Mapping[str, Verdict], tag: str) -> int:
+    if not _is_there(case, tag):
+        return -1
+    return {True: 1, False: -1, None: 0}[verdicts[tag]]
+
+
+def _response_score(completion: Completion, verdict: Preference | None, swapped: bool) -> int:
+    if not completion.turn.response.strip():
+        return -1
+    if verdict is None:
+        return 0
+    # "second" is the output, once the order drawn is undone.
+    return 1 if (swap_preference(verdict) if swapped else verdict) in ("second", "similar") else -1
+
+
+def _diagnostics(
+    cases: Sequence[JudgeCase], verdicts: Sequence[Mapping[str, Verdict]], retried: int
+) -> dict[str, float]:
+    asked = [
+        (tag, verdict)
+        for case, said in zip(cases, verdicts, strict=True)
+        for tag, verdict in said.items()
+        if _is_there(case, tag)
+    ]
+    steps = [verdict for tag, verdict in asked if tag != RESPONSE and verdict is not None]
+    preferred = [verdict for tag, verdict in asked if tag == RESPONSE and verdict in ("first", "second")]
+    shares = {"judge/true_share": steps, "judge/first_share": [verdict == "first" for verdict in preferred]}
+    return {
+        "judge/unparsed": float(sum(verdict is None for _, verdict in asked)),
+        "judge/retried": float(retried),
+        **{name: sum(values) / len(values) for name, values in shares.items() if values},
+    }

@@ -1,0 +1,189 @@
+"""Rewards from a judge that talks: the closed form of its opinions where they are known, however it was asked."""
+
+import jax
+import numpy as np
+import pytest
+from test_rules import GOLD, record
+
+from compeer_jax.dialogue.judging import conversations
+from compeer_jax.dialogue.reasoning import COMPEER, RESPONSE, ReasonedTurn
+from compeer_jax.rewards.generative_judge import GenerativeJudge, case_of, group_size_of, hear
+from compeer_jax.rewards.judge import judge_reward
+from compeer_jax.rewards.reward import Completion
+from compeer_jax.rewards.rules import RuleJudge
+
+KEY = jax.random.key(7)
+STEPS = ("history", "emotion", "strategy")
+
+
+def completion(response=None, missing=(), prompt="d#1", **labels) -> Completion:
+    """An output with these labels instead of the gold ones, without the parts named in `missing`."""
+    gold = record()
+    gold = type(gold)(**{**vars(gold), "id": prompt})
+    said = ReasonedTurn(gold.reference.steps, GOLD | labels, response or gold.reference.response)
+    text = COMPEER.render(said)
+    for tag in missing:
+        before, _, rest = text.partition(f"<{tag}>")
+        text = before + rest.partition(f"</{tag}>\n" if tag != RESPONSE else f"</{tag}>")[2]
+    return Completion(gold, text, COMPEER.parse(text))
+
+
+class Reader:
+    """A judge that rates what it is shown: a step is right when it is the gold one, and the longer answer is better.
+
+    Attributes:
+        calls: (conversations, group_size, retry) of each call.
+    """
+
+    def __init__(self):
+        self.calls = []
+        self.gold = case_of(completion(), COMPEER).steps
+
+    def __call__(self, asked, key, *, group_size, retry=False):
+        self.calls.append((list(asked), group_size, retry))
+        return [tuple(self.reply(one.case, tag, retry) for tag in one.rounds) for one in asked]
+
+    def reply(self, case, tag, retry):
+        if tag != RESPONSE:
+            return f"I have read it.\nVerdict: {case.steps[tag] == self.gold[tag]}"
+        first, second = map(len, case.responses)
+        return "Verdict: " + ("similar" if first == second else "first" if first > second else "second")
+
+
+class AlwaysFirst(Reader):
+    def reply(self, case, tag, retry):
+        return "Verdict: True" if tag != RESPONSE else "Verdict: first"
+
+
+def judge(respond, kinds=("unifi",)) -> GenerativeJudge:
+    return GenerativeJudge(COMPEER, dict.fromkeys(kinds, respond))
+
+
+LONGER = "What worries you most about the exam on Friday, and what would help you to sleep tonight?"
+ITEMS = [
+    (completion(), [1, 1, 1, 1, 1]),
+    (completion(stage="action"), [-1, 1, 1, 1, 1]),
+    (completion(emotion="anger"), [1, -1, 1, 1, 1]),
+    (completion(strategy="Others"), [1, 1, -1, 1, 1]),
+    (completion(response=LONGER), [1, 1, 1, 1, 1]),
+    (completion(response="I see."), [1, 1, 1, -1, 1]),
+    (completion(missing=["emotion"]), [1, -1, 1, 1, -1]),
+    (completion(missing=[RESPONSE]), [1, 1, 1, -1, -1]),
+]
+
+
+@pytest.mark.parametrize("kinds", [("unifi",), ("prm", "orm")])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_reward_is_the_sum_of_the_judges_opinions_in_either_order(kinds, seed):
+    items, expected = zip(*ITEMS, strict=True)
+    rewards = judge_reward(judge(Reader(), kinds))(items, jax.random.key(seed))
+    columns = [rewards.parts[name].tolist() for name in (*STEPS, "response", "format")]
+    assert [list(row) for row in zip(*columns, strict=True)] == list(expected)
+    assert rewards.total.tolist() == [sum(row) for row in expected]
+    assert rewards.diagnostics["judge/unparsed"] == rewards.diagnostics["judge/retried"] == 0
+
+
+def test_it_agrees_with_the_rule_judge_on_steps_that_only_labels_tell_apart():
+    items = [item for item, _ in ITEMS]
+    np.testing.assert_array_equal(judge(Reader())(items, KEY).steps, RuleJudge()(items).steps)
+
+
+def test_an_opinion_about_the_place_of_an_answer_averages_out_and_is_reported():
+    verdicts = judge(AlwaysFirst())([completion(response=LONGER)] * 400, KEY)
+    assert abs(verdicts.response.mean()) < 0.15  # three standard deviations of a fair coin
+    assert set(verdicts.response.tolist()) == {-1, 1}
+    assert verdicts.diagnostics["judge/first_share"] == 1
+
+
+def test_a_judge_that_reads_prefers_each_place_about_equally():
+    verdicts = judge(Reader())([completion(response=LONGER)] * 400, KEY)
+    assert (verdicts.response == 1).all()
+    assert abs(verdicts.diagnostics["judge/first_share"] - 0.5) < 0.075
+
+
+def test_the_order_is_drawn_anew_with_another_key_and_the_same_with_the_same():
+    reader = Reader()
+    for seed in (1, 1, 2):
+        judge(reader)([completion(response=LONGER)] * 20, jax.random.key(seed))
+    one, same, other = [[conversation.case.responses for conversation in call[0]] for call in reader.calls]
+    assert one == same
+    assert one != other
+
+
+def test_one_conversation_of_four_rounds_or_four_of_one_are_held_about_each_output_with_groups_together():
+    reader = Reader()
+    items = [completion(prompt=prompt) for prompt in ("a#1", "a#1", "b#1", "b#1")]
+    judge(reader)(items, KEY)
+    judge(reader, ("prm", "orm"))(items, KEY)
+    shapes = [(len(asked), group_size, asked[0].rounds) for asked, group_size, _ in reader.calls]
+    assert shapes == [(4, 2, (*STEPS, RESPONSE)), (12, 6, ("history",)), (4, 2, (RESPONSE,))]
+    assert [one.rounds for one in reader.calls[1][0][:4]] == [("history",), ("emotion",), ("strategy",), ("history",)]
+
+
+def test_groups_of_one_prompt_that_stand_together_are_still_groups():
+    items = [completion(prompt=prompt) for prompt in ("a#1", "a#1", "a#1", "a#1", "b#1", "b#1")]
+    assert group_size_of(items) == 2
+    assert group_size_of(items[:4]) == 4
+    assert group_size_of(items[:5]) == 1
+
+
+class Mumbler(Reader):
+    """Gives no verdict on the emotion in its first reply, and none on the response of "a" ever."""
+
+    def reply(self, case, tag, retry):
+        if tag == "emotion" and not retry:
+            return "Well, it is hard to say."
+        if tag == RESPONSE and "I see." in case.responses:
+            return "Verdict: first or second"
+        if tag == "history" and retry:
+            return "Verdict: False"
+        return super().reply(case, tag, retry)
+
+
+def test_a_part_without_a_verdict_is_asked_once_more_and_then_counts_nothing():
+    mumbler = Mumbler()
+    items = [completion(), completion(response="I see."), completion(missing=["emotion"])]
+    verdicts = judge(mumbler)(items, KEY)
+    assert verdicts.steps.tolist() == [[1, 1, 1], [1, 1, 1], [1, -1, 1]]  # what was said of the history first stands
+    assert verdicts.response.tolist() == [1, 0, 1]
+    assert [(len(asked), group_size, retry) for asked, group_size, retry in mumbler.calls] == [
+        (3, 3, False),
+        (2, 1, True),  # nothing more is to be learnt about a step that is missing
+    ]
+    assert verdicts.diagnostics["judge/unparsed"] == 1
+    assert verdicts.diagnostics["judge/retried"] == 2
+
+
+def test_prm_and_orm_ask_again_only_where_it_is_needed():
+    mumbler = Mumbler()
+    judge(mumbler, ("prm", "orm"))([completion(), completion()], KEY)
+    assert [[one.rounds for one in asked] for asked, _, retry in mumbler.calls if retry] == [[("emotion",)] * 2]
+
+
+def test_the_second_try_has_noise_of_its_own():
+    keys = []
+
+    class Listener(Mumbler):
+        def __call__(self, asked, key, **options):
+            keys.append(jax.random.key_data(key).tolist())
+            return super().__call__(asked, key, **options)
+
+    judge(Listener(), ("prm", "orm"))([completion()], KEY)
+    assert len(keys) == 3
+    assert len({tuple(key) for key in keys}) == 3
+
+
+def test_share_of_true_is_over_the_steps_that_are_there():
+    verdicts = judge(Reader())([completion(stage="action"), completion(missing=["emotion"])], KEY)
+    assert verdicts.diagnostics["judge/true_share"] == pytest.approx(4 / 5)
+
+
+def test_nobody_prefers_anything_when_all_answers_are_alike():
+    assert "judge/first_share" not in judge(Reader())([completion()], KEY).diagnostics
+
+
+def test_cases_are_heard_without_completions_too():
+    case = case_of(completion(stage="action", response=LONGER), COMPEER)
+    heard = hear(Reader(), conversations("unifi", COMPEER), [case, case.swapped()], KEY)
+    assert [said[RESPONSE] for said in heard.verdicts] == ["second", "first"]
+    assert [said["history"] for said in heard.verdicts] == [False, False]
