@@ -11,6 +11,7 @@ from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig
+from compeer_jax.rewards.config import RewardConfig
 from compeer_jax.training.optimizer import OptimizerConfig
 
 
@@ -73,30 +74,6 @@ class SupervisedConfig:
 @dataclass(frozen=True)
 class SFTConfig(SupervisedConfig):
     """Supervised fine-tuning on (history, reasoned answer) records."""
-
-
-@dataclass(frozen=True)
-class RewardConfig:
-    """What is rewarded, and how redundancy counts (Eq. 5-7).
-
-    Args:
-        judge: "rules" (gold annotations), or the dotted path of a function (see compeer_jax/rewards/reward.py).
-        reweighting: divide rewards by redundancy, Eq. 5; off is the paper's UR variant, on its URP.
-        sign: "paper" divides negative rewards too, so that redundancy pays there; "aware" multiplies them.
-        alpha: largest weight of redundancy, Eq. 7 (paper: 0.5).
-        beta: length at which half of it is reached, Eq. 7 (paper: 5).
-        length_unit: unit of a response's length in Eq. 7.
-    """
-
-    judge: str = "rules"
-    reweighting: bool = True
-    sign: Literal["paper", "aware"] = "aware"
-    alpha: float = 0.5
-    beta: float = 5.0
-    length_unit: Literal["tokens", "words", "characters"] = "tokens"
-
-    def __post_init__(self):
-        require_at_least(0, self, "reward.", "alpha", "beta")
 
 
 @dataclass(frozen=True)
