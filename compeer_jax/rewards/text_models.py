@@ -1,0 +1,141 @@
+"""Texts to vectors with a frozen model: tokenized, sorted into batches of few shapes, read on the mesh, pooled."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.sharding import AxisType, Mesh
+from jaxtyping import Array, Bool, Float, Int
+
+from compeer_jax.generation.engine import bucket
+from compeer_jax.models.json_config import read_config
+from compeer_jax.models.sentence import Pooling, SentenceConfig, load_text_model, pool, unit
+from compeer_jax.models.source import ModelConfig, model_directory
+from compeer_jax.models.tokenizer import read_tokenizer
+from compeer_jax.parallel.mesh import AXES
+from compeer_jax.parallel.sharding import replicated
+from compeer_jax.rewards.encoder_config import EncoderConfig
+
+
+class TextModel:
+    """A frozen model that gives a vector a text.
+
+    Texts are sorted by length and cut into batches, each padded to a `bucket` of its longest. All batches have the same
+    number of rows, so one program a bucket is all that is ever compiled.
+
+    Args:
+        model: called with (tokens, segment_ids=...).
+        tokenize: from texts to the ids that the model shall read, clipped already.
+        mesh: where the weights are; rows are split over its `data` and `fsdp` axes.
+        pad_id: fills up rows.
+        pooling: how hidden states become one vector.
+        normalize: make vectors of length 1.
+        batch_size: rows read at once.
+    """
+
+    def __init__(
+        self,
+        model: nnx.Module,
+        tokenize: Callable[[list[str]], list[list[int]]],
+        *,
+        mesh: Mesh,
+        pad_id: int,
+        pooling: Pooling = "mean",
+        normalize: bool = False,
+        batch_size: int = 64,
+    ):
+        graphdef, self.params = nnx.split(model, nnx.Param)
+        self.size = model.config.hidden_size
+        self.tokenize, self.mesh, self.pad_id, self.batch_size = tokenize, mesh, pad_id, batch_size
+
+        def embed(params: nnx.State, tokens: Int[Array, "N T"], real: Bool[Array, "N T"]) -> Float[Array, "N D"]:
+            hidden = nnx.merge(graphdef, params)(tokens, segment_ids=real.astype(jnp.int32))
+            vectors = pool(hidden, real, pooling)
+            return unit(vectors) if normalize else vectors
+
+        self._embed = jax.jit(embed, out_shardings=replicated(mesh))
+
+    def __call__(self, texts: Sequence[str]) -> Float[np.ndarray, "M D"]:
+        """The float32 vectors of M texts, in their order."""
+        ids = self.tokenize(list(texts)) if texts else []
+        order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))
+        # A few texts make a small batch; more make full ones, the last of them filled up where texts are shortest.
+        rows = min(self.batch_size, 1 << max(len(ids) - 1, 0).bit_length())
+        rows = -(-rows // self._ways) * self._ways
+        chunks = [order[start : start + rows] for start in range(0, len(order), rows)]
+        with jax.set_mesh(self.mesh):
+            embedded = [self._embed(self.params, *self._pad([ids[row] for row in chunk], rows)) for chunk in chunks]
+        vectors = np.zeros((len(ids), self.size), np.float32)
+        for chunk, result in zip(chunks, jax.device_get(embedded), strict=True):
+            vectors[chunk] = result[: len(chunk)]
+        return vectors
+
+    @property
+    def _ways(self) -> int:
+        """Over how many parts of the mesh rows are split."""
+        return self.mesh.shape["data"] * self.mesh.shape["fsdp"]
+
+    def _pad(self, ids: Sequence[Sequence[int]], rows: int) -> tuple[Int[np.ndarray, "N T"], Bool[np.ndarray, "N T"]]:
+        """Ids as one array, padded on the right and below; and True where they are."""
+        tokens = np.full((rows, bucket(max(1, *map(len, ids)), 16)), self.pad_id, np.int32)
+        real = np.zeros(tokens.shape, bool)
+        for row, text in enumerate(ids):
+            tokens[row, : len(text)] = text
+            real[row, : len(text)] = True
+        return tokens, real
+
+
+def hidden_state_embedder(config: EncoderConfig, *, tokenizer: Any, model: ModelConfig, mesh: Mesh) -> TextModel:
+    """The mean over tokens of the last hidden states of the model that the policy starts from, which is never updated.
+
+    The text stands alone, without a chat around it. The weights are kept once more beside the policy's, in the type of
+    the computation and without the output head.
+
+    Raises:
+        UserError: the model cannot be read.
+    """
+    frozen, context = load_text_model(
+        model_directory(model.path), mesh=mesh, dtype=jnp.dtype(model.dtype), scan_layers=model.scan_layers
+    )
+    longest = min(config.max_tokens, context)
+
+    def tokenize(texts: list[str]) -> list[list[int]]:
+        return [ids[:longest] for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+
+    return TextModel(frozen, tokenize, mesh=mesh, pad_id=0, batch_size=config.batch_size)
+
+
+def sentence_embedder(config: EncoderConfig, *, mesh: Mesh, scan_layers: bool = False) -> TextModel:
+    """The sentence-embedding model at `config.path`, as sentence-transformers runs it.
+
+    An encoder is small, so every device of the mesh holds all of it and reads its own rows; a Qwen2.5 is laid out as the
+    policy is.
+
+    Raises:
+        UserError: the directory is no such model, or not one that is built.
+    """
+    sentence = SentenceConfig.read(model_directory(config.path))
+    tokenizer = read_tokenizer(sentence.model)
+    if read_config(sentence.model)[0].get("model_type") != "qwen2":
+        mesh = Mesh(mesh.devices.reshape(-1, 1, 1), AXES, axis_types=(AxisType.Auto,) * len(AXES))
+    model, context = load_text_model(sentence.model, mesh=mesh, dtype=jnp.dtype(config.dtype), scan_layers=scan_layers)
+    limits = (config.max_tokens, context, sentence.max_tokens or tokenizer.model_max_length)
+
+    def tokenize(texts: list[str]) -> list[list[int]]:
+        if sentence.lower_case:
+            texts = [text.lower() for text in texts]
+        texts = [sentence.prompt + text for text in texts]
+        return tokenizer(texts, truncation=True, max_length=int(min(limits)))["input_ids"]
+
+    return TextModel(
+        model,
+        tokenize,
+        mesh=mesh,
+        pad_id=tokenizer.pad_token_id or 0,
+        pooling=sentence.pooling,
+        normalize=sentence.normalize,
+        batch_size=config.batch_size,
+    )
