@@ -4,9 +4,13 @@ import importlib
 from collections.abc import Sequence
 
 from compeer_jax.cli.configure import merged_yaml
+from compeer_jax.cli.reward import ACTIONS
 from compeer_jax.errors import UserError, unknown
 
-CONFIGURED = ("init", "sft", "grpo", "eval", "quickstart")
+CONFIGURED = (
+    *("init", "sft", "grpo", "eval", "quickstart", "ablate"),
+    *(f"reward {action}" for action in ACTIONS),
+)
 
 USAGE = f"usage: compeer config show {{{','.join(CONFIGURED)}}} [--config FILE.yaml] [--key value ...]"
 
@@ -19,8 +23,9 @@ def run(arguments: Sequence[str]) -> None:
         raise unknown("config action", arguments[0], ["show"])
     if len(arguments) < 2:
         raise UserError(f"name a command: {USAGE}")
-    command, rest = arguments[1], arguments[2:]
+    words = 2 if arguments[1] == "reward" else 1
+    command, rest = " ".join(arguments[1 : 1 + words]), arguments[1 + words :]
     if command not in CONFIGURED:
         raise unknown("command", command, CONFIGURED)
-    module = importlib.import_module(f"compeer_jax.cli.{command}")
+    module = importlib.import_module(f"compeer_jax.cli.{command.replace(' ', '_')}")
     print(merged_yaml(module.CONFIG, rest, command=command, description=module.DESCRIPTION))

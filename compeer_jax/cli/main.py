@@ -13,12 +13,14 @@ COMMANDS = {
     "init": "make a small random Qwen2.5-shaped model and a tokenizer from dialogues",
     "sft": "supervised fine-tuning on reasoned answers",
     "grpo": "reinforcement learning with a judge and redundancy-aware rewards",
+    "reward": "train a judge, and see how often it is right",
     "eval": "rate a model on held-out dialogues",
+    "ablate": "sweep reward settings over a run's outputs",
     "export": "write a run's model as a Hugging Face directory",
     "config": "show the merged settings of a command",
 }
 
-RESUMABLE = ("quickstart", "sft", "grpo")
+RESUMABLE = ("quickstart", "sft", "grpo", "reward train")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"compeer {name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        resumes = "; the same command goes on from the last checkpoint" if name in RESUMABLE else ""
+        resumable = " ".join(arguments[:2]).startswith(RESUMABLE)
+        resumes = "; the same command goes on from the last checkpoint" if resumable else ""
         print(f"\ncompeer {name}: interrupted{resumes}.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone

@@ -17,6 +17,7 @@ from compeer_jax.errors import UserError
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.qwen2 import Qwen2, abstract
 from compeer_jax.models.tokenizer import load_tokenizer
+from compeer_jax.rewards.judge_card import CARD
 from compeer_jax.training.checkpoints import Checkpoints
 from compeer_jax.training.run_folder import RunFolder, replacing
 from compeer_jax.training.update import TrainState
@@ -65,5 +66,5 @@ def export_run(run: str | Path, output: str | Path, *, step: int | None = None) 
 def write_model(folder: RunFolder, model: Qwen2, tokenizer, output: str | Path) -> None:
     """Writes a model of the run, with its tokenizer; a judge's with its card."""
     model.save_pretrained(output, tokenizer)
-    if folder.judge_card.is_file():
-        shutil.copyfile(folder.judge_card, Path(output) / folder.judge_card.name)
+    if (folder.base / CARD).is_file():
+        shutil.copyfile(folder.base / CARD, Path(output) / CARD)

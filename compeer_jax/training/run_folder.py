@@ -109,11 +109,6 @@ class RunFolder:
         return self.path / "base"
 
     @property
-    def judge_card(self) -> Path:
-        """How the judge is asked that this run trains; absent in other runs."""
-        return self.base / "judge.json"
-
-    @property
     def model(self) -> Path:
         """The exported Hugging Face directory."""
         return self.path / "model"

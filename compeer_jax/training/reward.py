@@ -1,0 +1,123 @@
+"""Training a generative judge (Eq. 4): it learns to write the critiques and verdicts of its records, all its turns.
+
+UnifiReward, PRM and ORM differ only in which rounds make a conversation; see `dialogue/judging.py`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from compeer_jax.data.chat import Example
+from compeer_jax.data.judge_chat import judge_examples
+from compeer_jax.data.judge_record import JudgeRecord, read_judge_records
+from compeer_jax.data.records import load_records
+from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
+from compeer_jax.data.silver_judging import class_balance, preference_shares, silver_judge_records
+from compeer_jax.errors import UserError
+from compeer_jax.rewards.judge_card import JudgeCard
+from compeer_jax.training.reward_config import RewardTrainConfig
+from compeer_jax.training.supervised import open_supervised_run, train_supervised
+
+HELD_OUT = 0.05  # of the talks, where no valid records are given; CER holds out 574 of 11,140 records
+
+
+def train_reward(config: RewardTrainConfig) -> Path:
+    """Trains a judge; returns the run folder. An interrupted run goes on from its last checkpoint.
+
+    Raises:
+        UserError: anything in the settings, the records or the model that would stop the run later.
+    """
+    run = open_supervised_run(config, "reward")
+    card = JudgeCard(config.kind, config.data.format, config.limits, config.max_new_tokens)
+    if run.folder.resumed:
+        JudgeCard.read(run.folder.base)  # refuses to go on under another version of the prompt
+    train, valid = load_judge_records(config)
+    generator = np.random.default_rng(config.seed)
+
+    def examples(records: Sequence[JudgeRecord], name: str) -> list[Example]:
+        encoded, left_out = encode_conversations(records, run.tokenizer, card, generator)
+        run.say(f"{name}: {len(records) - left_out} records, {len(encoded)} conversations; {balance_line(records)}.")
+        if left_out:
+            run.say(f"{left_out} of {len(records)} {name} records have a reply longer than max_new_tokens: left out.")
+        return encoded
+
+    encoded = examples(train, "train"), examples(valid, "valid")
+    card.write(run.folder.base)
+    return train_supervised(run, *encoded, longest_setting="limits.max_history_tokens or limits.max_part_tokens")
+
+
+def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], list[JudgeRecord]]:
+    """Records to learn from and to measure on.
+
+    Raises:
+        UserError: a file that can't be read or has a malformed record, or records of another reasoning format.
+    """
+    format = config.data.reasoning
+    if not config.records:
+        splits = load_records(config.data)
+        silver = {"seed": config.data.silver_seed, **vars(config.silver)}
+        return tuple(silver_judge_records(part, format, **silver) for part in (splits.train, splits.valid))
+    train = read_judge_records(config.records)
+    valid = read_judge_records(config.valid_records) if config.valid_records else []
+    tags = {step.tag for step in format.steps}
+    for record in (*train, *valid):
+        if record.steps.keys() != tags:
+            raise UserError(
+                f"record {record.id!r} has the steps {', '.join(record.steps)}, which are not those of data.format "
+                f"{format.name!r}; set data.format, or keep one format's records to a file."
+            )
+    return (train, valid) if valid else hold_out(train, HELD_OUT, config.seed)
+
+
+def hold_out(records: Sequence[JudgeRecord], share: float, seed: int) -> tuple[list[JudgeRecord], list[JudgeRecord]]:
+    """The records without, and those with, the talks held out: no talk, known by its first turn, is in both.
+
+    Raises:
+        UserError: all records are of one talk.
+    """
+    talks = list(dict.fromkeys(record.history[0].content for record in records))
+    if len(talks) < 2:
+        raise UserError("all records are of one talk, so none can be held out; give valid_records.")
+    count = max(1, round(share * len(talks)))
+    held = {talks[index] for index in np.random.default_rng(seed).permutation(len(talks))[:count]}
+    parts = [], []
+    for record in records:
+        parts[record.history[0].content in held].append(record)
+    return parts
+
+
+def encode_conversations(
+    records: Sequence[JudgeRecord], tokenizer, card: JudgeCard, generator: np.random.Generator
+) -> tuple[list[Example], int]:
+    """The conversations of all records, and how many records were left out, as their replies are too long.
+
+    Which answer of a record is shown first is drawn from `generator`, one draw a record.
+
+    Raises:
+        UserError: none is left.
+    """
+    tokenizer = RememberingTokenizer(tokenizer)
+    encoded, left_out = [], 0
+    for record, swapped in zip(records, generator.random(len(records)) < 0.5, strict=True):
+        examples = judge_examples(tokenizer, record, card.kind, card.reasoning, card.limits, swapped=bool(swapped))
+        if max(map(longest_reply, examples)) <= card.max_new_tokens:
+            encoded += examples
+        else:
+            left_out += 1
+    if not encoded:
+        raise UserError(f"No record has replies of at most max_new_tokens = {card.max_new_tokens}; raise it.")
+    return encoded, left_out
+
+
+def longest_reply(example: Example) -> int:
+    """Tokens of the judge's longest turn, that is the longest row of trained tokens."""
+    edges = np.flatnonzero(np.diff(example.loss_mask, prepend=False, append=False))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def balance_line(records: Sequence[JudgeRecord]) -> str:
+    """Shares of False a step and of each preference, for the log."""
+    false, preferred = class_balance(records), preference_shares(records)
+    steps, answers = (", ".join(f"{name} {share:.0%}" for name, share in part.items()) for part in (false, preferred))
+    return f"False: {steps}; preferred: {answers}"
