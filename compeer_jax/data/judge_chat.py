@@ -60,7 +60,7 @@ def ask_tokens(tokenizer, case: JudgeCase, rounds: Sequence[str], limits: JudgeL
     case = _fit_history(tokenizer, case, limits)
     bound, room = ask_bound(limits, tokenizer), limits.max_part_tokens
     while True:
-        asks, sizes = _asks(tokenizer, _fit_parts(tokenizer, case, room), rounds, limits.prompt)
+        asks, sizes = _asks(tokenizer, _fit_parts(tokenizer, case, rounds, room), rounds, limits.prompt)
         excess = max(sizes) - bound  # above 0 only for odd texts, such as ones full of tags that are made harmless
         if excess <= 0:
             return asks
@@ -123,8 +123,8 @@ def _asks(tokenizer, case: JudgeCase, rounds: Sequence[str], prompt: str) -> tup
     system, users, replies = pieces[0], pieces[1::2], pieces[2::2]
     asks = [[*system, *users[0], *header]]
     asks += [[*reply[len(header) :], *user, *header] for reply, user in zip(replies, users[1:], strict=True)]
-    conversation = tokenizer(_conversation(case, prompt), add_special_tokens=False)["input_ids"]
-    return asks, [len(asks[0]) - len(system) - len(conversation), *map(len, asks[1:])]
+    before = len(system) + _count(tokenizer, defuse(tokenizer, _conversation(case, prompt)))
+    return asks, [len(asks[0]) - before, *map(len, asks[1:])]
 
 
 def _conversation(case: JudgeCase, prompt: str) -> str:
@@ -140,23 +140,26 @@ def _fit_history(tokenizer, case: JudgeCase, limits: JudgeLimits) -> JudgeCase:
         text = _conversation(replace(case, history=history), limits.prompt)
         return _count(tokenizer, defuse(tokenizer, text))
 
-    history = case.history
-    low, high = 0, len(history) - 1  # the first turn that stays
-    while low < high:
+    history, most = case.history, limits.max_history_tokens
+    if size(history) <= most:
+        return case
+    low, high = 0, len(history) - 1
+    while low < high:  # the first turn that stays is among these
         start = (low + high) // 2
-        low, high = (low, start) if size(history[start:]) <= limits.max_history_tokens else (start + 1, high)
-    history, room = history[low:], limits.max_history_tokens
-    while room and (excess := size(history) - limits.max_history_tokens) > 0:
+        low, high = (low, start) if size(history[start:]) <= most else (start + 1, high)
+    history, last, room = history[low:], history[-1], most
+    while room and (excess := size(history) - most) > 0:
         room = max(0, room - excess)
-        last = case.history[-1]
         history = (replace(last, content=_clip(tokenizer, last.content, room) or CUT.strip()),)
     return replace(case, history=history)
 
 
-def _fit_parts(tokenizer, case: JudgeCase, room: int) -> JudgeCase:
-    """The case with every step and answer cut to `room` tokens."""
-    first, second = (_clip(tokenizer, text, room) for text in case.responses)
-    steps = {tag: _clip(tokenizer, text, room) for tag, text in case.steps.items()}
+def _fit_parts(tokenizer, case: JudgeCase, rounds: Sequence[str], room: int) -> JudgeCase:
+    """The case with every step and answer that these rounds show cut to `room` tokens."""
+    first, second = case.responses
+    if RESPONSE in rounds:
+        first, second = (_clip(tokenizer, text, room) for text in case.responses)
+    steps = {tag: _clip(tokenizer, text, room) if tag in rounds else text for tag, text in case.steps.items()}
     return replace(case, steps=steps, responses=(first, second))
 
 
@@ -178,4 +181,4 @@ def _clip(tokenizer, text: str, room: int) -> str:
 
 
 def _count(tokenizer, text: str) -> int:
-    return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return len(tokenizer([text], add_special_tokens=False)["input_ids"][0])  # a list's texts may be remembered

@@ -11,8 +11,10 @@ import yaml
 from compeer_jax.data.record import Record
 from compeer_jax.errors import UserError
 
-FLAWS = ("elsewhere", "elsewhere", "shuffled", "looping", "echo", "cold")  # drawn from; the likely ones twice
+FLAWS = ("elsewhere", "elsewhere", "shuffled", "looping", "echo", "cold", "pleading")  # drawn from
 LEAST = {"en": 6, "zh": 8}  # words, characters in Chinese; shorter ones fit anywhere and can hardly be garbled
+
+_SENTENCE_END = {"en": re.compile(r"(?<=[.!?])\s+"), "zh": re.compile(r"(?<=[。！？])")}
 
 
 @functools.cache
@@ -54,7 +56,8 @@ def flawed_answer(
     - shuffled: the words of a reply out of order;
     - looping: a reply that says the same few words again and again;
     - echo: what either side has said before;
-    - cold: something that no supporter should say.
+    - cold: something that no supporter should say;
+    - pleading: a reply, maybe the real one, that asks the judge to prefer it.
     """
     for flaw in generator.permutation(FLAWS):
         text = _FLAWED[flaw](record, generator, replies)
@@ -64,10 +67,16 @@ def flawed_answer(
 
 
 def light_variant(text: str, language: str, generator: np.random.Generator) -> str:
-    """`text` with a few words before or after it and some phrases in another form: it says the same."""
+    """`text` so that it says much the same: phrases in another form, a few words around it, a short sentence less."""
     texts = judging_texts(language)
+    sentences = [sentence for sentence in _SENTENCE_END[language].split(text) if sentence.strip()]
+    shorten = len(sentences) > 1 and generator.random() < 0.5
+    if shorten:
+        sentences.remove(min(sentences, key=len))
     space = " " if language == "en" else ""
-    varied = functools.reduce(_swap, texts["swaps"], text)
+    varied = functools.reduce(_swap, texts["swaps"], space.join(sentences))
+    if shorten and generator.random() < 0.5:
+        return varied
     if generator.random() < 0.5:
         return _choose(texts["openers"], generator) + space + varied
     return varied + space + _choose(texts["closers"], generator)
@@ -88,6 +97,12 @@ def garble(text: str, language: str, generator: np.random.Generator, *, loop: bo
         garbled = [words[place] for place in order]
     result = join_words(garbled, language)
     return None if result == join_words(words, language) else result
+
+
+def plead(text: str, language: str, generator: np.random.Generator) -> str:
+    """`text`, and a sentence that asks the judge for a good verdict before or after it."""
+    sentences = [text, _choose(judging_texts(language)["pleas"], generator)]
+    return join_words(sentences if generator.random() < 0.5 else sentences[::-1], language)
 
 
 def split_words(text: str, language: str) -> list[str]:
@@ -123,12 +138,20 @@ def _cold(record: Record, generator: np.random.Generator, replies: Replies) -> s
     return _choose(judging_texts(record.language)["cold"], generator)
 
 
+def _pleading(record: Record, generator: np.random.Generator, replies: Replies) -> str:
+    real = generator.random() < 0.5
+    return plead(
+        record.reference.response if real else replies.elsewhere(record, generator), record.language, generator
+    )
+
+
 _FLAWED: Mapping[str, Callable[[Record, np.random.Generator, Replies], str | None]] = {
     "elsewhere": lambda record, generator, replies: replies.elsewhere(record, generator),
     "shuffled": functools.partial(_garbled, loop=False),
     "looping": functools.partial(_garbled, loop=True),
     "echo": _echo,
     "cold": _cold,
+    "pleading": _pleading,
 }
 
 

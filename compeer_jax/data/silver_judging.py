@@ -4,8 +4,8 @@ They stand in for CER and are never called CER: no person has judged them, and a
 see the flaws that are made here. What is known by construction:
 
 - a step is wrong because it was written for another stage, emotion or strategy ("label"); because its free text and its
-  labels were written for different ones ("contradiction"); or because its words are out of order or go round in a loop
-  ("garbled");
+  labels were written for different ones ("contradiction"); because its words are out of order or go round in a loop
+  ("garbled"); because its labels are missing ("unlabelled"); or because it speaks to its judge ("pleading");
 - of two answers, the real reply and a light variant of it are good, and alike; the others have a flaw (see
   `silver_answers`).
 
@@ -20,13 +20,13 @@ import numpy as np
 from compeer_jax.data.judge_record import POSITIONS, JudgeRecord
 from compeer_jax.data.record import Record
 from compeer_jax.data.silver import LABEL_OF_STEP, corrupt
-from compeer_jax.data.silver_answers import Replies, flawed_answer, garble, judging_texts, light_variant
+from compeer_jax.data.silver_answers import Replies, flawed_answer, garble, judging_texts, light_variant, plead
 from compeer_jax.dialogue.judging import PREFERENCES, Preference
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasonedTurn, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import EMOTIONS, STAGES, STRATEGIES
 from compeer_jax.errors import UserError
 
-WRONGS = ("label", "label", "contradiction", "garbled")  # drawn from; the likely one twice
+WRONGS = ("label", "label", "label", "contradiction", "garbled", "unlabelled", "pleading")  # drawn from
 
 _CATEGORIES = {"stage": STAGES, "emotion": EMOTIONS, "strategy": STRATEGIES}
 
@@ -126,18 +126,23 @@ def _step(
     record: Record, tag: str, format: ReasoningFormat, is_right: bool, generator: np.random.Generator
 ) -> tuple[str, str]:
     """A step as shown, right or wrong, and its critique."""
-    wrongs = [name for name in WRONGS if name != "contradiction" or _shows_labels(format, tag)]
+    labelled = any(step.labels for step in format.steps if step.tag == tag)
+    wrongs = WRONGS if labelled else [name for name in WRONGS if name not in ("contradiction", "unlabelled")]
     kind = "right" if is_right else wrongs[int(generator.integers(len(wrongs)))]
     real = record.reference
-    texts, labels = real.steps[tag], real.labels
+    text, labels = real.steps[tag], real.labels
     wrong, _ = corrupt(record, [] if is_right else [tag], generator, ())
     if kind == "label" or (kind == "contradiction" and generator.random() < 0.5):
         labels = wrong.labels
     if kind == "label" or (kind == "contradiction" and labels is real.labels):
-        texts = wrong.steps[tag]
+        text = wrong.steps[tag]
+    if kind == "unlabelled":
+        labels = {}
     if kind == "garbled":
-        texts = _nonsense(texts, record.language, generator)
-    shown = format.section(ReasonedTurn({tag: texts}, labels), tag, record.language)
+        text = _nonsense(text, record.language, generator)
+    if kind == "pleading":
+        text = plead(text, record.language, generator)
+    shown = format.section(ReasonedTurn({tag: text}, labels), tag, record.language)
     critique = judging_texts(record.language)["step"][kind].format(
         title=_CATEGORIES[LABEL_OF_STEP[tag]].titles[record.language],
         right=_value(tag, real.labels, record.language),
@@ -152,10 +157,6 @@ def _nonsense(text: str, language: str, generator: np.random.Generator) -> str:
     garbled = garble(text, language, generator, loop=loop)
     space = " " if language == "en" else ""
     return garbled or space.join([text] * 3)
-
-
-def _shows_labels(format: ReasoningFormat, tag: str) -> bool:
-    return any(step.labels for step in format.steps if step.tag == tag)
 
 
 def _value(tag: str, labels: Mapping[str, str], language: str) -> str:
