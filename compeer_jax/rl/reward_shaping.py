@@ -1,4 +1,4 @@
-"""From judged rewards to advantages, in one compiled function: Eq. 6, 7, 5, then 3."""
+"""From verdicts, or rewards made of them, to advantages in one compiled function: Eq. 6, 7, 5, then 3."""
 
 from functools import partial
 from typing import NamedTuple
@@ -67,3 +67,49 @@ def shape_rewards(
     if reweighting:
         rewards = reweight(rewards, s_in, s_hi, tau, sign=sign)
     return ShapedRewards(rewards, s_in, s_hi, tau, group_advantages(rewards, scale=scale, epsilon=epsilon))
+
+
+@partial(jax.jit, static_argnames=("sign", "reweighting", "scale"))
+def shape_verdicts(
+    verdicts: Float[Array, "B G K"],
+    weights: Float[Array, " K"],
+    outputs: Float[Array, "B G D"],
+    history: Float[Array, "B U D"],
+    history_mask: Bool[Array, "B U"],
+    lengths: Real[Array, "B G"],
+    *,
+    alpha: ScalarLike = 0.5,
+    beta: ScalarLike = 5.0,
+    sign: Sign = "paper",
+    reweighting: bool = True,
+    scale: Scale = "group",
+    epsilon: ScalarLike = 1e-4,
+) -> ShapedRewards:
+    """The whole of the reward's maths: verdicts, embeddings and lengths in, reweighted rewards and advantages out.
+
+    `shape_rewards` on the weighted sums of the verdicts, so `weights` can be swept with `vmap` too; for many settings
+    at once see `reward_sweep`.
+
+    Args:
+        verdicts: K parts of each output's reward: ±1 for each step, the response and the format, 0 for no verdict.
+        weights: of the parts; all 1 in the paper.
+        outputs, history, history_mask, lengths: as for `shape_rewards`, and so are the rest.
+    """
+    return shape_rewards(
+        weighted_sum(verdicts, weights),
+        outputs,
+        history,
+        history_mask,
+        lengths,
+        alpha=alpha,
+        beta=beta,
+        sign=sign,
+        reweighting=reweighting,
+        scale=scale,
+        epsilon=epsilon,
+    )
+
+
+def weighted_sum(verdicts: Float[Array, "B G K"], weights: Float[Array, " K"]) -> Float[Array, "B G"]:
+    """Rewards of the parts. Summed rather than contracted: a TPU would round the weights of a product to bfloat16."""
+    return (verdicts * weights).sum(axis=-1)

@@ -2,21 +2,48 @@
 
 `rollouts/step_000012.jsonl` holds every output of a step with its reward parts; `samples.md` shows one group of some
 steps. The second is made anew from the first, so that a run that was killed leaves no gap and nothing twice.
+`read_rollouts` gives the numbers back as arrays.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
 
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl
+from compeer_jax.errors import UserError
 from compeer_jax.rewards.reward import Completion, Rewards
 from compeer_jax.rl.reward_shaping import ShapedRewards
 from compeer_jax.training.run_folder import RunFolder, replacing
 
+NUMBERS = ("reward", "s_in", "s_hi", "tau", "reweighted", "advantage")
+"""Fields of a logged output that are numbers."""
+
+log = logging.getLogger(__name__)
+
 
 def log_rollout(
-    folder: RunFolder, step: int, completions: Sequence[Completion], rewards: Rewards, shaped: ShapedRewards
+    folder: RunFolder,
+    step: int,
+    completions: Sequence[Completion],
+    rewards: Rewards,
+    shaped: ShapedRewards,
+    lengths: Sequence[int] | np.ndarray | None = None,
 ) -> None:
-    """Writes the outputs of a step, with all numbers that its advantages were made of."""
+    """Writes the outputs of a step, with all numbers that its advantages were made of.
+
+    Args:
+        folder: of the run.
+        step: its number.
+        completions: N = B·G outputs, those of one prompt standing together.
+        rewards: of each.
+        shaped: of B groups of G.
+        lengths: of each response, in the run's `reward.length_unit`; what τ was made of.
+    """
     group_size = shaped.rewards.shape[1]
     rows = []
     for index, completion in enumerate(completions):
@@ -34,6 +61,7 @@ def log_rollout(
                 "reward": float(rewards.total[index]),
                 "s_in": float(shaped.s_in[group, member]),
                 "s_hi": float(shaped.s_hi[group, member]),
+                **({} if lengths is None else {"length": int(lengths[index])}),
                 "tau": float(shaped.tau[group]),
                 "reweighted": float(shaped.rewards[group, member]),
                 "advantage": float(shaped.advantages[group, member]),
@@ -47,6 +75,108 @@ def log_rollout(
 def rollout_path(folder: RunFolder, step: int) -> Path:
     """Where the outputs of a step lie."""
     return folder.rollouts / f"step_{step:06d}.jsonl"
+
+
+@dataclass(frozen=True)
+class LoggedRollouts:
+    """The outputs of M steps of a run: B prompts a step, G outputs a prompt, K parts of the reward.
+
+    Attributes:
+        steps: their numbers, rising.
+        part_names: of the K parts.
+        parts: what the reward is the weighted sum of, before reweighting.
+        rewards: that sum.
+        s_in, s_hi: redundancy (Eq. 6).
+        lengths: of the responses, in the run's unit.
+        reweighted: rewards after Eq. 5.
+        advantages: after Eq. 3.
+        rows: the logged lines as they are, M·B·G of them; the first of a group holds its "history".
+    """
+
+    steps: tuple[int, ...]
+    part_names: tuple[str, ...]
+    parts: Float[np.ndarray, "M B G K"]
+    rewards: Float[np.ndarray, "M B G"]
+    s_in: Float[np.ndarray, "M B G"]
+    s_hi: Float[np.ndarray, "M B G"]
+    lengths: Float[np.ndarray, "M B G"]
+    reweighted: Float[np.ndarray, "M B G"]
+    advantages: Float[np.ndarray, "M B G"]
+    rows: list[dict[str, Any]]
+
+
+def read_rollouts(folder: RunFolder, steps: Sequence[int] | None = None) -> LoggedRollouts:
+    """The logged outputs of a GRPO run.
+
+    Runs of older versions logged no lengths. Eq. 7 needs only their mean over a group, which τ gives away: each output
+    is then given that mean, and a line in the log says so.
+
+    Args:
+        folder: of the run.
+        steps: which steps; None for all there are.
+
+    Raises:
+        UserError: no rollouts there, or not of these steps; a line that lacks a number (it is named); steps of
+            different sizes; lengths that can't be had from τ.
+    """
+    logged = {int(path.stem.removeprefix("step_")): path for path in folder.rollouts.glob("step_*.jsonl")}
+    if not logged:
+        raise UserError(f"{folder.path} has no logged rollouts; name the folder of a `compeer grpo` run.")
+    missing = sorted(set(steps or ()) - set(logged))
+    if missing:
+        raise UserError(f"{folder.path} has no rollout of step {missing[0]}; its steps are {min(logged)}-{max(logged)}.")
+    steps = tuple(sorted(logged if steps is None else set(steps)))
+    rows = [[_checked(row, where) for where, row in read_jsonl(logged[step])] for step in steps]
+    shape = (len(steps), *_group_shape(rows[0], logged[steps[0]]))
+    for step, of_step in zip(steps, rows, strict=True):
+        if (len(steps), *_group_shape(of_step, logged[step])) != shape:
+            raise UserError(f"{logged[step]} has not the {shape[1]} x {shape[2]} outputs of step {steps[0]}; remove it.")
+    rows = [row for of_step in rows for row in of_step]
+    names = tuple(rows[0]["parts"])
+    if any(tuple(row["parts"]) != names for row in rows):
+        raise UserError(f"The rollouts of {folder.path} do not all have the reward parts {', '.join(names)}.")
+
+    def numbers(name: str) -> np.ndarray:
+        return np.array([row[name] for row in rows], np.float32).reshape(shape)
+
+    parts = np.array([list(row["parts"].values()) for row in rows], np.float32).reshape(*shape, len(names))
+    lengths = numbers("length") if all("length" in row for row in rows) else _lengths_of(numbers("tau"), folder)
+    reward, s_in, s_hi, _, reweighted, advantage = map(numbers, NUMBERS)
+    return LoggedRollouts(steps, names, parts, reward, s_in, s_hi, lengths, reweighted, advantage, rows)
+
+
+def _checked(row: dict, where: str) -> dict:
+    for name in NUMBERS:
+        if not isinstance(row.get(name), int | float):
+            raise UserError(f"{where}: {name!r} is missing or no number; is this a rollout of `compeer grpo`?")
+    if not isinstance(row.get("parts"), Mapping):
+        raise UserError(f"{where}: 'parts' of the reward are missing; is this a rollout of `compeer grpo`?")
+    return row
+
+
+def _group_shape(rows: Sequence[Mapping], path: Path) -> tuple[int, int]:
+    """(B, G) of the outputs of a step."""
+    members = [row.get("member") for row in rows]
+    group = max((member for member in members if isinstance(member, int)), default=0) + 1
+    if members != [index % group for index in range(len(rows))] or len(rows) % group:
+        raise UserError(f"{path} does not hold whole groups of {group} outputs; remove it, or let the run go on.")
+    return len(rows) // group, group
+
+
+def _lengths_of(tau: Float[np.ndarray, "M B G"], folder: RunFolder) -> Float[np.ndarray, "M B G"]:
+    """The groups' mean lengths: τ = α·L̄ / (L̄ + β), solved for L̄."""
+    import yaml
+
+    reward = yaml.safe_load(folder.config.read_text(encoding="utf-8"))["reward"]
+    alpha, beta = reward["alpha"], reward["beta"]
+    if not (alpha > 0 and beta > 0):
+        raise UserError(
+            f"{folder.path} was made by an older version that logged no lengths, and its reward.alpha of {alpha} and "
+            f"reward.beta of {beta} hide them; train it anew to sweep its rewards."
+        )
+    log.warning("%s logged no lengths (an older version): each group's mean is worked out from its tau.", folder.path)
+    share = np.minimum(tau.astype(np.float64) / alpha, 1 - 1e-6)
+    return (beta * share / (1 - share)).astype(np.float32)
 
 
 def write_samples(folder: RunFolder, *, every: int, last: int) -> None:

@@ -1,0 +1,235 @@
+"""Many settings of the reward at once: what would each have made of the same outputs?
+
+The weights of the parts, the price of redundancy and the divisor of an advantage are chosen before a run. Here they are
+arrays. Verdicts and redundancies (Eq. 6) do not depend on them and come in ready; Eq. 7, 5 and 3 then run for all
+settings in one compiled call. `reward_shaping.shape_verdicts` on one setting is the plain reference of all this.
+
+M steps of a run, B prompts a step, G outputs a prompt, K parts of the reward, S settings.
+"""
+
+from functools import partial, reduce
+from typing import NamedTuple, get_args
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Real, ScalarLike
+
+from compeer_jax.rl.advantages import Scale
+from compeer_jax.rl.redundancy import length_coefficient, reweight
+
+SCALES: tuple[Scale, ...] = get_args(Scale)
+"""What `RewardSettings.scale` counts through: "group", "batch", "none"."""
+
+CHUNK = 1 << 18
+"""Outputs x settings that a summary looks at at once: 1 MiB an array, so that a CPU finds them in its cache."""
+
+TIE = 1e-5
+"""Rewards, or advantages, nearer to each other than this are equal."""
+
+
+class RewardSettings(NamedTuple):
+    """S settings; or one, when the arrays lack that axis.
+
+    Attributes:
+        alpha: largest weight of redundancy (Eq. 7); 0 switches reweighting off.
+        beta: length at which half of it is reached (Eq. 7).
+        aware: whether redundancy costs a negative reward too ("aware"), or pays there ("paper").
+        weights: of the reward's parts, which are added up.
+        scale: what divides in Eq. 3, as an index into `SCALES`.
+    """
+
+    alpha: Float[Array, "*S"]
+    beta: Float[Array, "*S"]
+    aware: Bool[Array, "*S"]
+    weights: Float[Array, "*S K"]
+    scale: Int[Array, "*S"]
+
+
+class SweptRewards(NamedTuple):
+    """What each setting makes of each output.
+
+    Attributes:
+        rewards: after Eq. 5.
+        advantages: of those (Eq. 3).
+    """
+
+    rewards: Float[Array, "S M B G"]
+    advantages: Float[Array, "S M B G"]
+
+
+class SettingSummary(NamedTuple):
+    """What a designer of rewards wants to know of each setting; every array is [S].
+
+    "Redundancy" is s_in + s_hi, and a correlation "within groups" is one over all outputs after each group's mean is
+    taken off, so it compares an output with the others of its prompt only. It is 0 where nothing varies.
+
+    Attributes:
+        reward: mean reward after Eq. 5.
+        equal_groups: share of groups whose rewards are all equal: they teach nothing.
+        advantage: mean size |A| of the advantages: how loud the setting speaks.
+        redundancy: correlation within groups of advantage and redundancy. Below 0, redundancy costs; what it is
+            without reweighting shows whether the judge alone already likes or dislikes it.
+        redundancy_rejected: the same among outputs whose reward before Eq. 5 is negative, where the equation as printed
+            pays for redundancy.
+        agreement: correlation of the advantages with those of the base setting.
+        best_changed: share of groups in which no output that was best under the base setting is best now.
+        sign_changed: share of outputs that the base setting encourages and this one discourages, or the reverse.
+    """
+
+    reward: Float[Array, " S"]
+    equal_groups: Float[Array, " S"]
+    advantage: Float[Array, " S"]
+    redundancy: Float[Array, " S"]
+    redundancy_rejected: Float[Array, " S"]
+    agreement: Float[Array, " S"]
+    best_changed: Float[Array, " S"]
+    sign_changed: Float[Array, " S"]
+
+
+@jax.jit
+def sweep_rewards(
+    settings: RewardSettings,
+    verdicts: Float[Array, "M B G K"],
+    s_in: Float[Array, "M B G"],
+    s_hi: Float[Array, "M B G"],
+    lengths: Real[Array, "M B G"],
+    *,
+    epsilon: ScalarLike = 1e-4,
+) -> SweptRewards:
+    """Rewards and advantages of every output under every setting.
+
+    Args:
+        settings: S of them. The result holds S times as many numbers as there are outputs, twice.
+        verdicts: parts of each output's reward.
+        s_in, s_hi: redundancy (Eq. 6).
+        lengths: of the responses, in the unit of `beta`.
+        epsilon: added to the divisor of Eq. 3.
+    """
+    outputs = _by_member(verdicts, s_in, s_hi, lengths)
+    _, rewards, advantages = jax.vmap(lambda setting: _shape(setting, outputs, epsilon))(settings)
+    return SweptRewards(*(array.swapaxes(1, 2).reshape(-1, *s_in.shape) for array in (rewards, advantages)))
+
+
+@partial(jax.jit, static_argnames=("chunk",))
+def sweep_summaries(
+    settings: RewardSettings,
+    base: RewardSettings,
+    verdicts: Float[Array, "M B G K"],
+    s_in: Float[Array, "M B G"],
+    s_hi: Float[Array, "M B G"],
+    lengths: Real[Array, "M B G"],
+    *,
+    epsilon: ScalarLike = 1e-4,
+    chunk: int = CHUNK,
+) -> SettingSummary:
+    """`SettingSummary` of every setting, compared with one `base` setting; the rest as for `sweep_rewards`.
+
+    No more than about `chunk` rewards are held at a time, however many settings there are.
+    """
+    outputs = _by_member(verdicts, s_in, s_hi, lengths)
+    reference = _shape(base, outputs, epsilon)
+
+    def summary(setting: RewardSettings) -> SettingSummary:
+        return _summary(_shape(setting, outputs, epsilon), reference, outputs)
+
+    return jax.lax.map(summary, settings, batch_size=max(chunk // s_in.size, 1))
+
+
+class _Outputs(NamedTuple):
+    """The outputs of R = M·B groups, with the place in the group as first axis, the group as last.
+
+    A sum over a group is then one of G long vectors. Written as Python's `sum`, G additions, a compiler fuses it with
+    what comes before and after: on a CPU several times quicker than reducing a last axis of 4 or 8.
+    """
+
+    steps: int
+    parts: Float[Array, "K G R"]
+    s_in: Float[Array, "G R"]
+    s_hi: Float[Array, "G R"]
+    lengths: Real[Array, "R G"]
+
+
+class _Shaped(NamedTuple):
+    judged: Float[Array, "G R"]
+    rewards: Float[Array, "G R"]
+    advantages: Float[Array, "G R"]
+
+
+def _by_member(verdicts, s_in, s_hi, lengths) -> _Outputs:
+    steps, prompts, members, parts = verdicts.shape
+    groups = steps * prompts
+    s_in, s_hi, lengths = (array.reshape(groups, members) for array in (s_in, s_hi, lengths))
+    return _Outputs(steps, verdicts.reshape(groups, members, parts).T, s_in.T, s_hi.T, lengths)
+
+
+def _shape(setting: RewardSettings, outputs: _Outputs, epsilon: ScalarLike) -> _Shaped:
+    """Eq. 7, 5 and 3 under one setting."""
+    judged = sum(weight * part for weight, part in zip(setting.weights, outputs.parts, strict=True))
+    tau = length_coefficient(outputs.lengths, alpha=setting.alpha, beta=setting.beta)
+
+    def reweighted(sign: str) -> Float[Array, "G R"]:
+        """Eq. 5 needs nothing of a group but its τ, so each output may pass as a group of one."""
+        alone = (array[:, :, None] for array in (judged, outputs.s_in, outputs.s_hi))
+        return jax.vmap(lambda *output: reweight(*output, tau, sign=sign))(*alone)[:, :, 0]
+
+    rewards = jnp.where(setting.aware, reweighted("aware"), reweighted("paper"))
+    return _Shaped(judged, rewards, _advantages(rewards, outputs.steps, setting.scale, epsilon))
+
+
+def _advantages(
+    rewards: Float[Array, "G R"], steps: int, scale: Int[Array, ""], epsilon: ScalarLike
+) -> Float[Array, "G R"]:
+    """Eq. 3, as `group_advantages` has it, on each step. `scale` is data, so all three divisors are made."""
+    members, groups = rewards.shape
+    from_first = rewards - rewards[0]  # so that equal rewards give exactly 0
+    means = sum(from_first) / members
+    deviations = from_first - means
+    squares = sum(deviations**2)
+    means, squares = jax.lax.optimization_barrier((means, squares))
+    group = _inverse(jnp.sqrt(squares / max(members - 1, 1)), epsilon)
+    # A step's variance is that within its groups and that between their means.
+    means = (means + rewards[0]).reshape(steps, -1)
+    means = means - means[:, :1]
+    between = members * (means - means.mean(axis=1, keepdims=True)) ** 2
+    total = (squares.reshape(steps, -1) + between).sum(axis=1)
+    batch = _inverse(jnp.sqrt(total / max(members * groups // steps - 1, 1)), epsilon).repeat(groups // steps)
+    return deviations * jax.lax.select_n(scale, group, batch, jnp.ones_like(group))
+
+
+def _inverse(spread: Float[Array, " _"], epsilon: ScalarLike) -> Float[Array, " _"]:
+    return jnp.where(spread > 0, 1 / (spread + epsilon), 0)
+
+
+def _summary(shaped: _Shaped, base: _Shaped, outputs: _Outputs) -> SettingSummary:
+    """See `SettingSummary`."""
+    judged, rewards, advantages = shaped
+    redundancy = outputs.s_in + outputs.s_hi
+    everywhere = jnp.ones(rewards.shape, bool)
+    lowest, highest = reduce(jnp.minimum, rewards), reduce(jnp.maximum, rewards)
+    stays_best = sum((rewards >= highest - TIE) & (base.rewards >= reduce(jnp.maximum, base.rewards) - TIE)) > 0
+    turned = (advantages * base.advantages < 0) & (jnp.minimum(jnp.abs(advantages), jnp.abs(base.advantages)) > TIE)
+    return SettingSummary(
+        reward=rewards.mean(),
+        equal_groups=(highest - lowest <= TIE).mean(),
+        advantage=jnp.abs(advantages).mean(),
+        redundancy=_correlation(advantages, redundancy, everywhere),
+        redundancy_rejected=_correlation(advantages, redundancy, judged < 0),
+        agreement=_correlation(advantages, base.advantages, everywhere),
+        best_changed=1 - stays_best.mean(),
+        sign_changed=turned.mean(),
+    )
+
+
+def _correlation(
+    left: Float[Array, "G R"], right: Float[Array, "G R"], mask: Bool[Array, "G R"]
+) -> Float[Array, ""]:
+    """Correlation within groups, over the outputs where `mask` is True."""
+    left, right = _centred(left, mask), _centred(right, mask)
+    norm = jnp.sqrt((left**2).sum() * (right**2).sum())
+    return jnp.where(norm > TIE, (left * right).sum() / jnp.where(norm > TIE, norm, 1), 0)
+
+
+def _centred(values: Float[Array, "G R"], mask: Bool[Array, "G R"]) -> Float[Array, "G R"]:
+    """Minus the mean of each group's masked outputs; 0 elsewhere."""
+    count = jnp.maximum(sum(mask.astype(values.dtype)), 1)
+    return jnp.where(mask, values - sum(jnp.where(mask, values, 0)) / count, 0)
