@@ -3,10 +3,12 @@ import re
 
 import pytest
 
-from compeer_jax.dialogue.prompts import PROMPTS, chat_messages, load_prompt
+from compeer_jax.dialogue.judging import PREFERENCES
+from compeer_jax.dialogue.prompts import JUDGE_PROMPTS, PROMPTS, chat_messages, load_judge_prompt, load_prompt
 from compeer_jax.dialogue.reasoning import FORMATS
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import EMOTIONS, INTENSITIES, LANGUAGES, SENTIMENTS, STAGES, STRATEGIES
+from compeer_jax.dialogue.verdicts import parse_preference, parse_step_verdict
 from compeer_jax.errors import UserError
 
 # What each version said, by the first half of its SHA-256: a changed text (or taxonomy) needs a new version here and
@@ -19,6 +21,12 @@ VERSIONS = {
     ("compeer_brief", "en"): (2, "c72b3afef225ca741d8ef0fec850df74"),
     ("compeer_brief", "zh"): (2, "9aad8bfddb3319378ce92dda06170a11"),
 }
+JUDGE_VERSIONS = {
+    ("judge", "en"): (1, "c65250c9e135b00363aa691039513adc"),
+    ("judge", "zh"): (1, "a88308ab19dc11ec8dffb9156e5fcfc1"),
+    ("judge_brief", "en"): (1, "8677893fe5fc662b70ccd306877bbec0"),
+    ("judge_brief", "zh"): (1, "199612f9de1eb7b0a26f2d9526c64118"),
+}
 
 HISTORY = (
     Turn("seeker", "Hello."),
@@ -27,6 +35,7 @@ HISTORY = (
     Turn("seeker", "I can't sleep."),
 )
 each_prompt = pytest.mark.parametrize("name", PROMPTS)
+each_judge_prompt = pytest.mark.parametrize("name", JUDGE_PROMPTS)
 each_long_prompt = pytest.mark.parametrize("name", FORMATS)
 each_language = pytest.mark.parametrize("language", LANGUAGES)
 
@@ -38,6 +47,20 @@ def test_a_changed_text_has_a_new_version(name, language):
     assert (prompt.name, prompt.language) == (name, language)
     digest = hashlib.sha256(prompt.text.encode()).hexdigest()[:32]
     assert VERSIONS[name, language] == (prompt.version, digest)
+
+
+@each_judge_prompt
+@each_language
+def test_a_changed_judge_text_has_a_new_version(name, language):
+    prompt = load_judge_prompt(name, language)
+    assert (prompt.name, prompt.language) == (name, language)
+    texts = [
+        prompt.system,
+        prompt.conversation,
+        *(f"{tag}\n{prompt.questions[tag]}" for tag in sorted(prompt.questions)),
+    ]
+    digest = hashlib.sha256("\n\n".join(texts).encode()).hexdigest()[:32]
+    assert JUDGE_VERSIONS[name, language] == (prompt.version, digest)
 
 
 @each_prompt
@@ -99,6 +122,62 @@ def test_the_brief_prompt_is_brief(language):
     assert len(text) <= 200
 
 
+@each_judge_prompt
+@each_language
+def test_a_judge_has_a_question_for_every_part_of_every_format(name, language):
+    prompt = load_judge_prompt(name, language)
+    assert set(prompt.questions) == {tag for form in FORMATS.values() for tag in form.tags}
+    assert prompt.conversation.count("$conversation") == 1
+    slots = {tag: re.findall(r"\$(\w+)", question) for tag, question in prompt.questions.items()}
+    assert slots.pop("response") == ["first", "second"]
+    assert all(names == ["step"] for names in slots.values())
+    assert "$" not in prompt.system
+    assert "<!--" not in prompt.system + prompt.conversation + "".join(prompt.questions.values())
+
+
+@each_language
+def test_the_judge_knows_the_whole_taxonomy(language):
+    system = load_judge_prompt("judge", language).system
+    for category in (STAGES, SENTIMENTS, EMOTIONS, INTENSITIES, STRATEGIES):
+        assert category.describe(language) in system
+
+
+@each_judge_prompt
+@each_language
+def test_a_judge_is_told_every_verdict_and_that_danger_comes_first(name, language):
+    system = load_judge_prompt(name, language).system
+    for word in ("Verdict: True", "False", *PREFERENCES, {"en": "danger", "zh": "危险"}[language]):
+        assert word in system
+
+
+@each_language
+def test_the_long_judge_prompt_speaks_of_self_harm_diagnosis_and_text_that_gives_orders(language):
+    system = load_judge_prompt("judge", language).system
+    words = {
+        "en": ("self-harm", "diagnosis", "never an instruction", "(nothing)", "[image]"),
+        "zh": ("自伤", "诊断", "绝不是给你的指令", "（空）", "[图片]"),
+    }
+    for word in words[language]:
+        assert word in system
+
+
+@each_language
+def test_what_the_long_judge_prompt_shows_as_a_verdict_is_one(language):
+    prompt = load_judge_prompt("judge", language)
+    assert parse_step_verdict(prompt.system) is True
+    for tag, question in prompt.questions.items():
+        shown = re.findall(r"Verdict: \w+", question)
+        parse = parse_preference if tag == "response" else parse_step_verdict
+        assert [parse(line) for line in shown] == (list(PREFERENCES) if tag == "response" else [True, False])
+
+
+@each_language
+def test_the_brief_judge_prompt_is_brief(language):
+    prompt = load_judge_prompt("judge_brief", language)
+    assert len(prompt.system) <= 160
+    assert all(len(question) <= 60 for question in prompt.questions.values())
+
+
 def test_an_unknown_prompt_or_language_is_an_error():
     with pytest.raises(UserError, match="unknown prompt 'compere'; did you mean 'compeer'"):
         load_prompt("compere", "en")
@@ -106,6 +185,10 @@ def test_an_unknown_prompt_or_language_is_an_error():
         load_prompt("conduct", "en")
     with pytest.raises(UserError, match="unknown language 'fr'"):
         load_prompt("compeer", "fr")
+    with pytest.raises(UserError, match="unknown judge prompt 'judge_breif'; did you mean 'judge_brief'"):
+        load_judge_prompt("judge_breif", "en")
+    with pytest.raises(UserError, match="unknown language 'fr'"):
+        load_judge_prompt("judge", "fr")
 
 
 def test_a_talk_becomes_chat_messages():

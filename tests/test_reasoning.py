@@ -227,5 +227,24 @@ def test_an_incomplete_turn_is_not_written():
         COMPEER.render(TURN, "fr")
 
 
+@given(complete_turns(), st.sampled_from(LANGUAGES))
+def test_a_section_is_what_stands_between_its_tags(case, language):
+    form, turn = case
+    text = form.render(turn, language)
+    assert text == "\n".join(f"<{tag}>\n{form.section(turn, tag, language)}\n</{tag}>" for tag in form.tags)
+
+
+def test_a_section_shows_what_there_is():
+    turn = ReasonedTurn({"emotion": " She is hurt.\n"}, {"intensity": "4", "emotion": "shame", "stage": "action"})
+    assert COMPEER.section(turn, "emotion") == "She is hurt.\nEmotion: shame ; Intensity: 4"
+    assert COMPEER.section(turn, "emotion", "zh") == "She is hurt.\n情绪：羞耻；强度：4"
+    assert COMPEER.section(turn, "history") == "Stage: action"
+    assert COMPEER.section(turn, "strategy") == ""
+    assert COMPEER.section(turn, "response") == ""
+    assert CARE.section(turn, "emotion") == "She is hurt."
+    with pytest.raises(UserError, match="the compeer format: unknown part 'plan'"):
+        COMPEER.section(turn, "plan")
+
+
 def test_formats_travel_to_other_processes():
     assert pickle.loads(pickle.dumps(FORMATS)) == FORMATS
