@@ -61,10 +61,9 @@ def ask_tokens(tokenizer, case: JudgeCase, rounds: Sequence[str], limits: JudgeL
     bound, room = ask_bound(limits, tokenizer), limits.max_part_tokens
     while True:
         asks, sizes = _asks(tokenizer, _fit_parts(tokenizer, case, rounds, room), rounds, limits.prompt)
-        excess = max(sizes) - bound  # above 0 only for odd texts, such as ones full of tags that are made harmless
-        if excess <= 0:
+        if max(sizes) <= bound:
             return asks
-        room = max(0, room - max(excess // 2, 1))
+        room //= 2  # only for odd texts, such as one full of tags, which take more tokens where they are made harmless
 
 
 @functools.lru_cache(maxsize=16)
@@ -148,9 +147,9 @@ def _fit_history(tokenizer, case: JudgeCase, limits: JudgeLimits) -> JudgeCase:
         start = (low + high) // 2
         low, high = (low, start) if size(history[start:]) <= most else (start + 1, high)
     history, last, room = history[low:], history[-1], most
-    while room and (excess := size(history) - most) > 0:
-        room = max(0, room - excess)
+    while room and size(history) > most:
         history = (replace(last, content=_clip(tokenizer, last.content, room) or CUT.strip()),)
+        room = max(0, room - max(1, size(history) - most))
     return replace(case, history=history)
 
 

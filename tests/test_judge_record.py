@@ -1,0 +1,128 @@
+import json
+import re
+
+import pytest
+
+from compeer_jax.data.judge_record import JudgeRecord, read_judge_records
+from compeer_jax.dialogue.schema import Turn
+from compeer_jax.errors import UserError
+
+
+def obj(**changes):
+    """A line as an annotator would write it."""
+    return {
+        "id": "r1",
+        "language": "en",
+        "source": "CER",
+        "licence": "CC-BY-4.0",
+        "situation": "Exams.",
+        "history": [{"role": "seeker", "content": "I can't sleep."}],
+        "steps": {
+            "history": "They can't sleep.\nStage: exploration",
+            "emotion": "Sentiment: negative ; Emotion: anxiety ; Intensity: 4",
+            "strategy": "",
+        },
+        "labels": {"history": True, "emotion": True, "strategy": False},
+        "responses": ["Since when?", "Sleep more."],
+        "preference": "first",
+        "critiques": {"history": "Stage: exploration.", "first": "asks.", "second": "lectures.", "response": "Clear."},
+    } | changes
+
+
+def record(**changes):
+    return JudgeRecord.from_json(obj(**changes), "here")
+
+
+def test_a_record_survives_json():
+    assert JudgeRecord.from_json(json.loads(json.dumps(record().to_json())), "here") == record()
+    bare = {name: value for name, value in obj().items() if name not in ("situation", "critiques")}
+    assert JudgeRecord.from_json(bare, "here").to_json() == bare
+
+
+def test_the_case_shows_what_the_record_holds():
+    case = record().case()
+    assert case.history == (Turn("seeker", "I can't sleep."),)
+    assert case.steps == obj()["steps"]
+    assert case.responses == ("Since when?", "Sleep more.")
+
+
+def test_swapping_changes_answers_preference_and_findings_together():
+    assert record().case(swapped=True).responses == ("Sleep more.", "Since when?")
+    assert [record().verdict("response", swapped) for swapped in (False, True)] == ["first", "second"]
+    assert record().critique("response") == "First: asks. Second: lectures. Clear."
+    assert record().critique("response", swapped=True) == "First: lectures. Second: asks. Clear."
+    for preference in ("similar", "neither"):
+        assert record(preference=preference).verdict("response", swapped=True) == preference
+
+
+def test_swapping_leaves_steps_as_they_are():
+    for swapped in (False, True):
+        assert record().case(swapped).steps == obj()["steps"]
+        assert [record().verdict(tag, swapped) for tag in obj()["steps"]] == [True, True, False]
+        assert record().critique("history", swapped) == "Stage: exploration."
+
+
+def test_what_is_not_known_is_not_said():
+    assert record(critiques={}).critique("response") == record().critique("strategy") == ""
+    assert record(critiques={"second": "lectures."}).critique("response") == "Second: lectures."
+    assert record(critiques={"second": "lectures."}).critique("response", swapped=True) == "First: lectures."
+    assert record(critiques={"response": "Both ask."}).critique("response", swapped=True) == "Both ask."
+
+
+def test_chinese_findings_have_chinese_names():
+    critiques = {"first": "合适。", "second": "冷漠。", "response": "差别很大。"}
+    chinese = record(language="zh", critiques=critiques)
+    assert chinese.critique("response", swapped=True) == "第一个：冷漠。第二个：合适。差别很大。"
+
+
+def test_a_record_of_either_format_is_read():
+    steps = {"context": "a", "cognition": "b", "emotion": "c", "plan": "d"}
+    care = record(steps=steps, labels=dict.fromkeys(steps, True), critiques={})
+    assert list(care.steps) == ["context", "cognition", "emotion", "plan"]
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"labels": {"history": True, "emotion": True}}, "step 'strategy' has no label"),
+        (
+            {"labels": obj()["labels"] | {"emotion": "yes"}},
+            "the label of step 'emotion' must be true or false, found 'y",
+        ),
+        ({"labels": obj()["labels"] | {"emotion": 1}}, "the label of step 'emotion' must be true or false, found 1"),
+        ({"labels": obj()["labels"] | {"emotions": True}}, "labels: unknown step 'emotions'; did you mean 'emotion'"),
+        ({"labels": None}, "field 'labels' must be an object"),
+        ({"steps": obj()["steps"] | {"stratgy": ""}}, "unknown step 'stratgy'; did you mean 'strategy'"),
+        ({"steps": {"history": "a", "emotion": "b"}}, "the steps history, emotion are not those of a format"),
+        ({"steps": obj()["steps"] | {"plan": ""}}, "are not those of a format"),
+        ({"steps": {}}, r"the steps \(none\)"),
+        ({"steps": obj()["steps"] | {"history": None}}, "step 'history' must be a string"),
+        ({"preference": "output"}, "unknown preference 'output'; .*first, second, similar, neither"),
+        ({"preference": None}, "field 'preference'"),
+        ({"responses": ["a"]}, "field 'responses' must be a list of two"),
+        ({"responses": ["a", " "]}, "a response is empty"),
+        ({"critiques": {"firts": "a"}}, "unknown critique 'firts'; did you mean 'first'"),
+        ({"critiques": {"first": 1}}, "field 'critiques' must be an object of texts"),
+        ({"history": []}, "field 'history'"),
+        ({"history": [*obj()["history"], {"role": "supporter", "content": "x"}]}, "must end with the seeker"),
+        ({"language": "fr"}, "unknown language 'fr'"),
+        ({"label": {}}, "unknown field 'label'; did you mean 'labels'"),
+        ({"id": ""}, "field 'id'"),
+    ],
+)
+def test_a_bad_record_is_named_by_file_line_and_field(tmp_path, changes, said):
+    path = tmp_path / "cer.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in (obj(id="r0"), obj() | changes)))
+    with pytest.raises(UserError, match=rf"^{re.escape(str(path))}, line 2.*{said}"):
+        read_judge_records(path)
+
+
+def test_a_file_is_read_in_its_order_and_without_doubles(tmp_path):
+    path = tmp_path / "cer.jsonl"
+    path.write_text("\n".join(json.dumps(obj(id=name)) for name in "bac"))
+    assert [record.id for record in read_judge_records(path)] == ["b", "a", "c"]
+    path.write_text("\n".join(json.dumps(obj()) for _ in range(2)))
+    with pytest.raises(UserError, match="line 2: the id 'r1' is there twice"):
+        read_judge_records(path)
+    with pytest.raises(UserError, match="can't be read"):
+        read_judge_records(tmp_path / "none.jsonl")
