@@ -1,9 +1,12 @@
 """Which vectors Eq. 6 compares."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from compeer_jax.errors import UserError, require_at_least
+from compeer_jax.errors import UserError, require_at_least, unknown
+
+Kind = Literal["token_counts", "hidden_states", "sentence"]
+KINDS = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -19,13 +22,15 @@ class EncoderConfig:
         batch_size: texts a model reads at once.
     """
 
-    kind: Literal["token_counts", "hidden_states", "sentence"] = "token_counts"
+    kind: Kind = "token_counts"
     path: str = ""
     dtype: Literal["float32", "bfloat16"] = "float32"
     max_tokens: int = 512
     batch_size: int = 64
 
     def __post_init__(self):
+        if self.kind not in KINDS:
+            raise unknown("reward.encoder.kind", self.kind, KINDS)
         require_at_least(1, self, "reward.encoder.", "max_tokens", "batch_size")
         if self.kind == "sentence" and not self.path:
             raise UserError(

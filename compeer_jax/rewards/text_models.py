@@ -74,6 +74,11 @@ class TextModel:
         return vectors
 
     @property
+    def compilations(self) -> int:
+        """How many programs have been compiled so far."""
+        return self._embed._cache_size()
+
+    @property
     def _ways(self) -> int:
         """Over how many parts of the mesh rows are split."""
         return self.mesh.shape["data"] * self.mesh.shape["fsdp"]
@@ -111,8 +116,8 @@ def hidden_state_embedder(config: EncoderConfig, *, tokenizer: Any, model: Model
 def sentence_embedder(config: EncoderConfig, *, mesh: Mesh, scan_layers: bool = False) -> TextModel:
     """The sentence-embedding model at `config.path`, as sentence-transformers runs it.
 
-    An encoder is small, so every device of the mesh holds all of it and reads its own rows; a Qwen2.5 is laid out as the
-    policy is.
+    An encoder is small, so every device of the mesh holds all of it and reads its own rows; a Qwen2.5 is laid out as
+    the policy is.
 
     Raises:
         UserError: the directory is no such model, or not one that is built.
