@@ -10,7 +10,8 @@ from flax import nnx
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig, load_records
 from compeer_jax.data.small_tokenizer import train_tokenizer
-from compeer_jax.dialogue.prompts import load_prompt
+from compeer_jax.dialogue.judging import PREFERENCES, judge_reply
+from compeer_jax.dialogue.prompts import load_judge_prompt, load_prompt
 from compeer_jax.errors import UserError
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.qwen2 import Qwen2
@@ -72,9 +73,12 @@ def make_small_model(config: SmallModelConfig) -> Path:
 
 
 def training_texts(records: Sequence[Record], data: DataConfig) -> list[str]:
-    """All that a model on `records` will read or write: prompts, histories once, reasoned answers."""
+    """All that a model on `records` will read or write, as policy or as judge: prompts, histories once, answers."""
     languages = sorted({record.language for record in records})
     texts = [load_prompt(data.prompt, language).text for language in languages]
+    texts += [load_judge_prompt("judge_brief", language).system for language in languages]
+    # A judge writes one of these in every round, so they are as frequent as the records.
+    texts += [judge_reply("", verdict) for verdict in (True, False, *PREFERENCES)] * len(records)
     longest = {record.id.rpartition("#")[0]: record for record in records}  # the last record holds the whole history
     texts += [turn.content for record in longest.values() for turn in record.history]
     texts += [data.reasoning.render(record.reference, record.language) for record in records]
