@@ -60,6 +60,11 @@ class AnswerStore:
             "SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0) FROM answers", ()
         )
 
+    @property
+    def says(self) -> str:
+        """What a person who thinks of stopping wants to know."""
+        return "Ctrl-C ends the wait." if self.path is None else f"Ctrl-C is safe: all answers are kept in {self.path}."
+
     def close(self) -> None:
         """Closes the file."""
         self._database.close()

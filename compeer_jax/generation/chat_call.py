@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import os
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -59,14 +60,17 @@ async def ask(client, body: Mapping[str, Any], timeout: float) -> Answer:
     Raises:
         Unavailable, Refused: there is no answer.
     """
-    response = await _request(client.post("/chat/completions", cast_to=_response_type(), body=dict(body)), timeout)
+    create = client.chat.completions.with_raw_response.create
+    given = {name: body[name] for name in ("model", "messages")}
+    more = {name: value for name, value in body.items() if name not in given}
+    response = await _request(create(**given, extra_body=more), timeout)
     return read_answer(response.text)
 
 
 async def model_names(client, timeout: float) -> list[str]:
     """The models that the server says it has; none where it does not say."""
     try:
-        response = await _request(client.get("/models", cast_to=_response_type()), timeout)
+        response = await _request(client.models.with_raw_response.list(), timeout)
         rows = json.loads(response.text)["data"]
         return [str(row["id"]) for row in rows]
     except (Unavailable, Refused, ValueError, TypeError, KeyError, RecursionError):
@@ -91,7 +95,9 @@ def read_answer(text: str) -> Answer:
         raise Unavailable("broken", f"its answer is no chat completion: {quote(text) or 'empty'!r}") from error
     usage = usage if isinstance(usage, dict) else {}
     counts = (usage.get(name) for name in ("prompt_tokens", "completion_tokens"))
-    return Answer(_whole_characters(content or ""), *(n if isinstance(n, int) and 0 <= n < 2**63 else 0 for n in counts))
+    return Answer(
+        _whole_characters(content or ""), *(n if isinstance(n, int) and 0 <= n < 2**63 else 0 for n in counts)
+    )
 
 
 def retry_after(header: str | None, now: float) -> float:
@@ -123,7 +129,7 @@ async def _request(call, timeout: float):
     except (TimeoutError, openai.APITimeoutError) as error:
         raise Unavailable("broken", f"no answer within {timeout:g} s") from error
     except openai.APIConnectionError as error:
-        raise Unavailable("away", quote(str(error.__cause__ or error)) or "no connection") from error
+        raise Unavailable("away", _root(error)) from error
     except openai.APIStatusError as error:
         status, message, code = error.status_code, *_complaint(error.response.text)
         if status == 429 and code != "insufficient_quota":
@@ -145,12 +151,15 @@ def _complaint(text: str) -> tuple[str, str | None]:
         return quote(text) or "no reason given", None
 
 
+def _root(error: BaseException) -> str:
+    """What lies at the bottom of an error: "Connection refused" rather than "Connection error."."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    if isinstance(error, ConnectionError) and error.errno:
+        return os.strerror(error.errno)
+    return quote(str(error)) or type(error).__name__
+
+
 def _whole_characters(text: str) -> str:
     """`text` with U+FFFD for halves of surrogate pairs, which JSON can escape and no file can hold."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _response_type() -> type:
-    import httpx
-
-    return httpx.Response

@@ -6,6 +6,7 @@ comes, under a hash of its request, and nothing that was answered is asked again
 """
 
 import asyncio
+import math
 import os
 import threading
 import time
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from compeer_jax.errors import UserError, require_at_least, unknown
@@ -22,6 +24,7 @@ from compeer_jax.generation.chat_call import Answer, Refused, Unavailable, ask, 
 
 LONGEST_WAIT = 60.0  # seconds between two tries
 Message = Mapping[str, Any]
+Body = Mapping[str, Any]
 T = TypeVar("T")
 
 
@@ -70,10 +73,18 @@ class ServerConfig:
         require_at_least(-1, self, of, "patience")
         if not self.timeout > 0:
             raise UserError(f"{of}timeout is {self.timeout}; it must be above 0.")
-        if not self.url.startswith(("http://", "https://")):
-            raise UserError(f"{of}url is {self.url!r}; it must begin with http:// or https://.")
+        if not _is_address(self.url):
+            raise UserError(f"{of}url is {self.url!r}; it must be like http://localhost:8000/v1.")
         if self.url.rstrip("/").endswith("/completions"):
             raise UserError(f"{of}url is {self.url!r}; leave out what comes after /v1.")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port or a bracket
+        return False
 
 
 @dataclass
@@ -199,7 +210,14 @@ class ChatServer:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(coroutine)
+            pass
+        else:
+            return self._run_beside(coroutine)
+        return asyncio.run(coroutine)
+
+    @staticmethod
+    def _run_beside(coroutine: Coroutine[Any, Any, T]) -> T:
+        """The result of `coroutine`, run in a thread of its own while this one waits."""
         loop = asyncio.new_event_loop()
         task = loop.create_task(coroutine)
         thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])))
@@ -226,44 +244,154 @@ class ChatServer:
         async with self:
             if not self.config.model:
                 names = await model_names(self._client, self.config.timeout)
-                has = f"it has {', '.join(names)}" if names else "it does not list what it has"
-                raise ServerGone(f"The chat server at {self.config.url} needs to be told a model; {has}.")
+                has = f"; it has {', '.join(names)}" if names else ""
+                raise ServerGone(f"{self._it} has to be told which model to use, by its name there{has}.")
             try:
                 await self._call(self._greeting())
             except Unavailable as error:
-                if error.fault == "away":
-                    raise ServerGone(f"{self._it} can't be reached ({error.reason}); start it, or mend url.") from error
-                if error.fault == "broken":
-                    raise ServerGone(
-                        f"{self._it} does not work ({error.reason}); look at its log, or mend url."
-                    ) from error
+                mend = {"away": "can't be reached ({}); start it, or mend its url.", "busy": ""}.get(
+                    error.fault, "does not work ({}); look at its log, or mend its url."
+                )
+                if mend:
+                    raise ServerGone(f"{self._it} {mend.format(error.reason)}") from error
 
-    async def _answer(self, body: Mapping[str, Any]) -> Answer | None:
+    async def _answer(self, body: Body) -> Answer | None:
         """The answer to a request, however long it takes; None when the server answers others, but not this."""
+        from tenacity import stop_after_attempt
+
+        tries = self._retrying(stop_after_attempt(self.config.tries), self.config.backoff)
         while True:
             try:
-                return await self._retrying(self._call, body, stop=self._after_tries)
+                return await tries(self._call, body)
             except Unavailable:
                 failed = time.monotonic()
             async with self._watch:
-                if self._answered <= failed:  # else it answered somebody while we waited for our turn to watch
+                if self._answered <= failed:  # else somebody got an answer while we waited for our turn to watch
                     return await self._look_after(body)
 
-    async def _look_after(self, body: Mapping[str, Any]) -> Answer | None:
+    async def _look_after(self, body: Body) -> Answer | None:
         """Asks until there is an answer, or patience ends; None when the request itself is what fails."""
-        ...
+        from tenacity import stop_after_delay, stop_never
 
-    async def _call(self, body: Mapping[str, Any]) -> Answer:
-        """One request; UserError when the server refuses it."""
-        ...
+        config = self.config
+        began, since = time.monotonic(), datetime.now()
+        paused = False
 
-    def _body(self, messages: Sequence[Message], draw: int, temperature: float | None) -> dict[str, Any]:
+        def pause(state) -> None:
+            nonlocal paused
+            if not paused:
+                self.say(
+                    f"{self._it} has not answered since {since:%H:%M:%S} ({state.outcome.exception().reason}); "
+                    f"next try within {math.ceil(state.next_action.sleep)} s. {self._kept.says}"
+                )
+            paused = True
+
+        retrying = self._retrying(
+            stop_never if config.patience < 0 else stop_after_delay(config.patience),
+            min(config.backoff * 2**config.tries, LONGEST_WAIT),
+            longest=config.patience if config.patience >= 0 else float("inf"),
+            before_sleep=pause,
+        )
+        try:
+            answer = await retrying(self._ask_or_blame, body)
+        except Unavailable as error:
+            raise ServerGone(
+                f"{self._it} has not answered for {config.patience:g} s ({error.reason}); start it, then run the same "
+                f"command again. {self._kept.says}"
+            ) from error
+        if paused:
+            self.say(f"{self._it} answers again, after {time.monotonic() - began:.0f} s.")
+        if answer is None:
+            self.usage.no_reply += 1
+        return answer
+
+    async def _ask_or_blame(self, body: Body) -> Answer | None:
+        """One request. When it breaks, though the server answers a greeting and then breaks once more, None."""
+        try:
+            return await self._call(body)
+        except Unavailable as error:
+            if error.fault != "broken":
+                raise
+            try:
+                await self._call(self._greeting())
+            except Unavailable:
+                raise error from None
+        try:
+            return await self._call(body)
+        except Unavailable as error:
+            if error.fault != "broken":
+                raise
+            if not self.usage.no_reply:
+                self.say(
+                    f"{self._it} answers, but not one of the requests ({error.reason}); that one, and others like it, "
+                    "count as no reply."
+                )
+            return None
+
+    async def _call(self, body: Body) -> Answer:
+        """One request. Raises Unavailable when another try may help, ServerGone when the server refuses."""
+        self.usage.calls += 1
+        try:
+            answer = await ask(self._client, body, self.config.timeout)
+        except Refused as refusal:
+            raise ServerGone(await self._sentence(refusal)) from refusal
+        self._answered = time.monotonic()
+        self.usage.answers += 1
+        self.usage.prompt_tokens += answer.prompt_tokens
+        self.usage.completion_tokens += answer.completion_tokens
+        return answer
+
+    async def _sentence(self, refusal: Refused) -> str:
+        """What a refusal means, and what to mend."""
+        config, name = self.config, self.config.api_key_env
+        says = f"{self._it} answers {refusal.status} ({refusal.message})"
+        if refusal.status == 404:
+            models = await model_names(self._client, config.timeout)
+            if models and config.model not in models:
+                return str(unknown("model", config.model, models, says))
+            return f"{says}; mend its url, which ends in /v1 on most servers, or the model's name."
+        if refusal.status == 401 and not os.environ.get(name):
+            return f"{says}; it wants a key: put it in the environment variable {name}, or name another as api_key_env."
+        mend = {
+            400: "if the conversation is too long for the model, shorten it or serve the model with a longer context; "
+            "if it does not know a setting, leave that out with extra: {NAME: null}",
+            401: f"it does not take the key in the environment variable {name}; put the right one there",
+            403: f"the key in the environment variable {name} has no right to this model; take another key or model",
+            429: "the account's quota is used up; raise it, or take another server",
+        }.get(refusal.status, "look at its log, or mend its url")
+        return f"{says}; {mend}."
+
+    def _retrying(self, stop, first_wait: float, *, longest: float = LONGEST_WAIT, before_sleep=None):
+        """Tries again while there is no usable answer: waits double, with jitter, and are as long as the server asks,
+        up to `longest`."""
+        from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
+
+        backoff = wait_exponential_jitter(initial=first_wait, max=LONGEST_WAIT, jitter=first_wait)
+        return AsyncRetrying(
+            stop=stop,
+            wait=lambda state: min(max(backoff(state), state.outcome.exception().retry_after), longest),
+            retry=retry_if_exception_type(Unavailable),
+            before_sleep=before_sleep,
+            reraise=True,
+        )
+
+    @property
+    def _it(self) -> str:
+        return f"The chat server at {self.config.url}"
+
+    def _greeting(self) -> Body:
+        """The smallest request that a working server answers."""
+        return self._body([{"role": "user", "content": "Hello."}], 0, None, max_tokens=1)
+
+    def _body(
+        self, messages: Sequence[Message], draw: int, temperature: float | None, max_tokens: int | None = None
+    ) -> dict[str, Any]:
         config = self.config
         body = {
             "model": config.model,
             "messages": list(messages),
             "temperature": config.temperature if temperature is None else temperature,
-            "max_tokens": config.max_tokens,
+            "max_tokens": max_tokens or config.max_tokens,
             "seed": config.seed + draw,
         }
         return {name: value for name, value in (body | config.extra).items() if value is not None}

@@ -1,0 +1,79 @@
+"""A judge behind a chat server: the rounds of a conversation one after the other, all conversations side by side."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jax
+
+from compeer_jax.dialogue.judging import ImagePart, judge_messages
+from compeer_jax.dialogue.prompts import load_judge_prompt
+from compeer_jax.generation.chat_server import ChatServer
+from compeer_jax.rewards.generative_judge import Conversation
+from compeer_jax.rewards.remote_config import RemoteJudgeConfig
+
+SILENCE = "…"  # stands for a reply without words, which many servers refuse to be shown
+
+
+class RemoteJudge:
+    """Holds conversations through a `ChatServer`; a `Respond` of generative judges.
+
+    The server's draws follow from the config's seed, not from the key: the same conversation gets the same replies, and
+    is asked only once. A reply that never came reads as "", which holds no verdict.
+
+    Args:
+        config: the server and the judge's prompt.
+        say: told when the server goes away and when it is back.
+        folder: where answers are kept, when the config names no folder.
+        image_part: see `judging.judge_asks`, for models that see.
+
+    Attributes:
+        server: with `usage`, what was asked and answered so far.
+
+    Raises:
+        UserError: an unknown prompt, or as `ChatServer`.
+    """
+
+    def __init__(
+        self,
+        config: RemoteJudgeConfig,
+        *,
+        say: Callable[[str], None],
+        folder: str | Path | None = None,
+        image_part: ImagePart | None = None,
+    ):
+        load_judge_prompt(config.prompt, "en")
+        self.config, self.image_part = config, image_part
+        self.server = ChatServer(config, say=say, folder=folder)
+
+    def check(self) -> None:
+        """One quick request before a run; UserError when the server can't be used."""
+        self.server.check()
+
+    def __call__(
+        self,
+        conversations: Sequence[Conversation],
+        key: jax.Array | None = None,
+        *,
+        group_size: int = 1,
+        retry: bool = False,
+    ) -> list[tuple[str, ...]]:
+        """The replies of each conversation, one a round; a second draw of them, by chance, with `retry`.
+
+        Raises:
+            ServerGone: the server refuses, or was away for longer than its `patience`.
+        """
+        return self.server.gather(self._hold(conversation, retry) for conversation in conversations)
+
+    async def _hold(self, conversation: Conversation, retry: bool) -> tuple[str, ...]:
+        drawn = {"draw": 1, "temperature": self.config.retry_temperature} if retry else {}
+        replies: list[str] = []
+        for _ in conversation.rounds:
+            messages = judge_messages(
+                conversation.case,
+                conversation.rounds,
+                prompt=self.config.prompt,
+                replies=[reply if reply.strip() else SILENCE for reply in replies],
+                image_part=self.image_part,
+            )
+            replies.append(await self.server.complete(messages, **drawn) or "")
+        return tuple(replies)

@@ -1,0 +1,170 @@
+"""A judge behind a chat server: what it is asked, what becomes of its replies."""
+
+import threading
+
+import jax
+import pytest
+from chat_server_fixture import ChatHTTPServer, Raw, error, last_message
+
+from compeer_jax.data.record import Record
+from compeer_jax.dialogue.judging import JudgeCase, judge_messages
+from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
+from compeer_jax.dialogue.schema import Turn
+from compeer_jax.errors import UserError
+from compeer_jax.rewards.generative_judge import Conversation, GenerativeJudge
+from compeer_jax.rewards.remote_config import RemoteJudgeConfig
+from compeer_jax.rewards.remote_judge import SILENCE, RemoteJudge
+from compeer_jax.rewards.reward import Completion
+
+ALL = ("history", "emotion", "strategy", "response")
+HISTORY = (Turn("supporter", "Hello, what brings you here?"), Turn("seeker", "I failed my exam."))
+
+
+def case(**steps):
+    steps = {"history": "H. Stage: exploration", "emotion": "E. Intensity: 4", "strategy": "S"} | steps
+    return JudgeCase("en", HISTORY, steps, ("I am sorry.", "Try harder."))
+
+
+def judge(server, *, say=lambda line: None, folder=None, **settings):
+    settings = {"model": "judge", "backoff": 0.001, "url": server.url} | settings
+    return RemoteJudge(RemoteJudgeConfig(**settings), say=say, folder=folder)
+
+
+def numbered(body):
+    """Says how many questions it has been asked in this conversation."""
+    return f"round {len(body['messages']) // 2}. Verdict: True"
+
+
+def test_each_round_is_asked_with_all_that_was_said_before():
+    with ChatHTTPServer(numbered) as server:
+        replies = judge(server)([Conversation(case(), ALL)])
+        assert replies == [tuple(f"round {number}. Verdict: True" for number in (1, 2, 3, 4))]
+        for count, body in enumerate(server.asked):
+            assert body["messages"] == judge_messages(case(), ALL, prompt="judge", replies=replies[0][:count])
+        assert [message["role"] for message in body["messages"]] == ["system", *["user", "assistant"] * 3, "user"]
+
+
+def test_conversations_of_any_rounds_are_held_side_by_side():
+    barrier = threading.Barrier(4)  # lets requests pass only in fours
+
+    def together(body):
+        barrier.wait(timeout=30)
+        return numbered(body)
+
+    with ChatHTTPServer(together) as server:
+        rounds = [("history", "response"), ("emotion", "response")] * 2
+        asked = [Conversation(case(**{tags[0]: f"case {i}"}), tags) for i, tags in enumerate(rounds)]
+        replies = judge(server, concurrency=4)(asked)
+        assert [len(texts) for texts in replies] == [2] * 4
+        assert server.peak == 4
+
+
+def test_a_second_try_is_another_draw_at_its_own_temperature():
+    with ChatHTTPServer(numbered) as server:
+        ask = judge(server, seed=5, retry_temperature=0.7)
+        for retry in (False, True, False, True):
+            ask([Conversation(case(), ("history",))], jax.random.key(0), group_size=1, retry=retry)
+        assert [(body["temperature"], body["seed"]) for body in server.asked] == [(0.0, 5), (0.7, 6)]
+        assert ask.server.usage.kept == 2
+
+
+@pytest.mark.parametrize("silence", ["", "  \n", Raw(200, "garbage")], ids=["empty", "blank", "no reply"])
+def test_a_round_without_a_reply_does_not_end_the_conversation(silence):
+    def answer(body):
+        return silence if len(body["messages"]) == 4 else numbered(body)
+
+    with ChatHTTPServer(answer) as server:
+        ((first, second, third),) = judge(server)([Conversation(case(), ALL[:3])])
+        assert second.strip() == ""
+        assert (first, third) == ("round 1. Verdict: True", "round 3. Verdict: True")
+        assert server.asked[-1]["messages"][4] == {"role": "assistant", "content": SILENCE}
+
+
+def test_an_image_reaches_a_model_that_sees():
+    history = (Turn("seeker", "look", images=("cat.jpg",)),)
+    shown = JudgeCase("en", history, case().steps, case().responses)
+    with ChatHTTPServer(numbered) as server:
+        config = RemoteJudgeConfig(url=server.url, model="judge")
+        part = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,AA=="}}
+        RemoteJudge(config, say=print, image_part=lambda path: part)([Conversation(shown, ("history",))])
+        assert part in server.asked[0]["messages"][1]["content"]
+
+
+def test_a_wrong_prompt_and_a_wrong_temperature_are_named():
+    with ChatHTTPServer() as server:
+        with pytest.raises(UserError, match="unknown judge prompt 'juge'; did you mean 'judge'"):
+            judge(server, prompt="juge")
+        with pytest.raises(UserError, match=r"retry_temperature is 0\.0; it must be above 0"):
+            judge(server, retry_temperature=0.0)
+
+
+# With the generative judge: verdicts on completions.
+
+
+def completions(count):
+    """Outputs of two prompts, in their groups; the output's number stands in each part."""
+
+    def turn(number):
+        steps = {tag: f"{tag} of {number}" for tag in ("history", "emotion", "strategy")}
+        labels = {"stage": "action", "sentiment": "negative", "emotion": "sadness", "intensity": "3"}
+        return ReasonedTurn(steps, labels | {"strategy": "Question"}, f"reply of {number}")
+
+    records = [
+        Record(f"talk#{prompt}", "en", "test", "none", None, HISTORY, turn(f"reference {prompt}")) for prompt in (0, 1)
+    ]
+    return [Completion(records[2 * index // count], "", turn(f"output {index}")) for index in range(count)]
+
+
+def scripted_judge(body):
+    """Even outputs reason and answer well, odd ones get the emotion wrong and answer worse than the reference."""
+    text = last_message(body)
+    number = next(int(word) for word in text.replace("\n", " ").replace("<", " ").split(" of output ")[1].split())
+    if "reply of output" not in text:
+        return f"Verdict: {not (number % 2 and 'emotion of' in text)}"
+    output_is_first = text.index("reply of output") < text.index("reply of reference")
+    return f"**Verdict:** {'first' if output_is_first == (number % 2 == 0) else 'second'}"
+
+
+def scores(server, **settings):
+    remote = judge(server, concurrency=8, **settings)
+    return GenerativeJudge(COMPEER, {"unifi": remote})(completions(16), jax.random.key(3)), remote
+
+
+def test_verdicts_are_the_servers_whatever_the_order_shown():
+    with ChatHTTPServer(scripted_judge) as server:
+        verdicts, remote = scores(server)
+    assert verdicts.response.tolist() == [1, -1] * 8
+    assert verdicts.steps.tolist() == [[1, 1, 1], [1, -1, 1]] * 8
+    assert verdicts.diagnostics["judge/unparsed"] == 0
+    assert 0 < verdicts.diagnostics["judge/first_share"] < 1
+    assert remote.server.usage.calls == 16 * 4
+
+
+def test_a_stormy_server_gives_the_same_verdicts():
+    faults = [error(500), error(429), Raw(200, "{"), Raw(503, "")]
+    lock, count = threading.Lock(), [0]
+
+    def stormy(body):
+        with lock:
+            count[0] += 1
+            number = count[0]
+        return faults[number // 3 % len(faults)] if number % 3 == 0 else scripted_judge(body)
+
+    with ChatHTTPServer(scripted_judge) as calm, ChatHTTPServer(stormy) as server:
+        (expected, _), (verdicts, _) = scores(calm), scores(server, tries=6)
+    assert verdicts.steps.tolist() == expected.steps.tolist()
+    assert verdicts.response.tolist() == expected.response.tolist()
+    assert verdicts.diagnostics == expected.diagnostics
+
+
+def test_a_judge_that_mumbles_is_asked_again_and_then_counts_as_silent():
+    def mumbling(body):
+        return "Hard to say." if body["temperature"] == 0 or "output 3" in str(body) else scripted_judge(body)
+
+    with ChatHTTPServer(mumbling) as server:
+        verdicts, _ = scores(server)
+    assert verdicts.steps[3].tolist() == [0, 0, 0]
+    assert verdicts.response[3] == 0
+    assert verdicts.diagnostics["judge/unparsed"] == 4
+    assert verdicts.diagnostics["judge/retried"] == 16
+    assert verdicts.response[:3].tolist() == [1, -1, 1]
