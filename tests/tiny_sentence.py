@@ -20,6 +20,8 @@ from transformers import (
     XLMRobertaModel,
 )
 
+from compeer_jax.data.small_tokenizer import KEEP_CLASS
+
 SHAPE = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
@@ -65,7 +67,12 @@ def word_tokenizer(kind: str) -> PreTrainedTokenizerFast:
         single=around, special_tokens=[(start, ids[start]), (end, ids[end])]
     )
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=pad, unk_token=unknown, cls_token=start, sep_token=end
+        tokenizer_object=tokenizer,
+        pad_token=pad,
+        unk_token=unknown,
+        cls_token=start,
+        sep_token=end,
+        auto_map=KEEP_CLASS,
     )
 
 
