@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from compeer_jax.errors import UserError, require_at_least
+from compeer_jax.rewards.encoder_config import EncoderConfig
+from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,12 @@ class RewardConfig:
     """What is rewarded, and how redundancy counts (Eq. 5-7).
 
     Args:
-        judge: "unifi" or "prm_orm" (see models), "rules" (gold annotations), or the dotted path of a function
-            (see compeer_jax/rewards/reward.py).
+        judge: "unifi" or "prm_orm" (see models), "remote" (see remote), "rules" (gold annotations), or the dotted path
+            of a function (see compeer_jax/rewards/reward.py).
         models: the judges of "unifi" and "prm_orm".
+        remote: the chat server of "remote", asked about steps and response in one conversation.
         weights: what each part of a judge's reward counts.
+        encoder: how responses become the vectors that Eq. 6 compares.
         reweighting: divide rewards by redundancy, Eq. 5; off is the paper's UR variant, on its URP.
         sign: "paper" divides negative rewards too, so that redundancy pays there; "aware" multiplies them.
         alpha: largest weight of redundancy, Eq. 7 (paper: 0.5).
@@ -81,7 +85,9 @@ class RewardConfig:
 
     judge: str = "rules"
     models: JudgeModelsConfig = field(default_factory=JudgeModelsConfig)
+    remote: RemoteJudgeConfig = field(default_factory=RemoteJudgeConfig)
     weights: PartWeights = field(default_factory=PartWeights)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
     reweighting: bool = True
     sign: Literal["paper", "aware"] = "aware"
     alpha: float = 0.5

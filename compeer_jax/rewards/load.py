@@ -2,23 +2,35 @@
 
 import dataclasses
 import importlib
+import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import jax
 import numpy as np
 
+from compeer_jax.dialogue.judging import JudgeKind
 from compeer_jax.dialogue.reasoning import COMPEER, ReasoningFormat
 from compeer_jax.errors import UserError
+from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.config import PartWeights, RewardConfig
+from compeer_jax.rewards.generative_judge import GenerativeJudge
 from compeer_jax.rewards.judge import Judge, judge_reward
 from compeer_jax.rewards.reward import Completion, RewardFunction, Rewards
 from compeer_jax.rewards.rules import RuleJudge
 
-JUDGES = ("rules",)
+JUDGES = ("rules", "unifi", "prm_orm", "remote")
+
+log = logging.getLogger(__name__)
 
 
 def load_reward(
-    config: RewardConfig, format: ReasoningFormat = COMPEER, *, mesh: jax.sharding.Mesh | None = None
+    config: RewardConfig,
+    format: ReasoningFormat = COMPEER,
+    *,
+    mesh: jax.sharding.Mesh | None = None,
+    say: Callable[[str], None] = log.warning,
+    folder: Path | None = None,
 ) -> RewardFunction:
     """The reward that a config names: one of `JUDGES`, or the dotted path of a function of the user's.
 
@@ -29,9 +41,11 @@ def load_reward(
         config: names it.
         format: of the outputs.
         mesh: where a judge with weights lives.
+        say: told one line when a judge's server goes away, and one when it is back.
+        folder: of the run; a server's answers are kept in it.
 
     Raises:
-        UserError: nothing can be had by that name, or the judge can't read that format.
+        UserError: nothing can be had by that name, or the judge can't read that format, or can't be used.
     """
     if config.judge in JUDGES:
         if format is not COMPEER:
@@ -39,7 +53,8 @@ def load_reward(
                 f"reward.judge {config.judge!r} reads 'compeer' outputs, not {format.name!r}; "
                 "bring a reward of your own."
             )
-        return checked(judge_reward(_judge(config, mesh), dataclasses.asdict(config.weights)), config.judge)
+        judge = _judge(config, format, mesh, say, folder)
+        return checked(judge_reward(judge, dataclasses.asdict(config.weights)), config.judge)
     if config.weights != PartWeights():
         raise UserError(
             f"reward.weights weigh the parts of a judge; reward.judge {config.judge!r} has to weigh its own, "
@@ -49,8 +64,36 @@ def load_reward(
     return checked(lambda completions, key: function(completions), config.judge)
 
 
-def _judge(config: RewardConfig, mesh: jax.sharding.Mesh | None) -> Judge:
-    return RuleJudge()
+def _judge(
+    config: RewardConfig,
+    format: ReasoningFormat,
+    mesh: jax.sharding.Mesh | None,
+    say: Callable[[str], None],
+    folder: Path | None,
+) -> Judge:
+    if config.judge == "rules":
+        return RuleJudge()
+    if config.judge == "remote":
+        from compeer_jax.rewards.remote_judge import RemoteJudge
+
+        remote = RemoteJudge(config.remote, say=say, folder=folder and folder / "answers")
+        remote.check()
+        return GenerativeJudge(format, {"unifi": remote})
+    from compeer_jax.rewards.in_process import InProcessJudge
+
+    kinds: tuple[JudgeKind, ...] = ("unifi",) if config.judge == "unifi" else ("prm", "orm")
+    directories = {kind: getattr(config.models, kind) for kind in kinds}
+    for kind, directory in directories.items():
+        if not directory:
+            raise UserError(
+                f"reward.judge {config.judge!r} needs reward.models.{kind}: the directory of a judge, which "
+                f"`compeer reward train --kind {kind}` makes."
+            )
+    mesh = mesh or make_mesh(MeshConfig())
+    return GenerativeJudge(
+        format,
+        {kind: InProcessJudge(path, kind, format, config.models, mesh) for kind, path in directories.items()},
+    )
 
 
 def _imported(name: str) -> Callable[[Sequence[Completion]], object]:

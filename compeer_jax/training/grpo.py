@@ -10,6 +10,7 @@ import numpy as np
 from compeer_jax.data.batches import prompt_batches
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import encode_prompts, load_records
+from compeer_jax.errors import UserError
 from compeer_jax.generation.engine import Engine, bucket, pad_left
 from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.rewards.completions import read_completions
@@ -36,7 +37,7 @@ def train_grpo(config: GRPOConfig) -> Path:
     # All that can be wrong is found here, before anything is compiled.
     format = config.data.reasoning
     run = open_run(config, "grpo", optimizer_steps=config.steps * config.epochs_per_rollout * config.minibatches)
-    reward = load_reward(config.reward, format, mesh=run.mesh)
+    reward = load_reward(config.reward, format, mesh=run.mesh, say=run.say, folder=run.folder.path)
     outputs = config.prompts_per_step * config.group_size
     rows = outputs // config.minibatches // config.gradient_accumulation
     check_divides({ROWS: (rows,)}, {ROWS: ("batch",)}, run.mesh)
@@ -75,6 +76,7 @@ def train_grpo(config: GRPOConfig) -> Path:
         for step in range(first_step, config.steps + 1):
             clock = Clock()
             step_key = jax.random.fold_in(key, step)
+            position = batches.get_state()
             chosen: list[Record] = next(batches)
 
             # 1. Roll out: G outputs o_1 … o_G of the current policy for each prompt.
@@ -84,13 +86,19 @@ def train_grpo(config: GRPOConfig) -> Path:
 
             # 2. Judge: each reasoning step, the response and the format.
             completions = read_completions(rollout, chosen, tokenizer, format)
-            rewards = reward(completions, jax.random.fold_in(judge_key, step))
+            try:
+                rewards = reward(completions, jax.random.fold_in(judge_key, step))
+            except (UserError, KeyboardInterrupt):  # such as a server that is gone: keep the steps before this one
+                if step > first_step and step - 1 not in run.checkpoints.all_steps():
+                    run.checkpoints.save(step - 1, state, {"batches": position}, metrics)
+                raise
+            lengths = response_lengths(completions, config.reward.length_unit, tokenizer)
 
             # 3. Reweight by redundancy (Eq. 5-7), then normalise within each group (Eq. 3).
             shaped = shape_rewards(
                 grouped(rewards.total, config.group_size),
                 *encode_token_counts(completions, config.group_size, tokenizer),
-                grouped(response_lengths(completions, config.reward.length_unit, tokenizer), config.group_size),
+                grouped(lengths, config.group_size),
                 alpha=config.reward.alpha,
                 beta=config.reward.beta,
                 sign=config.reward.sign,
@@ -119,7 +127,7 @@ def train_grpo(config: GRPOConfig) -> Path:
             metrics |= rollout_metrics(rollout, rewards, shaped) | clock.seconds()
             metrics["learning_rate"] = run.learning_rate(int(state.step) - 1)
             run.log(step, metrics, shown=("reward", "rewards/format/mean", "entropy", "grad_norm"))
-            log_rollout(run.folder, step, completions, rewards, shaped)
+            log_rollout(run.folder, step, completions, rewards, shaped, lengths)
             if step == 1 or step % config.samples_every == 0:
                 write_samples(run.folder, every=config.samples_every, last=step)
             if step == first_step and on_policy:

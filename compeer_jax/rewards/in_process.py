@@ -1,0 +1,148 @@
+"""Judges whose weights live in this process, on the run's mesh or on a part of the machine."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+from flax import nnx
+
+from compeer_jax.data.judge_chat import ask_bound, ask_tokens
+from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
+from compeer_jax.dialogue.judging import JudgeCase, JudgeKind
+from compeer_jax.dialogue.reasoning import ReasoningFormat
+from compeer_jax.dialogue.schema import Turn
+from compeer_jax.dialogue.taxonomy import LANGUAGES
+from compeer_jax.errors import UserError
+from compeer_jax.generation.conversation_engine import ConversationEngine
+from compeer_jax.generation.sampling import SamplingConfig
+from compeer_jax.models.source import ModelConfig, load_model
+from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
+from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+from compeer_jax.parallel.sharding import replicated
+from compeer_jax.rewards.config import JudgeModelsConfig
+from compeer_jax.rewards.generative_judge import Conversation
+from compeer_jax.rewards.judge_card import JudgeCard, check_tokenizer
+
+LEAST_PART = 16  # tokens of a step or answer that a judge is always shown
+
+
+class InProcessJudge:
+    """Holds conversations with a model in this process; a `Respond` of generative judges.
+
+    What the conversations about one prompt begin with is read once, and each keeps its cache from round to round. A
+    conversation that is too long for the model's context is shown with shorter steps and answers.
+
+    Args:
+        directory: weights, tokenizer and judge.json, as `compeer reward train` writes them.
+        kind: what the judge must have been trained for.
+        format: of the outputs to judge.
+        config: types, temperatures and place.
+        mesh: of the run.
+
+    Attributes:
+        card: how it wants to be asked.
+        mesh: where its weights lie.
+
+    Raises:
+        UserError: the directory holds no judge, or not of that kind or format, or files that don't belong together;
+            the judge's context is too short for what it may be shown; the mesh doesn't fit.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        kind: JudgeKind,
+        format: ReasoningFormat,
+        config: JudgeModelsConfig,
+        mesh: jax.sharding.Mesh,
+    ):
+        self.card = JudgeCard.read(directory)
+        _check_use(directory, self.card, kind, format)
+        self._tokenizer = load_tokenizer(directory)
+        check_tokenizer(directory, self._tokenizer)
+        self.mesh = last_devices(config.devices) if config.devices else mesh
+        types = {"dtype": config.dtype, "param_dtype": config.dtype}
+        model = load_model(ModelConfig(str(directory), scan_layers=config.scan_layers, **types), self.mesh)
+        self._context = model.config.max_position_embeddings
+        _check_context(directory, self.card, self._tokenizer, self._context)
+        graphdef, self._params = nnx.split(model, nnx.Param)
+        stop_ids, pad_id = chat_ids(self._tokenizer)
+
+        def engine(temperature: float) -> ConversationEngine:
+            sampling = SamplingConfig(max_new_tokens=self.card.max_new_tokens, temperature=temperature)
+            return ConversationEngine(graphdef, sampling=sampling, stop_ids=stop_ids, pad_id=pad_id)
+
+        self._engines = {False: engine(config.temperature), True: engine(config.retry_temperature)}
+        self._batch_prompts = config.batch_prompts
+
+    def __call__(
+        self, conversations: Sequence[Conversation], key: jax.Array, *, group_size: int, retry: bool = False
+    ) -> list[tuple[str, ...]]:
+        tokenizer = RememberingTokenizer(self._tokenizer)
+        asks = [self._asks(tokenizer, conversation) for conversation in conversations]
+        at_once = self._batch_prompts * group_size or len(asks)
+        replies: list[tuple[str, ...]] = []
+        with jax.set_mesh(self.mesh):
+            key = jax.device_put(key, replicated(self.mesh))  # it may come from another part of the machine
+            for start in range(0, len(asks), at_once):
+                part = asks[start : start + at_once]
+                held = self._engines[retry].reply(self._params, part, jax.random.fold_in(key, start), group_size)
+                replies += [tuple(self._text(reply.tokens) for reply in conversation) for conversation in held]
+        return replies
+
+    def _asks(self, tokenizer, conversation: Conversation) -> list[list[int]]:
+        """The ids of each round's ask, all rounds and their replies within the context."""
+        limits, rounds = self.card.limits, conversation.rounds
+        while True:
+            asks = ask_tokens(tokenizer, conversation.case, rounds, limits)
+            excess = sum(map(len, asks)) + len(rounds) * self.card.max_new_tokens - self._context
+            if excess <= 0 or limits.max_part_tokens <= LEAST_PART:
+                return asks
+            shorter = limits.max_part_tokens - max(1, excess // (len(rounds) + 1))
+            limits = replace(limits, max_part_tokens=max(LEAST_PART, shorter))
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        return self._tokenizer.decode(tokens, skip_special_tokens=False)
+
+
+def last_devices(count: int) -> jax.sharding.Mesh:
+    """A mesh of the last `count` devices, over which weights are split.
+
+    Raises:
+        UserError: there are fewer, or they belong to several processes.
+    """
+    if jax.process_count() > 1:
+        raise UserError(f"reward.models.devices is {count}, but a run of several processes keeps its judge on all: 0.")
+    devices = jax.devices()
+    if count > len(devices):
+        raise UserError(f"reward.models.devices is {count} and there are {len(devices)} devices; take at most those.")
+    return make_mesh(MeshConfig(fsdp=count), devices[-count:])
+
+
+def _check_use(directory: str | Path, card: JudgeCard, kind: JudgeKind, format: ReasoningFormat) -> None:
+    if card.kind != kind:
+        raise UserError(
+            f"{directory} is a judge of kind {card.kind!r}, not {kind!r}; name it as reward.models.{card.kind}, or "
+            f"train another with `compeer reward train --kind {kind}`."
+        )
+    if card.format != format.name:
+        raise UserError(f"the judge in {directory} reads {card.format!r} outputs, not {format.name!r}; take another.")
+
+
+def _check_context(directory: str | Path, card: JudgeCard, tokenizer, context: int) -> None:
+    """Raises UserError when the longest conversation is longer than the context, however short its steps are cut."""
+    rounds = max(card.conversations, key=len)
+    limits = replace(card.limits, max_part_tokens=LEAST_PART)
+    empty = (
+        JudgeCase(language, (Turn("seeker", "?"),), dict.fromkeys(card.reasoning.tags, ""), ("", ""))
+        for language in LANGUAGES
+    )
+    start = max(len(ask_tokens(tokenizer, case, rounds[:1], limits)[0]) for case in empty)
+    most = start + limits.max_history_tokens + len(rounds) * (ask_bound(limits, tokenizer) + card.max_new_tokens)
+    if most > context:
+        raise UserError(
+            f"the judge in {directory} may be shown {most} tokens even when steps and answers are cut to {LEAST_PART}, "
+            f"more than its context of {context} (max_position_embeddings); train one with a lower max_history_tokens "
+            "or max_new_tokens."
+        )

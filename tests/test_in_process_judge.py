@@ -1,0 +1,249 @@
+"""Judges with weights in this process: they say what plain re-reading says, on one device, on eight and on a slice."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from test_generative_judge import completion
+
+from compeer_jax.data.judge_chat import JudgeLimits, ask_tokens
+from compeer_jax.data.records import DataConfig
+from compeer_jax.dialogue.judging import conversations
+from compeer_jax.dialogue.reasoning import CARE, COMPEER, RESPONSE
+from compeer_jax.errors import UserError
+from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.qwen2 import Qwen2
+from compeer_jax.models.tokenizer import load_tokenizer
+from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+from compeer_jax.rewards.config import JudgeModelsConfig, RewardConfig
+from compeer_jax.rewards.generative_judge import Conversation, case_of
+from compeer_jax.rewards.in_process import InProcessJudge
+from compeer_jax.rewards.judge_card import JudgeCard
+from compeer_jax.rewards.load import load_reward
+from compeer_jax.training.small_model import SmallModelConfig, make_small_model
+
+KEY = jax.random.key(3)
+LIMITS = JudgeLimits("judge_brief", max_history_tokens=64, max_part_tokens=48)
+CARD = JudgeCard("unifi", "compeer", LIMITS, max_new_tokens=6)
+MODELS = JudgeModelsConfig(dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory) -> Path:
+    """A judge of random weights, which rambles."""
+    directory = tmp_path_factory.mktemp("judges") / "untrained"
+    data = DataConfig(prompt="compeer_brief", silver_quotes=False)
+    shape = {"hidden_size": 32, "layers": 1, "heads": 8, "kv_heads": 8, "intermediate_size": 32, "context": 640}
+    make_small_model(SmallModelConfig(output=str(directory), data=data, vocab_size=2048, **shape))
+    CARD.write(directory)
+    return directory
+
+
+def parrot(directory: Path, base: Path, kind: str, reply: str) -> Path:
+    """A judge that always says `reply`: its next token depends on the last one alone."""
+    shutil.copytree(base, directory)
+    tokenizer = load_tokenizer(base)
+    (before,) = tokenizer.encode("\n", add_special_tokens=False)
+    chain = [before, *tokenizer.encode(f"{reply}<|im_end|>", add_special_tokens=False)]
+    assert len(set(chain)) == len(chain), "a token that comes twice has two followers"
+    config = replace(Qwen2Config.from_json(base), tie_word_embeddings=False)
+    assert len(chain) <= config.hidden_size
+    model = Qwen2(config, rngs=nnx.Rngs(0))
+    nnx.update(model, jax.tree.map(jnp.zeros_like, nnx.state(model, nnx.Param)))
+    places = np.arange(len(chain))
+    model.embedding[...] = model.embedding[...].at[chain, places].set(1)
+    model.output[...] = model.output[...].at[places[:-1], chain[1:]].set(9)
+    model.norm.scale[...] = jnp.ones(config.hidden_size)
+    model.save_pretrained(directory, tokenizer)
+    replace(CARD, kind=kind, max_new_tokens=len(chain)).write(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def parrots(untrained, tmp_path_factory) -> dict[str, str]:
+    """A PRM for which every step is right, an ORM for which answers are alike, and a judge of both that says True."""
+    folder = tmp_path_factory.mktemp("parrots")
+    said = {"prm": "Verdict: True", "orm": "Verdict: similar", "unifi": "Verdict: True"}
+    return {kind: str(parrot(folder / kind, untrained, kind, reply)) for kind, reply in said.items()}
+
+
+def one_device():
+    return make_mesh(MeshConfig(), jax.devices()[:1])
+
+
+def judge(directory, config=MODELS, mesh=None, kind="unifi") -> InProcessJudge:
+    return InProcessJudge(directory, kind, COMPEER, config, mesh or one_device())
+
+
+@pytest.fixture(scope="module")
+def rambler(untrained) -> InProcessJudge:
+    return judge(untrained)
+
+
+@pytest.fixture(scope="module")
+def rambled(rambler) -> list[tuple[str, ...]]:
+    """What it says of `ITEMS`."""
+    return rambler(asked(*ITEMS), KEY, group_size=2)
+
+
+def asked(*items) -> list[Conversation]:
+    (rounds,) = conversations("unifi", COMPEER)
+    return [Conversation(case_of(item, COMPEER), rounds) for item in items]
+
+
+ITEMS = [
+    completion(prompt="a#1"),
+    completion(prompt="a#1", response="I see.", stage="action"),
+    completion(prompt="b#1", missing=["emotion"]),
+    completion(prompt="b#1", response="What would help you tonight? " * 3),
+]
+
+
+def read_anew(directory: Path, conversation: Conversation) -> tuple[str, ...]:
+    """The likeliest replies, by reading everything from the start before each token."""
+    model = Qwen2.from_pretrained(directory)
+    tokenizer = load_tokenizer(directory)
+    stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    read = jax.jit(lambda tokens, length: model.logits(model(tokens)[0, length - 1]).argmax())
+    talk, replies = [], []
+    for ask in ask_tokens(tokenizer, conversation.case, conversation.rounds, LIMITS):
+        talk += ask
+        reply = []
+        while len(reply) < CARD.max_new_tokens:
+            tokens = np.zeros((1, 640), np.int32)
+            tokens[0, : len(talk)] = talk
+            token = int(read(tokens, len(talk)))
+            if token == stop or len(reply) == CARD.max_new_tokens - 1:  # the last of a reply that is cut off gives way
+                break
+            reply.append(token)
+            talk.append(token)
+        replies.append(tokenizer.decode(reply))
+    return tuple(replies)
+
+
+def test_its_replies_are_those_of_reading_everything_anew_before_each_token(untrained, rambled):
+    assert [len(replies) for replies in rambled] == [4] * 4
+    for replies, conversation in list(zip(rambled, asked(*ITEMS), strict=True))[1:3]:
+        assert replies == read_anew(untrained, conversation)
+
+
+def test_prompts_judged_a_few_at_once_are_judged_the_same(untrained, rambled):
+    assert judge(untrained, replace(MODELS, batch_prompts=1))(asked(*ITEMS), KEY, group_size=2) == rambled
+
+
+def test_a_second_try_draws_other_words_and_the_same_with_the_same_key(rambler, rambled):
+    keys = map(jax.random.key, (1, 1, 2))
+    one, same, other = (rambler(asked(*ITEMS), key, group_size=2, retry=True) for key in keys)
+    assert one == same
+    assert rambled != one != other
+
+
+def test_eight_devices_or_a_slice_of_them_say_what_one_says(untrained, rambled):
+    mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
+    with jax.set_mesh(mesh):
+        assert judge(untrained, mesh=mesh)(asked(*ITEMS), KEY, group_size=2) == rambled
+        sliced = judge(untrained, replace(MODELS, devices=4), mesh=mesh)
+        assert sliced(asked(*ITEMS), KEY, group_size=2) == rambled
+    assert list(sliced.mesh.devices.flat) == jax.devices()[-4:]
+    for weight in jax.tree.leaves(sliced._params):
+        assert weight.devices() == set(jax.devices()[-4:])
+
+
+def test_prm_and_orm_give_the_reward_that_follows_from_what_they_always_say(parrots):
+    reward = load_reward(RewardConfig(judge="prm_orm", models=replace(MODELS, **parrots)), mesh=one_device())
+    rewards = reward([*ITEMS, completion(prompt="c#1", missing=[RESPONSE])], KEY)
+    assert rewards.total.tolist() == [5, 5, 2 + 1 - 1 - 1, 5, 3 - 1 - 1]
+    assert rewards.diagnostics["judge/unparsed"] == 0
+
+
+def test_a_judge_that_never_answers_the_question_counts_nothing_and_is_asked_twice(parrots):
+    reward = load_reward(RewardConfig(judge="unifi", models=replace(MODELS, **parrots)), mesh=one_device())
+    rewards = reward(ITEMS[:2], KEY)
+    assert rewards.parts["response"].tolist() == [0, 0]
+    assert rewards.total.tolist() == [4, 4]
+    assert rewards.diagnostics == {
+        "judge/unparsed": 2,
+        "judge/retried": 2,
+        "judge/true_share": 1,
+    }
+
+
+def test_a_conversation_longer_than_the_context_is_shown_with_shorter_parts(untrained, tmp_path):
+    short = tmp_path / "short"
+    shutil.copytree(untrained, short)
+    config = json.loads((short / "config.json").read_text())
+    (short / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 500}))
+    card = replace(CARD, limits=replace(LIMITS, max_part_tokens=256))
+    card.write(short)
+    (long,) = asked(completion(response="exam Friday sleep worry " * 200))
+    asks = ask_tokens(load_tokenizer(short), long.case, long.rounds, card.limits)
+    assert sum(map(len, asks)) + 4 * card.max_new_tokens > 500
+    (replies,) = judge(short)([long], KEY, group_size=1)
+    assert len(replies) == 4
+
+
+# Directories that are no judge, said before any work
+
+
+def broken(untrained: Path, folder: Path, change) -> Path:
+    directory = folder / "judge"
+    shutil.copytree(untrained, directory)
+    change(directory)
+    return directory
+
+
+def change_config(**values):
+    def change(directory: Path):
+        path = directory / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (lambda folder: (folder / "judge.json").unlink(), r"is no judge: it has no judge\.json"),
+        (lambda folder: (folder / "judge.json").write_text("{"), r"judge\.json can't be read"),
+        (replace(CARD, kind="prm").write, r"is a judge of kind 'prm', not 'unifi'; name it as reward\.models\.prm"),
+        (replace(CARD, format="care").write, r"reads 'care' outputs, not 'compeer'"),
+        (change_config(vocab_size=100), r"vocab_size in its config\.json is 100"),
+        (change_config(hidden_size=64), r"has shape .*config\.json asks for"),
+        (change_config(max_position_embeddings=200), r"may be shown \d+ tokens .*more than its context of 200"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), r"tokenizer"),
+        (lambda folder: (folder / "model.safetensors").unlink(), r"holds neither model\.safetensors"),
+    ],
+)
+def test_a_directory_that_is_no_such_judge_is_one_sentence(untrained, tmp_path, change, sentence):
+    with pytest.raises(UserError, match=sentence) as error:
+        judge(broken(untrained, tmp_path, change))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "config, sentence",
+    [
+        (RewardConfig(judge="unifi"), r"needs reward\.models\.unifi: the directory of a judge"),
+        (RewardConfig(judge="prm_orm"), r"needs reward\.models\.prm"),
+        (RewardConfig(judge="unifi", models=JudgeModelsConfig(unifi="nowhere")), r"nowhere is no judge"),
+    ],
+)
+def test_a_judge_that_is_not_named_or_not_there_is_one_sentence(config, sentence):
+    with pytest.raises(UserError, match=sentence):
+        load_reward(config)
+
+
+def test_outputs_of_another_format_are_refused(untrained):
+    with pytest.raises(UserError, match="reads 'compeer' outputs, not 'care'"):
+        load_reward(RewardConfig(judge="unifi", models=replace(MODELS, unifi=str(untrained))), CARE)
+
+
+def test_more_devices_than_there_are_is_one_sentence(untrained):
+    with pytest.raises(UserError, match=r"reward\.models\.devices is 9 and there are 8 devices"):
+        judge(untrained, replace(MODELS, devices=9))
