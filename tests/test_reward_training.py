@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.records import DataConfig, load_records, spread
 from compeer_jax.data.silver_judging import silver_judge_records
 from compeer_jax.dialogue.reasoning import COMPEER
+from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
 from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.tokenizer import load_tokenizer
@@ -148,12 +151,24 @@ def test_records_with_replies_longer_than_the_judge_may_write_are_left_out(start
         encode_conversations(silver, tokenizer, JudgeCard("orm", "compeer", short.limits, 1), np.random.default_rng(0))
 
 
-def test_no_talk_is_both_learnt_from_and_held_out(silver):
-    train, valid = hold_out(silver, 0.25, seed=1)
+@pytest.mark.parametrize("share", [0.01, 0.25, 0.5])
+def test_no_talk_is_both_learnt_from_and_held_out(silver, share):
+    train, valid = hold_out(silver, share, seed=1)
     assert sorted(record.id for record in train + valid) == sorted(record.id for record in silver)
     talks = [{record.history[0].content for record in part} for part in (train, valid)]
+    assert talks[0]
+    assert talks[1]
     assert not talks[0] & talks[1]
-    assert len(talks[1]) == round(0.25 * len(talks[0] | talks[1]))
+    smallest = min(Counter(record.history[0].content for record in silver).values())
+    assert len(valid) <= max(share * len(silver), smallest)
+
+
+def test_many_talks_that_open_alike_are_not_all_held_out(silver):
+    """More than a hundred of ESConv's 1,300 talks open so."""
+    alike = [replace(record, history=(Turn("seeker", "Hello"),)) for record in silver[:30]]
+    train, valid = hold_out(alike + silver[30:], 0.2, seed=1)
+    assert train[:30] == alike
+    assert valid
 
 
 # What a run does

@@ -3,6 +3,7 @@
 UnifiReward, PRM and ORM differ only in which rounds make a conversation; see `dialogue/judging.py`.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.training.reward_config import RewardTrainConfig
 from compeer_jax.training.supervised import open_supervised_run, train_supervised
 
-HELD_OUT = 0.05  # of the talks, where no valid records are given; CER holds out 574 of 11,140 records
+HELD_OUT = 0.05  # of the records, where no valid records are given; CER holds out 574 of 11,140 records
 
 
 def train_reward(config: RewardTrainConfig) -> Path:
@@ -71,16 +72,22 @@ def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], li
 
 
 def hold_out(records: Sequence[JudgeRecord], share: float, seed: int) -> tuple[list[JudgeRecord], list[JudgeRecord]]:
-    """The records without, and those with, the talks held out: no talk, known by its first turn, is in both.
+    """The records without, and those with, the talks held out: about `share` of all records.
+
+    No talk is in both parts. A talk is known by its first turn, so talks that open alike stay together.
 
     Raises:
-        UserError: all records are of one talk.
+        UserError: all records open alike.
     """
-    talks = list(dict.fromkeys(record.history[0].content for record in records))
-    if len(talks) < 2:
+    sizes = Counter(record.history[0].content for record in records)
+    if len(sizes) < 2:
         raise UserError("all records are of one talk, so none can be held out; give valid_records.")
-    count = max(1, round(share * len(talks)))
-    held = {talks[index] for index in np.random.default_rng(seed).permutation(len(talks))[:count]}
+    talks, room = sorted(sizes), max(share * len(records), min(sizes.values()))
+    held = set()
+    for index in np.random.default_rng(seed).permutation(len(talks)):
+        if sizes[talks[index]] <= room:
+            held.add(talks[index])
+            room -= sizes[talks[index]]
     parts = [], []
     for record in records:
         parts[record.history[0].content in held].append(record)
