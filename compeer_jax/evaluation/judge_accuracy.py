@@ -1,0 +1,168 @@
+"""How often a judge is right, as the paper's Table 1 counts it: F1 and recall of False on steps, F1 on responses.
+
+A part that got no verdict counts as wrong: no verdict is a class of its own, which the truth never has. Point estimates
+are scikit-learn's. Intervals are the bootstrap's: each of these numbers depends on the confusion matrix alone, and the
+confusion matrix of n records drawn with replacement is one multinomial draw from the shares of the real one, so that
+thousands of resamples are one array.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from compeer_jax.dialogue.judging import PREFERENCES, Preference, swap_preference
+from compeer_jax.errors import UserError
+
+NO_VERDICT = "none"
+STEP_CLASSES = ("False", "True")
+COVERAGE = 95  # percent of resamples that lie within an interval
+
+Tables = Int[np.ndarray, "*R C C+1"]
+"""Confusion matrices: a row for each class of the truth, a column for each that is said, the last for no verdict."""
+
+
+class Estimate(NamedTuple):
+    """A share, and its interval. All None where nothing can be counted: the recall of False when no step is False."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+def step_scores(
+    truth: Sequence[bool], said: Sequence[bool | None], *, resamples: int = 2000, seed: int = 0
+) -> dict[str, Estimate]:
+    """Weighted F1 ("f1") and recall of False ("recall_false") of the verdicts on one step.
+
+    Args:
+        truth: whether it is right, for each record.
+        said: what the judge says; None where it gave no verdict.
+        resamples: of the bootstrap over records.
+        seed: of the bootstrap.
+    """
+    sklearn = sklearn_metrics()
+    counted = Counted.of([str(right) for right in truth], said, STEP_CLASSES)
+    f1 = sklearn.f1_score(*counted.pair, labels=STEP_CLASSES, average="weighted", zero_division=0)
+    recall = sklearn.recall_score(*counted.pair, labels=["False"], average="micro") if False in truth else None
+    draws = counted.resampled(resamples, seed)
+    return {"f1": _estimate(f1, weighted_f1, draws), "recall_false": _estimate(recall, recall_of_first, draws)}
+
+
+def response_scores(
+    truth: Sequence[Preference], said: Sequence[Preference | None], *, resamples: int = 2000, seed: int = 0
+) -> dict[str, Estimate]:
+    """Weighted F1 ("f1") and accuracy ("accuracy") of four-way preferences, both in the order the answers are kept in.
+
+    Arguments as of `step_scores`.
+    """
+    sklearn = sklearn_metrics()
+    counted = Counted.of(truth, said, PREFERENCES)
+    f1 = sklearn.f1_score(*counted.pair, labels=PREFERENCES, average="weighted", zero_division=0)
+    draws = counted.resampled(resamples, seed)
+    return {
+        "f1": _estimate(f1, weighted_f1, draws),
+        "accuracy": _estimate(sklearn.accuracy_score(*counted.pair), accuracy, draws),
+    }
+
+
+class OrderReport(NamedTuple):
+    """How much the place of an answer matters to a judge.
+
+    Attributes:
+        first_share: share of "first" among answers preferred, as shown; 0.5 when the place makes no difference.
+        same: share of records with the same preference in both orders; None when only one was asked.
+    """
+
+    first_share: float | None
+    same: float | None
+
+
+def order_report(
+    shown: Sequence[Preference | None], shown_swapped: Sequence[Preference | None] | None = None
+) -> OrderReport:
+    """The report on preferences as shown, in one order and in the other one, if that was asked."""
+    preferred = [said for said in (*shown, *(shown_swapped or ())) if said in ("first", "second")]
+    same = None
+    if shown_swapped is not None:
+        pairs = zip(shown, shown_swapped, strict=True)
+        agree = [one is not None and other is not None and one == swap_preference(other) for one, other in pairs]
+        same = float(np.mean(agree))
+    return OrderReport(preferred.count("first") / len(preferred) if preferred else None, same)
+
+
+class Counted(NamedTuple):
+    """Truth and verdicts as names of classes.
+
+    Attributes:
+        truth, said: a name for each record.
+        classes: those of the truth.
+    """
+
+    truth: list[str]
+    said: list[str]
+    classes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, truth: Sequence[str], said: Sequence[bool | str | None], classes: Sequence[str]) -> "Counted":
+        return cls(list(truth), [NO_VERDICT if one is None else str(one) for one in said], tuple(classes))
+
+    @property
+    def pair(self) -> tuple[list[str], list[str]]:
+        """As scikit-learn takes them."""
+        return self.truth, self.said
+
+    @property
+    def table(self) -> Tables:
+        """The confusion matrix."""
+        classes = (*self.classes, NO_VERDICT)
+        return sklearn_metrics().confusion_matrix(*self.pair, labels=classes)[:-1]
+
+    def resampled(self, count: int, seed: int) -> Tables:
+        """The confusion matrices of `count` resamples of the records."""
+        shares = self.table / len(self.truth)
+        draws = np.random.default_rng(seed).multinomial(len(self.truth), shares.ravel(), size=count)
+        return draws.reshape(count, *shares.shape)
+
+
+def weighted_f1(tables: Tables) -> Float[np.ndarray, "*R"]:
+    """F1 of each class, weighted by how often it is true; a class that never is true nor said counts 0."""
+    support, said = tables.sum(axis=-1), tables.sum(axis=-2)[..., :-1]
+    f1 = 2 * _hits(tables) / np.maximum(support + said, 1)
+    return (f1 * support).sum(axis=-1) / support.sum(axis=-1)
+
+
+def recall_of_first(tables: Tables) -> Float[np.ndarray, "*R"]:
+    """Share of the first class that is found; NaN where there is none of it."""
+    support = tables.sum(axis=-1)[..., 0].astype(float)
+    return np.divide(_hits(tables)[..., 0], support, out=np.full_like(support, np.nan), where=support > 0)
+
+
+def accuracy(tables: Tables) -> Float[np.ndarray, "*R"]:
+    """Share of records whose class is said."""
+    return _hits(tables).sum(axis=-1) / tables.sum(axis=(-2, -1))
+
+
+def interval(draws: Float[np.ndarray, " R"]) -> tuple[float, float]:
+    """The percentile interval of resampled numbers, those that are NaN left out."""
+    margin = (100 - COVERAGE) / 2
+    low, high = np.nanpercentile(draws, [margin, 100 - margin])
+    return float(low), float(high)
+
+
+def sklearn_metrics() -> Any:
+    """scikit-learn's metrics; UserError when it isn't installed."""
+    try:
+        from sklearn import metrics
+    except ImportError as error:
+        raise UserError('judges are rated with scikit-learn; run pip install "compeer_jax[evaluation]".') from error
+    return metrics
+
+
+def _hits(tables: Tables) -> Int[np.ndarray, "*R C"]:
+    return np.diagonal(tables, axis1=-2, axis2=-1)
+
+
+def _estimate(value: float | None, metric: Callable[[Tables], Float[np.ndarray, " R"]], draws: Tables) -> Estimate:
+    return Estimate(None) if value is None else Estimate(float(value), *interval(metric(draws)))
