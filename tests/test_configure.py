@@ -67,6 +67,12 @@ def test_every_shipped_config_is_valid_and_shown_whole(path):
     assert_shown(yaml.safe_load(path.read_text()), shown)
 
 
+def test_a_setting_that_holds_a_dictionary_takes_any_key(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("output: a\nreward: {remote: {extra: {top_p: 0.9, stop: {a: 1}}}}\n")
+    assert parse(GRPOConfig, "--config", str(path)).reward.remote.extra == {"top_p": 0.9, "stop": {"a": 1}}
+
+
 def test_what_config_show_prints_gives_the_same_config_again(tmp_path, capsys):
     config_command(["show", "grpo", "--config", str(CONFIGS / "tiny_grpo.yaml"), "--steps", "3"])
     path = tmp_path / "shown.yaml"

@@ -5,7 +5,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_origin
 
 from compeer_jax.errors import UserError, unknown
 
@@ -60,7 +60,7 @@ def _check_keys(config_class: type, arguments: Sequence[str]) -> None:
     """Raises for a key that the config has not, in a file or on the command line, before anything is parsed."""
     import yaml
 
-    keys = list(_keys(config_class))
+    keys = [name for name, _ in _fields(config_class)]
     arguments = list(arguments)
     for argument in arguments:
         key = argument[2:].partition("=")[0] if argument.startswith("--") else ""
@@ -75,7 +75,7 @@ def _check_keys(config_class: type, arguments: Sequence[str]) -> None:
             raise UserError(f"config file {path} is not YAML: {' '.join(str(error).split())}.") from error
         if not isinstance(content, dict):
             raise UserError(f"config file {path} must hold keys and values, not a {type(content).__name__}.")
-        for key in _flatten(content):
+        for key in _flatten(content, free={name for name, free in _fields(config_class) if free}):
             if key not in keys:
                 raise unknown("config key", key, keys, where=str(path))
 
@@ -88,16 +88,17 @@ def _config_files(arguments: list[str]) -> Iterator[str]:
             yield argument.partition("=")[2]
 
 
-def _keys(config_class: type, prefix: str = "") -> Iterator[str]:
+def _fields(config_class: type, prefix: str = "") -> Iterator[tuple[str, bool]]:
+    """Every key, and whether it holds a dictionary whose keys are free."""
     for field in dataclasses.fields(config_class):
-        yield prefix + field.name
+        yield prefix + field.name, get_origin(field.type) is dict
         if dataclasses.is_dataclass(field.type):
-            yield from _keys(field.type, f"{prefix}{field.name}.")
+            yield from _fields(field.type, f"{prefix}{field.name}.")
 
 
-def _flatten(content: dict, prefix: str = "") -> Iterator[str]:
+def _flatten(content: dict, prefix: str = "", *, free: set[str]) -> Iterator[str]:
     for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
+        if isinstance(value, dict) and f"{prefix}{key}" not in free:
+            yield from _flatten(value, f"{prefix}{key}.", free=free)
         else:
             yield f"{prefix}{key}"
