@@ -1,0 +1,25 @@
+"""`compeer reward eval`."""
+
+from collections.abc import Sequence
+
+from compeer_jax.cli.configure import parse_config
+from compeer_jax.cli.terminal import show_log, wide_console
+from compeer_jax.evaluation.reward_eval import RewardEvalConfig
+
+DESCRIPTION = "Rates judges on records of known verdicts, as the paper's Table 1, and says if answer order sways them."
+CONFIG = RewardEvalConfig
+
+
+def run(arguments: Sequence[str]) -> None:
+    config = parse_config(CONFIG, arguments, command="reward eval", description=DESCRIPTION)
+    show_log()
+    from compeer_jax.evaluation.judge_table import MEANING, accuracy_table, order_table
+    from compeer_jax.evaluation.reward_eval import evaluate_judges
+
+    table = evaluate_judges(config)
+    console = wide_console()
+    console.print(accuracy_table(table))
+    console.print(MEANING)
+    orders = order_table(table)
+    if orders is not None:
+        console.print(orders)

@@ -1,0 +1,172 @@
+"""Table 1: judges in the paper's order, published figures beside, for the terminal and for Markdown."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from compeer_jax.dialogue.reasoning import RESPONSE
+from compeer_jax.errors import UserError, unknown
+from compeer_jax.evaluation.judge_accuracy import Estimate, OrderReport
+
+NOTHING = "–"
+PUBLISHED = "published"
+
+Figures = Mapping[str, Mapping[str, float]]
+"""Row -> metric -> figure in percent."""
+
+
+class JudgeRow(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        name: of the judge.
+        scores: metric, such as "history_f1" or "response_accuracy" -> estimate; only of what the judge rates.
+        unparsed: share of parts without a verdict; None for what is no judge.
+        order: how much the place of an answer matters; None for a judge that is shown none.
+    """
+
+    name: str
+    scores: Mapping[str, Estimate]
+    unparsed: float | None = None
+    order: OrderReport | None = None
+
+
+@dataclass(frozen=True)
+class JudgeTable:
+    """Table 1.
+
+    Attributes:
+        title: what was judged.
+        tags: of the steps and, last, the response.
+        rows: in their order.
+        published: figures of others; those of a row that is here are shown below it, the rest first.
+    """
+
+    title: str
+    tags: tuple[str, ...]
+    rows: Sequence[JudgeRow]
+    published: Figures = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """Metric -> its heading."""
+        return metric_headings(self.tags)
+
+
+def metric_headings(tags: Sequence[str]) -> dict[str, str]:
+    """What is measured of steps and response, and how it is headed."""
+    steps = {f"{tag}_{name}": f"{tag} {head}" for tag in tags[:-1] for name, head in _STEP.items()}
+    return steps | {f"{RESPONSE}_{name}": f"{RESPONSE} {head}" for name, head in _RESPONSE.items()}
+
+
+def read_published(path: str, tags: Sequence[str]) -> dict[str, dict[str, float]]:
+    """The figures in a YAML file: row -> metric -> percent.
+
+    Raises:
+        UserError: no such file, not YAML, not of that form, a metric that there is not, or a figure outside 0-100.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"published figures {path} can't be read ({error.strerror}); check the path.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"published figures {path} are not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(content, dict) or not all(isinstance(row, dict) for row in content.values()):
+        raise UserError(f"published figures {path} must be rows of metrics, e.g. UnifiReward: {{history_f1: 90.0}}.")
+    for name, row in content.items():
+        for metric, figure in row.items():
+            if metric not in metric_headings(tags):
+                raise unknown("metric", metric, metric_headings(tags), where=f"{path}, {name}")
+            if isinstance(figure, bool) or not isinstance(figure, int | float) or not 0 <= figure <= 100:
+                raise UserError(f"{path}, {name}: {metric} is {figure!r}; it must be a number of percent, 0 to 100.")
+    return {str(name): {metric: float(figure) for metric, figure in row.items()} for name, row in content.items()}
+
+
+def accuracy_table(table: JudgeTable):
+    """A rich table."""
+    from rich.table import Table
+
+    shown = Table(title=table.title, title_justify="left")
+    shown.add_column("judge", no_wrap=True)
+    for heading in (*table.metrics.values(), "unparsed"):
+        shown.add_column(heading.replace(" ", "\n", 1), justify="right")
+    for name, cells in _lines(table):
+        shown.add_row(name, *("\n".join(filter(None, cell)) for cell in cells))
+    return shown
+
+
+def order_table(table: JudgeTable):
+    """A rich table on the place of answers; None when no judge compares any."""
+    from rich.table import Table
+
+    rows = [row for row in table.rows if row.order is not None]
+    if not rows:
+        return None
+    shown = Table(title="Does the order of the answers matter?", title_justify="left")
+    for heading in ("judge", *_ORDER):
+        shown.add_column(heading, justify="left" if heading == "judge" else "right")
+    for row in rows:
+        shown.add_row(row.name, *map(_percent, row.order))
+    return shown
+
+
+def accuracy_markdown(table: JudgeTable) -> str:
+    """Both tables in Markdown, with what their columns mean."""
+    headings = ["judge", *table.metrics.values(), "unparsed"]
+    lines = [[name, *(_joined(cell) for cell in cells)] for name, cells in _lines(table)]
+    parts = [f"{table.title}.", _markdown(headings, lines), MEANING]
+    ordered = [[row.name, *map(_percent, row.order)] for row in table.rows if row.order is not None]
+    if ordered:
+        parts.append(_markdown(["judge", *_ORDER], ordered))
+    return "\n\n".join(parts) + "\n"
+
+
+MEANING = (
+    "F1: weighted over classes. rec. F: recall of False, the share of wrong steps that are found. acc.: share of the "
+    "four-way preferences that are right. unparsed: parts without a readable verdict, counted as wrong."
+)
+
+_STEP = {"f1": "F1", "recall_false": "rec. F"}
+_RESPONSE = {"f1": "F1", "accuracy": "acc."}
+_ORDER = ("first, where one is preferred", "same in both orders")
+
+
+def _lines(table: JudgeTable) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Name and cells of each line: a figure and its interval."""
+    names = [row.name for row in table.rows]
+    for name, figures in table.published.items():
+        if name not in names:
+            yield f"{name}, {PUBLISHED}", _published_cells(table, figures)
+    for row in table.rows:
+        cells = [_cell(row.scores.get(metric)) for metric in table.metrics]
+        yield row.name, [*cells, (_percent(row.unparsed), "")]
+        if row.name in table.published:
+            yield f"  {PUBLISHED}", _published_cells(table, table.published[row.name])
+
+
+def _published_cells(table: JudgeTable, figures: Mapping[str, float]) -> list[tuple[str, str]]:
+    cells = [(f"{figures[metric]:.1f}" if metric in figures else NOTHING, "") for metric in table.metrics]
+    return [*cells, (NOTHING, "")]
+
+
+def _cell(estimate: Estimate | None) -> tuple[str, str]:
+    if estimate is None or estimate.value is None:
+        return NOTHING, ""
+    return _percent(estimate.value), f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f}"
+
+
+def _percent(share: float | None) -> str:
+    return NOTHING if share is None else f"{100 * share:.1f}"
+
+
+def _joined(cell: tuple[str, str]) -> str:
+    figure, interval = cell
+    return f"{figure} ({interval})" if interval else figure
+
+
+def _markdown(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rows = [headings, ["---"] + ["---:"] * (len(headings) - 1), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
