@@ -20,8 +20,8 @@ from compeer_jax.rl.redundancy import length_coefficient, reweight
 SCALES: tuple[Scale, ...] = get_args(Scale)
 """What `RewardSettings.scale` counts through: "group", "batch", "none"."""
 
-CHUNK = 1 << 18
-"""Outputs x settings that a summary looks at at once: 1 MiB an array, so that a CPU finds them in its cache."""
+CHUNK = 1 << 17
+"""Outputs x settings that are worked on at once: half a MiB an array, so that a CPU finds them in its cache."""
 
 TIE = 1e-5
 """Rewards, or advantages, nearer to each other than this are equal."""
@@ -86,7 +86,7 @@ class SettingSummary(NamedTuple):
     sign_changed: Float[Array, " S"]
 
 
-@jax.jit
+@partial(jax.jit, static_argnames=("chunk",))
 def sweep_rewards(
     settings: RewardSettings,
     verdicts: Float[Array, "M B G K"],
@@ -95,6 +95,7 @@ def sweep_rewards(
     lengths: Real[Array, "M B G"],
     *,
     epsilon: ScalarLike = 1e-4,
+    chunk: int = CHUNK,
 ) -> SweptRewards:
     """Rewards and advantages of every output under every setting.
 
@@ -104,10 +105,15 @@ def sweep_rewards(
         s_in, s_hi: redundancy (Eq. 6).
         lengths: of the responses, in the unit of `beta`.
         epsilon: added to the divisor of Eq. 3.
+        chunk: outputs x settings that one round of the compiled loop works on, all settings of a round by `vmap`.
     """
-    outputs = _by_member(verdicts, s_in, s_hi, lengths)
-    _, rewards, advantages = jax.vmap(lambda setting: _shape(setting, outputs, epsilon))(settings)
-    return SweptRewards(*(array.swapaxes(1, 2).reshape(-1, *s_in.shape) for array in (rewards, advantages)))
+    outputs = _Outputs(*(array.T for array in (verdicts, s_in, s_hi, lengths)))
+
+    def swept(setting: RewardSettings) -> SweptRewards:
+        _, rewards, advantages = _shape(setting, outputs, epsilon)
+        return SweptRewards(rewards.T, advantages.T)
+
+    return jax.lax.map(swept, settings, batch_size=max(chunk // s_in.size, 1))
 
 
 @partial(jax.jit, static_argnames=("chunk",))
@@ -126,7 +132,7 @@ def sweep_summaries(
 
     No more than about `chunk` rewards are held at a time, however many settings there are.
     """
-    outputs = _by_member(verdicts, s_in, s_hi, lengths)
+    outputs = _Outputs(*(array.T for array in (verdicts, s_in, s_hi, lengths)))
     reference = _shape(base, outputs, epsilon)
 
     def summary(setting: RewardSettings) -> SettingSummary:
@@ -136,67 +142,56 @@ def sweep_summaries(
 
 
 class _Outputs(NamedTuple):
-    """The outputs of R = M·B groups, with the place in the group as first axis, the group as last.
+    """The outputs, the place in the group as first axis and the step as last.
 
     A sum over a group is then one of G long vectors. Written as Python's `sum`, G additions, a compiler fuses it with
     what comes before and after: on a CPU several times quicker than reducing a last axis of 4 or 8.
     """
 
-    steps: int
-    parts: Float[Array, "K G R"]
-    s_in: Float[Array, "G R"]
-    s_hi: Float[Array, "G R"]
-    lengths: Real[Array, "R G"]
+    parts: Float[Array, "K G B M"]
+    s_in: Float[Array, "G B M"]
+    s_hi: Float[Array, "G B M"]
+    lengths: Real[Array, "G B M"]
 
 
 class _Shaped(NamedTuple):
-    judged: Float[Array, "G R"]
-    rewards: Float[Array, "G R"]
-    advantages: Float[Array, "G R"]
-
-
-def _by_member(verdicts, s_in, s_hi, lengths) -> _Outputs:
-    steps, prompts, members, parts = verdicts.shape
-    groups = steps * prompts
-    s_in, s_hi, lengths = (array.reshape(groups, members) for array in (s_in, s_hi, lengths))
-    return _Outputs(steps, verdicts.reshape(groups, members, parts).T, s_in.T, s_hi.T, lengths)
+    judged: Float[Array, "G B M"]
+    rewards: Float[Array, "G B M"]
+    advantages: Float[Array, "G B M"]
 
 
 def _shape(setting: RewardSettings, outputs: _Outputs, epsilon: ScalarLike) -> _Shaped:
     """Eq. 7, 5 and 3 under one setting."""
+    members = len(outputs.s_in)
     judged = sum(weight * part for weight, part in zip(setting.weights, outputs.parts, strict=True))
-    tau = length_coefficient(outputs.lengths, alpha=setting.alpha, beta=setting.beta)
+    tau = length_coefficient(outputs.lengths.reshape(members, -1).T, alpha=setting.alpha, beta=setting.beta)
 
-    def reweighted(sign: str) -> Float[Array, "G R"]:
+    def reweighted(sign: str) -> Float[Array, "G B M"]:
         """Eq. 5 needs nothing of a group but its τ, so each output may pass as a group of one."""
-        alone = (array[:, :, None] for array in (judged, outputs.s_in, outputs.s_hi))
-        return jax.vmap(lambda *output: reweight(*output, tau, sign=sign))(*alone)[:, :, 0]
+        alone = (array.reshape(members, -1, 1) for array in (judged, outputs.s_in, outputs.s_hi))
+        return jax.vmap(lambda *output: reweight(*output, tau, sign=sign))(*alone).reshape(judged.shape)
 
     rewards = jnp.where(setting.aware, reweighted("aware"), reweighted("paper"))
-    return _Shaped(judged, rewards, _advantages(rewards, outputs.steps, setting.scale, epsilon))
+    return _Shaped(judged, rewards, _advantages(rewards, setting.scale, epsilon))
 
 
-def _advantages(
-    rewards: Float[Array, "G R"], steps: int, scale: Int[Array, ""], epsilon: ScalarLike
-) -> Float[Array, "G R"]:
+def _advantages(rewards: Float[Array, "G B M"], scale: Int[Array, ""], epsilon: ScalarLike) -> Float[Array, "G B M"]:
     """Eq. 3, as `group_advantages` has it, on each step. `scale` is data, so all three divisors are made."""
-    members, groups = rewards.shape
+    members, prompts, _ = rewards.shape
     from_first = rewards - rewards[0]  # so that equal rewards give exactly 0
     means = sum(from_first) / members
     deviations = from_first - means
     squares = sum(deviations**2)
-    means, squares = jax.lax.optimization_barrier((means, squares))
     group = _inverse(jnp.sqrt(squares / max(members - 1, 1)), epsilon)
     # A step's variance is that within its groups and that between their means.
-    means = (means + rewards[0]).reshape(steps, -1)
-    means = means - means[:, :1]
-    between = members * (means - means.mean(axis=1, keepdims=True)) ** 2
-    total = (squares.reshape(steps, -1) + between).sum(axis=1)
-    batch = _inverse(jnp.sqrt(total / max(members * groups // steps - 1, 1)), epsilon).repeat(groups // steps)
-    return deviations * jax.lax.select_n(scale, group, batch, jnp.ones_like(group))
+    means = means + rewards[0]
+    means = means - means[0]
+    between = members * (means - means.mean(axis=0)) ** 2
+    batch = _inverse(jnp.sqrt((squares + between).sum(axis=0) / max(members * prompts - 1, 1)), epsilon)
+    return deviations * jax.lax.select_n(scale, group, jnp.broadcast_to(batch, group.shape), jnp.ones_like(group))
 
 
-def _inverse(spread: Float[Array, " _"], epsilon: ScalarLike) -> Float[Array, " _"]:
+def _inverse(spread: Float[Array, "*_"], epsilon: ScalarLike) -> Float[Array, "*_"]:
     return jnp.where(spread > 0, 1 / (spread + epsilon), 0)
 
 
@@ -206,7 +201,7 @@ def _summary(shaped: _Shaped, base: _Shaped, outputs: _Outputs) -> SettingSummar
     redundancy = outputs.s_in + outputs.s_hi
     everywhere = jnp.ones(rewards.shape, bool)
     lowest, highest = reduce(jnp.minimum, rewards), reduce(jnp.maximum, rewards)
-    stays_best = sum((rewards >= highest - TIE) & (base.rewards >= reduce(jnp.maximum, base.rewards) - TIE)) > 0
+    stays_best = sum((rewards >= highest - TIE) & (base.rewards >= reduce(jnp.maximum, base.rewards) - TIE))
     turned = (advantages * base.advantages < 0) & (jnp.minimum(jnp.abs(advantages), jnp.abs(base.advantages)) > TIE)
     return SettingSummary(
         reward=rewards.mean(),
@@ -215,13 +210,13 @@ def _summary(shaped: _Shaped, base: _Shaped, outputs: _Outputs) -> SettingSummar
         redundancy=_correlation(advantages, redundancy, everywhere),
         redundancy_rejected=_correlation(advantages, redundancy, judged < 0),
         agreement=_correlation(advantages, base.advantages, everywhere),
-        best_changed=1 - stays_best.mean(),
+        best_changed=(stays_best == 0).mean(),
         sign_changed=turned.mean(),
     )
 
 
 def _correlation(
-    left: Float[Array, "G R"], right: Float[Array, "G R"], mask: Bool[Array, "G R"]
+    left: Float[Array, "G B M"], right: Float[Array, "G B M"], mask: Bool[Array, "G B M"]
 ) -> Float[Array, ""]:
     """Correlation within groups, over the outputs where `mask` is True."""
     left, right = _centred(left, mask), _centred(right, mask)
@@ -229,7 +224,7 @@ def _correlation(
     return jnp.where(norm > TIE, (left * right).sum() / jnp.where(norm > TIE, norm, 1), 0)
 
 
-def _centred(values: Float[Array, "G R"], mask: Bool[Array, "G R"]) -> Float[Array, "G R"]:
+def _centred(values: Float[Array, "G B M"], mask: Bool[Array, "G B M"]) -> Float[Array, "G B M"]:
     """Minus the mean of each group's masked outputs; 0 elsewhere."""
     count = jnp.maximum(sum(mask.astype(values.dtype)), 1)
     return jnp.where(mask, values - sum(jnp.where(mask, values, 0)) / count, 0)

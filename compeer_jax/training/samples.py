@@ -105,7 +105,7 @@ class LoggedRollouts:
     rows: list[dict[str, Any]]
 
 
-def read_rollouts(folder: RunFolder, steps: Sequence[int] | None = None) -> LoggedRollouts:
+def read_rollouts(folder: RunFolder, steps: Sequence[int] | None = None, *, last: int = 0) -> LoggedRollouts:
     """The logged outputs of a GRPO run.
 
     Runs of older versions logged no lengths. Eq. 7 needs only their mean over a group, which τ gives away: each output
@@ -114,6 +114,7 @@ def read_rollouts(folder: RunFolder, steps: Sequence[int] | None = None) -> Logg
     Args:
         folder: of the run.
         steps: which steps; None for all there are.
+        last: the last so many of them only; 0 for all.
 
     Raises:
         UserError: no rollouts there, or not of these steps; a line that lacks a number (it is named); steps of
@@ -124,13 +125,17 @@ def read_rollouts(folder: RunFolder, steps: Sequence[int] | None = None) -> Logg
         raise UserError(f"{folder.path} has no logged rollouts; name the folder of a `compeer grpo` run.")
     missing = sorted(set(steps or ()) - set(logged))
     if missing:
-        raise UserError(f"{folder.path} has no rollout of step {missing[0]}; its steps are {min(logged)}-{max(logged)}.")
-    steps = tuple(sorted(logged if steps is None else set(steps)))
+        raise UserError(
+            f"{folder.path} has no rollout of step {missing[0]}; its steps are {min(logged)}-{max(logged)}."
+        )
+    steps = tuple(sorted(logged if steps is None else set(steps)))[-last:]
     rows = [[_checked(row, where) for where, row in read_jsonl(logged[step])] for step in steps]
     shape = (len(steps), *_group_shape(rows[0], logged[steps[0]]))
     for step, of_step in zip(steps, rows, strict=True):
         if (len(steps), *_group_shape(of_step, logged[step])) != shape:
-            raise UserError(f"{logged[step]} has not the {shape[1]} x {shape[2]} outputs of step {steps[0]}; remove it.")
+            raise UserError(
+                f"{logged[step]} has not the {shape[1]} x {shape[2]} outputs of step {steps[0]}; remove it."
+            )
     rows = [row for of_step in rows for row in of_step]
     names = tuple(rows[0]["parts"])
     if any(tuple(row["parts"]) != names for row in rows):
