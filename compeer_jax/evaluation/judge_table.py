@@ -94,7 +94,7 @@ def accuracy_table(table: JudgeTable):
     for heading in (*table.metrics.values(), "unparsed"):
         shown.add_column(heading.replace(" ", "\n", 1), justify="right")
     for name, cells in _lines(table):
-        shown.add_row(name, *("\n".join(filter(None, cell)) for cell in cells))
+        shown.add_row(name, *("\n".join(filter(None, one)) for one in cells))
     return shown
 
 
@@ -109,18 +109,18 @@ def order_table(table: JudgeTable):
     for heading in ("judge", *_ORDER):
         shown.add_column(heading, justify="left" if heading == "judge" else "right")
     for row in rows:
-        shown.add_row(row.name, *map(_percent, row.order))
+        shown.add_row(row.name, *map(percent, row.order))
     return shown
 
 
 def accuracy_markdown(table: JudgeTable) -> str:
     """Both tables in Markdown, with what their columns mean."""
     headings = ["judge", *table.metrics.values(), "unparsed"]
-    lines = [[name, *(_joined(cell) for cell in cells)] for name, cells in _lines(table)]
-    parts = [f"{table.title}.", _markdown(headings, lines), MEANING]
-    ordered = [[row.name, *map(_percent, row.order)] for row in table.rows if row.order is not None]
+    lines = [[name, *(joined(one) for one in cells)] for name, cells in _lines(table)]
+    parts = [f"{table.title}.", markdown(headings, lines), MEANING]
+    ordered = [[row.name, *map(percent, row.order)] for row in table.rows if row.order is not None]
     if ordered:
-        parts.append(_markdown(["judge", *_ORDER], ordered))
+        parts.append(markdown(["judge", *_ORDER], ordered))
     return "\n\n".join(parts) + "\n"
 
 
@@ -141,8 +141,8 @@ def _lines(table: JudgeTable) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         if name not in names:
             yield f"{name}, {PUBLISHED}", _published_cells(table, figures)
     for row in table.rows:
-        cells = [_cell(row.scores.get(metric)) for metric in table.metrics]
-        yield row.name, [*cells, (_percent(row.unparsed), "")]
+        cells = [cell(row.scores.get(metric)) for metric in table.metrics]
+        yield row.name, [*cells, (percent(row.unparsed), "")]
         if row.name in table.published:
             yield f"  {PUBLISHED}", _published_cells(table, table.published[row.name])
 
@@ -152,21 +152,21 @@ def _published_cells(table: JudgeTable, figures: Mapping[str, float]) -> list[tu
     return [*cells, (NOTHING, "")]
 
 
-def _cell(estimate: Estimate | None) -> tuple[str, str]:
+def cell(estimate: Estimate | None) -> tuple[str, str]:
     if estimate is None or estimate.value is None:
         return NOTHING, ""
-    return _percent(estimate.value), f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f}"
+    return percent(estimate.value), f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f}"
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
     return NOTHING if share is None else f"{100 * share:.1f}"
 
 
-def _joined(cell: tuple[str, str]) -> str:
-    figure, interval = cell
+def joined(shown: tuple[str, str]) -> str:
+    figure, interval = shown
     return f"{figure} ({interval})" if interval else figure
 
 
-def _markdown(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def markdown(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     rows = [headings, ["---"] + ["---:"] * (len(headings) - 1), *lines]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -1,0 +1,79 @@
+"""Outputs of a policy that lie in a folder: of a GRPO run, or of `compeer eval --output`."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from compeer_jax.data.jsonl import read_jsonl
+from compeer_jax.data.record import Record
+from compeer_jax.data.records import DataConfig, load_records, spread
+from compeer_jax.dialogue.reasoning import ReasoningFormat
+from compeer_jax.errors import UserError
+from compeer_jax.rewards.reward import Completion
+from compeer_jax.training.run_folder import RunFolder
+
+Group = list[Completion]
+
+
+def read_groups(path: str, count: int) -> tuple[list[Group], ReasoningFormat]:
+    """Outputs by prompt, as completions, and their format: whole groups, spread over the folder.
+
+    Args:
+        path: the folder.
+        count: at most so many outputs, but at least one group (0: all).
+
+    Raises:
+        UserError: the folder holds no outputs, or none of the dialogues that its settings name.
+    """
+    folder = RunFolder(Path(path).expanduser())
+    logged, sampled = sorted(folder.rollouts.glob("step_*.jsonl")), folder.path / "outputs.jsonl"
+    if logged:
+        data = _settings(folder.config)
+    elif sampled.is_file():
+        data = _settings(folder.path / "report.json", "settings")
+    else:
+        raise UserError(
+            f"{path} holds no outputs; name the folder of a `compeer grpo` run, or make one with "
+            "`compeer eval --output DIR`."
+        )
+    rows = [_checked(row, where) for file in logged or [sampled] for where, row in read_jsonl(file)]
+    starts = [index for index, row in enumerate(rows) if row.get("member") == 0]
+    groups = [rows[start:end] for start, end in zip(starts, [*starts[1:], len(rows)], strict=True)]
+    if count and groups:
+        groups = spread(groups, max(1, count // max(map(len, groups))))
+    splits = load_records(data)
+    records = {record.id: record for part in (splits.train, splits.valid, splits.test) for record in part}
+    return [[_completion(row, records, data, path) for row in group] for group in groups], data.reasoning
+
+
+def _completion(row: Mapping[str, Any], records: Mapping[str, Record], data: DataConfig, path: str) -> Completion:
+    if row.get("id") not in records:
+        raise UserError(
+            f"{path} has an output for {row.get('id')!r}, which {data.path} does not have; "
+            "put the dialogues that it was made from back in their place."
+        )
+    turn = data.reasoning.parse(row["text"])
+    return Completion(records[row["id"]], row["text"], turn, bool(row.get("truncated", False)))
+
+
+def _checked(row: dict, where: str) -> dict:
+    if not isinstance(row.get("text"), str) or not isinstance(row.get("member"), int):
+        raise UserError(
+            f"{where}: 'text' or 'member' is missing; this is no output of `compeer grpo` or `compeer eval`."
+        )
+    return row
+
+
+def _settings(path: Path, *within: str) -> DataConfig:
+    """The settings of the data in a YAML or JSON file."""
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        settings = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        for name in (*within, "data"):
+            settings = settings[name]
+        return DataConfig(**settings)
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise UserError(f"{path} does not say which dialogues were used ({error}); make these outputs anew.") from error
