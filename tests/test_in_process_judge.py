@@ -175,15 +175,12 @@ def test_a_judge_that_never_answers_the_question_counts_nothing_and_is_asked_twi
 
 
 def test_a_conversation_longer_than_the_context_is_shown_with_shorter_parts(untrained, tmp_path):
-    short = tmp_path / "short"
-    shutil.copytree(untrained, short)
-    config = json.loads((short / "config.json").read_text())
-    (short / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 500}))
-    card = replace(CARD, limits=replace(LIMITS, max_part_tokens=256))
-    card.write(short)
     (long,) = asked(completion(response="exam Friday sleep worry " * 200))
-    asks = ask_tokens(load_tokenizer(short), long.case, long.rounds, card.limits)
-    assert sum(map(len, asks)) + 4 * card.max_new_tokens > 500
+    card = replace(CARD, limits=replace(LIMITS, max_part_tokens=300))
+    asks = ask_tokens(load_tokenizer(untrained), long.case, long.rounds, card.limits)
+    context = sum(map(len, asks)) + 4 * card.max_new_tokens - 50
+    short = broken(untrained, tmp_path, change_config(max_position_embeddings=context))
+    card.write(short)
     (replies,) = judge(short)([long], KEY, group_size=1)
     assert len(replies) == 4
 

@@ -14,7 +14,7 @@ from compeer_jax.errors import UserError
 from compeer_jax.generation.engine import Engine, bucket, pad_left
 from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.rewards.completions import read_completions
-from compeer_jax.rewards.encoders import encode_token_counts, response_lengths
+from compeer_jax.rewards.encoders import make_encoder, response_lengths
 from compeer_jax.rewards.load import JUDGES, load_reward
 from compeer_jax.rewards.reward import reference_completion
 from compeer_jax.rl.advantages import equal_reward_share
@@ -52,6 +52,7 @@ def train_grpo(config: GRPOConfig) -> Path:
     train = [record for record in records.train if record.id in prompts]
     run.say_left_out(len(records.train) - len(train), len(records.train), "train")
     batches = prompt_batches(train, batch_size=config.prompts_per_step, seed=config.seed)
+    encode = make_encoder(config.reward.encoder, tokenizer=tokenizer, model=config.model, mesh=run.mesh)
     key = jax.random.key(config.seed)
     judge_key = jax.random.fold_in(key, 0)  # steps count from 1
     if config.reward.judge not in JUDGES:  # a function of the user's: what is wrong with it shows on references
@@ -97,7 +98,7 @@ def train_grpo(config: GRPOConfig) -> Path:
             # 3. Reweight by redundancy (Eq. 5-7), then normalise within each group (Eq. 3).
             shaped = shape_rewards(
                 grouped(rewards.total, config.group_size),
-                *encode_token_counts(completions, config.group_size, tokenizer),
+                *encode(completions, config.group_size),
                 grouped(lengths, config.group_size),
                 alpha=config.reward.alpha,
                 beta=config.reward.beta,

@@ -20,6 +20,11 @@ MAY_CHANGE = (
     "samples_every",
     "gradient_accumulation",
     "model.remat",
+    "reward.models.batch_prompts",
+    "reward.models.devices",
+    *(f"reward.remote.{name}" for name in ("url", "api_key_env", "concurrency", "timeout", "tries", "backoff")),
+    *(f"reward.remote.{name}" for name in ("patience", "cache")),
+    "reward.encoder.batch_size",
     "export",
 )
 """Settings that a run may go on with changed: how long, how often, on what. All others make another experiment."""
