@@ -88,9 +88,14 @@ def sentence_directory(
     torch_model(kind, **changes).save_pretrained(directory / text_model)
     word_tokenizer(kind).save_pretrained(directory / text_model)
     modules = [("Transformer", text_model), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")]
-    listed = [{"type": f"sentence_transformers.models.{name}", "path": path} for name, path in modules]
+    listed = [
+        {"idx": row, "name": str(row), "path": path, "type": f"sentence_transformers.models.{name}"}
+        for row, (name, path) in enumerate(modules)
+    ]
     write_json(directory / "modules.json", listed[: 2 + normalize])
-    write_json(directory / "1_Pooling/config.json", {"pooling_mode": pooling})
+    write_json(
+        directory / "1_Pooling/config.json", {"embedding_dimension": SHAPE["hidden_size"], "pooling_mode": pooling}
+    )
     return directory
 
 
