@@ -160,9 +160,10 @@ def test_a_check_says_in_one_sentence_what_is_wrong(response, sentence):
 def test_a_check_passes_a_server_that_works_or_is_only_busy():
     with ChatHTTPServer() as server:
         client(server).check()
-        server.misbehave(error(429))
+        server.misbehave(error(429), error(503, "loading the model"))
         client(server).check()
-        assert server.greetings == 2
+        client(server).check()
+        assert server.greetings == 3
         assert not server.asked
 
 
@@ -267,6 +268,30 @@ def test_a_server_that_dies_pauses_the_work_and_all_goes_on_when_it_is_back(tmp_
     assert "next try within 1 s." in pause
     assert f"Ctrl-C is safe: all answers are kept in {tmp_path / FILE}." in pause
     assert "answers again, after " in back
+
+
+def test_a_limit_on_requests_is_not_worth_a_word_while_others_get_through():
+    """One request is put off until all others are served, and each time until the server has answered another."""
+    others, lines = [f"word {index}" for index in range(20)], []
+    arrived = threading.Condition()
+    count = [0]
+
+    def put_off(body):
+        with arrived:
+            if last_message(body) != "late":
+                count[0] += 1
+                arrived.notify_all()
+                return echo(body)
+            seen = count[0]
+            # With two under way, the second to arrive from now on shows that the first has been answered.
+            assert arrived.wait_for(lambda: count[0] >= min(seen + 2, len(others)), timeout=30)
+            return echo(body) if count[0] == len(others) else error(429)
+
+    with ChatHTTPServer(put_off) as server:
+        chat = client(server, say=lines.append, concurrency=2, backoff=0.001)
+        assert chat.complete_all(talk("late", *others)) == ["LATE", *(word.upper() for word in others)]
+        assert Counter(texts(server.asked))["late"] > 4
+    assert lines == []
 
 
 @pytest.mark.parametrize("response", [error(500), error(429), Raw(200, "<html>"), Raw(502, "")])

@@ -10,7 +10,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NamedTuple
 
 LONGEST_QUOTE = 200  # characters of a server's words that go into a sentence of ours
-LATER = (408, 409, 425)  # statuses below 500 that say "try again"
+BUSY = (429, 503, 529)  # too many requests, not available (often: loading or overloaded), overloaded
+AGAIN = (408, 409, 425)  # statuses below 500 that another try may mend
 
 
 class Answer(NamedTuple):
@@ -25,7 +26,7 @@ class Unavailable(Exception):
     """No usable answer this time; another try may have one.
 
     Attributes:
-        fault: "away": the server can't be reached; "busy": it asks us to come back (429); "broken": it did not answer
+        fault: "away": the server can't be reached; "busy": it asks us to come back; "broken": it did not answer
             in time, or with a 5xx, or with something that is no chat completion. Such may be the request's own doing.
         reason: what happened, in a few words.
         retry_after: seconds that the server asks us to wait; 0 when it does not say.
@@ -132,13 +133,10 @@ async def _request(call, timeout: float):
         raise Unavailable("away", _root(error)) from error
     except openai.APIStatusError as error:
         status, message, code = error.status_code, *_complaint(error.response.text)
-        if status == 429 and code != "insufficient_quota":
-            wait = retry_after(error.response.headers.get("retry-after"), time.time())
-            raise Unavailable("busy", f"status 429: {message}", wait) from error
-        if status >= 500 or status in LATER:
-            wait = retry_after(error.response.headers.get("retry-after"), time.time())
-            raise Unavailable("broken", f"status {status}: {message}", wait) from error
-        raise Refused(status, message) from error
+        if (status < 500 and status not in BUSY + AGAIN) or code == "insufficient_quota":
+            raise Refused(status, message) from error
+        wait = retry_after(error.response.headers.get("retry-after"), time.time())
+        raise Unavailable("busy" if status in BUSY else "broken", f"status {status}: {message}", wait) from error
 
 
 def _complaint(text: str) -> tuple[str, str | None]:

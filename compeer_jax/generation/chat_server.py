@@ -279,9 +279,12 @@ class ChatServer:
 
         def pause(state) -> None:
             nonlocal paused
+            error = state.outcome.exception()
+            if error.fault == "busy" and (state.attempt_number == 1 or self._answered > began):
+                return  # a limit on requests is no news while some get through
             if not paused:
                 self.say(
-                    f"{self._it} has not answered since {since:%H:%M:%S} ({state.outcome.exception().reason}); "
+                    f"{self._it} has not answered since {since:%H:%M:%S} ({error.reason}); "
                     f"next try within {math.ceil(state.next_action.sleep)} s. {self._kept.says}"
                 )
             paused = True
