@@ -10,12 +10,11 @@ HEADINGS = ("consistent", "kappa", "accepted", "most steps right", "unparsed", "
 
 MEANING = {
     "rule": "consistent: the response is accepted (better than the reference, or similar) exactly when most steps are "
-    "found right. ",
+    "found right. By that, a judge that always says the same is 100 % consistent; it has no kappa. ",
     "model": "consistent: so says a model that was shown the output and all verdicts on it. ",
 }
 MEANING_OF_REST = (
-    "kappa: how far accepting responses and finding most steps right agree beyond chance; a judge that always says the "
-    "same is 100 % consistent, with a kappa of 0 or none. unparsed: outputs with a part without a readable verdict, "
+    "kappa: how far accepting responses and finding most steps right agree beyond chance. unparsed: outputs with a part without a readable verdict, "
     "which are never consistent. as rules: verdicts that are the rule judge's, which knows the silver labels."
 )
 
@@ -59,9 +58,9 @@ class ConsistencyTable:
         first, second = (row.name for row in self.rows)
         value, low, high = (100 * share for share in self.paired.difference)
         return (
-            f"Consistent, {first} minus {second}: {value:+.1f} points (95 %: {low:+.1f} to {high:+.1f}); only {first} on "
-            f"{self.paired.only_first} outputs, only {second} on {self.paired.only_second}; McNemar's exact test gives "
-            f"p = {self.paired.p:.2g}."
+            f"{first} minus {second}: {value:+.1f} points of consistency (95 %: {low:+.1f} to {high:+.1f}). "
+            f"{first} alone is consistent on {self.paired.only_first} outputs, {second} alone on "
+            f"{self.paired.only_second} (McNemar's exact test: p = {self.paired.p:.2g})."
         )
 
 

@@ -101,8 +101,8 @@ def evaluate_judges(config: RewardEvalConfig) -> JudgeTable:
     sklearn_metrics()
     records, source = judge_records(config)
     format = format_of(records)
-    judges = candidates(config, format)
     published = read_published(config.published, format.tags) if config.published else {}
+    judges = candidates(config, format)
     swapped = np.random.default_rng(config.seed).random(len(records)) < 0.5
     rows, drawn = [_commonest(records, format, config)], {}
     for candidate in judges:

@@ -1,0 +1,182 @@
+"""Table 1 from beginning to end: judges of known opinions, in this process and behind a server, get known scores."""
+
+import json
+
+import numpy as np
+import pytest
+from chat_server_fixture import ChatHTTPServer, last_message
+from judged_records import STEPS, judged_records, knowing, write_records
+from test_in_process_judge import CARD, parrot
+
+from compeer_jax.cli.main import main
+from compeer_jax.data.records import DataConfig
+from compeer_jax.errors import UserError
+from compeer_jax.evaluation.judge_table import accuracy_markdown, read_published
+from compeer_jax.evaluation.reward_eval import COMMONEST, RewardEvalConfig, evaluate_judges
+from compeer_jax.rewards.config import JudgeModelsConfig
+from compeer_jax.rewards.remote_config import RemoteJudgeConfig
+from compeer_jax.training.small_model import SmallModelConfig, make_small_model
+
+COUNT = 24
+
+
+@pytest.fixture
+def records(tmp_path) -> str:
+    return write_records(tmp_path / "records.jsonl", judged_records(COUNT))
+
+
+def settings(records, server, **changes) -> RewardEvalConfig:
+    remote = RemoteJudgeConfig(url=server.url, model="judge", backoff=0.001)
+    return RewardEvalConfig(**({"records": records, "remote": remote, "resamples": 50, "batch_size": 10} | changes))
+
+
+def values(row) -> dict[str, float | None]:
+    return {metric: estimate.value for metric, estimate in row.scores.items()}
+
+
+def test_a_judge_that_sees_everything_is_always_right_in_both_orders(records, tmp_path):
+    with ChatHTTPServer(knowing) as server:
+        table = evaluate_judges(settings(records, server, output=str(tmp_path / "out")))
+        asked = len(server.asked)
+    assert [row.name for row in table.rows] == [COMMONEST, "judge"]
+    row = table.rows[1]
+    assert set(values(row)) == set(table.metrics)
+    assert all(estimate == (1, 1, 1) for estimate in row.scores.values())
+    assert row.unparsed == 0
+    assert row.order == (0.5, 1)
+    assert asked == COUNT * 5, "in the other order only the replies differ, so only they are asked about again"
+    said = [json.loads(line) for line in (tmp_path / "out" / "verdicts.jsonl").read_text().splitlines()]
+    assert all(
+        {tag: row["said"]["judge"][tag] for tag in STEPS} == {tag: row["truth"][tag] for tag in STEPS} for row in said
+    )
+    saved = json.loads((tmp_path / "out" / "accuracy.json").read_text())
+    assert saved["rows"][1]["scores"]["response_f1"] == {"value": 1, "low": 1, "high": 1}
+
+
+def test_a_judge_of_places_has_the_scores_of_its_places(records):
+    always = lambda body: "Verdict: first" if "-reply" in last_message(body) else "Verdict: True"  # noqa: E731
+    with ChatHTTPServer(always) as server:
+        table = evaluate_judges(settings(records, server, seed=5))
+    row = table.rows[1]
+    swapped = np.random.default_rng(5).random(COUNT) < 0.5
+    truth = [record["preference"] for record in judged_records(COUNT)]
+    right = [better == ("second" if swap else "first") for better, swap in zip(truth, swapped, strict=True)]
+    assert values(row)["response_accuracy"] == pytest.approx(np.mean(right))
+    assert values(row)["history_recall_false"] == 0
+    assert row.order == (1, 0)
+    for metric in ("history_f1", "emotion_f1", "strategy_f1"):
+        assert values(row)[metric] == pytest.approx(values(table.rows[0])[metric]), "True is the commonest verdict"
+
+
+def test_replies_without_a_verdict_count_as_wrong(records):
+    mumbling = lambda body: "Hard to say." if "-reply" in last_message(body) else knowing(body)  # noqa: E731
+    with ChatHTTPServer(mumbling) as server:
+        row = evaluate_judges(settings(records, server, both_orders=False)).rows[1]
+    assert values(row)["response_accuracy"] == values(row)["response_f1"] == 0
+    assert values(row)["emotion_f1"] == 1
+    assert row.unparsed == 1 / 4
+    assert row.order == (None, None)
+
+
+@pytest.fixture(scope="module")
+def parrots(tmp_path_factory) -> dict[str, str]:
+    """A PRM that finds every step wrong and an ORM that finds all answers alike."""
+    folder = tmp_path_factory.mktemp("parrots")
+    data = DataConfig(prompt="compeer_brief", silver_quotes=False)
+    shape = {"hidden_size": 32, "layers": 1, "heads": 8, "kv_heads": 8, "intermediate_size": 32, "context": 640}
+    make_small_model(SmallModelConfig(output=str(folder / "base"), data=data, vocab_size=2048, **shape))
+    CARD.write(folder / "base")
+    said = {"prm": "Verdict: False", "orm": "Verdict: similar"}
+    return {kind: str(parrot(folder / kind, folder / "base", kind, reply)) for kind, reply in said.items()}
+
+
+def test_judges_in_this_process_are_rated_on_what_they_rate_in_the_papers_order(records, parrots, tmp_path):
+    published = tmp_path / "published.yaml"
+    published.write_text("ORM: {response_f1: 77.7}\nElsewhere: {emotion_f1: 55}\n")
+    models = JudgeModelsConfig(dtype="float32", **parrots)
+    with ChatHTTPServer(knowing, models=("b", "a")) as server:
+        changes = {"models": models, "general": ["b", "a"], "published": str(published)}
+        table = evaluate_judges(settings(records, server, **changes))
+    assert [row.name for row in table.rows] == [COMMONEST, "b", "a", "PRM", "ORM"]
+    prm, orm = table.rows[3:]
+    assert set(values(prm)) == {f"{tag}_{metric}" for tag in STEPS for metric in ("f1", "recall_false")}
+    assert values(prm)["history_recall_false"] == 1
+    assert values(prm)["history_f1"] == pytest.approx(1 / 3 * (2 / 3) / (1 / 3 + 1))
+    assert values(orm) == {"response_f1": pytest.approx(0.25 * 0.5 / 1.25), "response_accuracy": 0.25}
+    assert prm.order is None
+    assert orm.order == (None, 1)
+    lines = [
+        [cell.strip() for cell in line.split("|")] for line in accuracy_markdown(table).splitlines() if "|" in line
+    ]
+    names = [line[1] for line in lines]
+    assert names.index("Elsewhere, published") < names.index(COMMONEST)
+    assert lines[names.index("ORM") + 1][1:3] == ["published", "–"]
+    assert "77.7" in lines[names.index("ORM") + 1]
+
+
+def test_silver_records_are_rated_where_there_are_no_others(parrots, capsys):
+    command = ["reward", "eval", "--models.prm", parrots["prm"], "--models.dtype", "float32", "--limit", "8"]
+    assert main([*command, "--data.silver_quotes", "false", "--resamples", "20"]) == 0
+    printed = capsys.readouterr().out
+    assert "8 silver test records of sample" in printed
+    assert "PRM" in printed
+    assert COMMONEST in printed
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        ([], "name a judge to rate: models.unifi"),
+        (["--models.orm", "nowhere"], "nowhere is no judge: it has no judge.json"),
+        (["--models.orm", "nowhere", "--published", "nowhere.yaml"], "published figures nowhere.yaml can't be read"),
+        (["--remote.model", "judge", "--remote.url", "http://127.0.0.1:9/v1"], "can't be reached"),
+        (["--models.unif", "x"], "did you mean 'models.unifi'"),
+    ],
+)
+def test_what_can_not_be_rated_is_one_sentence(records, capsys, arguments, sentence):
+    assert main(["reward", "eval", "--records", records, *arguments]) == 2
+    printed = capsys.readouterr().err
+    assert sentence in printed
+    assert len(printed.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        ({"labels": {"history": True, "emotion": False}}, "line 4: step 'strategy' has no label"),
+        ({"preference": "both"}, "line 4: unknown preference 'both'"),
+        (
+            {
+                "steps": dict.fromkeys(("context", "cognition", "emotion", "plan"), "x"),
+                "labels": dict.fromkeys(("context", "cognition", "emotion", "plan"), True),
+            },
+            "'talk#3' has not the steps of 'talk#0'",
+        ),
+    ],
+)
+def test_records_that_can_not_be_used_are_named(tmp_path, change, sentence):
+    rows = judged_records(4)
+    rows[3] |= change
+    with pytest.raises(UserError, match=sentence):
+        evaluate_judges(RewardEvalConfig(records=write_records(tmp_path / "records.jsonl", rows)))
+
+
+def test_a_server_that_wants_a_key_is_asked_once(records):
+    with ChatHTTPServer(knowing, key="secret") as server, pytest.raises(UserError, match="401"):
+        evaluate_judges(settings(records, server))
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("- 1", "must be rows of metrics"),
+        ("A: {history_f2: 1}", "unknown metric 'history_f2'; did you mean 'history_f1'"),
+        ("A: {history_f1: 181}", "history_f1 is 181; it must be a number of percent"),
+        ("A: {history_f1: [}", "are not YAML"),
+    ],
+)
+def test_published_figures_that_can_not_be_are_named(tmp_path, text, sentence):
+    path = tmp_path / "published.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=sentence):
+        read_published(str(path), (*STEPS, "response"))
