@@ -266,7 +266,7 @@ def test_a_server_that_dies_pauses_the_work_and_all_goes_on_when_it_is_back(tmp_
     pause, back = lines
     assert f"The chat server at {server.url} has not answered since " in pause
     assert "next try within 1 s." in pause
-    assert f"Ctrl-C is safe: all answers are kept in {tmp_path / FILE}." in pause
+    assert f"Ctrl-C is safe, as all answers so far are kept in {tmp_path / FILE}." in pause
     assert "answers again, after " in back
 
 

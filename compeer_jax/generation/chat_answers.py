@@ -22,6 +22,9 @@ def answer_key(url: str, body: Mapping[str, Any], draw: int) -> str:
 class AnswerStore:
     """Answers by key, in one SQLite file that several processes may share; without a folder, in memory.
 
+    Attributes:
+        path: of the file; None in memory.
+
     Raises:
         UserError: the folder can't be written, or the file in it is no store of answers.
     """
@@ -59,11 +62,6 @@ class AnswerStore:
         return self._execute(
             "SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0) FROM answers", ()
         )
-
-    @property
-    def says(self) -> str:
-        """What a person who thinks of stopping wants to know."""
-        return "Ctrl-C ends the wait." if self.path is None else f"Ctrl-C is safe: all answers are kept in {self.path}."
 
     def close(self) -> None:
         """Closes the file."""

@@ -11,16 +11,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-from compeer_jax.errors import UserError, require_at_least, unknown
+from compeer_jax.errors import UserError, unknown
 from compeer_jax.generation.chat_answers import AnswerStore, answer_key
 from compeer_jax.generation.chat_call import Answer, Refused, Unavailable, ask, model_names
+from compeer_jax.generation.chat_config import ServerConfig
 
 LONGEST_WAIT = 60.0  # seconds between two tries
 Message = Mapping[str, Any]
@@ -30,61 +30,6 @@ T = TypeVar("T")
 
 class ServerGone(UserError):
     """No answers are to be had: the server refuses, or was away for longer than `patience`."""
-
-
-@dataclass(frozen=True)
-class ServerConfig:
-    """A model behind a server that speaks OpenAI's chat completions, such as vLLM, SGLang or a hosted one.
-
-    Args:
-        url: the server's address, up to and including "/v1".
-        model: the model's name there.
-        api_key_env: the environment variable that holds the key, if the server wants one.
-        concurrency: most requests under way at once.
-        timeout: seconds for one request.
-        tries: times a request is tried before the server is looked after.
-        backoff: seconds before the second try; doubled for each one after, up to a minute.
-        patience: seconds to wait for a server that does not answer before giving up (-1: for ever).
-        cache: folder in which answers are kept ("": in the run's folder, where there is a run).
-        temperature: of the model's draws; 0 takes the likeliest token.
-        max_tokens: longest answer.
-        seed: of the model's draws, where the server has seeds.
-        extra: further fields of each request, for example {top_p: 0.9}; null leaves one of ours out.
-    """
-
-    url: str = "http://localhost:8000/v1"
-    model: str = ""
-    api_key_env: str = "OPENAI_API_KEY"
-    concurrency: int = 32
-    timeout: float = 60.0
-    tries: int = 3
-    backoff: float = 1.0
-    patience: float = 3600.0
-    cache: str = ""
-    temperature: float = 0.0
-    max_tokens: int = 512
-    seed: int = 0
-    extra: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self):
-        of = "the chat server's "
-        require_at_least(1, self, of, "concurrency", "tries", "max_tokens")
-        require_at_least(0, self, of, "temperature", "backoff")
-        require_at_least(-1, self, of, "patience")
-        if not self.timeout > 0:
-            raise UserError(f"{of}timeout is {self.timeout}; it must be above 0.")
-        if not _is_address(self.url):
-            raise UserError(f"{of}url is {self.url!r}; it must be like http://localhost:8000/v1.")
-        if self.url.rstrip("/").endswith("/completions"):
-            raise UserError(f"{of}url is {self.url!r}; leave out what comes after /v1.")
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # of a port or a bracket
-        return False
 
 
 @dataclass
@@ -249,11 +194,14 @@ class ChatServer:
             try:
                 await self._call(self._greeting())
             except Unavailable as error:
-                mend = {"away": "can't be reached ({}); start it, or mend its url.", "busy": ""}.get(
-                    error.fault, "does not work ({}); look at its log, or mend its url."
-                )
-                if mend:
-                    raise ServerGone(f"{self._it} {mend.format(error.reason)}") from error
+                if error.fault == "away":
+                    raise ServerGone(
+                        f"{self._it} can't be reached ({error.reason}); start it, or mend its url."
+                    ) from error
+                if error.fault == "broken":
+                    raise ServerGone(
+                        f"{self._it} does not work ({error.reason}); look at its log, or mend its url."
+                    ) from error
 
     async def _answer(self, body: Body) -> Answer | None:
         """The answer to a request, however long it takes; None when the server answers others, but not this."""
@@ -275,6 +223,7 @@ class ChatServer:
 
         config = self.config
         began, since = time.monotonic(), datetime.now()
+        kept = f"all answers so far are kept in {self._kept.path}" if self._kept.path else ""
         paused = False
 
         def pause(state) -> None:
@@ -283,15 +232,16 @@ class ChatServer:
             if error.fault == "busy" and (state.attempt_number == 1 or self._answered > began):
                 return  # a limit on requests is no news while some get through
             if not paused:
+                safe = f"Ctrl-C is safe, as {kept}" if kept else "Ctrl-C ends the wait"
                 self.say(
                     f"{self._it} has not answered since {since:%H:%M:%S} ({error.reason}); "
-                    f"next try within {math.ceil(state.next_action.sleep)} s. {self._kept.says}"
+                    f"next try within {math.ceil(state.next_action.sleep)} s. {safe}."
                 )
             paused = True
 
         retrying = self._retrying(
             stop_never if config.patience < 0 else stop_after_delay(config.patience),
-            min(config.backoff * 2**config.tries, LONGEST_WAIT),
+            min(config.backoff * 2 ** min(config.tries, 16), LONGEST_WAIT),
             longest=config.patience if config.patience >= 0 else float("inf"),
             before_sleep=pause,
         )
@@ -300,7 +250,7 @@ class ChatServer:
         except Unavailable as error:
             raise ServerGone(
                 f"{self._it} has not answered for {config.patience:g} s ({error.reason}); start it, then run the same "
-                f"command again. {self._kept.says}"
+                f"command again{kept and '; ' + kept}."
             ) from error
         if paused:
             self.say(f"{self._it} answers again, after {time.monotonic() - began:.0f} s.")

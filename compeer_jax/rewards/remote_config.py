@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from compeer_jax.errors import UserError
-from compeer_jax.generation.chat_server import ServerConfig
+from compeer_jax.generation.chat_config import ServerConfig
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,62 @@
+"""Where a chat server is, and how it is asked."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from compeer_jax.errors import UserError, require_at_least
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """A model behind a server that speaks OpenAI's chat completions, such as vLLM, SGLang or a hosted one.
+
+    Args:
+        url: the server's address, up to and including "/v1".
+        model: the model's name there.
+        api_key_env: the environment variable that holds the key, if the server wants one.
+        concurrency: most requests under way at once.
+        timeout: seconds for one request.
+        tries: times a request is tried before the server is looked after.
+        backoff: seconds before the second try; doubled for each one after, up to a minute.
+        patience: seconds to wait for a server that does not answer before giving up (-1: for ever).
+        cache: folder in which answers are kept ("": in the run's folder, where there is a run).
+        temperature: of the model's draws; 0 takes the likeliest token.
+        max_tokens: longest answer.
+        seed: of the model's draws, where the server has seeds.
+        extra: further fields of each request, for example {top_p: 0.9}; null leaves one of ours out.
+    """
+
+    url: str = "http://localhost:8000/v1"
+    model: str = ""
+    api_key_env: str = "OPENAI_API_KEY"
+    concurrency: int = 32
+    timeout: float = 60.0
+    tries: int = 3
+    backoff: float = 1.0
+    patience: float = 3600.0
+    cache: str = ""
+    temperature: float = 0.0
+    max_tokens: int = 512
+    seed: int = 0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        of = "the chat server's "
+        require_at_least(1, self, of, "concurrency", "tries", "max_tokens")
+        require_at_least(0, self, of, "temperature", "backoff")
+        require_at_least(-1, self, of, "patience")
+        if not self.timeout > 0:
+            raise UserError(f"{of}timeout is {self.timeout}; it must be above 0.")
+        if not _is_address(self.url):
+            raise UserError(f"{of}url is {self.url!r}; it must be like http://localhost:8000/v1.")
+        if self.url.rstrip("/").endswith("/completions"):
+            raise UserError(f"{of}url is {self.url!r}; leave out what comes after /v1.")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port or a bracket
+        return False
