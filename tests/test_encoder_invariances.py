@@ -108,7 +108,10 @@ def test_token_counts_do_not_see_the_order_of_words_and_the_models_do(kind, enco
 
 def test_a_mesh_of_eight_devices_gives_what_one_gives(kind, encode, directories):
     one = encode(batch("first", "second"), 4)
-    eight = encoder(kind, directories, MeshConfig(data=2, fsdp=2, tensor=2), batch_size=8)(batch("first", "second"), 4)
+    config = MeshConfig(data=2, fsdp=2, tensor=2)
+    on_eight = encoder(kind, directories, config, batch_size=8)
+    with jax.set_mesh(make_mesh(config)):  # as within a run
+        eight = on_eight(batch("first", "second"), 4)
     for left, right in zip(one, eight, strict=True):
         np.testing.assert_allclose(left, right, atol=1e-5)
 
