@@ -2,7 +2,8 @@
 # Trains the variants SFT, POR, UR, URP and sign-aware URP with a small model, each with several seeds, and prints one
 # table. Judges are trained once, from the first seed's SFT model; policies with every seed. It goes on where it was cut.
 #   bash scripts/run_variants.sh ESConv.json
-# SEEDS="0 1 2", OUT=runs/variants and RECORDS=64 (held-out prompts of a rating) can be set.
+# SEEDS="0 1 2", VARIANTS="por ur urp urp_aware", OUT=runs/variants and RECORDS=64 (held-out prompts of a rating) can be
+# set; a machine with room trains some variants in one shell and some in another, once the judges are there.
 data=${1:-sample}
 . "$(dirname "$0")/setup.sh" "[evaluation]"
 out=${OUT:-runs/variants}
@@ -33,7 +34,7 @@ for seed in $seeds; do
   rate "$out/sft-$seed" "$seed"
   table+=("SFT=$out/sft-$seed")
 done
-for variant in por ur urp urp_aware; do
+for variant in ${VARIANTS:-por ur urp urp_aware}; do
   for seed in $seeds; do
     compeer grpo --config configs/tiny_grpo.yaml --config "configs/$variant.yaml" "${judges[@]}" "${on_data[@]}" \
       --seed "$seed" --output "$out/$variant-$seed" --model.path "$out/sft-$seed/model"

@@ -1,4 +1,4 @@
-"""`compeer quickstart`: a small model from nothing, SFT, GRPO without and with reweighting, and one table."""
+"""`compeer quickstart`: a small model from nothing, SFT, a judge, GRPO without and with reweighting, and one table."""
 
 import dataclasses
 import json
@@ -6,27 +6,34 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log, wide_console
 from compeer_jax.errors import UserError
 from compeer_jax.training.run_folder import replacing
 
-DESCRIPTION = "Trains a small model on the bundled dialogues: SFT, then GRPO without and with redundancy reweighting."
+DESCRIPTION = (
+    "Trains a small model on the bundled dialogues: SFT, a UnifiReward judge, then GRPO under that judge without and "
+    "with redundancy reweighting."
+)
 
 
 @dataclass(frozen=True)
 class QuickstartConfig:
-    """The settings of the stages are in `sft_config` and `grpo_config`; here is what they share.
+    """The settings of the stages are in `sft_config`, `reward_config` and `grpo_config`; here is what they share.
 
     Args:
         output: folder of all runs (default: runs/quickstart-DATA-SEED); an interrupted quickstart goes on there.
         data: "sample" for the bundled dialogues, or a file such as ESConv.json.
         split: JSON file with row numbers of train, valid and test (default: by seed).
         model: Hugging Face directory to start from; by default a small random model and tokenizer are made.
+        judge: "unifi" trains a judge first, from the SFT model; "rules" goes without, by gold annotations alone.
         sft_config: YAML file of `compeer sft`.
+        reward_config: YAML file of `compeer reward train`.
         grpo_config: YAML file of `compeer grpo`.
         sft_steps: optimiser steps of SFT (0: as in its file).
+        reward_steps: optimiser steps of the judge (0: as in its file).
         grpo_steps: steps of each GRPO run (0: as in its file).
         eval_records: held-out prompts, four outputs each.
         seed: seed of the small model's weights, of the order of the data and of the sampling.
@@ -36,9 +43,12 @@ class QuickstartConfig:
     data: str = "sample"
     split: str = ""
     model: str = ""
+    judge: Literal["unifi", "rules"] = "unifi"
     sft_config: str = "tiny_sft.yaml"
+    reward_config: str = "tiny_reward.yaml"
     grpo_config: str = "tiny_grpo.yaml"
     sft_steps: int = 0
+    reward_steps: int = 0
     grpo_steps: int = 0
     eval_records: int = 64
     seed: int = 0
@@ -59,6 +69,8 @@ def quickstart(config: QuickstartConfig) -> Path:
     from compeer_jax.evaluation.report_table import markdown_table, terminal_table
     from compeer_jax.training.config import GRPOConfig, SFTConfig
     from compeer_jax.training.grpo import train_grpo
+    from compeer_jax.training.reward import train_reward
+    from compeer_jax.training.reward_config import RewardTrainConfig
     from compeer_jax.training.sft import train_sft
     from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
@@ -81,8 +93,13 @@ def quickstart(config: QuickstartConfig) -> Path:
     sft = settings(SFTConfig, config.sft_config, "sft", "--output", str(output / "sft"), "--model.path", str(start))
     sft = dataclasses.replace(sft, steps=config.sft_steps or sft.steps)
 
+    overrides = ["--output", str(output / "judge"), "--model.path", str(sft_model)]
+    judge = settings(RewardTrainConfig, config.reward_config, "reward train", *overrides)
+    judge = dataclasses.replace(judge, steps=config.reward_steps or judge.steps)
+
     def grpo_settings(name: str, reweighting: bool) -> GRPOConfig:
-        overrides = ["--output", str(output / name), "--model.path", str(sft_model)]
+        overrides = ["--output", str(output / name), "--model.path", str(sft_model), "--reward.judge", config.judge]
+        overrides += ["--reward.models.unifi", str(output / "judge" / "model")] if config.judge == "unifi" else []
         grpo = settings(GRPOConfig, config.grpo_config, "grpo", *overrides)
         reward = dataclasses.replace(grpo.reward, reweighting=reweighting)
         return dataclasses.replace(grpo, reward=reward, steps=config.grpo_steps or grpo.steps)
@@ -94,6 +111,9 @@ def quickstart(config: QuickstartConfig) -> Path:
         make_small_model(SmallModelConfig(output=str(start), data=sft.data, seed=config.seed))
     stage("SFT")
     train_sft(sft)
+    if config.judge == "unifi":
+        stage("UnifiReward, the judge")
+        train_reward(judge)
     reports = {"SFT": rate(output / "sft", runs["GRPO"], config, stage)}
     for name, grpo in runs.items():
         stage(name)
