@@ -14,8 +14,9 @@ MEANING = {
     "model": "consistent: so says a model that was shown the output and all verdicts on it. ",
 }
 MEANING_OF_REST = (
-    "kappa: how far accepting responses and finding most steps right agree beyond chance. unparsed: outputs with a part without a readable verdict, "
-    "which are never consistent. as rules: verdicts that are the rule judge's, which knows the silver labels."
+    "kappa: how far accepting responses and finding most steps right agree beyond chance. unparsed: outputs with a "
+    "part without a readable verdict, which are never consistent. as rules: verdicts that are the rule judge's, which "
+    "knows the silver labels."
 )
 
 

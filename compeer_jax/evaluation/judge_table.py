@@ -105,7 +105,7 @@ def order_table(table: JudgeTable):
     rows = [row for row in table.rows if row.order is not None]
     if not rows:
         return None
-    shown = Table(title="Does the order of the answers matter?", title_justify="left")
+    shown = Table(title=ORDER_TITLE, title_justify="left")
     for heading in ("judge", *_ORDER):
         shown.add_column(heading, justify="left" if heading == "judge" else "right")
     for row in rows:
@@ -120,7 +120,7 @@ def accuracy_markdown(table: JudgeTable) -> str:
     parts = [f"{table.title}.", markdown(headings, lines), MEANING]
     ordered = [[row.name, *map(percent, row.order)] for row in table.rows if row.order is not None]
     if ordered:
-        parts.append(markdown(["judge", *_ORDER], ordered))
+        parts += [f"{ORDER_TITLE}.", markdown(["judge", *_ORDER], ordered)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -129,9 +129,11 @@ MEANING = (
     "four-way preferences that are right. unparsed: parts without a readable verdict, counted as wrong."
 )
 
+ORDER_TITLE = "Does the order of the two answers matter? Percent: 50 and 100 if not"
+
 _STEP = {"f1": "F1", "recall_false": "rec. F"}
 _RESPONSE = {"f1": "F1", "accuracy": "acc."}
-_ORDER = ("first, where one is preferred", "same in both orders")
+_ORDER = ("the first, of those preferred", "same verdict in both orders")
 
 
 def _lines(table: JudgeTable) -> Iterator[tuple[str, list[tuple[str, str]]]]:
