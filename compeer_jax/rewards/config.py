@@ -42,7 +42,7 @@ class JudgeModelsConfig:
         scan_layers: keep layers stacked and scan over them, as `model.scan_layers`.
         temperature: of the judge's replies; 0 takes the likeliest token.
         retry_temperature: of the second try, where a reply had no verdict.
-        batch_prompts: prompts judged at once, with all their outputs (0: all of a step).
+        batch_prompts: prompts judged at once, with all their outputs; their caches must fit the memory (0: all).
         devices: 0 puts the judge on the run's mesh; n puts it on the last n devices, its weights split over them.
     """
 
@@ -53,7 +53,7 @@ class JudgeModelsConfig:
     scan_layers: bool = False
     temperature: float = 0.0
     retry_temperature: float = 1.0
-    batch_prompts: int = 0
+    batch_prompts: int = 32
     devices: int = 0
 
     def __post_init__(self):

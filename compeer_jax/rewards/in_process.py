@@ -25,6 +25,7 @@ from compeer_jax.rewards.generative_judge import Conversation
 from compeer_jax.rewards.judge_card import JudgeCard, check_tokenizer
 
 LEAST_PART = 16  # tokens of a step or answer that a judge is always shown
+WIDTH = 128  # arrays of tokens are padded to multiples of it, so that few programs are compiled
 
 
 class InProcessJudge:
@@ -57,6 +58,7 @@ class InProcessJudge:
         config: JudgeModelsConfig,
         mesh: jax.sharding.Mesh,
     ):
+        directory = Path(directory).expanduser()
         self.card = JudgeCard.read(directory)
         _check_use(directory, self.card, kind, format)
         self._tokenizer = load_tokenizer(directory)
@@ -71,7 +73,7 @@ class InProcessJudge:
 
         def engine(temperature: float) -> ConversationEngine:
             sampling = SamplingConfig(max_new_tokens=self.card.max_new_tokens, temperature=temperature)
-            return ConversationEngine(graphdef, sampling=sampling, stop_ids=stop_ids, pad_id=pad_id)
+            return ConversationEngine(graphdef, sampling=sampling, stop_ids=stop_ids, pad_id=pad_id, multiple=WIDTH)
 
         self._engines = {False: engine(config.temperature), True: engine(config.retry_temperature)}
         self._batch_prompts = config.batch_prompts
@@ -81,6 +83,9 @@ class InProcessJudge:
     ) -> list[tuple[str, ...]]:
         tokenizer = RememberingTokenizer(self._tokenizer)
         asks = [self._asks(tokenizer, conversation) for conversation in conversations]
+        if retry:  # seldom the same number twice: filled up to 4, 16, 64, … groups, so that few programs are compiled
+            groups = len(asks) // group_size
+            asks += asks[:group_size] * (_power_of_four(groups) - groups)
         at_once = self._batch_prompts * group_size or len(asks)
         replies: list[tuple[str, ...]] = []
         with jax.set_mesh(self.mesh):
@@ -89,7 +94,7 @@ class InProcessJudge:
                 part = asks[start : start + at_once]
                 held = self._engines[retry].reply(self._params, part, jax.random.fold_in(key, start), group_size)
                 replies += [tuple(self._text(reply.tokens) for reply in conversation) for conversation in held]
-        return replies
+        return replies[: len(conversations)]
 
     def _asks(self, tokenizer, conversation: Conversation) -> list[list[int]]:
         """The ids of each round's ask, all rounds and their replies within the context."""
@@ -104,6 +109,11 @@ class InProcessJudge:
 
     def _text(self, tokens: Sequence[int]) -> str:
         return self._tokenizer.decode(tokens, skip_special_tokens=False)
+
+
+def _power_of_four(count: int) -> int:
+    """The least power of four that is at least `count`, from 4."""
+    return 4 ** max(1, -(-(count - 1).bit_length() // 2))
 
 
 def last_devices(count: int) -> jax.sharding.Mesh:
