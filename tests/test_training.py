@@ -314,7 +314,7 @@ def test_samples_hold_any_text(tmp_path):
     ones = np.ones((1, 2), np.float32)
     shaped = ShapedRewards(ones, ones, ones, np.ones(1, np.float32), ones)
     folder = RunFolder.open(tmp_path / "run", {})
-    log_rollout(folder, 1, [item, item], Rewards(np.ones(2)), shaped)
+    log_rollout(folder, 1, [item, item], Rewards(np.ones(2)), shaped, [5, 5])
     write_samples(folder, every=1, last=1)
     assert folder.samples.read_text(encoding="utf-8").count(f"````text\n{odd}\n````") == 2
 

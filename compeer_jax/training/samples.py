@@ -32,7 +32,7 @@ def log_rollout(
     completions: Sequence[Completion],
     rewards: Rewards,
     shaped: ShapedRewards,
-    lengths: Sequence[int] | np.ndarray | None = None,
+    lengths: Sequence[int] | np.ndarray,
 ) -> None:
     """Writes the outputs of a step, with all numbers that its advantages were made of.
 
@@ -61,7 +61,7 @@ def log_rollout(
                 "reward": float(rewards.total[index]),
                 "s_in": float(shaped.s_in[group, member]),
                 "s_hi": float(shaped.s_hi[group, member]),
-                **({} if lengths is None else {"length": int(lengths[index])}),
+                "length": int(lengths[index]),
                 "tau": float(shaped.tau[group]),
                 "reweighted": float(shaped.rewards[group, member]),
                 "advantage": float(shaped.advantages[group, member]),
