@@ -141,13 +141,13 @@ def test_findings_on_answers_fit_the_preference(judged):
     seen = Counter()
     for _, made in judged:
         names = [findings(made.language)[made.critiques[position]] for position in ("first", "second")]
-        good = [name == "fits" for name in names]
+        good = [name == "good" for name in names]
         assert {(True, False): "first", (False, True): "second", (True, True): "similar", (False, False): "neither"}[
             tuple(good)
         ] == made.preference
         assert (RESPONSE in made.critiques) == (made.preference == "similar")
         seen.update(names)
-    assert set(seen) == {"fits", *FLAWS}
+    assert set(seen) == {"good", *FLAWS}
     assert max(seen[flaw] for flaw in FLAWS) == seen["elsewhere"]
 
 
@@ -161,7 +161,7 @@ def test_answers_are_what_the_findings_say(judged, records):
         for position, answer in zip(("first", "second"), made.responses, strict=True):
             finding = findings(made.language)[made.critiques[position]]
             elsewhere = [talk for talk, replies in own.items() if answer in replies]
-            if finding == "fits" and position == "first":
+            if finding == "good" and position == "first":
                 assert answer == real
             elif finding == "elsewhere":
                 assert elsewhere
@@ -172,7 +172,7 @@ def test_answers_are_what_the_findings_say(judged, records):
                 assert answer in judging_texts(made.language)["cold"]
             elif finding == "shuffled":
                 assert answer not in set().union(*own.values())
-            if finding != "fits":
+            if finding != "good":
                 assert answer != real
 
 

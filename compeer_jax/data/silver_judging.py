@@ -114,7 +114,7 @@ def _answers(
         else:
             vary = real in answers or (position == "second" and generator.random() < 0.5)
             answer = light_variant(real, record.language, generator) if vary else real
-            finding = "fits"
+            finding = "good"
         answers.append(answer)
         critiques[position] = texts["answer"][finding]
     if preference == "similar":
