@@ -40,8 +40,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RewardEvalConfig:
-    """Rates judges on records of known verdicts, as the paper's Table 1: weighted F1 and recall of False for each step,
-    weighted F1 and accuracy for the response. A part without a readable verdict, after a second try, counts as wrong.
+    """How often judges are right on records of known verdicts, as in the paper's Table 1.
+
+    Weighted F1 and recall of False for each step, weighted F1 and accuracy for the response. A part without a readable
+    verdict, after a second try, counts as wrong.
 
     Args:
         records: JSONL in CER's format; without it, silver records are made from a split of `data`.
