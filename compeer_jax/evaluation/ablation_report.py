@@ -133,8 +133,7 @@ def markdown(ablation: Ablation) -> str:
                     *extremes(ablation),
                 ]
             ),
-            "These are ratings of outputs already written, not of what a policy would become. All settings are in "
-            "`table.csv`.\n",
+            "These are ratings of outputs already written, not of what a policy would become.\n",
         ]
     )
 
@@ -254,6 +253,7 @@ def _label(axes, ablation, across, down, *, first: bool, last: bool) -> None:
     if show:
         axes.set_ylabel(down, fontsize=9, color=FAINT)
     axes.tick_params(colors=FAINT, labelsize=8, length=0)
+    axes.grid(False)  # whatever a notebook prefers
     for side in axes.spines.values():
         side.set_visible(False)
 
