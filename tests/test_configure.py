@@ -13,11 +13,18 @@ from compeer_jax.cli.main import COMMANDS, main
 from compeer_jax.cli.quickstart import QuickstartConfig, check_same_quickstart
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.evaluate import EvalConfig
+from compeer_jax.evaluation.reward_eval import RewardEvalConfig
 from compeer_jax.training.config import GRPOConfig, SFTConfig
 from compeer_jax.training.reward_config import RewardTrainConfig
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-CONFIG_OF = {"sft": SFTConfig, "reward": RewardTrainConfig, "grpo": GRPOConfig, "eval": EvalConfig}  # by a file's name
+CONFIG_OF = {
+    "sft": SFTConfig,
+    "reward": RewardTrainConfig,
+    "reward_eval": RewardEvalConfig,
+    "grpo": GRPOConfig,
+    "eval": EvalConfig,
+}  # by a file's name
 
 
 def parse(config_class, *arguments):
@@ -52,7 +59,7 @@ def test_every_way_to_write_a_small_number_is_read(tmp_path, number):
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_config_is_valid_and_shown_whole(path):
-    kind = path.stem.rpartition("_")[2]
+    kind = max((kind for kind in CONFIG_OF if path.stem.endswith(f"_{kind}")), key=len, default="")
     files = [path] if kind in CONFIG_OF else [CONFIGS / "tiny_grpo.yaml", path]  # a variant is laid over a grpo config
     arguments = [argument for file in files for argument in ("--config", str(file))]
     shown = yaml.safe_load(merged_yaml(CONFIG_OF.get(kind, GRPOConfig), arguments, command="x", description=""))

@@ -66,7 +66,8 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     """
     mesh = make_mesh(config.mesh)
     format = config.data.reasoning
-    judge = load_reward(config.reward, format, mesh=mesh) if config.reward.judge != "rules" else None
+    folder = Path(config.output) if config.output else None
+    judge = load_reward(config.reward, format, mesh=mesh, folder=folder) if config.reward.judge != "rules" else None
     rules = load_reward(RewardConfig(), format) if format is COMPEER else None
     directory = model_directory(config.model.path)
     tokenizer = load_tokenizer(directory)
@@ -96,9 +97,9 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     report = policy_report(
         completions, config.group_size, judged=judged, rules=ruled, entropy=surprise / tokens, tokenizer=tokenizer
     )
-    if config.output:
-        _write_outputs(Path(config.output) / "outputs.jsonl", completions, config.group_size)
-        save_report(Path(config.output), settings_of(config), report)
+    if folder is not None:
+        _write_outputs(folder / "outputs.jsonl", completions, config.group_size)
+        save_report(folder, settings_of(config), report)
     return report, completions
 
 
