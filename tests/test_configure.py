@@ -18,7 +18,13 @@ from compeer_jax.training.config import GRPOConfig, SFTConfig
 from compeer_jax.training.reward_config import RewardTrainConfig
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-CONFIG_OF = {
+CONFIG_OF = {  # by the end of a file's name
+    "sft": SFTConfig,
+    "reward": RewardTrainConfig,
+    "reward_eval": RewardEvalConfig,
+    "grpo": GRPOConfig,
+    "eval": EvalConfig,
+}
     "sft": SFTConfig,
     "reward": RewardTrainConfig,
     "reward_eval": RewardEvalConfig,
