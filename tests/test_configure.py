@@ -25,12 +25,6 @@ CONFIG_OF = {  # by the end of a file's name
     "grpo": GRPOConfig,
     "eval": EvalConfig,
 }
-    "sft": SFTConfig,
-    "reward": RewardTrainConfig,
-    "reward_eval": RewardEvalConfig,
-    "grpo": GRPOConfig,
-    "eval": EvalConfig,
-}  # by a file's name
 
 
 def parse(config_class, *arguments):
