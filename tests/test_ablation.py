@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -20,6 +21,12 @@ SMALL = {"alpha": "0,0.5,2", "beta": "1,5", "sign": "paper,aware", "scale": "gro
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> RunFolder:
     return logged_run(tmp_path_factory.mktemp("runs") / "run", alpha=0.75, sign="aware", weights=WEIGHTS)
+
+
+@pytest.fixture
+def copy(run, tmp_path) -> RunFolder:
+    """The same run, to be changed."""
+    return RunFolder(shutil.copytree(run.path, tmp_path / "copy"))
 
 
 def rewrite(folder: RunFolder, step: int, change) -> None:
@@ -58,10 +65,9 @@ def test_some_steps_or_the_last_can_be_asked_for(run):
         read_rollouts(run, [2, 7])
 
 
-def test_a_run_that_logged_no_lengths_gives_their_means_away(tmp_path, caplog):
-    old = logged_run(tmp_path / "old", steps=2, beta=9.0)
-    new = read_rollouts(old)
-    for step in (1, 2):
+def test_a_run_that_logged_no_lengths_gives_their_means_away(copy, caplog):
+    old, new = copy, read_rollouts(copy)
+    for step in new.steps:
         rewrite(old, step, without("length"))
     rollouts = read_rollouts(old)
     means = np.broadcast_to(new.lengths.mean(axis=2, keepdims=True), new.lengths.shape)
@@ -70,11 +76,11 @@ def test_a_run_that_logged_no_lengths_gives_their_means_away(tmp_path, caplog):
     assert ablate(AblateConfig(run=str(old.path), **SMALL)).mismatch < 1e-4
 
 
-def test_lengths_that_tau_hides_are_one_sentence(tmp_path):
-    old = logged_run(tmp_path / "old", steps=1, alpha=0.0)
-    rewrite(old, 1, without("length"))
+def test_lengths_that_tau_hides_are_one_sentence(copy):
+    copy.config.write_text(copy.config.read_text(encoding="utf-8").replace("alpha: 0.75", "alpha: 0.0"))
+    rewrite(copy, 1, without("length"))
     with pytest.raises(UserError, match="train it anew") as error:
-        read_rollouts(old)
+        read_rollouts(copy)
     assert "\n" not in str(error.value)
 
 
@@ -88,19 +94,17 @@ def test_lengths_that_tau_hides_are_one_sentence(tmp_path):
         (lambda row: row | {"parts": {row["id"]: 1.0}}, "do not all have the reward parts"),
     ],
 )
-def test_a_damaged_rollout_is_named(tmp_path, change, sentence):
-    folder = logged_run(tmp_path / "run", steps=1)
-    rewrite(folder, 1, change)
+def test_a_damaged_rollout_is_named(copy, change, sentence):
+    rewrite(copy, 1, change)
     with pytest.raises(UserError, match=sentence):
-        read_rollouts(folder)
+        read_rollouts(copy)
 
 
-def test_steps_of_another_size_are_named(tmp_path):
-    folder = logged_run(tmp_path / "run", steps=2)
-    path = rollout_path(folder, 2)
+def test_steps_of_another_size_are_named(copy):
+    path = rollout_path(copy, 2)
     path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:4]), encoding="utf-8")
     with pytest.raises(UserError, match=r"step_000002\.jsonl has not the 3 x 4 outputs of step 1"):
-        read_rollouts(folder)
+        read_rollouts(copy)
 
 
 # The sweep
@@ -142,15 +146,14 @@ def test_the_grid_holds_every_combination_once_and_the_runs_own_first(run):
     assert all(setting.weights[4] == 0.5 for setting in ablation.settings)
 
 
-def test_a_reward_without_parts_that_add_up_is_swept_as_a_whole(tmp_path):
-    folder = logged_run(tmp_path / "run", steps=2)
-    for step in (1, 2):
-        rewrite(folder, step, lambda row: row | {"parts": {"mine": row["reward"] * 3}})
-    ablation = ablate(AblateConfig(run=str(folder.path), **SMALL))
+def test_a_reward_without_parts_that_add_up_is_swept_as_a_whole(copy):
+    for step in (1, 2, 3, 4):
+        rewrite(copy, step, lambda row: row | {"parts": {"mine": row["reward"] * 3}})
+    ablation = ablate(AblateConfig(run=str(copy.path), **SMALL))
     assert ablation.rollouts.part_names == ("reward",)
     assert ablation.mismatch < 1e-5
     with pytest.raises(UserError, match="it can be one of: reward"):
-        ablate(AblateConfig(run=str(folder.path), weights="mine=1,2"))
+        ablate(AblateConfig(run=str(copy.path), weights="mine=1,2"))
 
 
 def test_the_last_steps_can_be_rated_alone(run):
