@@ -11,6 +11,7 @@ import torch
 from flax import nnx
 from tiny_qwen2 import same_model, torch_model
 
+from compeer_jax.generation.conversation import Schedule
 from compeer_jax.generation.conversation_engine import ConversationEngine
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.qwen2 import Qwen2, Qwen2Config
@@ -33,7 +34,7 @@ SAMPLED = SamplingConfig(max_new_tokens=LONGEST)
 
 
 def make_conversations(prompts: int, group_size: int, seed: int = 0, rounds: int = 3, vocabulary: int = 160):
-    """Ragged ones: prompts of 1 to 30 shared tokens, then asks of 1 to 12; some groups share part of their first ask."""
+    """Ragged ones: prompts of 1 to 30 shared tokens, then asks of 1 to 12."""
     rng = np.random.default_rng(seed)
 
     def tokens(low, high):
@@ -90,8 +91,8 @@ def test_greedy_replies_equal_transformers_reading_everything_anew_for_every_tok
     stop_ids = (5, 9, 11, 20, 33, 41)
     expected = [reference_replies(next_token, conversation, stop_ids) for conversation in conversations]
     model = same_model(reference, tmp_path)
-    for patience in (0.0, 0.5, 1.0):
-        got = reply(model, conversations, group_size=4, stop_ids=stop_ids, patience=patience, read_chunk=4)
+    for schedule in (Schedule(1, 16), Schedule(5, 4), Schedule(None, 4)):
+        got = reply(model, conversations, group_size=4, stop_ids=stop_ids, schedule=schedule)
         assert got == expected
     finished = [finished for row in expected for _, finished in row]
     assert 0 < sum(finished) < len(finished)

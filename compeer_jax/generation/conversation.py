@@ -14,8 +14,37 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from compeer_jax.generation.rollout import cast_once
 from compeer_jax.generation.sampling import SamplingConfig, choose_tokens, row_keys
-from compeer_jax.models.qwen2 import Qwen2, repeat_rows
+from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.ragged_cache import RaggedKVCache, empty_ragged_cache
+
+WAITING_SHARE = 0.15  # by simulation over replies of 10 to 40 tokens: flat between 0.1 and 0.25
+
+
+class Schedule(NamedTuple):
+    """When rows read and when they write. No schedule changes what they write.
+
+    Attributes:
+        read_rows: how many rows read at a time. Each goes through its rounds at its own pace: as soon as so many wait
+            to read, or `WAITING_SHARE` of those that are left, the others pause their writing. None: all rows read,
+            then all write, so that they go through their rounds together.
+        read_chunk: how many tokens of an ask these read at a time.
+    """
+
+    read_rows: int | None
+    read_chunk: int
+
+
+def default_schedule(rows: int) -> Schedule:
+    """On one CPU device rows go at their own pace, elsewhere together.
+
+    A CPU takes as long as there are tokens, so it reads few rows at a time and wastes little (measured). A GPU or TPU
+    takes about as long to read a little, or to write a token for every row, as to stream its weights, so it reads much
+    at once (by that model, not measured); and on a mesh a choice among all rows would move caches between devices.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if jax.default_backend() == "cpu" and (mesh.empty or mesh.size == 1):
+        return Schedule(read_rows=max(4, rows // 16), read_chunk=16)
+    return Schedule(read_rows=None, read_chunk=64)
 
 
 class Replies(NamedTuple):
@@ -33,21 +62,19 @@ class Replies(NamedTuple):
 
 
 class _Progress(NamedTuple):
-    """Where every row stands. A row with `written` = 0 waits to read, one with more writes, until `turn` is its last.
+    """Where every row stands. A row with `written` = 0 reads, or has ended; another writes.
 
     Attributes:
-        turn: the round.
+        turn: the round; R after the last.
         read: how many tokens of its asks it has read, of all rounds.
         written: how many tokens of this round's reply stand.
         latest: the last of them, which the model has yet to read.
-        hidden: after the last token of an ask, what the reply's first token is drawn from.
     """
 
     turn: Int[Array, " N"]
     read: Int[Array, " N"]
     written: Int[Array, " N"]
     latest: Int[Array, " N"]
-    hidden: Float[Array, "N D"]
     replies: Replies
     cache: RaggedKVCache
 
@@ -63,8 +90,7 @@ def converse(
     sampling: SamplingConfig,
     stop_ids: tuple[int, ...],
     pad_id: int,
-    read_chunk: int = 32,
-    patience: float = 0.25,
+    schedule: Schedule | None = None,
 ) -> Replies:
     """Holds N conversations of up to R rounds; pure, and meant to be compiled.
 
@@ -82,32 +108,35 @@ def converse(
         sampling: how tokens are drawn, and how many at most a round.
         stop_ids: tokens that end a reply; the first replaces the last token of a reply that is cut off.
         pad_id: what fills a reply after its stop token.
-        read_chunk: how many tokens of an ask are read at a time.
-        patience: which share of the rows must wait to read before the others' writing is interrupted: near 0, a row
-            that waits is served at once; at 1, all rows go through their rounds together.
+        schedule: when rows read and when they write; None for the `default_schedule`.
     """
     model = cast_once(model)
     rows, rounds = ask_ends.shape
     longest = sampling.max_new_tokens
+    read_rows, read_chunk = schedule or default_schedule(rows)
+    together = read_rows is None
+    read_rows = rows if together else min(read_rows, rows)
     keys = row_keys(key, rows)
     stops = jnp.array(stop_ids, jnp.int32)
-    patient = max(1, round(patience * rows))
 
     starts = jnp.pad(ask_ends, ((0, 0), (1, 0)))[:, :-1]
-    turns = jnp.cumprod(ask_ends > starts, axis=1).sum(axis=1)  # rounds a row has
+    turns = jnp.cumprod(ask_ends > starts, axis=1).sum(axis=1)  # how many rounds a row has
     ends = jnp.pad(ask_ends, ((0, 0), (0, 1)))  # also for a row that has none left
 
-    def waiting(now: _Progress) -> Bool[Array, " N"]:
+    def reading(now: _Progress) -> Bool[Array, " N"]:
         return (now.turn < turns) & (now.written == 0)
 
     def writing(now: _Progress) -> Bool[Array, " N"]:
         return now.written > 0
 
-    def draw(now: _Progress, logits: Float[Array, "N V"], active: Bool[Array, " N"]) -> _Progress:
-        """The next token of every active row's reply, noted; a reply that it ends sends its row to the next round."""
-        place = now.turn * longest + now.written
-        uniforms = jax.vmap(lambda key, place: jax.random.uniform(jax.random.fold_in(key, place)))(keys, place)
-        tokens = choose_tokens(logits, uniforms, sampling)
+    def draw(now: _Progress, logits: Float[Array, "M V"], at: Int[Array, " M"] | slice) -> Int[Array, " M"]:
+        """A token for the rows `at`."""
+        places = (now.turn * longest + now.written)[at]
+        noise = jax.vmap(lambda key, place: jax.random.uniform(jax.random.fold_in(key, place)))(keys[at], places)
+        return choose_tokens(logits, noise, sampling)
+
+    def note(now: _Progress, tokens: Int[Array, " N"], active: Bool[Array, " N"]) -> _Progress:
+        """Adds a token to every active row's reply; one that it ends sends its row to the next round."""
         stopped = jnp.isin(tokens, stops)
         ended = active & (stopped | (now.written == longest - 1))
         tokens = jnp.where(ended & ~stopped, stops[0], tokens)
@@ -120,48 +149,50 @@ def converse(
             replies=Replies(
                 tokens=jnp.where(there, tokens[:, None, None], now.replies.tokens),
                 lengths=now.replies.lengths + here,
-                finished=now.replies.finished | (here & (stopped & active)[:, None]),
+                finished=now.replies.finished | (here & stopped[:, None]),
             ),
         )
 
     def read(now: _Progress) -> _Progress:
-        """The next piece of every waiting row's ask."""
+        """The next piece of an ask for `read_rows` rows, those in the earliest rounds first; an ask that ends with it
+        draws its reply's first token."""
         with jax.named_scope("read"):
-            end = jnp.take_along_axis(ends, now.turn[:, None], axis=1)
-            places = now.read[:, None] + jnp.arange(read_chunk)
-            valid = (now.turn < turns)[:, None] & (places < end) & (now.written == 0)[:, None]
-            tokens = jnp.take_along_axis(asks, jnp.minimum(places, asks.shape[1] - 1), axis=1)
-            hidden, cache = model.extend(tokens, now.cache, valid=valid)
+            at = slice(None) if together else jnp.argsort(jnp.where(reading(now), now.turn, rounds))[:read_rows]
+            end = jnp.take_along_axis(ends, now.turn[:, None], axis=1)[at]
+            places = now.read[at][:, None] + jnp.arange(read_chunk)
+            valid = reading(now)[at][:, None] & (places < end)
+            tokens = jnp.take_along_axis(asks[at], jnp.minimum(places, asks.shape[1] - 1), axis=1)
+            hidden, cache = model.extend(tokens, now.cache._replace(rows=None if together else at), valid=valid)
             count = valid.sum(axis=1, dtype=jnp.int32)
-            last = jax.vmap(lambda row, count: row[jnp.maximum(count - 1, 0)])(hidden, count)
-            return now._replace(
-                read=now.read + count, hidden=jnp.where(count[:, None] > 0, last, now.hidden), cache=cache
-            )
-
-    def unread(now: _Progress) -> Bool[Array, ""]:
-        end = jnp.take_along_axis(ends, now.turn[:, None], axis=1)[:, 0]
-        return ((now.turn < turns) & (now.written == 0) & (now.read < end)).any()
+            last = jnp.take_along_axis(hidden, jnp.maximum(count - 1, 0)[:, None, None], axis=1)[:, 0]
+            drawn = draw(now, model.logits(last), at)
+            complete = (count > 0) & (places[:, 0] + count == end[:, 0])
+            now = now._replace(read=now.read.at[at].add(count), cache=cache._replace(rows=None))
+            return note(now, now.latest.at[at].set(drawn), jnp.zeros(rows, bool).at[at].set(complete))
 
     def write(now: _Progress) -> _Progress:
+        """One token more for every row that writes."""
         with jax.named_scope("write"):
             active = writing(now)
             hidden, cache = model.extend(now.latest[:, None], now.cache, valid=active[:, None])
-            return draw(now._replace(cache=cache), model.logits(hidden[:, 0]), active)
+            drawn = draw(now, model.logits(hidden[:, 0]), slice(None))
+            return note(now._replace(cache=cache), drawn, active)
 
-    def undisturbed(now: _Progress) -> Bool[Array, ""]:
-        return writing(now).any() & (waiting(now).sum() < patient)
+    def due(now: _Progress) -> Bool[Array, ""]:
+        """Whether rows that wait to read come before those that write."""
+        waiting, live = reading(now), now.turn < turns
+        enough = waiting.sum() >= jnp.minimum(read_rows, jnp.ceil(WAITING_SHARE * live.sum()))
+        return (waiting & (now.turn == 0)).any() | (waiting.any() & (enough | ~writing(now).any()))
 
-    def serve(now: _Progress) -> _Progress:
-        now = jax.lax.while_loop(unread, read, now)
-        now = draw(now, model.logits(now.hidden), waiting(now))
-        return jax.lax.while_loop(undisturbed, write, now)
+    def go_on(now: _Progress) -> _Progress:
+        now = jax.lax.while_loop(lambda now: reading(now).any() if together else due(now), read, now)
+        return jax.lax.while_loop(lambda now: writing(now).any() & (together | ~due(now)), write, now)
 
     with jax.named_scope("prefill"):
         cache = empty_ragged_cache(model.config, *prefixes.shape, dtype=model.dtype, stacked=model.scan_layers)
-        valid = jnp.arange(prefixes.shape[1]) < prefix_lengths[:, None]
-        _, cache = model.extend(prefixes, cache, valid=valid)
-        own = asks.shape[1] + rounds * longest + read_chunk
-        cache = repeat_rows(cache, rows // len(prefixes)).grow(prefixes.shape[1] + own)
+        _, cache = model.extend(prefixes, cache, valid=jnp.arange(prefixes.shape[1]) < prefix_lengths[:, None])
+        # A reply's stop token is never read; a piece that is read may reach beyond the last ask.
+        cache = cache.share(rows // len(prefixes), asks.shape[1] + rounds * (longest - 1) + read_chunk)
 
     none = jnp.zeros(rows, jnp.int32)
     start = _Progress(
@@ -169,7 +200,6 @@ def converse(
         read=none,
         written=none,
         latest=none,
-        hidden=jnp.zeros((rows, model.config.hidden_size), model.dtype),
         replies=Replies(
             tokens=jnp.full((rows, rounds, longest), pad_id, jnp.int32),
             lengths=jnp.zeros((rows, rounds), jnp.int32),
@@ -177,4 +207,4 @@ def converse(
         ),
         cache=cache,
     )
-    return jax.lax.while_loop(lambda now: (now.turn < turns).any(), serve, start).replies
+    return jax.lax.while_loop(lambda now: (now.turn < turns).any(), go_on, start).replies

@@ -10,7 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Int, Key
 
 from compeer_jax.errors import UserError
-from compeer_jax.generation.conversation import converse
+from compeer_jax.generation.conversation import Schedule, converse
 from compeer_jax.generation.engine import bucket
 from compeer_jax.generation.sampling import SamplingConfig
 
@@ -39,7 +39,7 @@ class ConversationEngine:
         stop_ids: tokens that end a reply.
         pad_id: what fills arrays where there is no token.
         multiple: prefixes and asks are padded to a `bucket` of at least this width.
-        options: how `converse` schedules its rows; the defaults were measured.
+        schedule: when rows read and when they write; None for the `default_schedule`.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class ConversationEngine:
         stop_ids: Sequence[int],
         pad_id: int,
         multiple: int = 32,
-        **options: float | int,
+        schedule: Schedule | None = None,
     ):
         self.sampling = sampling
         self.pad_id = pad_id
         self.multiple = multiple
         self.graphdef = graphdef
-        hold = partial(converse, sampling=sampling, stop_ids=tuple(stop_ids), pad_id=pad_id, **options)
+        hold = partial(converse, sampling=sampling, stop_ids=tuple(stop_ids), pad_id=pad_id, schedule=schedule)
         self._converse = jax.jit(lambda params, *inputs: hold(nnx.merge(graphdef, params), *inputs))
 
     def reply(

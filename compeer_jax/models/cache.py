@@ -7,14 +7,14 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from compeer_jax.models.attention import Visibility
+from compeer_jax.models.attention import Visibility, attend
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.parallel.sharding import constrain
 
 
 @runtime_checkable
 class Cache(Protocol):
-    """What `Qwen2.extend` reads through: `append` once, then `write` and `read` in every layer."""
+    """What `Qwen2.extend` reads through: `append` once, then `write` and `attend` in every layer."""
 
     def append(self, valid: Bool[Array, "N T"]) -> tuple["Cache", Int[Array, "N T"], Visibility]:
         """Takes slots for new tokens; returns their positions and what they see. Their keys come with `write`."""
@@ -24,8 +24,10 @@ class Cache(Protocol):
     ) -> "Cache":
         """Puts a layer's keys and values into the slots taken last."""
 
-    def read(self, layer: int | Int[Array, ""]) -> tuple[Float[Array, "N S K H"], Float[Array, "N S K H"]]:
-        """All keys and values of a layer."""
+    def attend(
+        self, layer: int | Int[Array, ""], query: Float[Array, "N T Q H"], visibility: Visibility
+    ) -> Float[Array, "N T Q H"]:
+        """What the queries of a layer find in the cache."""
 
 
 AnyCache = TypeVar("AnyCache", bound=Cache)
@@ -71,9 +73,11 @@ class KVCache(NamedTuple):
         slot = self.length - key.shape[1]
         return self._replace(keys=_put(self.keys, layer, slot, key), values=_put(self.values, layer, slot, value))
 
-    def read(self, layer: int | Int[Array, ""]) -> tuple[Float[Array, "N S K H"], Float[Array, "N S K H"]]:
-        """All keys and values of a layer."""
-        return self.keys[layer], self.values[layer]
+    def attend(
+        self, layer: int | Int[Array, ""], query: Float[Array, "N T Q H"], visibility: Visibility
+    ) -> Float[Array, "N T Q H"]:
+        """What the queries of a layer find in the cache."""
+        return attend(query, self.keys[layer], self.values[layer], visibility)
 
 
 def empty_cache(config: Qwen2Config, rows: int, length: int, *, dtype: jnp.dtype, stacked: bool) -> KVCache:
@@ -95,18 +99,19 @@ def empty_cache(config: Qwen2Config, rows: int, length: int, *, dtype: jnp.dtype
     )
 
 
-def repeat_rows(cache: AnyCache, times: int) -> AnyCache:
+def repeat_rows(cache: KVCache, times: int) -> KVCache:
     """Gives every row `times` copies, side by side: row b becomes rows b * times … b * times + times - 1."""
     stacked = not isinstance(cache.keys, tuple)
 
-    def repeat(x: Array, axis: int = 0) -> Array:
-        return jnp.repeat(x, times, axis=axis) if x.ndim else x
+    def repeat(x: Array, axis: int) -> Array:
+        return jnp.repeat(x, times, axis=axis)
 
-    others = {name: repeat(x) for name, x in cache._asdict().items() if name not in ("keys", "values")}
-    return cache._replace(
+    return KVCache(
         keys=jax.tree.map(lambda x: repeat(x, int(stacked)), cache.keys),
         values=jax.tree.map(lambda x: repeat(x, int(stacked)), cache.values),
-        **others,
+        valid=repeat(cache.valid, 0),
+        next_position=repeat(cache.next_position, 0),
+        length=cache.length,
     )
 
 

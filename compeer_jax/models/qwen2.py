@@ -85,12 +85,14 @@ class Attention(nnx.Module):
             query = constrain(rotate(self.query(x), *angles), "batch", "length", "heads", "head_dim")
             key = constrain(rotate(self.key(x), *angles), "batch", "length", "kv_heads", "head_dim")
             value = constrain(self.value(x), "batch", "length", "kv_heads", "head_dim")
-        if cache is not None:
+        if cache is None:
+            with jax.named_scope("attend"):
+                mixed = attend(query, key, value, visibility)
+        else:
             with jax.named_scope("cache"):
                 cache = cache.write(layer, key, value)
-                key, value = cache.read(layer)
-        with jax.named_scope("attend"):
-            mixed = attend(query, key, value, visibility)
+            with jax.named_scope("attend"):
+                mixed = cache.attend(layer, query, visibility)
         with jax.named_scope("output"):
             return self.output(mixed), cache
 

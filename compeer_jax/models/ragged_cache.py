@@ -1,98 +1,207 @@
-"""A cache whose rows fill their own slots: rows that have read and written different amounts share one batch."""
+"""A cache for conversations: rows share what was read for all of a prompt, and fill their own slots at their own pace.
+
+The prefix of a prompt is kept once, whatever the number of its rows. Their queries meet it together, as one matrix
+product a prompt, and meet their own slots row by row; the two halves of the softmax are merged after.
+"""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from compeer_jax.models.attention import Visibility
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.parallel.sharding import constrain
 
+Keys = tuple[Float[Array, "N K H S"], ...] | Float[Array, "L N K H S"]
+Values = tuple[Float[Array, "N K S H"], ...] | Float[Array, "L N K S H"]
+
+
+class Prefix(NamedTuple):
+    """What B prompts begin with, P slots each, of which prompt b fills the first `lengths[b]`."""
+
+    keys: Keys
+    values: Values
+    lengths: Int[Array, " B"]
+
 
 class RaggedKVCache(NamedTuple):
     """S slots for each of N rows, of which row n has filled the first `lengths[n]`; `Qwen2.extend` takes it.
 
-    Padding (on the right of what is read) takes no slot, so a token's slot is its position. It is written all the same,
-    past the row's end, where no one sees it and the next token overwrites it: for T tokens at a time the caller keeps T
-    slots of room in every row, those that read nothing included.
+    Padding (on the right of what is read) takes no slot. It is written all the same, past the row's end, where no one
+    sees it and the next token overwrites it: who reads T tokens at a time keeps T slots of room in every row, those
+    that read nothing included.
 
     Attributes:
-        keys, values: one array a layer, or one array of all layers [L, N, S, K, H] when the model scans its layers.
+        keys, values: one array a layer, or one array of all layers when the model scans its layers. Slots are a key's
+            last dimension, as the product with queries wants them, which on CPU is five times faster than [N S K H].
         lengths: how many slots each row has filled.
-        starts: where the tokens taken last begin.
+        starts: where in each row the tokens taken last begin.
+        prefix: what the rows read together, row n being of prompt n // (N / B); None where they share nothing.
+        rows: the rows that are read for, M of them, all different; None for all.
     """
 
-    keys: tuple[Float[Array, "N S K H"], ...] | Float[Array, "L N S K H"]
-    values: tuple[Float[Array, "N S K H"], ...] | Float[Array, "L N S K H"]
+    keys: Keys
+    values: Values
     lengths: Int[Array, " N"]
     starts: Int[Array, " N"]
+    prefix: Prefix | None = None
+    rows: Int[Array, " M"] | None = None
 
-    def append(self, valid: Bool[Array, "N T"]) -> tuple["RaggedKVCache", Int[Array, "N T"], Visibility]:
+    def append(self, valid: Bool[Array, "M T"]) -> tuple["RaggedKVCache", Int[Array, "M T"], Visibility]:
         """Takes slots for the valid tokens; returns their positions and what they see. Their keys come with `write`."""
-        slots = self.lengths[:, None] + jnp.arange(valid.shape[1])
-        lengths = self.lengths + jnp.sum(valid, axis=1, dtype=jnp.int32)
-        key_slots = jnp.arange(self._slots)
+        starts = self._of_rows(self.lengths)
+        slots = starts[:, None] + jnp.arange(valid.shape[1])
+        count = jnp.sum(valid, axis=1, dtype=jnp.int32)
+        lengths = self.lengths + count if self.rows is None else self.lengths.at[self.rows].add(count)
+        key_slots = jnp.arange(jax.tree.leaves(self.values)[0].shape[-2])
         visibility = Visibility(
             query_segments=valid.astype(jnp.int32),
-            key_segments=(key_slots < lengths[:, None]).astype(jnp.int32),
+            key_segments=(key_slots < (starts + count)[:, None]).astype(jnp.int32),
             query_slots=slots,
             key_slots=key_slots,
         )
-        return self._replace(lengths=lengths, starts=self.lengths), slots, visibility
+        before = 0 if self.prefix is None else self._of_rows(self.prefix.lengths[self._prompts])[:, None]
+        return self._replace(lengths=lengths, starts=self.lengths), before + slots, visibility
 
     def write(
-        self, layer: int | Int[Array, ""], key: Float[Array, "N T K H"], value: Float[Array, "N T K H"]
+        self, layer: int | Int[Array, ""], key: Float[Array, "M T K H"], value: Float[Array, "M T K H"]
     ) -> "RaggedKVCache":
         """Puts a layer's keys and values into the slots taken last."""
+        rows = jnp.arange(len(self.lengths)) if self.rows is None else self.rows
+        slots = self.starts[rows][:, None] + jnp.arange(key.shape[1])
+
+        def put(store, new, axes, *index):
+            if not isinstance(store, tuple):
+                return constrain(store.at[layer, *index].set(new.astype(store.dtype)), "layers", *axes)
+            updated = constrain(store[layer].at[index].set(new.astype(store[layer].dtype)), *axes)
+            return (*store[:layer], updated, *store[layer + 1 :])
+
+        everything = slice(None)
         return self._replace(
-            keys=_put(self.keys, layer, self.starts, key), values=_put(self.values, layer, self.starts, value)
+            keys=put(self.keys, key, _KEY_AXES, rows[:, None], everything, everything, slots),
+            values=put(self.values, value, _VALUE_AXES, rows[:, None], everything, slots),
         )
 
-    def read(self, layer: int | Int[Array, ""]) -> tuple[Float[Array, "N S K H"], Float[Array, "N S K H"]]:
-        """All keys and values of a layer."""
-        return self.keys[layer], self.values[layer]
+    def attend(
+        self, layer: int | Int[Array, ""], query: Float[Array, "M T Q H"], visibility: Visibility
+    ) -> Float[Array, "M T Q H"]:
+        """As `compeer_jax.models.attention.attend`, over the prefix and the row's own slots."""
+        m, t, q, h = query.shape
+        keys, values = self._of_rows(self.keys[layer]), self._of_rows(self.values[layer])
+        k = keys.shape[1]
+        queries = (query * h**-0.5).reshape(m, t, k, q // k, h).transpose(0, 2, 3, 1, 4)
+        mask = visibility.mask()[:, None, None]
+        part = _attend_part(queries, keys, values, mask)
+        if self.prefix is not None:
+            part = _merge(part, self._attend_prefix(layer, queries))
+        mixed = (part.mixed / part.total[..., None]).astype(query.dtype)
+        return mixed.transpose(0, 3, 1, 2, 4).reshape(m, t, q, h)
 
-    def grow(self, length: int) -> "RaggedKVCache":
-        """The same with `length` slots a row."""
+    def share(self, times: int, length: int) -> "RaggedKVCache":
+        """Makes every row the prefix of `times` rows with `length` slots of their own: b of b * times … + times - 1."""
 
-        def pad(x: Array) -> Array:
-            return jnp.pad(x, [(0, length - self._slots if axis == x.ndim - 3 else 0) for axis in range(x.ndim)])
+        def empty(x: Array, axis: int) -> Array:
+            shape = list(x.shape)
+            shape[-4], shape[axis] = shape[-4] * times, length
+            return jnp.zeros(shape, x.dtype)
 
-        return self._replace(keys=jax.tree.map(pad, self.keys), values=jax.tree.map(pad, self.values))
+        none = jnp.zeros(len(self.lengths) * times, jnp.int32)
+        return RaggedKVCache(
+            keys=jax.tree.map(lambda x: _place(empty(x, -1), _KEY_AXES), self.keys),
+            values=jax.tree.map(lambda x: _place(empty(x, -2), _VALUE_AXES), self.values),
+            lengths=none,
+            starts=none,
+            prefix=Prefix(self.keys, self.values, self.lengths),
+        )
 
     @property
-    def _slots(self) -> int:
-        return jax.tree.leaves(self.keys)[0].shape[-3]
+    def _prompts(self) -> Int[Array, " N"]:
+        """The prompt of every row."""
+        return jnp.arange(len(self.lengths)) // (len(self.lengths) // len(self.prefix.lengths))
+
+    def _of_rows(self, x: Array) -> Array:
+        return x if self.rows is None else x[self.rows]
+
+    def _attend_prefix(self, layer: int | Array, queries: Array) -> "_Part":
+        """The softmax's part over the prefix; where all rows are at hand, those of a prompt stand side by side in it."""
+        keys, values, lengths = self.prefix.keys[layer], self.prefix.values[layer], self.prefix.lengths
+        m, k, r, t, h = queries.shape
+        if self.rows is None:
+            b = len(lengths)
+            queries = queries.reshape(b, m // b, k, r, t, h).transpose(0, 2, 1, 3, 4, 5).reshape(b, k, -1, t, h)
+        else:
+            prompts = self._prompts[self.rows]
+            keys, values, lengths = keys[prompts], values[prompts], lengths[prompts]
+        mask = (jnp.arange(keys.shape[-1]) < lengths[:, None])[:, None, None, None]
+        part = _attend_part(queries, keys, values, mask)
+        if self.rows is not None:
+            return part
+
+        def by_rows(x):
+            rest = x.shape[3:]
+            return x.reshape(b, k, m // b, r, *rest).swapaxes(1, 2).reshape(m, k, r, *rest)
+
+        return jax.tree.map(by_rows, part)
+
+
+class _Part(NamedTuple):
+    """A softmax over some of the keys, not yet divided: Σ exp(s - top) · value, Σ exp(s - top), and top = max s."""
+
+    mixed: Float[Array, "N K R T H"]
+    total: Float[Array, "N K R T"]
+    top: Float[Array, "N K R T"]
+
+
+def _attend_part(
+    queries: Float[Array, "N K R T H"],
+    keys: Float[Array, "N K H S"],
+    values: Float[Array, "N K S H"],
+    mask: Bool[Array, "N 1 1 #T S"],
+) -> _Part:
+    n, k, r, t, h = queries.shape
+    scores = jnp.matmul(queries.reshape(n, k, r * t, h), keys, preferred_element_type=jnp.float32)
+    scores = jnp.where(mask, scores.reshape(n, k, r, t, -1), jnp.finfo(jnp.float32).min)
+    top = scores.max(-1)
+    weights = jnp.exp(scores - top[..., None])
+    flat = weights.astype(values.dtype).reshape(n, k, r * t, -1)
+    mixed = jnp.matmul(flat, values, preferred_element_type=jnp.float32)
+    return _Part(mixed.reshape(n, k, r, t, h), weights.sum(-1), top)
+
+
+def _merge(first: _Part, second: _Part) -> _Part:
+    """The softmax over the keys of both."""
+    top = jnp.maximum(first.top, second.top)
+    one, two = jnp.exp(first.top - top), jnp.exp(second.top - top)
+    mixed = first.mixed * one[..., None] + second.mixed * two[..., None]
+    return _Part(mixed, first.total * one + second.total * two, top)
 
 
 def empty_ragged_cache(
     config: Qwen2Config, rows: int, length: int, *, dtype: jnp.dtype, stacked: bool
 ) -> RaggedKVCache:
-    """A cache of `length` slots for each of `rows` rows, none filled."""
-    layers = config.num_hidden_layers
-    shape = (rows, length, config.num_key_value_heads, config.head_dim)
+    """A cache of `length` slots for each of `rows` rows, none filled, with nothing shared."""
+    layers, kv_heads, size = config.num_hidden_layers, config.num_key_value_heads, config.head_dim
 
-    def zeros() -> tuple[Array, ...] | Array:
+    def zeros(axes: tuple[str, ...], *shape: int) -> tuple[Array, ...] | Array:
         if stacked:
-            return constrain(jnp.zeros((layers, *shape), dtype), "layers", *_AXES)
-        return tuple(constrain(jnp.zeros(shape, dtype), *_AXES) for _ in range(layers))
+            return _place(jnp.zeros((layers, *shape), dtype), axes)
+        return tuple(_place(jnp.zeros(shape, dtype), axes) for _ in range(layers))
 
     none = jnp.zeros((rows,), jnp.int32)
-    return RaggedKVCache(keys=zeros(), values=zeros(), lengths=none, starts=none)
+    return RaggedKVCache(
+        keys=zeros(_KEY_AXES, rows, kv_heads, size, length),
+        values=zeros(_VALUE_AXES, rows, kv_heads, length, size),
+        lengths=none,
+        starts=none,
+    )
 
 
-_AXES = ("batch", "length", "kv_heads", "head_dim")
+_KEY_AXES = ("batch", "kv_heads", "head_dim", "length")
+_VALUE_AXES = ("batch", "kv_heads", "length", "head_dim")
 
 
-def _put(store: tuple[Array, ...] | Array, layer: int | Array, starts: Array, new: Array) -> tuple[Array, ...] | Array:
-    """Writes [N, T, K, H] into one layer, from slot `starts[n]` of row n."""
-    if not isinstance(store, tuple):
-        write = jax.vmap(lambda old, x, start: lax.dynamic_update_slice(old, x, (layer, start, 0, 0)), (1, 0, 0), 1)
-        return constrain(write(store, new.astype(store.dtype)[:, None], starts), "layers", *_AXES)
-    old = store[layer]
-    write = jax.vmap(lambda old, x, start: lax.dynamic_update_slice(old, x, (start, 0, 0)))
-    updated = constrain(write(old, new.astype(old.dtype), starts), *_AXES)
-    return (*store[:layer], updated, *store[layer + 1 :])
+def _place(x: Array, axes: tuple[str, ...]) -> Array:
+    """Lays one layer's slots out on the mesh, or all layers'."""
+    return constrain(x, *("layers",)[: x.ndim - 4], *axes)
