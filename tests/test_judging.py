@@ -68,7 +68,7 @@ def test_a_short_judge_conversation_reads_like_this():
         f"{TALK}\n\n<history>They lost their job.\nStage: exploration</history>",
         "<emotion>(nothing)</emotion>",
         "<strategy>Ask first.\nStrategy: Question</strategy>",
-        "<response>What happened?</response>\n<response>It could be worse.</response>",
+        "First: <response>What happened?</response>\nSecond: <response>It could be worse.</response>",
     ]
 
 

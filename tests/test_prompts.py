@@ -175,7 +175,7 @@ def test_what_the_long_judge_prompt_shows_as_a_verdict_is_one(language):
 def test_the_brief_judge_prompt_is_brief(language):
     prompt = load_judge_prompt("judge_brief", language)
     assert len(prompt.system) <= 160
-    assert all(len(question) <= 60 for question in prompt.questions.values())
+    assert all(len(question) <= 80 for question in prompt.questions.values())
 
 
 def test_an_unknown_prompt_or_language_is_an_error():
