@@ -24,8 +24,8 @@ VERSIONS = {
 JUDGE_VERSIONS = {
     ("judge", "en"): (1, "c65250c9e135b00363aa691039513adc"),
     ("judge", "zh"): (1, "a88308ab19dc11ec8dffb9156e5fcfc1"),
-    ("judge_brief", "en"): (1, "8677893fe5fc662b70ccd306877bbec0"),
-    ("judge_brief", "zh"): (1, "199612f9de1eb7b0a26f2d9526c64118"),
+    ("judge_brief", "en"): (2, "2fe9cd6957d7896bc79ab943ee2458fc"),
+    ("judge_brief", "zh"): (2, "35919aa1783e62fabf15348198402380"),
 }
 
 HISTORY = (
