@@ -20,8 +20,8 @@ from compeer_jax.rl.redundancy import length_coefficient, reweight
 SCALES: tuple[Scale, ...] = get_args(Scale)
 """What `RewardSettings.scale` counts through: "group", "batch", "none"."""
 
-CHUNK = 1 << 17
-"""Outputs x settings that are worked on at once: half a MiB an array, so that a CPU finds them in its cache."""
+CACHED, FILLED = 1 << 14, 1 << 22
+"""Outputs x settings worked on at once: what stays in a CPU's nearest caches, and what fills an accelerator."""
 
 TIE = 1e-5
 """Rewards, or advantages, nearer to each other than this are equal."""
@@ -95,7 +95,7 @@ def sweep_rewards(
     lengths: Real[Array, "M B G"],
     *,
     epsilon: ScalarLike = 1e-4,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> SweptRewards:
     """Rewards and advantages of every output under every setting.
 
@@ -105,7 +105,8 @@ def sweep_rewards(
         s_in, s_hi: redundancy (Eq. 6).
         lengths: of the responses, in the unit of `beta`.
         epsilon: added to the divisor of Eq. 3.
-        chunk: outputs x settings that one round of the compiled loop works on, all settings of a round by `vmap`.
+        chunk: outputs x settings that one round of the compiled loop works on, the settings of a round by `vmap`;
+            None chooses for the backend.
     """
     outputs = _Outputs(*(array.T for array in (verdicts, s_in, s_hi, lengths)))
 
@@ -113,7 +114,7 @@ def sweep_rewards(
         _, rewards, advantages = _shape(setting, outputs, epsilon)
         return SweptRewards(rewards.T, advantages.T)
 
-    return jax.lax.map(swept, settings, batch_size=max(chunk // s_in.size, 1))
+    return jax.lax.map(swept, settings, batch_size=_settings_a_round(s_in.size, chunk))
 
 
 @partial(jax.jit, static_argnames=("chunk",))
@@ -126,7 +127,7 @@ def sweep_summaries(
     lengths: Real[Array, "M B G"],
     *,
     epsilon: ScalarLike = 1e-4,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> SettingSummary:
     """`SettingSummary` of every setting, compared with one `base` setting; the rest as for `sweep_rewards`.
 
@@ -138,7 +139,13 @@ def sweep_summaries(
     def summary(setting: RewardSettings) -> SettingSummary:
         return _summary(_shape(setting, outputs, epsilon), reference, outputs)
 
-    return jax.lax.map(summary, settings, batch_size=max(chunk // s_in.size, 1))
+    return jax.lax.map(summary, settings, batch_size=_settings_a_round(s_in.size, chunk))
+
+
+def _settings_a_round(outputs: int, chunk: int | None) -> int:
+    if chunk is None:
+        chunk = CACHED if jax.default_backend() == "cpu" else FILLED
+    return max(chunk // outputs, 1)
 
 
 class _Outputs(NamedTuple):
