@@ -4,11 +4,12 @@
 
 Three jobs, each for all settings; every loop is in float32, without a step that the job does not need:
 
-- `whole`: from verdicts, embeddings and lengths to rewards and advantages of every output; the loops call one function
-  with everything in it a setting, Eq. 6 included, as a reward function is usually written. They are timed on a tenth
-  of the settings, times ten;
+- `whole`: from verdicts, embeddings and lengths to rewards and advantages, and those summed up in the eight numbers a
+  setting that `compeer ablate` shows. The loops call one function with everything in it a setting, Eq. 6 included, as
+  a reward function is usually written; they are timed on a tenth of the settings, times ten;
 - `hoisted`: the same, Eq. 6 taken out of the loops by hand;
-- `summaries`: what `compeer ablate` computes, eight numbers a setting (hoisted).
+- `arrays`: hoisted, and instead of being summed up, the rewards and advantages of every output are kept. At 1,000 x
+  1,000 that is 64 MB, and for everybody a good part of the time is the touching of that much new memory.
 
 Results are asserted equal before anything is timed. The contestants take turns, with a pause between them in which the
 idle threads of the last one go to sleep; PyTorch gets the number of threads that suits it best. Medians are shown.
@@ -86,14 +87,7 @@ def numpy_one(setting, data, redundancy, mean_lengths):
     return judged, rewards, advantages
 
 
-def numpy_whole(settings, data):
-    for setting in zip(*settings, strict=True):
-        s_in, s_hi = numpy_redundancy(data)
-        _, rewards, advantages = numpy_one(setting, data, s_in + s_hi, data["lengths"].mean(axis=-1))
-    return rewards, advantages
-
-
-def numpy_hoisted(settings, data):
+def numpy_arrays(settings, data):
     redundancy, mean_lengths = sum(numpy_redundancy(data)), data["lengths"].mean(axis=-1)
     rewards = np.empty((len(settings.alpha), *data["lengths"].shape), np.float32)
     advantages = np.empty_like(rewards)
@@ -102,41 +96,40 @@ def numpy_hoisted(settings, data):
     return rewards, advantages
 
 
-def numpy_correlation(left, right):
-    norm = np.sqrt((left**2).sum() * (right**2).sum())
-    return (left * right).sum() / norm if norm > TIE else 0.0
-
-
-def numpy_summaries(settings, base, data):
+def numpy_summaries(settings, base, data, *, hoisted):
     redundancy, mean_lengths = sum(numpy_redundancy(data)), data["lengths"].mean(axis=-1)
-    centred = redundancy - redundancy.mean(axis=-1, keepdims=True)
-    _, base_rewards, base_advantages = numpy_one(base, data, redundancy, mean_lengths)
-    base_best = base_rewards >= base_rewards.max(axis=-1, keepdims=True) - TIE
+    shaped = numpy_one(base, data, redundancy, mean_lengths)
     lines = []
     for setting in zip(*settings, strict=True):
-        judged, rewards, advantages = numpy_one(setting, data, redundancy, mean_lengths)
-        rejected = judged < 0
-        count = np.maximum(rejected.sum(axis=-1, keepdims=True), 1)
-        some = [
-            rejected * (values - (values * rejected).sum(axis=-1, keepdims=True) / count)
-            for values in (advantages, redundancy)
-        ]
-        highest = rewards.max(axis=-1, keepdims=True)
-        size = np.abs(advantages)
-        turned = (advantages * base_advantages < 0) & (np.minimum(size, np.abs(base_advantages)) > TIE)
-        lines.append(
-            (
-                rewards.mean(),
-                (highest[..., 0] - rewards.min(axis=-1) <= TIE).mean(),
-                size.mean(),
-                numpy_correlation(advantages, centred),
-                numpy_correlation(*some),
-                numpy_correlation(advantages, base_advantages),
-                1 - ((rewards >= highest - TIE) & base_best).any(axis=-1).mean(),
-                turned.mean(),
-            )
-        )
+        if not hoisted:
+            redundancy, mean_lengths = sum(numpy_redundancy(data)), data["lengths"].mean(axis=-1)
+        lines.append(numpy_summary(*numpy_one(setting, data, redundancy, mean_lengths), redundancy, *shaped[1:]))
     return np.array(lines).T
+
+
+def numpy_summary(judged, rewards, advantages, redundancy, base_rewards, base_advantages):
+    def centred(values, mask):
+        count = np.maximum(mask.sum(axis=-1, keepdims=True), 1)
+        return mask * (values - (values * mask).sum(axis=-1, keepdims=True) / count)
+
+    def correlation(left, right):
+        norm = np.sqrt((left**2).sum() * (right**2).sum())
+        return (left * right).sum() / norm if norm > TIE else 0.0
+
+    rejected, size = judged < 0, np.abs(advantages)
+    highest = rewards.max(axis=-1, keepdims=True)
+    base_best = base_rewards >= base_rewards.max(axis=-1, keepdims=True) - TIE
+    turned = (advantages * base_advantages < 0) & (np.minimum(size, np.abs(base_advantages)) > TIE)
+    return (
+        rewards.mean(),
+        (highest[..., 0] - rewards.min(axis=-1) <= TIE).mean(),
+        size.mean(),
+        correlation(advantages, redundancy - redundancy.mean(axis=-1, keepdims=True)),
+        correlation(centred(advantages, rejected), centred(redundancy, rejected)),
+        correlation(advantages, base_advantages),
+        1 - ((rewards >= highest - TIE) & base_best).any(axis=-1).mean(),
+        turned.mean(),
+    )
 
 
 # PyTorch
@@ -160,7 +153,7 @@ def torch_one(setting, data, redundancy, mean_lengths):
     if scale < 2:
         spread = rewards.std(dim=-1 if scale == 0 else (-2, -1), correction=1, keepdim=True)
         advantages = advantages / (spread + EPSILON)
-    return rewards, advantages
+    return judged, rewards, advantages
 
 
 def torch_settings(settings):
@@ -169,28 +162,58 @@ def torch_settings(settings):
 
 
 @torch.no_grad()
-def torch_whole(settings, data):
-    for setting in torch_settings(settings):
-        s_in, s_hi = torch_redundancy(data)
-        rewards, advantages = torch_one(setting, data, s_in + s_hi, data["lengths"].mean(dim=-1))
-    return rewards, advantages
-
-
-@torch.no_grad()
-def torch_hoisted(settings, data):
+def torch_arrays(settings, data):
     redundancy, mean_lengths = sum(torch_redundancy(data)), data["lengths"].mean(dim=-1)
     rewards = torch.empty((len(settings.alpha), *data["lengths"].shape))
     advantages = torch.empty_like(rewards)
     for index, setting in enumerate(torch_settings(settings)):
-        rewards[index], advantages[index] = torch_one(setting, data, redundancy, mean_lengths)
+        _, rewards[index], advantages[index] = torch_one(setting, data, redundancy, mean_lengths)
     return rewards, advantages
+
+
+@torch.no_grad()
+def torch_summaries(settings, base, data, *, hoisted):
+    redundancy, mean_lengths = sum(torch_redundancy(data)), data["lengths"].mean(dim=-1)
+    shaped = torch_one((*base[:3], torch.from_numpy(base.weights), base.scale), data, redundancy, mean_lengths)
+    lines = []
+    for setting in torch_settings(settings):
+        if not hoisted:
+            redundancy, mean_lengths = sum(torch_redundancy(data)), data["lengths"].mean(dim=-1)
+        lines.append(torch_summary(*torch_one(setting, data, redundancy, mean_lengths), redundancy, *shaped[1:]))
+    return torch.stack(lines).T
+
+
+def torch_summary(judged, rewards, advantages, redundancy, base_rewards, base_advantages):
+    def centred(values, mask):
+        count = mask.sum(dim=-1, keepdim=True).clamp(min=1)
+        return mask * (values - (values * mask).sum(dim=-1, keepdim=True) / count)
+
+    def correlation(left, right):
+        norm = torch.sqrt((left**2).sum() * (right**2).sum())
+        return torch.where(norm > TIE, (left * right).sum() / norm, 0.0)
+
+    rejected, size = judged < 0, advantages.abs()
+    highest = rewards.amax(dim=-1, keepdim=True)
+    base_best = base_rewards >= base_rewards.amax(dim=-1, keepdim=True) - TIE
+    turned = (advantages * base_advantages < 0) & (torch.minimum(size, base_advantages.abs()) > TIE)
+    numbers = (
+        rewards.mean(),
+        (highest[..., 0] - rewards.amin(dim=-1) <= TIE).float().mean(),
+        size.mean(),
+        correlation(advantages, redundancy - redundancy.mean(dim=-1, keepdim=True)),
+        correlation(centred(advantages, rejected), centred(redundancy, rejected)),
+        correlation(advantages, base_advantages),
+        1 - ((rewards >= highest - TIE) & base_best).any(dim=-1).float().mean(),
+        turned.float().mean(),
+    )
+    return torch.stack(numbers)
 
 
 # Ours
 
 
 @jax.jit
-def ours(settings, data):
+def our_arrays(settings, data):
     s_in, s_hi = jax.vmap(cosine_redundancy)(data["outputs"], data["history"], data["mask"])
     return sweep_rewards(settings, data["verdicts"], s_in, s_hi, data["lengths"], epsilon=EPSILON)
 
@@ -235,37 +258,45 @@ def main():
     torch_data = {name: torch.from_numpy(array) for name, array in data.items()}
     device_data, device_settings, device_base = jax.device_put((data, settings, base))
 
-    compiling = seconds(lambda: ours(device_settings, device_data))
-    result = [np.asarray(array) for array in ours(device_settings, device_data)]
-    for theirs in (numpy_hoisted(settings, data), torch_hoisted(settings, torch_data)):
-        for our_array, their_array in zip(result, theirs, strict=True):
-            np.testing.assert_allclose(our_array, np.asarray(their_array), rtol=1e-3, atol=1e-4)
-    few = jax.tree.map(lambda array: array[-3:], settings)
-    choose_torch_threads(lambda: torch_whole(few, torch_data))
-    for theirs in (numpy_whole(few, data), torch_whole(few, torch_data)):
-        for our_array, their_array in zip(result, theirs, strict=True):
-            np.testing.assert_allclose(our_array[-1], np.asarray(their_array), rtol=1e-3, atol=1e-4)
-    summaries = np.asarray(our_summaries(device_settings, device_base, device_data))
-    np.testing.assert_allclose(summaries, numpy_summaries(settings, base, data), atol=2e-3)
-    del result
-    print(f"Equal: {args.settings:,} settings x {data['lengths'].size:,} outputs, arrays and summaries.\n")
+    def few(count):
+        return jax.tree.map(lambda array: array[:count], settings)
 
-    tenth = jax.tree.map(lambda array: array[: max(args.settings // 10, 1)], settings)
+    choose_torch_threads(lambda: torch_summaries(few(5), base, torch_data, hoisted=False))
+    compiling = seconds(lambda: our_summaries(device_settings, device_base, device_data))
+    summaries = np.asarray(our_summaries(device_settings, device_base, device_data))
+    for theirs in (
+        numpy_summaries(settings, base, data, hoisted=True),
+        torch_summaries(settings, base, torch_data, hoisted=True),
+        numpy_summaries(few(5), base, data, hoisted=False),
+        torch_summaries(few(5), base, torch_data, hoisted=False),
+    ):
+        np.testing.assert_allclose(summaries[:, : theirs.shape[1]], np.asarray(theirs), atol=2e-3)
+    arrays = our_arrays(device_settings, device_data)
+    for theirs in (numpy_arrays(settings, data), torch_arrays(settings, torch_data)):
+        for our_array, their_array in zip(arrays, theirs, strict=True):
+            np.testing.assert_allclose(our_array, np.asarray(their_array), rtol=1e-3, atol=1e-4)
+    del arrays, theirs
+    outputs = data["lengths"].size
+    print(f"Equal in NumPy, PyTorch and JAX: {args.settings:,} settings x {outputs:,} outputs, summaries and arrays.\n")
+
+    tenth = few(max(args.settings // 10, 1))
     tenfold = args.settings / len(tenth.alpha)
+    ours = (lambda: our_summaries(device_settings, device_base, device_data), 1)
     contests = {
         "whole": {
-            "NumPy loop": (lambda: numpy_whole(tenth, data), tenfold),
-            "PyTorch loop": (lambda: torch_whole(tenth, torch_data), tenfold),
-            "compeer_jax": (lambda: ours(device_settings, device_data), 1),
+            "NumPy loop": (lambda: numpy_summaries(tenth, base, data, hoisted=False), tenfold),
+            "PyTorch loop": (lambda: torch_summaries(tenth, base, torch_data, hoisted=False), tenfold),
+            "compeer_jax": ours,
         },
         "hoisted": {
-            "NumPy loop": (lambda: numpy_hoisted(settings, data), 1),
-            "PyTorch loop": (lambda: torch_hoisted(settings, torch_data), 1),
-            "compeer_jax": (lambda: ours(device_settings, device_data), 1),
+            "NumPy loop": (lambda: numpy_summaries(settings, base, data, hoisted=True), 1),
+            "PyTorch loop": (lambda: torch_summaries(settings, base, torch_data, hoisted=True), 1),
+            "compeer_jax": ours,
         },
-        "summaries": {
-            "NumPy loop": (lambda: numpy_summaries(settings, base, data), 1),
-            "compeer_jax": (lambda: our_summaries(device_settings, device_base, device_data), 1),
+        "arrays": {
+            "NumPy loop": (lambda: numpy_arrays(settings, data), 1),
+            "PyTorch loop": (lambda: torch_arrays(settings, torch_data), 1),
+            "compeer_jax": (lambda: our_arrays(device_settings, device_data), 1),
         },
     }
     print(machine())
