@@ -66,6 +66,8 @@ def run(arguments: Sequence[str]) -> None:
 
 def quickstart(config: QuickstartConfig) -> Path:
     """Runs all stages; returns the path of the report."""
+    import jax
+
     from compeer_jax.evaluation.report_table import markdown_table, terminal_table
     from compeer_jax.training.config import GRPOConfig, SFTConfig
     from compeer_jax.training.grpo import train_grpo
@@ -76,6 +78,9 @@ def quickstart(config: QuickstartConfig) -> Path:
 
     output = Path(config.output or f"runs/quickstart-{Path(config.data).stem}-{config.seed}").expanduser()
     check_same_quickstart(output, config)
+    # The stages run the same programs several times; so does a quickstart that goes on after an interruption.
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(output.absolute() / "compiled"))
     console = wide_console()
     began = time.monotonic()
 
