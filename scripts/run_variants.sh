@@ -2,14 +2,15 @@
 # Trains the variants SFT, POR, UR, URP and sign-aware URP with a small model, each with several seeds, and prints one
 # table. Judges are trained once, from the first seed's SFT model; policies with every seed. It goes on where it was cut.
 #   bash scripts/run_variants.sh ESConv.json
-# SEEDS="0 1 2", VARIANTS="por ur urp urp_aware", OUT=runs/variants and RECORDS=64 (held-out prompts of a rating) can be
-# set; a machine with room trains some variants in one shell and some in another, once the judges are there.
+# SEEDS="0 1 2", VARIANTS="por ur urp urp_aware", OUT=runs/variants, STEPS=30 (of GRPO) and RECORDS=32 (held-out prompts of a
+# rating) can be set; a machine with room trains some variants in one shell and some in another, once the judges are there.
 data=${1:-sample}
 . "$(dirname "$0")/setup.sh" "[evaluation]"
 out=${OUT:-runs/variants}
 seeds=${SEEDS:-0 1 2}
 first=${seeds%% *}
 on_data=(--data.path "$data")
+export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$PWD/$out/compiled} # the runs share their programs
 
 for seed in $seeds; do
   [ -f "$out/start-$seed/config.json" ] || compeer init --output "$out/start-$seed" "${on_data[@]}" --seed "$seed"
@@ -17,8 +18,9 @@ for seed in $seeds; do
     --model.path "$out/start-$seed"
 done
 for kind in unifi prm orm; do
-  compeer reward train --config configs/tiny_reward.yaml --kind "$kind" "${on_data[@]}" --seed "$first" \
-    --output "$out/$kind" --model.path "$out/sft-$first/model"
+  steps=$([ "$kind" = unifi ] && echo 600 || echo 400) # UnifiReward has four kinds of round to learn
+  compeer reward train --config configs/tiny_reward.yaml --kind "$kind" "${on_data[@]}" --data.limit 3000 --seed "$first" \
+    --silver.per_record 1 --steps "$steps" --output "$out/$kind" --model.path "$out/sft-$first/model"
 done
 judges=()
 for kind in unifi prm orm; do judges+=("--reward.models.$kind" "$out/$kind/model"); done
@@ -26,7 +28,7 @@ for kind in unifi prm orm; do judges+=("--reward.models.$kind" "$out/$kind/model
 rate() { # FOLDER SEED: all kinds are rated by the same judge, and by the rules
   [ -f "$1/report.json" ] && return
   compeer eval --config configs/tiny_eval.yaml --config configs/ur.yaml "${judges[@]}" "${on_data[@]}" --seed "$2" \
-    --model.path "$1/model" --records "${RECORDS:-64}" --output "$1"
+    --model.path "$1/model" --records "${RECORDS:-32}" --output "$1"
 }
 
 table=()
@@ -37,7 +39,7 @@ done
 for variant in ${VARIANTS:-por ur urp urp_aware}; do
   for seed in $seeds; do
     compeer grpo --config configs/tiny_grpo.yaml --config "configs/$variant.yaml" "${judges[@]}" "${on_data[@]}" \
-      --seed "$seed" --output "$out/$variant-$seed" --model.path "$out/sft-$seed/model"
+      --seed "$seed" --steps "${STEPS:-30}" --output "$out/$variant-$seed" --model.path "$out/sft-$seed/model"
     rate "$out/$variant-$seed" "$seed"
     name=${variant^^}
     table+=("${name/_AWARE/, sign-aware}=$out/$variant-$seed")
