@@ -11,10 +11,13 @@ import torch
 from flax import nnx
 from tiny_qwen2 import same_model, torch_model
 
-from compeer_jax.generation.conversation import Schedule
-from compeer_jax.generation.conversation_engine import ConversationEngine
+from compeer_jax.errors import UserError
+from compeer_jax.generation.conversation import converse
+from compeer_jax.generation.conversation_engine import ConversationEngine, shared_prefix
+from compeer_jax.generation.conversation_schedule import Schedule
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.qwen2 import Qwen2, Qwen2Config
+from compeer_jax.models.qwen2 import Qwen2, Qwen2Config, abstract, param_axes
+from compeer_jax.parallel.sharding import shardings
 
 CONFIG = Qwen2Config(
     vocab_size=160,
@@ -23,18 +26,18 @@ CONFIG = Qwen2Config(
     num_hidden_layers=2,
     num_attention_heads=4,
     num_key_value_heads=2,
-    max_position_embeddings=512,
+    max_position_embeddings=128,
     tie_word_embeddings=True,
     initializer_range=0.3,
 )
-STOPS = tuple(range(40, 52))
+STOPS = tuple(range(40, 60))
 LONGEST = 6
 GREEDY = SamplingConfig(max_new_tokens=LONGEST, temperature=0.0)
 SAMPLED = SamplingConfig(max_new_tokens=LONGEST)
 
 
-def make_conversations(prompts: int, group_size: int, seed: int = 0, rounds: int = 3, vocabulary: int = 160):
-    """Ragged ones: prompts of 1 to 30 shared tokens, then asks of 1 to 12."""
+def make_conversations(prompts: int, group_size: int, seed: int = 0, vocabulary: int = 160):
+    """Ragged ones of three rounds: prompts of 1 to 30 shared tokens, then asks of 1 to 12."""
     rng = np.random.default_rng(seed)
 
     def tokens(low, high):
@@ -44,9 +47,27 @@ def make_conversations(prompts: int, group_size: int, seed: int = 0, rounds: int
     for _ in range(prompts):
         shared = tokens(1, 30)
         for _ in range(group_size):
-            asks = [tokens(1, 12) for _ in range(rounds)]
+            asks = [tokens(1, 12) for _ in range(3)]
             conversations.append([shared + asks[0], *asks[1:]])
     return conversations
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return nnx.split(nnx.jit(lambda: Qwen2(CONFIG, rngs=nnx.Rngs(0)))())
+
+
+@functools.cache
+def engine_of(graphdef, sampling=SAMPLED, stop_ids=STOPS, schedule=None):
+    return ConversationEngine(graphdef, sampling=sampling, stop_ids=stop_ids, pad_id=0, multiple=64, schedule=schedule)
+
+
+def reply(weights, conversations, key=0, group_size=4, **options):
+    graphdef, params = weights
+    return engine_of(graphdef, **options).reply(params, conversations, jax.random.key(key), group_size)
+
+
+# ---- equal to a reference
 
 
 def reference_replies(next_token, conversation, stop_ids):
@@ -59,25 +80,9 @@ def reference_replies(next_token, conversation, stop_ids):
             token = next_token(text + reply)
             finished = token in stop_ids
             reply.append(token)
-        reply = reply[:-1]
-        replies.append((reply, finished))
-        text = text + reply
+        replies.append((reply[:-1], finished))
+        text = text + reply[:-1]
     return replies
-
-
-@pytest.fixture(scope="module")
-def model():
-    return Qwen2(CONFIG, rngs=nnx.Rngs(0))
-
-
-@functools.cache
-def engine_of(graphdef, sampling=GREEDY, stop_ids=STOPS, **options):
-    return ConversationEngine(graphdef, sampling=sampling, stop_ids=stop_ids, pad_id=0, multiple=16, **options)
-
-
-def reply(model, conversations, key=0, group_size=1, **options):
-    graphdef, params = nnx.split(model)
-    return engine_of(graphdef, **options).reply(params, conversations, jax.random.key(key), group_size)
 
 
 def test_greedy_replies_equal_transformers_reading_everything_anew_for_every_token(tmp_path):
@@ -88,12 +93,152 @@ def test_greedy_replies_equal_transformers_reading_everything_anew_for_every_tok
             return int(reference(torch.tensor([tokens])).logits[0, -1].argmax())
 
     conversations = make_conversations(3, 4, vocabulary=64)
+    conversations[5] = conversations[5][:1]  # fewer rounds than the others
     stop_ids = (5, 9, 11, 20, 33, 41)
     expected = [reference_replies(next_token, conversation, stop_ids) for conversation in conversations]
-    model = same_model(reference, tmp_path)
-    for schedule in (Schedule(1, 16), Schedule(5, 4), Schedule(None, 4)):
-        got = reply(model, conversations, group_size=4, stop_ids=stop_ids, schedule=schedule)
-        assert got == expected
     finished = [finished for row in expected for _, finished in row]
     assert 0 < sum(finished) < len(finished)
     assert len({len(tokens) for row in expected for tokens, _ in row}) > 3
+    for scan_layers, schedule in [(True, Schedule(5, 4)), (False, Schedule(None, 4, 1))]:
+        model = same_model(reference, tmp_path, scan_layers=scan_layers)
+        got = reply(nnx.split(model), conversations, sampling=GREEDY, stop_ids=stop_ids, schedule=schedule)
+        assert got == expected
+
+
+# ---- noise
+
+
+@pytest.fixture(scope="module")
+def drawn(weights):
+    return reply(weights, make_conversations(3, 4))
+
+
+def test_no_schedule_changes_what_is_drawn(weights, drawn):
+    assert reply(weights, make_conversations(3, 4), schedule=Schedule(None, 32, 1)) == drawn
+
+
+def test_the_same_key_draws_the_same_and_another_key_draws_anew(weights, drawn):
+    assert reply(weights, make_conversations(3, 4)) == drawn
+    other = reply(weights, make_conversations(3, 4), key=1)
+    assert np.mean([a != b for one, two in zip(drawn, other, strict=True) for a, b in zip(one, two, strict=True)]) > 0.8
+
+
+def test_equal_conversations_of_a_group_and_equal_rounds_draw_different_replies(weights):
+    got = reply(weights, [[[7, 8, 9]] * 3] * 12)
+    firsts = {(reply.tokens or [None])[0] for row in got for reply in row}
+    assert len(firsts) > 10
+
+
+def test_a_conversation_does_not_depend_on_the_others(weights, drawn):
+    others = make_conversations(3, 4, seed=1)
+    mixed = others[:4] + make_conversations(3, 4)[4:8] + others[8:]
+    got = reply(weights, mixed)
+    assert got[4:8] == drawn[4:8]
+    assert got[:4] != drawn[:4]
+
+
+def test_a_reply_cut_off_lacks_its_last_token_and_says_so(weights, drawn):
+    replies = [reply for row in drawn for reply in row]
+    assert any(reply.finished for reply in replies)
+    assert any(not reply.finished for reply in replies)
+    for tokens, finished in replies:
+        assert not set(tokens) & set(STOPS)
+        assert len(tokens) < LONGEST if finished else len(tokens) == LONGEST - 1
+
+
+# ---- what the program does
+
+
+class CountingQwen2(Qwen2):
+    """Tells a list, at run time, how many rows and real tokens each forward pass has."""
+
+    def extend(self, tokens, cache, *, valid=None):
+        jax.debug.callback(lambda valid: PASSES.append((len(valid), int(valid.sum()))), valid)
+        return super().extend(tokens, cache, valid=valid)
+
+
+PASSES = []
+
+
+def test_every_token_is_read_once_and_a_prefix_once_a_prompt(weights):
+    conversations = make_conversations(4, 4)
+    PASSES.clear()
+    counting = nnx.split(nnx.eval_shape(lambda: CountingQwen2(CONFIG, rngs=nnx.Rngs(0))))[0]
+    replies = reply((counting, weights[1]), conversations, schedule=Schedule(3, 8, 1))
+    jax.effects_barrier()
+    prefixes = [len(shared_prefix(conversations[at : at + 4])) for at in range(0, 16, 4)]
+    asked = sum(len(ask) for conversation in conversations for ask in conversation) - 4 * sum(prefixes)
+    written = sum(len(reply.tokens) for row in replies for reply in row)
+    assert PASSES[0] == (4, sum(prefixes))
+    assert sum(count for _, count in PASSES) == sum(prefixes) + asked + written
+
+
+@pytest.mark.parametrize("scan_layers", [False, True])
+def test_the_loop_updates_the_cache_in_place(scan_layers):
+    graphdef, params = abstract(CONFIG, scan_layers=scan_layers)
+
+    def run(params, key):
+        return converse(
+            nnx.merge(graphdef, params),
+            jnp.ones((3, 24), jnp.int32),
+            jnp.array([24, 5, 9]),
+            jnp.ones((12, 40), jnp.int32),
+            jnp.tile(jnp.array([10, 25, 40]), (12, 1)),
+            key,
+            sampling=SAMPLED,
+            stop_ids=STOPS,
+            pad_id=0,
+            schedule=Schedule(4, 5, 1),
+        )
+
+    text = jax.jit(run).lower(params, jax.random.key(0)).compile().as_text()
+    text = text[: text.index("ENTRY")]  # the loops; what comes before them may copy zeros
+    layers = "2," if scan_layers else ""
+    for cache in (f"f32[{layers}12,2,8,60]", f"f32[{layers}12,2,60,8]"):  # 40 + 3 · (6 - 1) + 5 slots
+        assert f"= {cache}" in text
+        assert not re.findall(re.escape(f"= {cache}") + r"\{[\d,]*\} copy\(", text)
+
+
+# ---- the engine
+
+
+def test_one_program_serves_all_lengths_and_numbers_of_prompts_in_a_bucket(weights):
+    for prompts, seed in [(4, 0), (3, 1), (4, 2)]:
+        reply(weights, make_conversations(prompts, 4, seed))
+    assert engine_of(weights[0]).compilations == 1
+
+
+def test_a_mesh_of_eight_devices_writes_what_one_device_writes(weights, drawn):
+    graphdef, params = weights
+    mesh = jax.make_mesh((2, 2, 2), ("data", "fsdp", "tensor"), axis_types=(jax.sharding.AxisType.Auto,) * 3)
+    spread = jax.device_put(params, shardings(param_axes(params), mesh))
+    with jax.set_mesh(mesh):
+        engine = ConversationEngine(graphdef, sampling=SAMPLED, stop_ids=STOPS, pad_id=0, multiple=64)
+        assert engine.reply(spread, make_conversations(3, 4), jax.random.key(0), 4) == drawn
+
+
+def test_the_shared_prefix_is_the_longest_that_leaves_each_first_ask_a_token():
+    assert shared_prefix([[[1, 2, 3, 4]], [[1, 2, 5]]]) == [1, 2]
+    assert shared_prefix([[[1, 2]], [[1, 2, 3]]]) == [1]
+    assert shared_prefix([[[1, 2], [9]], [[1, 2], [8]]]) == [1]
+    assert shared_prefix([[[4, 5, 6]]]) == [4, 5]
+    assert shared_prefix([[[4]], [[5, 6]]]) == []
+    assert shared_prefix([[[7, 1, 9]], [[7, 2, 9]], [[7, 1, 9]]]) == [7]
+
+
+@pytest.mark.parametrize(
+    "conversations, sentence",
+    [
+        ([], "There is no conversation"),
+        ([[[1]], []], "Conversation 1 has an empty round"),
+        ([[[1], []]], "Conversation 0 has an empty round"),
+        (
+            [[[1]], [[1] * 100, [1] * 17]],
+            "Conversation 1 asks 117 tokens, which with 2 replies of up to max_new_tokens = 6 exceed the model's "
+            "context of 128",
+        ),
+    ],
+)
+def test_conversations_that_cannot_be_held_are_refused_by_number(weights, conversations, sentence):
+    with pytest.raises(UserError, match=sentence):
+        reply(weights, conversations, group_size=1)

@@ -12,39 +12,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from compeer_jax.generation.conversation_schedule import WAITING_SHARE, Schedule, default_schedule
 from compeer_jax.generation.rollout import cast_once
 from compeer_jax.generation.sampling import SamplingConfig, choose_tokens, row_keys
 from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.ragged_cache import RaggedKVCache, empty_ragged_cache
-
-WAITING_SHARE = 0.15  # by simulation over replies of 10 to 40 tokens: flat between 0.1 and 0.25
-
-
-class Schedule(NamedTuple):
-    """When rows read and when they write. No schedule changes what they write.
-
-    Attributes:
-        read_rows: how many rows read at a time. Each goes through its rounds at its own pace: as soon as so many wait
-            to read, or `WAITING_SHARE` of those that are left, the others pause their writing. None: all rows read,
-            then all write, so that they go through their rounds together.
-        read_chunk: how many tokens of an ask these read at a time.
-    """
-
-    read_rows: int | None
-    read_chunk: int
-
-
-def default_schedule(rows: int) -> Schedule:
-    """On one CPU device rows go at their own pace, elsewhere together.
-
-    A CPU takes as long as there are tokens, so it reads few rows at a time and wastes little (measured). A GPU or TPU
-    takes about as long to read a little, or to write a token for every row, as to stream its weights, so it reads much
-    at once (by that model, not measured); and on a mesh a choice among all rows would move caches between devices.
-    """
-    mesh = jax.sharding.get_abstract_mesh()
-    if jax.default_backend() == "cpu" and (mesh.empty or mesh.size == 1):
-        return Schedule(read_rows=max(4, rows // 16), read_chunk=16)
-    return Schedule(read_rows=None, read_chunk=64)
 
 
 class Replies(NamedTuple):
@@ -113,7 +85,7 @@ def converse(
     model = cast_once(model)
     rows, rounds = ask_ends.shape
     longest = sampling.max_new_tokens
-    read_rows, read_chunk = schedule or default_schedule(rows)
+    read_rows, read_chunk, stages = schedule or default_schedule(rows)
     together = read_rows is None
     read_rows = rows if together else min(read_rows, rows)
     keys = row_keys(key, rows)
@@ -184,18 +156,22 @@ def converse(
         enough = waiting.sum() >= jnp.minimum(read_rows, jnp.ceil(WAITING_SHARE * live.sum()))
         return (waiting & (now.turn == 0)).any() | (waiting.any() & (enough | ~writing(now).any()))
 
+    def fits(now: _Progress) -> Bool[Array, ""]:
+        return jnp.where(now.turn < turns, now.cache.lengths, 0).max() + read_chunk <= now.cache.slots
+
+    def unfinished(now: _Progress) -> Bool[Array, ""]:
+        return fits(now) & (now.turn < turns).any()
+
     def go_on(now: _Progress) -> _Progress:
-        now = jax.lax.while_loop(lambda now: reading(now).any() if together else due(now), read, now)
-        return jax.lax.while_loop(lambda now: writing(now).any() & (together | ~due(now)), write, now)
+        now = jax.lax.while_loop(lambda now: fits(now) & (reading(now).any() if together else due(now)), read, now)
+        return jax.lax.while_loop(lambda now: fits(now) & writing(now).any() & (together | ~due(now)), write, now)
 
     with jax.named_scope("prefill"):
         cache = empty_ragged_cache(model.config, *prefixes.shape, dtype=model.dtype, stacked=model.scan_layers)
         _, cache = model.extend(prefixes, cache, valid=jnp.arange(prefixes.shape[1]) < prefix_lengths[:, None])
-        # A reply's stop token is never read; a piece that is read may reach beyond the last ask.
-        cache = cache.share(rows // len(prefixes), asks.shape[1] + rounds * (longest - 1) + read_chunk)
 
     none = jnp.zeros(rows, jnp.int32)
-    start = _Progress(
+    now = _Progress(
         turn=none,
         read=none,
         written=none,
@@ -205,6 +181,11 @@ def converse(
             lengths=jnp.zeros((rows, rounds), jnp.int32),
             finished=jnp.zeros((rows, rounds), bool),
         ),
-        cache=cache,
+        cache=cache.share(rows // len(prefixes)),
     )
-    return jax.lax.while_loop(lambda now: (now.turn < turns).any(), go_on, start).replies
+    # A reply's stop token is never read; the last piece of an ask may reach beyond its end.
+    slots = asks.shape[1] + rounds * (longest - 1) + read_chunk
+    for stage in range(1, stages + 1):
+        now = now._replace(cache=now.cache.grow(-(-slots * stage // stages)))
+        now = jax.lax.while_loop(unfinished, go_on, now)
+    return now.replies

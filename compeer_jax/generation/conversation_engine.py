@@ -10,7 +10,8 @@ from flax import nnx
 from jaxtyping import Array, Int, Key
 
 from compeer_jax.errors import UserError
-from compeer_jax.generation.conversation import Schedule, converse
+from compeer_jax.generation.conversation import converse
+from compeer_jax.generation.conversation_schedule import Schedule
 from compeer_jax.generation.engine import bucket
 from compeer_jax.generation.sampling import SamplingConfig
 
@@ -128,7 +129,7 @@ class _Inputs(NamedTuple):
 
 def _pack(groups: Sequence[Sequence[Conversation]], pad_id: int, multiple: int) -> _Inputs:
     """Groups of conversations as arrays, padded to buckets in every direction."""
-    prefixes = [_shared_prefix(group) for group in groups]
+    prefixes = [shared_prefix(group) for group in groups]
     asks = [
         [conversation[0][len(prefix) :], *conversation[1:]]
         for prefix, group in zip(prefixes, groups, strict=True)
@@ -153,7 +154,7 @@ def _pack(groups: Sequence[Sequence[Conversation]], pad_id: int, multiple: int) 
     return inputs
 
 
-def _shared_prefix(group: Sequence[Conversation]) -> Sequence[int]:
+def shared_prefix(group: Sequence[Conversation]) -> Sequence[int]:
     """What all first asks of a group begin with, leaving each at least one token to read on its own."""
     firsts = [conversation[0] for conversation in group]
     first, last = list(min(firsts)), list(max(firsts))  # in the order of lists, whatever these two share all share

@@ -55,7 +55,7 @@ class RaggedKVCache(NamedTuple):
         slots = starts[:, None] + jnp.arange(valid.shape[1])
         count = jnp.sum(valid, axis=1, dtype=jnp.int32)
         lengths = self.lengths + count if self.rows is None else self.lengths.at[self.rows].add(count)
-        key_slots = jnp.arange(jax.tree.leaves(self.values)[0].shape[-2])
+        key_slots = jnp.arange(self.slots)
         visibility = Visibility(
             query_segments=valid.astype(jnp.int32),
             key_segments=(key_slots < (starts + count)[:, None]).astype(jnp.int32),
@@ -72,10 +72,10 @@ class RaggedKVCache(NamedTuple):
         rows = jnp.arange(len(self.lengths)) if self.rows is None else self.rows
         slots = self.starts[rows][:, None] + jnp.arange(key.shape[1])
 
-        def put(store, new, axes, *index):
+        def put(store: tuple[Array, ...] | Array, new: Array, axes: tuple[str, ...], *index: Array | slice):
             if not isinstance(store, tuple):
-                return constrain(store.at[layer, *index].set(new.astype(store.dtype)), "layers", *axes)
-            updated = constrain(store[layer].at[index].set(new.astype(store[layer].dtype)), *axes)
+                return _place(store.at[layer, *index].set(new.astype(store.dtype)), axes)
+            updated = _place(store[layer].at[index].set(new.astype(store[layer].dtype)), axes)
             return (*store[:layer], updated, *store[layer + 1 :])
 
         everything = slice(None)
@@ -99,22 +99,41 @@ class RaggedKVCache(NamedTuple):
         mixed = (part.mixed / part.total[..., None]).astype(query.dtype)
         return mixed.transpose(0, 3, 1, 2, 4).reshape(m, t, q, h)
 
-    def share(self, times: int, length: int) -> "RaggedKVCache":
-        """Makes every row the prefix of `times` rows with `length` slots of their own: b of b * times … + times - 1."""
+    def share(self, times: int) -> "RaggedKVCache":
+        """Makes every row the prefix of `times` rows without slots yet: b of rows b * times … b * times + times - 1."""
+        rows = len(self.lengths) * times
 
         def empty(x: Array, axis: int) -> Array:
             shape = list(x.shape)
-            shape[-4], shape[axis] = shape[-4] * times, length
+            shape[-4], shape[axis] = rows, 0
             return jnp.zeros(shape, x.dtype)
 
-        none = jnp.zeros(len(self.lengths) * times, jnp.int32)
+        none = jnp.zeros(rows, jnp.int32)
         return RaggedKVCache(
-            keys=jax.tree.map(lambda x: _place(empty(x, -1), _KEY_AXES), self.keys),
-            values=jax.tree.map(lambda x: _place(empty(x, -2), _VALUE_AXES), self.values),
+            keys=jax.tree.map(lambda x: empty(x, -1), self.keys),
+            values=jax.tree.map(lambda x: empty(x, -2), self.values),
             lengths=none,
             starts=none,
             prefix=Prefix(self.keys, self.values, self.lengths),
         )
+
+    def grow(self, slots: int) -> "RaggedKVCache":
+        """The same with so many slots a row."""
+
+        def pad(x: Array, axis: int, axes: tuple[str, ...]) -> Array:
+            widths = [(0, 0)] * x.ndim
+            widths[axis] = (0, slots - self.slots)
+            return _place(jnp.pad(x, widths), axes)
+
+        return self._replace(
+            keys=jax.tree.map(lambda x: pad(x, -1, _KEY_AXES), self.keys),
+            values=jax.tree.map(lambda x: pad(x, -2, _VALUE_AXES), self.values),
+        )
+
+    @property
+    def slots(self) -> int:
+        """How many slots each row has (S)."""
+        return jax.tree.leaves(self.keys)[0].shape[-1]
 
     @property
     def _prompts(self) -> Int[Array, " N"]:
@@ -125,7 +144,7 @@ class RaggedKVCache(NamedTuple):
         return x if self.rows is None else x[self.rows]
 
     def _attend_prefix(self, layer: int | Array, queries: Array) -> "_Part":
-        """The softmax's part over the prefix; where all rows are at hand, those of a prompt stand side by side in it."""
+        """The softmax's part over the prefix; where all rows are at hand, those of a prompt meet it together."""
         keys, values, lengths = self.prefix.keys[layer], self.prefix.values[layer], self.prefix.lengths
         m, k, r, t, h = queries.shape
         if self.rows is None:
