@@ -50,7 +50,7 @@ class QuickstartConfig:
     sft_steps: int = 0
     reward_steps: int = 0
     grpo_steps: int = 0
-    eval_records: int = 64
+    eval_records: int = 48
     seed: int = 0
 
 
