@@ -4,11 +4,17 @@ batch, same replies, warm.
 python scripts/bench_judge.py [--shape small|0.5b] [--prompts 8] [--group 8] [--repeats 5] [--dtype float32]
 
 Weights are random. The model is made to count down: after token k comes token k - 1, and 0 ends the reply, so that a
-reply is as long as the number that its ask ends with. All ways thus write the same replies, which is asserted, while
-every matrix is multiplied as usual. The judges' weights are apart, as they are in training.
+reply is as long as the number that its ask ends with. All ways thus write the same replies, whose lengths are
+asserted, while every matrix is multiplied as usual. The three judges' weights are apart, as they are in training.
+
+What a judge of four rounds saves is reading: the history once a prompt, not once a conversation, and never again.
+PRM + ORM may share prefixes as well, so the last rows give them all that ours has. "On its own" is prompts of one
+conversation each through the policy's sampler, whose cache has another layout, slower on CPU; the row after it does the
+same reading through the conversations' cache, so that the layout's share can be told apart.
 """
 
 import argparse
+import os
 import platform
 import statistics
 import time
@@ -77,14 +83,14 @@ def make_model(config: Qwen2Config, dtype: str, seed: int) -> tuple[nnx.GraphDef
     """Embeddings outweigh what the layers add, so that what comes next depends on the latest token alone."""
     on_cpu = jax.default_backend() == "cpu"
 
+    options = {"dtype": dtype, "param_dtype": dtype, "scan_layers": not on_cpu}
+
     @jax.jit
     def build():
-        options = {"dtype": dtype, "param_dtype": dtype, "scan_layers": not on_cpu}
         model = Countdown(config, rngs=nnx.Rngs(seed), **options)
         model.embedding[...] = model.embedding[...] * 100
         return nnx.split(model)[1]
 
-    options = {"dtype": dtype, "param_dtype": dtype, "scan_layers": not on_cpu}
     graphdef = nnx.split(nnx.eval_shape(lambda: Countdown(config, rngs=nnx.Rngs(0), **options)))[0]
     return graphdef, build()
 
@@ -172,7 +178,8 @@ def main() -> None:
     usual = medians[ways[2].name]
     print(f"{args.shape}, {args.dtype}; {args.prompts} prompts x {args.group} outputs = {len(cases)} conversations")
     print(
-        f"{jax.devices()[0].device_kind}, {jax.device_count()} device(s), {platform.processor()}, jax {jax.__version__}"
+        f"{jax.devices()[0].device_kind} x {jax.device_count()}, {platform.machine()} with {os.cpu_count()} cores, "
+        f"load {os.getloadavg()[1]:.1f}, jax {jax.__version__}; medians of {args.repeats}, interleaved"
     )
     print("| way | s in all | s a round | least-most | / PRM + ORM as usual |")
     print("| --- | ---: | ---: | ---: | ---: |")
