@@ -43,4 +43,4 @@ def test_the_notebook_is_kept_executed_small_and_without_a_machines_paths(notebo
     assert NOTEBOOK.stat().st_size < 600_000
     assert "runs/quickstart-sample-0/grpo_reweighted" in printed(notebook)
     text = NOTEBOOK.read_text(encoding="utf-8")
-    assert not any(place in text for place in ("/home/", "/work/", "/Users/", "/tmp/"))
+    assert not any(place in text for place in ("/home/", "/root/", "/Users/", "/tmp/"))
