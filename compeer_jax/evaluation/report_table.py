@@ -40,10 +40,11 @@ def rows(reports: Mapping[str, PolicyReport]) -> list[list[str]]:
 
 def terminal_table(reports: Mapping[str, PolicyReport], title: str):
     """A rich table."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     (first, *headings), *cells = rows(reports)
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)  # thirteen columns in 120 characters
     table.add_column(first)
     for heading in headings:
         table.add_column(heading, justify="right")
