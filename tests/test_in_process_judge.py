@@ -176,7 +176,7 @@ def test_a_judge_that_never_answers_the_question_counts_nothing_and_is_asked_twi
 
 def test_a_conversation_longer_than_the_context_is_shown_with_shorter_parts(untrained, tmp_path):
     (long,) = asked(completion(response="exam Friday sleep worry " * 200))
-    card = replace(CARD, limits=replace(LIMITS, max_part_tokens=300))
+    card = replace(CARD, limits=replace(LIMITS, max_part_tokens=400))
     asks = ask_tokens(load_tokenizer(untrained), long.case, long.rounds, card.limits)
     context = sum(map(len, asks)) + 4 * card.max_new_tokens - 50
     short = broken(untrained, tmp_path, change_config(max_position_embeddings=context))
