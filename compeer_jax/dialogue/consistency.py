@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from compeer_jax.dialogue.judging import JudgeCase, judge_asks
-from compeer_jax.dialogue.prompts import Prompt, _read
+from compeer_jax.dialogue.prompts import Prompt, read_prompt
 from compeer_jax.dialogue.reasoning import RESPONSE
 from compeer_jax.dialogue.taxonomy import check_language
 
@@ -27,7 +27,7 @@ _SAYS = {
 @cache
 def load_consistency_prompt(language: str) -> Prompt:
     """The system prompt; UserError for an unknown language."""
-    version, text = _read("consistency", check_language(language))
+    version, text = read_prompt("consistency", check_language(language))
     return Prompt("consistency", language, version, text.strip())
 
 

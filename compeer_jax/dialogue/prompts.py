@@ -80,7 +80,7 @@ def load_prompt(name: str, language: str) -> Prompt:
     if name not in PROMPTS:
         raise unknown("prompt", name, PROMPTS)
     check_language(language)
-    version, template = _read(name, language)
+    version, template = read_prompt(name, language)
     return Prompt(name, language, version, Template(template).substitute(_fields(language)).strip())
 
 
@@ -90,7 +90,7 @@ def load_judge_prompt(name: str, language: str) -> JudgePrompt:
     if name not in JUDGE_PROMPTS:
         raise unknown("judge prompt", name, JUDGE_PROMPTS)
     check_language(language)
-    version, template = _read(name, language)
+    version, template = read_prompt(name, language)
     _, *parts = re.split(r"^<!-- (\w+) -->$", Template(template).safe_substitute(_fields(language)), flags=re.MULTILINE)
     texts = {part: text.strip() for part, text in zip(parts[::2], parts[1::2], strict=True)}
     return JudgePrompt(name, language, version, texts.pop("system"), texts.pop("conversation"), texts)
@@ -134,14 +134,14 @@ def chat_messages(
 
 def _fields(language: str) -> dict[str, str]:
     """What the words with a dollar sign stand for."""
-    fields = {"conduct": _read("conduct", language)[1].strip()}
+    fields = {"conduct": read_prompt("conduct", language)[1].strip()}
     for kind, category in _LISTS.items():
         fields[f"{kind}_names"] = _COMMAS[language].join(category.names(language))
         fields[_PLURALS.get(kind, f"{kind}s")] = category.describe(language)
     return fields
 
 
-def _read(name: str, language: str) -> tuple[int, str]:
+def read_prompt(name: str, language: str) -> tuple[int, str]:
     """A prompt file's version and its text, not yet filled in."""
     text = resources.files(__package__).joinpath("prompts", f"{name}.{language}.md").read_text(encoding="utf-8")
     header, _, body = text.partition("\n")
