@@ -321,6 +321,15 @@ def test_patience_ends(tmp_path):
         assert sorted(texts(server.asked)) == ["d", "e", "f"]
 
 
+@pytest.fixture
+def control_c():
+    """Ctrl-C as at a terminal; a shell's background jobs, of which tests may be one, begin with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("control_c")
 def test_control_c_is_safe(tmp_path):
     def say(line):
         signal.raise_signal(signal.SIGINT)
