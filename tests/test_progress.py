@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from compeer_jax.training.progress import Progress, duration
+from compeer_jax.progress import Progress, duration
 
 
 def shown(*, terminal=False, steps=range(1, 6), **options):

@@ -11,6 +11,7 @@ from compeer_jax.errors import UserError, unknown
 COMMANDS = {
     "quickstart": "train a small model on the bundled dialogues, SFT then GRPO, and print what it learned",
     "init": "make a small random Qwen2.5-shaped model and a tokenizer from dialogues",
+    "data": "build a dataset from corpora, with whatever chat models you have",
     "sft": "supervised fine-tuning on reasoned answers",
     "grpo": "reinforcement learning with a judge and redundancy-aware rewards",
     "reward": "train a judge, and see how often it is right",
@@ -20,7 +21,7 @@ COMMANDS = {
     "config": "show the merged settings of a command",
 }
 
-RESUMABLE = ("quickstart", "sft", "grpo", "reward train")
+RESUMABLE = ("quickstart", "sft", "grpo", "reward train", "data")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

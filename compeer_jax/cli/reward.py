@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Sequence
 
+from compeer_jax.cli.actions import overview
 from compeer_jax.errors import UserError, unknown
 
 ACTIONS = {
@@ -17,16 +18,8 @@ def run(arguments: Sequence[str]) -> None:
         raise UserError(f"name an action: {', '.join(ACTIONS)}.")
     action, rest = arguments[0], arguments[1:]
     if action in ("-h", "--help"):
-        print(overview())
+        print(overview("reward", ACTIONS))
         return
     if action not in ACTIONS:
         raise unknown("reward action", action, ACTIONS)
     importlib.import_module(f"compeer_jax.cli.reward_{action}").run(rest)
-
-
-def overview() -> str:
-    """The text of `compeer reward --help`."""
-    width = max(map(len, ACTIONS))
-    lines = [f"  {name.ljust(width)}  {summary}" for name, summary in ACTIONS.items()]
-    usage = "usage: compeer reward ACTION [--config FILE.yaml] [--key value ...]"
-    return "\n".join([usage, "", "actions:", *lines, "", "`compeer reward ACTION --help` lists an action's settings."])

@@ -7,15 +7,15 @@ judges the response alone. In every kind the conversation stands in the first me
 all chats about one prompt begin with the same text, which needs to be read only once.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from string import Template
 from typing import Literal, get_args
 
 from compeer_jax.dialogue.prompts import JudgePrompt, check_history, load_judge_prompt
-from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
+from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
+from compeer_jax.dialogue.talk import SPEAKERS, defused, one_line
 from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.errors import unknown
 
@@ -28,16 +28,8 @@ JUDGE_KINDS: tuple[JudgeKind, ...] = get_args(JudgeKind)
 ImagePart = Callable[[str], Mapping]  # an image's path -> a content part such as {"type": "image_url", …}
 Ask = str | list[Mapping]  # a user message's content: text, or content parts where images are shown
 
-_SPEAKERS = {
-    "en": {"seeker": "Seeker: ", "supporter": "Supporter: "},
-    "zh": {"seeker": "求助者：", "supporter": "支持者："},
-}
 _IMAGE = {"en": "[image]", "zh": "[图片]"}
 _NOTHING = {"en": "(nothing)", "zh": "（空）"}
-
-# A tag that frames what is shown. Without its "<", text to be rated can't step out of its frame.
-_FRAMES = ("conversation", "first", "second", *dict.fromkeys(tag for form in FORMATS.values() for tag in form.tags))
-_FRAME_TAG = re.compile(rf"<(?=[ \t]*/?[ \t]*(?:{'|'.join(_FRAMES)})[ \t]*/?[ \t]*>)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -145,8 +137,8 @@ def _talk(case: JudgeCase, image_part: ImagePart | None) -> Iterator[str | Mappi
     """The conversation, a line a turn, so that no turn can pose as another."""
     turns, _ = merge_adjacent(case.history)
     for index, turn in enumerate(turns):
-        words = _defused(" ".join(filter(None, map(str.strip, turn.content.splitlines()))))
-        yield "\n" * (index > 0) + _SPEAKERS[case.language][turn.role] + words
+        words = one_line(turn.content)
+        yield "\n" * (index > 0) + SPEAKERS[case.language][turn.role] + words
         for place, path in enumerate(turn.images):
             yield " " * bool(words or place)
             yield _IMAGE[case.language] if image_part is None else image_part(path)
@@ -166,8 +158,4 @@ def _content(pieces: Sequence[str | Mapping]) -> Ask:
 
 
 def _shown(text: str, language: Language) -> str:
-    return _defused(text.strip()) or _NOTHING[language]
-
-
-def _defused(text: str) -> str:
-    return _FRAME_TAG.sub(r"<\\", text)
+    return defused(text.strip()) or _NOTHING[language]

@@ -7,6 +7,8 @@ Each prompt is a file `prompts/<name>.<language>.md`. Its first line names its v
 The words `$stages`, `$stage_names` and so on stand for the taxonomy's lists, with definitions and without, and
 `$conduct` for the rules of conduct and safety that all long prompts share, so that none of these is copied.
 
+A task's prompt, of the data pipeline, has the parts `system` and `user`, each below its line `<!-- system -->`.
+
 A judge's prompt has parts, each below a line such as `<!-- system -->`: the system prompt, the frame of the
 conversation, and the question of each kind of round. What a round shows (`$conversation`, `$step`, `$first`, `$second`)
 is filled in by `judging.py`.
@@ -33,6 +35,7 @@ from compeer_jax.errors import UserError, unknown
 
 PROMPTS = ("compeer", "care", "compeer_brief")
 JUDGE_PROMPTS = ("judge", "judge_brief")
+TASK_PROMPTS = ("coherence", "traits", "rewrite", "rewrite_persona", "strategy")
 _LISTS = {
     "stage": STAGES,
     "sentiment": SENTIMENTS,
@@ -74,6 +77,27 @@ class JudgePrompt:
     questions: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class TaskPrompt:
+    """What a chat model is told and asked in one step of building data. A changed text has a higher version.
+
+    Attributes:
+        system: the whole system prompt.
+        user: the question, with a word with a dollar sign for each thing that it shows.
+    """
+
+    name: str
+    language: Language
+    version: int
+    system: str
+    user: str
+
+    def messages(self, **shown: str) -> list[dict[str, str]]:
+        """The chat that asks, each of the words with a dollar sign replaced by what is given under its name."""
+        content = Template(self.user).substitute(shown)
+        return [{"role": "system", "content": self.system}, {"role": "user", "content": content}]
+
+
 @cache
 def load_prompt(name: str, language: str) -> Prompt:
     """The prompt `name` (one of `PROMPTS`) in `language`; UserError for an unknown name or language."""
@@ -90,10 +114,18 @@ def load_judge_prompt(name: str, language: str) -> JudgePrompt:
     if name not in JUDGE_PROMPTS:
         raise unknown("judge prompt", name, JUDGE_PROMPTS)
     check_language(language)
-    version, template = read_prompt(name, language)
-    _, *parts = re.split(r"^<!-- (\w+) -->$", Template(template).safe_substitute(_fields(language)), flags=re.MULTILINE)
-    texts = {part: text.strip() for part, text in zip(parts[::2], parts[1::2], strict=True)}
+    version, texts = _parts(name, language)
     return JudgePrompt(name, language, version, texts.pop("system"), texts.pop("conversation"), texts)
+
+
+@cache
+def load_task_prompt(name: str, language: str) -> TaskPrompt:
+    """The prompt `name` (one of `TASK_PROMPTS`) in `language`; UserError for an unknown name or language."""
+    if name not in TASK_PROMPTS:
+        raise unknown("task prompt", name, TASK_PROMPTS)
+    check_language(language)
+    version, texts = _parts(name, language)
+    return TaskPrompt(name, language, version, texts["system"], texts["user"])
 
 
 def check_history(history: Sequence[Turn]) -> None:
@@ -139,6 +171,13 @@ def _fields(language: str) -> dict[str, str]:
         fields[f"{kind}_names"] = _COMMAS[language].join(category.names(language))
         fields[_PLURALS.get(kind, f"{kind}s")] = category.describe(language)
     return fields
+
+
+def _parts(name: str, language: str) -> tuple[int, dict[str, str]]:
+    """A prompt's version and its parts by name, lists filled in, with whatever else has a dollar sign."""
+    version, template = read_prompt(name, language)
+    _, *parts = re.split(r"^<!-- (\w+) -->$", Template(template).safe_substitute(_fields(language)), flags=re.MULTILINE)
+    return version, {part: text.strip() for part, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def read_prompt(name: str, language: str) -> tuple[int, str]:

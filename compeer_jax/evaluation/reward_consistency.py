@@ -30,13 +30,13 @@ from compeer_jax.evaluation.judge_accuracy import sklearn_metrics
 from compeer_jax.evaluation.saved_outputs import Group, read_groups
 from compeer_jax.generation.chat_server import ServerConfig
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+from compeer_jax.progress import Progress
 from compeer_jax.rewards.config import JudgeModelsConfig
 from compeer_jax.rewards.generative_judge import GenerativeJudge
 from compeer_jax.rewards.in_process import InProcessJudge
 from compeer_jax.rewards.judge import Verdicts
 from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.rewards.rules import RuleJudge
-from compeer_jax.training.progress import Progress
 from compeer_jax.training.run_folder import replacing
 
 SYSTEMS: dict[str, tuple[JudgeKind, ...]] = {"UnifiReward": ("unifi",), "PRM + ORM": ("prm", "orm")}

@@ -22,13 +22,13 @@ from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.judge_accuracy import order_report, response_scores, sklearn_metrics, step_scores
 from compeer_jax.evaluation.judge_table import JudgeRow, JudgeTable, accuracy_markdown, read_published
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+from compeer_jax.progress import Progress
 from compeer_jax.rewards.config import JudgeModelsConfig
 from compeer_jax.rewards.generative_judge import Respond, Verdict, hear
 from compeer_jax.rewards.in_process import InProcessJudge
 from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 from compeer_jax.rewards.remote_judge import RemoteJudge
-from compeer_jax.training.progress import Progress
 from compeer_jax.training.reward_config import SilverJudgeConfig
 from compeer_jax.training.run_folder import replacing
 

@@ -18,13 +18,13 @@ from compeer_jax.errors import UserError
 from compeer_jax.models.source import load_model, model_directory
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.mesh import make_mesh
+from compeer_jax.progress import Progress
 from compeer_jax.training.checkpoints import Checkpoints
 from compeer_jax.training.config import GRPOConfig, SupervisedConfig
 from compeer_jax.training.curves import plot_curves
 from compeer_jax.training.export import keep_base, write_model
 from compeer_jax.training.metrics import MetricWriter, read_metrics
 from compeer_jax.training.optimizer import learning_rate_at, make_optimizer
-from compeer_jax.training.progress import Progress
 from compeer_jax.training.run_folder import RunFolder
 from compeer_jax.training.update import TrainState, init_state
 
