@@ -10,7 +10,7 @@ Answers are kept on disk as they come: who asks again, in this process or the ne
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from compeer_jax.errors import UserError, require_at_least, unknown
 from compeer_jax.generation.chat_call import Answer
@@ -35,6 +35,7 @@ class ChatRequest(NamedTuple):
     draw: int = 0
 
 
+@runtime_checkable
 class ChatModel(Protocol):
     """A model that answers chats.
 
