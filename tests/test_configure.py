@@ -11,6 +11,7 @@ from compeer_jax.cli.config import run as config_command
 from compeer_jax.cli.configure import merged_yaml, parse_config
 from compeer_jax.cli.main import COMMANDS, main
 from compeer_jax.cli.quickstart import QuickstartConfig, check_same_quickstart
+from compeer_jax.data.build.config import BuildConfig
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.evaluate import EvalConfig
 from compeer_jax.evaluation.reward_eval import RewardEvalConfig
@@ -24,6 +25,7 @@ CONFIG_OF = {  # by the end of a file's name
     "reward_eval": RewardEvalConfig,
     "grpo": GRPOConfig,
     "eval": EvalConfig,
+    "data": BuildConfig,
 }
 
 
@@ -125,6 +127,28 @@ def test_a_mistake_in_a_file_is_one_sentence(tmp_path, text, sentence):
     with pytest.raises(UserError, match=sentence) as error:
         parse(GRPOConfig, "--config", str(path))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["--corpora", "[{path: a}, {path: b, lisence: x}]"], "corpora 1: unknown config key 'lisence'; did you mean 'li"),
+        (["--models", "{q: {server: {modle: b}}}"], "models q: unknown config key 'server.modle'; did you mean 'server.m"),
+        (["--corpora", "[a]"], r'"corpora": expected keys and values in braces, found a'),
+        (["--corpora", "[{path: a, limit: x}]"], r'"corpora": "limit": Expected a int. Got value: x'),
+        (["--candidates.models", "[qwen]"], "candidates.models: unknown chat model 'qwen'"),
+        (["--models", "{q: {}}"], "a chat model needs a path, or server.url and server.model"),
+    ],
+)
+def test_a_mistake_within_a_list_is_one_sentence_too(tmp_path, arguments, sentence):
+    with pytest.raises(UserError, match=sentence) as error:
+        parse(BuildConfig, *arguments)
+    assert "\n" not in str(error.value)
+
+
+def test_items_may_hold_free_dictionaries():
+    models = "{q: {server: {model: b, extra: {top_p: 0.9}}}}"
+    assert parse(BuildConfig, "--models", models).models["q"].server.extra == {"top_p": 0.9}
 
 
 def test_the_command_says_mistakes_without_a_traceback(tmp_path):

@@ -8,7 +8,7 @@ from compeer_jax.cli.reward import ACTIONS
 from compeer_jax.errors import UserError, unknown
 
 CONFIGURED = (
-    *("init", "sft", "grpo", "eval", "quickstart", "ablate"),
+    *("init", "data", "sft", "grpo", "eval", "quickstart", "ablate"),
     *(f"reward {action}" for action in ACTIONS),
 )
 

@@ -1,11 +1,12 @@
 """Typed configs from YAML files and the command line; a mistake is one sentence."""
 
 import argparse
+import contextlib
 import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar, get_origin
+from typing import TypeVar, get_args, get_origin
 
 from compeer_jax.errors import UserError, unknown
 
@@ -52,8 +53,11 @@ def _parse(config_class, arguments, command, description):
 
 def _sentence(error: argparse.ArgumentError) -> str:
     """What the parser says, on one line and without Python's names for types."""
-    text = re.sub(r"<class '(\w+)'>|typing\.(?=Literal)", r"\1", f"{error.argument_name or ''} {error.message}")
-    return " ".join(text.replace('Parser key "', '"').split()).rstrip(".") + "."
+    text = " ".join(f"{error.argument_name or ''} {error.message}".split())
+    text = re.sub(r"<class '(\w+)'>|typing\.(?=Literal)", r"\1", text)
+    text = re.sub(r"Problem with given class_path '[\w.]+': ", "", text)
+    text = re.sub(r"Expected a dot import path string: (.*)", r"expected keys and values in braces, found \1", text)
+    return text.replace('Parser key "', '"').rstrip(".") + "."
 
 
 def _check_keys(config_class: type, arguments: Sequence[str]) -> None:
@@ -78,20 +82,49 @@ def _check_keys(config_class: type, arguments: Sequence[str]) -> None:
         for key in _flatten(content, free={name for name, free in _fields(config_class) if free}):
             if key not in keys:
                 raise unknown("config key", key, keys, where=str(path))
+        _check_items(config_class, content, str(path))
+    for option, value in _options(arguments):
+        if "." not in option and option in keys:
+            with contextlib.suppress(yaml.YAMLError):  # what is no YAML is the parser's to name
+                _check_items(config_class, {option: yaml.safe_load(value)}, f"--{option}")
+
+
+def _check_items(config_class: type, content: dict, where: str) -> None:
+    """Raises for a wrong key in what a list or dictionary of dataclasses holds."""
+    for field in dataclasses.fields(config_class):
+        value = content.get(field.name)
+        if dataclasses.is_dataclass(field.type) and isinstance(value, dict):
+            _check_items(field.type, value, where)
+        item_class = next((part for part in get_args(field.type) if dataclasses.is_dataclass(part)), None)
+        if item_class is None:
+            continue
+        named = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for name, item in named:
+            if isinstance(item, dict):
+                keys = [key for key, _ in _fields(item_class)]
+                for key in _flatten(item, free={key for key, free in _fields(item_class) if free}):
+                    if key not in keys:
+                        raise unknown("config key", key, keys, where=f"{where}, {field.name} {name}")
 
 
 def _config_files(arguments: list[str]) -> Iterator[str]:
+    return (value for name, value in _options(arguments) if name == "config")
+
+
+def _options(arguments: list[str]) -> Iterator[tuple[str, str]]:
+    """Name and value of each option on the command line."""
     for index, argument in enumerate(arguments):
-        if argument == "--config" and index + 1 < len(arguments):
-            yield arguments[index + 1]
-        elif argument.startswith("--config="):
-            yield argument.partition("=")[2]
+        name, equals, value = argument.removeprefix("--").partition("=")
+        if argument.startswith("--") and equals:
+            yield name, value
+        elif argument.startswith("--") and index + 1 < len(arguments):
+            yield name, arguments[index + 1]
 
 
 def _fields(config_class: type, prefix: str = "") -> Iterator[tuple[str, bool]]:
-    """Every key, and whether it holds a dictionary whose keys are free."""
+    """Every key, and whether what it holds has keys of its own, free or of `_check_items`."""
     for field in dataclasses.fields(config_class):
-        yield prefix + field.name, get_origin(field.type) is dict
+        yield prefix + field.name, get_origin(field.type) in (dict, list)
         if dataclasses.is_dataclass(field.type):
             yield from _fields(field.type, f"{prefix}{field.name}.")
 
