@@ -1,0 +1,175 @@
+"""A candidate: what one chat model reasoned and answered in a sampled round, beside the reply that was really given."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from compeer_jax.data.jsonl import read_jsonl
+from compeer_jax.data.record import history_field, text_field
+from compeer_jax.dialogue.reasoning import FORMATS, ReasonedTurn, ReasoningFormat
+from compeer_jax.dialogue.schema import Turn
+from compeer_jax.dialogue.taxonomy import STRATEGIES, Language, check_language
+from compeer_jax.errors import UserError, unknown
+
+CANDIDATES = "candidates.jsonl"
+
+_OPTIONAL = ("situation", "emotion_type", "problem_type")
+_LABELS = {label.name: label.category for format in FORMATS.values() for label in format.labels}
+_STEPS = tuple(dict.fromkeys(step.tag for format in FORMATS.values() for step in format.steps))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One output for one round.
+
+    Attributes:
+        id: "<dialogue id>#<turn index>/<model name>".
+        dialogue: id of the dialogue.
+        language: of the dialogue and of the reasoning.
+        source: the corpus's name.
+        licence: the corpus's.
+        history: the turns so far; the last one is the seeker's.
+        reference: the reply that was really given.
+        steps: tag -> the free text of the output's step.
+        labels: label name -> canonical name, of all labels that the output's steps close with.
+        response: the output's reply.
+        round: which of the dialogue's rounds this is, from 1.
+        rounds: how many rounds the dialogue has.
+        strategy: of the reference, where the corpus gives it; a canonical name.
+        situation: what the seeker wrote before the talk, if the corpus has it.
+        emotion_type: as the corpus has it, if it does.
+        problem_type: likewise.
+        provenance: what made it and what it was made from, oldest first.
+    """
+
+    id: str
+    dialogue: str
+    language: Language
+    source: str
+    licence: str
+    history: tuple[Turn, ...]
+    reference: str
+    steps: Mapping[str, str]
+    labels: Mapping[str, str]
+    response: str
+    round: int
+    rounds: int
+    strategy: str | None = None
+    situation: str | None = None
+    emotion_type: str | None = None
+    problem_type: str | None = None
+    provenance: tuple[Mapping, ...] = ()
+
+    @property
+    def turn(self) -> ReasonedTurn:
+        """The output as reasoning and reply."""
+        return ReasonedTurn(self.steps, self.labels, self.response)
+
+    def sections(self, format: ReasoningFormat) -> dict[str, str]:
+        """Tag -> the step as it was written, free text and labelled line; "" for a step that is not there."""
+        return {step.tag: format.section(self.turn, step.tag, self.language) for step in format.steps}
+
+    @classmethod
+    def from_json(cls, obj: Mapping, where: str) -> "Candidate":
+        """The candidate that `obj` describes.
+
+        Raises:
+            UserError: naming `where` and the field, for anything missing, of the wrong type or unknown.
+        """
+        for name in obj:
+            if name not in _FIELDS:
+                raise unknown("field", name, _FIELDS, where)
+        reference, strategy = _reference(obj.get("reference"), where)
+        return cls(
+            id=text_field(obj, "id", where),
+            dialogue=text_field(obj, "dialogue", where),
+            language=check_language(text_field(obj, "language", where), where),
+            source=text_field(obj, "source", where),
+            licence=text_field(obj, "licence", where),
+            history=history_field(obj, where),
+            reference=reference,
+            steps=_steps(obj.get("steps"), where),
+            labels=_labels(obj.get("labels"), where),
+            response=text_field(obj, "response", where),
+            round=_count(obj, "round", where),
+            rounds=_count(obj, "rounds", where),
+            strategy=strategy,
+            **{name: text_field(obj, name, where) for name in _OPTIONAL if obj.get(name) is not None},
+            provenance=_provenance(obj.get("provenance", []), where),
+        )
+
+    def to_json(self) -> dict:
+        """The JSON form, without what is not set."""
+        reference = {"response": self.reference, "strategy": self.strategy}
+        obj = {
+            "id": self.id,
+            "dialogue": self.dialogue,
+            "language": self.language,
+            "source": self.source,
+            "licence": self.licence,
+            "situation": self.situation,
+            "emotion_type": self.emotion_type,
+            "problem_type": self.problem_type,
+            "history": [turn.to_json() for turn in self.history],
+            "reference": {name: value for name, value in reference.items() if value is not None},
+            "round": self.round,
+            "rounds": self.rounds,
+            "steps": dict(self.steps),
+            "labels": dict(self.labels),
+            "response": self.response,
+            "provenance": [dict(entry) for entry in self.provenance],
+        }
+        return {name: value for name, value in obj.items() if value is not None}
+
+
+_FIELDS = tuple(name for name in Candidate.__dataclass_fields__ if name != "strategy")  # which is the reference's
+
+
+def read_candidates(path: str | Path) -> Iterator[Candidate]:
+    """The candidates of a JSONL file, one a line; none if it is empty.
+
+    Raises:
+        UserError: naming file, line and field; see `Candidate.from_json`.
+    """
+    if Path(path).is_file() and not Path(path).stat().st_size:
+        return
+    for where, obj in read_jsonl(path):
+        yield Candidate.from_json(obj, where)
+
+
+def _reference(value: object, where: str) -> tuple[str, str | None]:
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: field 'reference' must be an object with a response.")
+    strategy = value.get("strategy")
+    return text_field(value, "response", where), None if strategy is None else STRATEGIES.require(strategy, where)
+
+
+def _steps(value: object, where: str) -> dict[str, str]:
+    if not isinstance(value, dict) or not value:
+        raise UserError(f"{where}: field 'steps' must be an object of texts by tag.")
+    for tag in value:
+        if tag not in _STEPS:
+            raise unknown("step", tag, _STEPS, where)
+    return {tag: text_field(value, tag, where) for tag in value}
+
+
+def _labels(value: object, where: str) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: field 'labels' must be an object of labels by name.")
+    for name in value:
+        if name not in _LABELS:
+            raise unknown("label", name, _LABELS, where)
+    return {name: _LABELS[name].require(text_field(value, name, where), where) for name in value}
+
+
+def _count(obj: Mapping, name: str, where: str) -> int:
+    value = obj.get(name)
+    if type(value) is not int or value < 1:
+        raise UserError(f"{where}: field {name!r} must be a whole number from 1, found {value!r}.")
+    return value
+
+
+def _provenance(value: object, where: str) -> tuple[Mapping, ...]:
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise UserError(f"{where}: field 'provenance' must be a list of objects.")
+    return tuple(value)
