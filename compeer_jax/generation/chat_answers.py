@@ -11,6 +11,7 @@ from compeer_jax.errors import UserError
 from compeer_jax.generation.chat_call import Answer
 
 FILE = "answers.sqlite"
+_INSERT = "INSERT OR REPLACE INTO answers (key, text, prompt_tokens, completion_tokens, model) VALUES (?, ?, ?, ?, ?)"
 
 
 def answer_key(url: str, body: Mapping[str, Any], draw: int) -> str:
@@ -45,6 +46,7 @@ class AnswerStore:
                 "prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL) WITHOUT ROWID",
             ):
                 self._database.execute(statement)
+            self._add_model_column()
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
 
@@ -53,9 +55,22 @@ class AnswerStore:
         row = self._execute("SELECT text, prompt_tokens, completion_tokens FROM answers WHERE key = ?", (key,))
         return Answer(*row) if row else None
 
-    def put(self, key: str, answer: Answer) -> None:
-        """Keeps `answer` under `key`."""
-        self._execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", (key, *answer))
+    def put(self, key: str, answer: Answer, model: str = "") -> None:
+        """Keeps `answer` under `key`, as one of the model called `model`."""
+        self._execute(_INSERT, (key, *answer, model))
+
+    def put_all(self, answers: Mapping[str, Answer], model: str = "") -> None:
+        """Keeps answers under their keys, all of them or, when the process is killed meanwhile, none."""
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._database.executemany(_INSERT, [(key, *answer, model) for key, answer in answers.items()])
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
 
     def total(self) -> tuple[int, int, int]:
         """How many answers there are, and their prompt and completion tokens, over all runs that shared the folder."""
@@ -63,9 +78,30 @@ class AnswerStore:
             "SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0) FROM answers", ()
         )
 
+    def total_by_model(self) -> dict[str, tuple[int, int, int]]:
+        """The same for each model by its name, in the order of names; those kept without a name are under ""."""
+        try:
+            rows = self._database.execute(
+                "SELECT model, count(*), sum(prompt_tokens), sum(completion_tokens) FROM answers "
+                "GROUP BY model ORDER BY model"
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+        return {model: tuple(counts) for model, *counts in rows}
+
     def close(self) -> None:
         """Closes the file."""
         self._database.close()
+
+    def _add_model_column(self) -> None:
+        """Files of earlier versions don't say whose the answers are."""
+        columns = [row[1] for row in self._database.execute("PRAGMA table_info(answers)")]
+        if "model" not in columns:
+            try:
+                self._database.execute("ALTER TABLE answers ADD COLUMN model TEXT NOT NULL DEFAULT ''")
+            except sqlite3.OperationalError as error:
+                if "duplicate column" not in str(error):  # else another process was quicker
+                    raise
 
     def _execute(self, statement: str, values: tuple) -> tuple | None:
         try:

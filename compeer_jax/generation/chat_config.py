@@ -16,6 +16,7 @@ class ServerConfig:
         model: the model's name there.
         api_key_env: the environment variable that holds the key, if the server wants one.
         concurrency: most requests under way at once.
+        requests_per_minute: most requests sent in a minute, evenly spread (0: no limit but the server's own).
         timeout: seconds for one request.
         tries: times a request is tried before the server is looked after.
         backoff: seconds before the second try; doubled for each one after, up to a minute.
@@ -31,6 +32,7 @@ class ServerConfig:
     model: str = ""
     api_key_env: str = "OPENAI_API_KEY"
     concurrency: int = 32
+    requests_per_minute: float = 0.0
     timeout: float = 60.0
     tries: int = 3
     backoff: float = 1.0
@@ -44,7 +46,7 @@ class ServerConfig:
     def __post_init__(self):
         of = "the chat server's "
         require_at_least(1, self, of, "concurrency", "tries", "max_tokens")
-        require_at_least(0, self, of, "temperature", "backoff")
+        require_at_least(0, self, of, "temperature", "backoff", "requests_per_minute")
         require_at_least(-1, self, of, "patience")
         if not self.timeout > 0:
             raise UserError(f"{of}timeout is {self.timeout}; it must be above 0.")

@@ -21,6 +21,8 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 CHUNK = 512  # requests that are under way together
+PLACES = 9  # decimals of costs
+RETRY_TEMPERATURE = 1.0  # of further draws from a model whose temperature is 0
 
 
 class ChatRequest(NamedTuple):
@@ -69,11 +71,26 @@ class Spent:
     completion_tokens: int = 0
     cost: float = 0.0
 
+    @classmethod
+    def on(cls, answers: Iterable[Answer | None], config: "ChatModelConfig") -> "Spent":
+        """What those answers cost that there are, at the model's prices."""
+        there = [answer for answer in answers if answer is not None]
+        read = sum(answer.prompt_tokens for answer in there)
+        written = sum(answer.completion_tokens for answer in there)
+        cost = (read * config.prompt_price + written * config.completion_price) / 1e6
+        return cls(len(there), read, written, round(cost, PLACES))
+
     def __add__(self, other: "Spent") -> "Spent":
-        return Spent(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+        return self._with(other, 1)
 
     def __sub__(self, other: "Spent") -> "Spent":
-        return Spent(*(getattr(self, name) - getattr(other, name) for name in self.__dataclass_fields__))
+        return self._with(other, -1)
+
+    def _with(self, other: "Spent", sign: int) -> "Spent":
+        answers, read, written, cost = (
+            getattr(self, name) + sign * getattr(other, name) for name in self.__dataclass_fields__
+        )
+        return Spent(answers, read, written, round(cost, PLACES))  # so that (a + b) - a is b, to the last digit
 
 
 class Malformed(Exception):
@@ -192,6 +209,27 @@ class ChatModelConfig:
         require_at_least(0, self, "a chat model's ", "prompt_price", "completion_price")
         if not self.path and not self.server.model:
             raise UserError("a chat model needs a path, or server.url and server.model; give one.")
+
+
+def open_chat_model(name: str, config: ChatModelConfig, *, folder, say: Callable[[str], None]) -> ChatModel:
+    """The model that a config describes, ready to be asked.
+
+    Args:
+        name: what provenance calls it.
+        config: the model.
+        folder: where its answers are kept; None keeps them in memory.
+        say: told a line when a server goes away or comes back.
+
+    Raises:
+        UserError: the directory holds no model that can be read, or a package is not installed.
+    """
+    if config.path:
+        from compeer_jax.generation.local_chat import LocalChat
+
+        return LocalChat(name, config, folder=folder, say=say)
+    from compeer_jax.generation.served_chat import ServedChat
+
+    return ServedChat(name, config, folder=folder, say=say)
 
 
 class ChatModels(Mapping[str, ChatModel]):

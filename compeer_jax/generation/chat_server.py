@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -61,24 +62,32 @@ class ChatServer:
         config: where it is, and how to ask.
         say: told one line when the server goes away and one when it is back.
         folder: where answers are kept when the config names no folder; with neither, they are kept in memory.
+        name: what the model is called where kept answers are counted; by default the server's name for it.
 
     Attributes:
         usage: what was asked and answered so far.
+        kept: the answers on disk.
 
     Raises:
-        UserError: the `openai` package is not installed, or the folder can't be written.
+        UserError: a package that it needs is not installed, or the folder can't be written.
     """
 
-    def __init__(self, config: ServerConfig, *, say: Callable[[str], None], folder: str | Path | None = None):
+    def __init__(
+        self, config: ServerConfig, *, say: Callable[[str], None], folder: str | Path | None = None, name: str = ""
+    ):
         try:
             import openai  # noqa: F401
             import tenacity  # noqa: F401
+
+            if config.requests_per_minute:
+                import aiolimiter  # noqa: F401
         except ImportError as error:
-            raise UserError(
-                f'chat servers need the {error.name} package; run pip install "compeer_jax[remote]".'
-            ) from error
+            needed = "a limit on requests needs" if error.name == "aiolimiter" else "chat servers need"
+            extra = "data" if error.name == "aiolimiter" else "remote"
+            raise UserError(f'{needed} the {error.name} package; run pip install "compeer_jax[{extra}]".') from error
         self.config, self.say, self.usage = config, say, Usage()
-        self._kept = AnswerStore(config.cache or folder)
+        self.kept = AnswerStore(config.cache or folder)
+        self._name = name or config.model
         self._client = None
         self._answered = float("-inf")  # when the server last answered, by time.monotonic
 
@@ -117,19 +126,25 @@ class ChatServer:
         Raises:
             ServerGone: the server refuses, or was away for longer than `patience`.
         """
+        answer = await self.answer(messages, draw=draw, temperature=temperature)
+        return None if answer is None else answer.text
+
+    async def answer(
+        self, messages: Sequence[Message], *, draw: int = 0, temperature: float | None = None
+    ) -> Answer | None:
+        """As `complete`, with the tokens that the answer cost when it was asked for."""
         body = self._body(messages, draw, temperature)
         key = answer_key(self.config.url, body, draw)
         async with self._asking.setdefault(key, asyncio.Lock()):  # the same request, made twice at once, is asked once
-            answer = self._kept.get(key)
+            answer = self.kept.get(key)
             if answer is not None:
                 self.usage.kept += 1
-                return answer.text
+                return answer
             async with self._slots:
                 answer = await self._answer(body)
             if answer is not None:
-                self._kept.put(key, answer)
-                return answer.text
-        return None
+                self.kept.put(key, answer, self._name)
+        return answer
 
     async def __aenter__(self) -> "ChatServer":
         from openai import AsyncOpenAI
@@ -138,6 +153,7 @@ class ChatServer:
         key = os.environ.get(config.api_key_env) or "none"
         self._client = AsyncOpenAI(base_url=config.url, api_key=key, max_retries=0, timeout=config.timeout)
         self._slots = asyncio.Semaphore(config.concurrency)
+        self._pace = _pace(config.requests_per_minute)
         self._watch = asyncio.Lock()  # whoever holds it looks after a server that does not answer
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         return self
@@ -148,7 +164,7 @@ class ChatServer:
 
     def close(self) -> None:
         """Closes the file of kept answers."""
-        self._kept.close()
+        self.kept.close()
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """The result of `coroutine`, whether or not this thread has a running loop, as notebooks do."""
@@ -223,7 +239,7 @@ class ChatServer:
 
         config = self.config
         began, since = time.monotonic(), datetime.now()
-        kept = f"all answers so far are kept in {self._kept.path}" if self._kept.path else ""
+        kept = f"all answers so far are kept in {self.kept.path}" if self.kept.path else ""
         paused = False
 
         def pause(state) -> None:
@@ -283,8 +299,9 @@ class ChatServer:
 
     async def _call(self, body: Body) -> Answer:
         """One request. Raises Unavailable when another try may help, ServerGone when the server refuses."""
-        self.usage.calls += 1
         try:
+            async with self._pace:
+                self.usage.calls += 1
             answer = await ask(self._client, body, self.config.timeout)
         except Refused as refusal:
             raise ServerGone(await self._sentence(refusal)) from refusal
@@ -348,3 +365,12 @@ class ChatServer:
             "seed": config.seed + draw,
         }
         return {name: value for name, value in (body | config.extra).items() if value is not None}
+
+
+def _pace(requests_per_minute: float):
+    """What each request enters before it is sent: at once without a limit, else one after the other, evenly."""
+    if not requests_per_minute:
+        return nullcontext()
+    from aiolimiter import AsyncLimiter
+
+    return AsyncLimiter(1, 60 / requests_per_minute)  # not (limit, 60): that lets twice the limit through at first
