@@ -12,13 +12,13 @@ from tiny_sentence import sentence_directory, word_tokenizer
 from compeer_jax.dialogue.reasoning import ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
+from compeer_jax.generation.text_models import hidden_state_embedder
 from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.encoder_config import EncoderConfig
 from compeer_jax.rewards.encoders import make_encoder
 from compeer_jax.rewards.reward import Completion
-from compeer_jax.rewards.text_models import hidden_state_embedder
 from compeer_jax.rl.redundancy import cosine_redundancy
 
 RESPONSES = ["you are not alone", "your exam is near .", "you are not alone", ""]
@@ -139,9 +139,7 @@ def test_hidden_states_are_the_mean_over_a_texts_own_tokens(directories):
 def test_texts_of_many_lengths_and_numbers_share_a_few_programs(directories):
     model = ModelConfig(directories["hidden_states"], dtype="float32")
     tokenizer, mesh = word_tokenizer("qwen2"), make_mesh(MeshConfig())
-    embed = hidden_state_embedder(
-        EncoderConfig("hidden_states", batch_size=8), tokenizer=tokenizer, model=model, mesh=mesh
-    )
+    embed = hidden_state_embedder(model, tokenizer=tokenizer, mesh=mesh, batch_size=8)
     for seed in range(6):
         lengths = np.random.default_rng(seed).integers(1, 33, 8 + 7 * seed)
         vectors = embed([" ".join(["sad"] * length) for length in lengths])

@@ -8,10 +8,9 @@ import pytest
 from tiny_sentence import reference_vectors, sentence_directory, write_json
 
 from compeer_jax.errors import UserError
+from compeer_jax.generation.text_models import sentence_embedder
 from compeer_jax.models.sentence import SentenceConfig, pool, unit
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
-from compeer_jax.rewards.encoder_config import EncoderConfig
-from compeer_jax.rewards.text_models import sentence_embedder
 
 TEXTS = [
     "i am sad",
@@ -25,8 +24,8 @@ TEXTS = [
 
 def embed(directory, texts, **settings):
     """Vectors by our own embedder, on all eight devices."""
-    config = EncoderConfig("sentence", str(directory), **settings)
-    return sentence_embedder(config, mesh=make_mesh(MeshConfig(data=2, fsdp=2, tensor=2)))(texts)
+    mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
+    return sentence_embedder(str(directory), mesh=mesh, **settings)(texts)
 
 
 @pytest.mark.parametrize(

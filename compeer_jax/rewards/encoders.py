@@ -51,12 +51,13 @@ def make_encoder(config: EncoderConfig, *, tokenizer: Any, model: ModelConfig, m
     """
     if config.kind == "token_counts":
         return lambda completions, group_size: encode_token_counts(completions, group_size, tokenizer)
-    from compeer_jax.rewards.text_models import hidden_state_embedder, sentence_embedder
+    from compeer_jax.generation.text_models import hidden_state_embedder, sentence_embedder
 
+    limits = {"max_tokens": config.max_tokens, "batch_size": config.batch_size}
     if config.kind == "hidden_states":
-        embed = hidden_state_embedder(config, tokenizer=tokenizer, model=model, mesh=mesh)
+        embed = hidden_state_embedder(model, tokenizer=tokenizer, mesh=mesh, **limits)
     else:
-        embed = sentence_embedder(config, scan_layers=model.scan_layers, mesh=mesh)
+        embed = sentence_embedder(config.path, mesh=mesh, dtype=config.dtype, scan_layers=model.scan_layers, **limits)
     return lambda completions, group_size: encode_texts(completions, group_size, embed)
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.sharding import AxisType, Mesh
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, DTypeLike, Float, Int
 
 from compeer_jax.generation.engine import bucket
 from compeer_jax.models.json_config import read_config
@@ -17,7 +17,6 @@ from compeer_jax.models.source import ModelConfig, model_directory
 from compeer_jax.models.tokenizer import read_tokenizer
 from compeer_jax.parallel.mesh import AXES
 from compeer_jax.parallel.sharding import replicated
-from compeer_jax.rewards.encoder_config import EncoderConfig
 
 
 class TextModel:
@@ -93,11 +92,20 @@ class TextModel:
         return tokens, real
 
 
-def hidden_state_embedder(config: EncoderConfig, *, tokenizer: Any, model: ModelConfig, mesh: Mesh) -> TextModel:
-    """The mean over tokens of the last hidden states of the model that the policy starts from, which is never updated.
+def hidden_state_embedder(
+    model: ModelConfig, *, tokenizer: Any, mesh: Mesh, max_tokens: int = 512, batch_size: int = 64
+) -> TextModel:
+    """The mean over tokens of the last hidden states of a language model, which is never updated.
 
-    The text stands alone, without a chat around it. The weights are kept once more beside the policy's, in the type of
-    the computation and without the output head.
+    The text stands alone, without a chat around it. The weights are read once more for it, in the type of the
+    computation and without the output head.
+
+    Args:
+        model: which.
+        tokenizer: its own.
+        mesh: where the weights and rows are laid out.
+        max_tokens: longer texts are clipped (or at the model's own limit, where that is less).
+        batch_size: texts read at once.
 
     Raises:
         UserError: the model cannot be read.
@@ -105,29 +113,45 @@ def hidden_state_embedder(config: EncoderConfig, *, tokenizer: Any, model: Model
     frozen, context = load_text_model(
         model_directory(model.path), mesh=mesh, dtype=jnp.dtype(model.dtype), scan_layers=model.scan_layers
     )
-    longest = min(config.max_tokens, context)
+    longest = min(max_tokens, context)
 
     def tokenize(texts: list[str]) -> list[list[int]]:
         return [ids[:longest] for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
 
-    return TextModel(frozen, tokenize, mesh=mesh, pad_id=0, batch_size=config.batch_size)
+    return TextModel(frozen, tokenize, mesh=mesh, pad_id=0, batch_size=batch_size)
 
 
-def sentence_embedder(config: EncoderConfig, *, mesh: Mesh, scan_layers: bool = False) -> TextModel:
-    """The sentence-embedding model at `config.path`, as sentence-transformers runs it.
+def sentence_embedder(
+    path: str,
+    *,
+    mesh: Mesh,
+    dtype: DTypeLike = "float32",
+    max_tokens: int = 512,
+    batch_size: int = 64,
+    scan_layers: bool = False,
+) -> TextModel:
+    """The sentence-embedding model at `path`, as sentence-transformers runs it.
 
     An encoder is small, so every device of the mesh holds all of it and reads its own rows; a Qwen2.5 is laid out as
-    the policy is.
+    a policy is.
+
+    Args:
+        path: directory in sentence-transformers' layout, or a hub id.
+        mesh: where the weights and rows are laid out.
+        dtype: of the weights and of the computation.
+        max_tokens: longer texts are clipped (or at the model's own limit, where that is less).
+        batch_size: texts read at once.
+        scan_layers: see `Qwen2`.
 
     Raises:
         UserError: the directory is no such model, or not one that is built.
     """
-    sentence = SentenceConfig.read(model_directory(config.path))
+    sentence = SentenceConfig.read(model_directory(path))
     tokenizer = read_tokenizer(sentence.model)
     if read_config(sentence.model)[0].get("model_type") != "qwen2":
         mesh = Mesh(mesh.devices.reshape(-1, 1, 1), AXES, axis_types=(AxisType.Auto,) * len(AXES))
-    model, context = load_text_model(sentence.model, mesh=mesh, dtype=jnp.dtype(config.dtype), scan_layers=scan_layers)
-    limits = (config.max_tokens, context, sentence.max_tokens or tokenizer.model_max_length)
+    model, context = load_text_model(sentence.model, mesh=mesh, dtype=jnp.dtype(dtype), scan_layers=scan_layers)
+    limits = (max_tokens, context, sentence.max_tokens or tokenizer.model_max_length)
 
     def tokenize(texts: list[str]) -> list[list[int]]:
         if sentence.lower_case:
@@ -142,5 +166,5 @@ def sentence_embedder(config: EncoderConfig, *, mesh: Mesh, scan_layers: bool = 
         pad_id=tokenizer.pad_token_id or 0,
         pooling=sentence.pooling,
         normalize=sentence.normalize,
-        batch_size=config.batch_size,
+        batch_size=batch_size,
     )
