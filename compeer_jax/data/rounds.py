@@ -1,0 +1,50 @@
+"""Which rounds of a dialogue are learned from (Eq. 1): those around its middle, rather than greetings and goodbyes."""
+
+import numpy as np
+from jaxtyping import Float
+
+from compeer_jax.errors import UserError
+
+
+def round_probabilities(rounds: int) -> Float[np.ndarray, " N"]:
+    """The probability of each round k = 1…N of a dialogue of N rounds (Eq. 1):
+
+        P(k) ∝ exp(−(k − μ)² / 2σ²),   μ = N/2,   σ = N/4
+
+    that is the normal density at whole numbers, made to sum to 1. The likeliest round has at most e² times the
+    probability of the least likely one.
+
+    Args:
+        rounds: N, at least 1.
+
+    Raises:
+        UserError: there is no round.
+    """
+    if rounds < 1:
+        raise UserError(f"a dialogue of {rounds} rounds has none to choose from; leave it out.")
+    distances = (np.arange(1, rounds + 1) - rounds / 2) / (rounds / 4)
+    weights = np.exp(-(distances**2) / 2)
+    return weights / weights.sum()
+
+
+def sample_rounds(rounds: int, count: int, generator: np.random.Generator) -> list[int]:
+    """Rounds to learn from, drawn one after another by Eq. 1 without replacement, and returned in order.
+
+    Args:
+        rounds: N, how many the dialogue has, at least 1.
+        count: N_s, how many are wanted; a dialogue with no more than that gives all that it has.
+        generator: of the draws.
+
+    Returns:
+        Their numbers from 1, rising.
+
+    Raises:
+        UserError: there is no round, or none is wanted.
+    """
+    if count < 1:
+        raise UserError(f"{count} rounds of a dialogue are wanted; it must be at least 1.")
+    probabilities = round_probabilities(rounds)
+    if count >= rounds:
+        return list(range(1, rounds + 1))
+    drawn = generator.choice(rounds, size=count, replace=False, p=probabilities)
+    return sorted(int(index) + 1 for index in drawn)
