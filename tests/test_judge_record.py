@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from compeer_jax.data.judge_record import JudgeRecord, read_judge_records
+from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
 
@@ -81,10 +81,51 @@ def test_a_record_of_either_format_is_read():
     assert list(care.steps) == ["context", "cognition", "emotion", "plan"]
 
 
+def test_a_record_may_lack_labels_or_the_preference():
+    labels = {"strategy": False, "history": True}
+    steps = record(labels=labels, preference=None)
+    assert list(steps.labels) == ["history", "strategy"], "in the order of the steps"
+    assert [steps.verdict(tag) for tag in ("history", "emotion", "response")] == [True, None, None]
+    assert steps.verdict("response", swapped=True) is None
+    assert "preference" not in steps.to_json()
+    assert JudgeRecord.from_json(steps.to_json(), "here") == steps
+    answers = record(labels={})
+    assert answers.verdict("response", swapped=True) == "second"
+    assert JudgeRecord.from_json(answers.to_json(), "here") == answers
+
+
+def test_where_a_record_comes_from_is_kept():
+    provenance = [{"stage": "corpora", "file": "ESConv.json", "record": 3}, {"stage": "privacy", "masked": {"url": 1}}]
+    assert record(provenance=provenance).to_json()["provenance"] == provenance
+    assert record().provenance == ()
+
+
+@pytest.mark.parametrize(
+    "changes, kinds, lacks",
+    [
+        ({}, ("unifi", "prm", "orm"), {}),
+        (
+            {"labels": {"history": True, "strategy": True}},
+            ("prm", "orm"),
+            {"unifi": "record 'r1' has no label for step 'emotion', which kind 'unifi' learns from; leave the record "},
+        ),
+        ({"preference": None}, ("prm",), {"unifi": "has no preference", "orm": "has no preference"}),
+        ({"labels": {}}, ("orm",), {"unifi": "no label for step 'history'", "prm": "no label for any step"}),
+    ],
+)
+def test_each_kind_of_judge_needs_its_labels(changes, kinds, lacks):
+    for kind in kinds:
+        assert check_labelled(record(**changes), kind) == record(**changes)
+    for kind, sentence in lacks.items():
+        with pytest.raises(UserError, match=sentence):
+            check_labelled(record(**changes), kind)
+    assert {*kinds, *lacks} == {"unifi", "prm", "orm"}
+
+
 @pytest.mark.parametrize(
     "changes, said",
     [
-        ({"labels": {"history": True, "emotion": True}}, "step 'strategy' has no label"),
+        ({"labels": {}, "preference": None}, "no step has a label and there is no preference; give one of them"),
         (
             {"labels": obj()["labels"] | {"emotion": "yes"}},
             "the label of step 'emotion' must be true or false, found 'y",
@@ -98,7 +139,7 @@ def test_a_record_of_either_format_is_read():
         ({"steps": {}}, r"the steps \(none\)"),
         ({"steps": obj()["steps"] | {"history": None}}, "step 'history' must be a string"),
         ({"preference": "output"}, "unknown preference 'output'; .*first, second, similar, neither"),
-        ({"preference": None}, "field 'preference'"),
+        ({"preference": 2}, "field 'preference'"),
         ({"responses": ["a"]}, "field 'responses' must be a list of two"),
         ({"responses": ["a", " "]}, "a response is empty"),
         ({"critiques": {"firts": "a"}}, "unknown critique 'firts'; did you mean 'first'"),
@@ -107,6 +148,7 @@ def test_a_record_of_either_format_is_read():
         ({"history": [*obj()["history"], {"role": "supporter", "content": "x"}]}, "must end with the seeker"),
         ({"language": "fr"}, "unknown language 'fr'"),
         ({"label": {}}, "unknown field 'label'; did you mean 'labels'"),
+        ({"provenance": ["ESConv"]}, "field 'provenance' must be a list of objects"),
         ({"id": ""}, "field 'id'"),
     ],
 )

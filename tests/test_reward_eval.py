@@ -53,6 +53,32 @@ def test_a_judge_that_sees_everything_is_always_right_in_both_orders(records, tm
     assert saved["rows"][1]["scores"]["response_f1"] == {"value": 1, "low": 1, "high": 1}
 
 
+def test_only_parts_with_a_known_verdict_are_counted(tmp_path):
+    """A judge that is always right, except where nothing is known, and one that never says anything."""
+    rows = judged_records(COUNT)
+    for number, row in enumerate(rows):
+        if number % 3:
+            del row["preference"]
+        if number % 4 == 0 and number % 3 == 0:
+            row["labels"] = {}
+        row["labels"].pop("strategy", None)
+    records = write_records(tmp_path / "partial.jsonl", rows)
+    with ChatHTTPServer(knowing) as server:
+        table = evaluate_judges(settings(records, server, both_orders=False))
+    knows = values(table.rows[1])
+    assert knows == dict.fromkeys(("history_f1", "history_recall_false", "emotion_f1", "emotion_recall_false"), 1) | {
+        "response_f1": 1,
+        "response_accuracy": 1,
+    }
+    known = [row["labels"]["emotion"] for row in rows if "emotion" in row["labels"]]
+    commonest = max((True, False), key=known.count)
+    share = known.count(commonest) / len(known)
+    f1 = share * 2 * share / (1 + share)
+    assert values(table.rows[0])["emotion_f1"] == pytest.approx(f1), "weighted F1 of one class said always"
+    with ChatHTTPServer(lambda body: "Hm.") as server:
+        assert evaluate_judges(settings(records, server, both_orders=False)).rows[1].unparsed == 1
+
+
 def test_a_judge_of_places_has_the_scores_of_its_places(records):
     always = lambda body: "Verdict: first" if "-reply" in last_message(body) else "Verdict: True"  # noqa: E731
     with ChatHTTPServer(always) as server:
@@ -143,7 +169,7 @@ def test_what_can_not_be_rated_is_one_sentence(records, capsys, arguments, sente
 @pytest.mark.parametrize(
     "change, sentence",
     [
-        ({"labels": {"history": True, "emotion": False}}, "line 4: step 'strategy' has no label"),
+        ({"labels": {}, "preference": None}, "line 4: no step has a label and there is no preference"),
         ({"preference": "both"}, "line 4: unknown preference 'both'"),
         (
             {

@@ -30,7 +30,7 @@ from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.rewards.judge_card import CARD, JudgeCard
 from compeer_jax.training.export import export_run
 from compeer_jax.training.metrics import read_metrics
-from compeer_jax.training.reward import encode_conversations, hold_out, longest_reply, train_reward
+from compeer_jax.training.reward import balance_line, encode_conversations, hold_out, longest_reply, train_reward
 from compeer_jax.training.reward_config import RewardTrainConfig
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
@@ -224,13 +224,36 @@ def test_a_run_on_a_file_of_records_trains_a_prm_and_goes_on_as_if_never_stopped
         train_reward(configure(*changes, "--steps", "6", output="stopped"))
 
 
+def test_a_prm_learns_from_the_labels_that_are_known_and_an_orm_from_the_preferences(start, silver, caplog):
+    tokenizer, generator = load_tokenizer(start), np.random.default_rng(0)
+    steps = [replace(record, preference=None) for record in silver]
+    steps[0] = replace(steps[0], labels={"emotion": steps[0].labels["emotion"]})
+    answers = [replace(record, labels={}) for record in silver]
+    encoded, _ = encode_conversations(steps, tokenizer, card("prm"), generator)
+    assert len(encoded) == 3 * len(silver) - 2
+    assert replies(tokenizer, encoded[0])[0].endswith(f"Verdict: {steps[0].labels['emotion']}")
+    encoded, _ = encode_conversations(answers, tokenizer, card("orm"), generator)
+    assert len(encoded) == len(silver)
+    for records, kind in ((steps, "unifi"), (steps, "orm"), (answers, "prm"), (answers, "unifi")):
+        with pytest.raises(UserError, match=f"which kind '{kind}' learns from"):
+            encode_conversations(records, tokenizer, card(kind), generator)
+    assert "preferred" not in balance_line(steps)
+    assert balance_line(answers).startswith("preferred: first ")
+    known = [record.labels["emotion"] for record in steps if "emotion" in record.labels]
+    assert f"emotion {1 - np.mean(known):.0%}" in balance_line(steps)
+
+
 # Mistakes, said before any long work
 
 
 @pytest.mark.parametrize(
     "change, sentence",
     [
-        (lambda row: row["labels"].pop("emotion"), r"line 2.*emotion"),
+        (
+            lambda row: row["labels"].pop("emotion"),
+            r"record '.*/1' has no label for step 'emotion', which kind 'unifi'",
+        ),
+        (lambda row: row.pop("preference"), r"record '.*/1' has no preference, which kind 'unifi'"),
         (lambda row: row["labels"].update(emotion="yes"), r"line 2.*emotion.*true or false"),
         (lambda row: row.update(preference="third"), r"line 2.*preference 'third'.*first, second, similar, neither"),
         (lambda row: row["steps"].update(mood=""), r"line 2.*mood"),

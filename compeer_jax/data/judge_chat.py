@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from compeer_jax.data.chat import ANSWER_HEADER, TURN_END, Example, defuse, joined_example, message_tokens
-from compeer_jax.data.judge_record import JudgeRecord
+from compeer_jax.data.judge_record import JudgeRecord, check_labelled
 from compeer_jax.dialogue.judging import JudgeCase, JudgeKind, conversations, judge_asks, judge_reply
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.schema import Turn
@@ -85,17 +85,21 @@ def judge_examples(
 ) -> list[Example]:
     """What a judge of this kind learns from a record: an example a conversation, all of the judge's turns train.
 
+    A process reward model learns from the steps whose labels are known.
+
     Args:
         swapped: show the answers in the other order.
 
     Raises:
-        UserError: the record lacks a step of the format.
+        UserError: the record lacks a step of the format, or the labels that this kind learns from.
     """
     for step in format.steps:
         if step.tag not in record.steps:
             raise UserError(f"{record.id}: there is no step {step.tag!r}, which the format {format.name!r} has.")
+    check_labelled(record, kind)
     case = record.case(swapped)
-    return [_example(tokenizer, record, case, rounds, limits, swapped) for rounds in conversations(kind, format)]
+    known = [rounds for rounds in conversations(kind, format) if all(record.verdict(tag) is not None for tag in rounds)]
+    return [_example(tokenizer, record, case, rounds, limits, swapped) for rounds in known]
 
 
 def reply_tokens(tokenizer, record: JudgeRecord, tag: str, *, swapped: bool) -> list[int]:

@@ -24,6 +24,7 @@ class Record:
         history: the turns so far; the last one is the seeker's.
         reference: reasoning steps, their gold labels and the supporter's real reply.
         problem_type: as the corpus calls it.
+        provenance: where it comes from, an object for each stage that made or changed it, oldest first.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Record:
     history: tuple[Turn, ...]
     reference: ReasonedTurn
     problem_type: str | None = None
+    provenance: tuple[Mapping, ...] = ()
 
     @classmethod
     def from_json(cls, obj: Mapping, where: str) -> "Record":
@@ -54,6 +56,7 @@ class Record:
             history=history_field(obj, where),
             reference=_reasoned_turn(obj.get("reference"), where),
             problem_type=text_field(obj, "problem_type", where) if obj.get("problem_type") is not None else None,
+            provenance=provenance_field(obj, where),
         )
 
     def to_json(self) -> dict:
@@ -71,6 +74,7 @@ class Record:
                 "labels": dict(self.reference.labels),
                 "response": self.reference.response,
             },
+            "provenance": [dict(entry) for entry in self.provenance] or None,
         }
         return {name: value for name, value in obj.items() if value is not None}
 
@@ -100,6 +104,14 @@ def history_field(obj: Mapping, where: str) -> tuple[Turn, ...]:
     if turns[-1].role != "seeker":
         raise UserError(f"{where}: the history must end with the seeker's turn.")
     return turns
+
+
+def provenance_field(obj: Mapping, where: str) -> tuple[Mapping, ...]:
+    """The objects under "provenance", () without; UserError that begins with `where` for anything else."""
+    value = obj.get("provenance") or []
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise UserError(f"{where}: field 'provenance' must be a list of objects.")
+    return tuple(value)
 
 
 def text_field(obj: Mapping, name: str, where: str) -> str:

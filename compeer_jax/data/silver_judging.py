@@ -63,14 +63,16 @@ def silver_judge_records(
 
 
 def class_balance(records: Sequence[JudgeRecord]) -> dict[str, float]:
-    """Step -> share of records in which it is False."""
-    labels = [record.labels for record in records]
-    return {tag: float(np.mean([not label[tag] for label in labels])) for tag in (labels[0] if labels else ())}
+    """Step -> share of False among the labels that are known; steps without any are left out."""
+    tags = dict.fromkeys(tag for record in records for tag in record.steps)
+    labels = {tag: [record.labels[tag] for record in records if tag in record.labels] for tag in tags}
+    return {tag: float(np.mean(np.logical_not(known))) for tag, known in labels.items() if known}
 
 
 def preference_shares(records: Sequence[JudgeRecord]) -> dict[Preference, float]:
-    """Preference -> share of records that have it, in the order the answers are kept in."""
-    return {name: sum(record.preference == name for record in records) / max(len(records), 1) for name in PREFERENCES}
+    """Preference -> its share of the records where one is known, in the order the answers are kept in."""
+    known = [record.preference for record in records if record.preference is not None]
+    return {name: known.count(name) / max(len(known), 1) for name in PREFERENCES}
 
 
 def _judge_record(

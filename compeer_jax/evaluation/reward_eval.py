@@ -43,7 +43,7 @@ class RewardEvalConfig:
     """How often judges are right on records of known verdicts, as in the paper's Table 1.
 
     Weighted F1 and recall of False for each step, weighted F1 and accuracy for the response. A part without a readable
-    verdict, after a second try, counts as wrong.
+    verdict, after a second try, counts as wrong; a part whose right verdict the record doesn't hold is not counted.
 
     Args:
         records: JSONL in CER's format; without it, silver records are made from a split of `data`.
@@ -206,19 +206,20 @@ def _row(
 ) -> JudgeRow:
     """What the verdicts in the order drawn are worth."""
     bootstrap = {"resamples": config.resamples, "seed": config.seed}
-    scores, order = {}, None
+    scores, order, counted = {}, None, []
     for tag in drawn[0]:
-        said = [verdicts[tag] for verdicts in drawn]
-        truth = [record.verdict(tag) for record in records]
+        shown = [verdicts[tag] for verdicts in drawn]
+        said = shown
         if tag == RESPONSE:
-            kept = [_kept(verdict, swap) for verdict, swap in zip(said, swapped, strict=True)]
-            part = response_scores(truth, kept, **bootstrap)
-            order = order_report(said, other and [verdicts[tag] for verdicts in other])
-        else:
-            part = step_scores(truth, said, **bootstrap)
-        scores |= {f"{tag}_{metric}": estimate for metric, estimate in part.items()}
-    parts = [verdict for verdicts in drawn for verdict in verdicts.values()]
-    return JudgeRow(name, scores, sum(verdict is None for verdict in parts) / len(parts), order)
+            said = [_kept(verdict, swap) for verdict, swap in zip(shown, swapped, strict=True)]
+            order = order_report(shown, other and [verdicts[tag] for verdicts in other])
+        rated = [(record.verdict(tag), verdict) for record, verdict in zip(records, said, strict=True)]
+        rated = [(right, verdict) for right, verdict in rated if right is not None]
+        if rated:
+            part = (response_scores if tag == RESPONSE else step_scores)(*zip(*rated, strict=True), **bootstrap)
+            scores |= {f"{tag}_{metric}": estimate for metric, estimate in part.items()}
+            counted += [verdict is None for _, verdict in rated]
+    return JudgeRow(name, scores, sum(counted) / len(counted) if counted else None, order)
 
 
 def _kept(verdict: Verdict, swap: bool) -> Verdict:
@@ -230,8 +231,9 @@ def _commonest(records: Sequence[JudgeRecord], format: ReasoningFormat, config: 
     """The row of who says of every part what is right most often: what a judge has to beat."""
     said = {}
     for tag in format.tags:
-        truth = [record.verdict(tag) for record in records]
-        said[tag] = max(dict.fromkeys(truth), key=truth.count)
+        truth = [right for record in records if (right := record.verdict(tag)) is not None]
+        if truth:
+            said[tag] = max(dict.fromkeys(truth), key=truth.count)
     row = _row(COMMONEST, records, [said] * len(records), None, [False] * len(records), config)
     return row._replace(unparsed=None, order=None)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from compeer_jax.data.chat import Example
 from compeer_jax.data.judge_chat import judge_examples
-from compeer_jax.data.judge_record import JudgeRecord, read_judge_records
+from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
 from compeer_jax.data.records import load_records
 from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
 from compeer_jax.data.silver_judging import class_balance, preference_shares, silver_judge_records
@@ -52,7 +52,8 @@ def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], li
     """Records to learn from and to measure on.
 
     Raises:
-        UserError: a file that can't be read or has a malformed record, or records of another reasoning format.
+        UserError: a file that can't be read or has a malformed record, records of another reasoning format, or one
+            that lacks what this kind of judge learns from.
     """
     format = config.data.reasoning
     if not config.records:
@@ -68,6 +69,7 @@ def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], li
                 f"record {record.id!r} has the steps {', '.join(record.steps)}, which are not those of data.format "
                 f"{format.name!r}; set data.format, or keep one format's records to a file."
             )
+        check_labelled(record, config.kind)
     return (train, valid) if valid else hold_out(train, HELD_OUT, config.seed)
 
 
@@ -124,7 +126,9 @@ def longest_reply(example: Example) -> int:
 
 
 def balance_line(records: Sequence[JudgeRecord]) -> str:
-    """Shares of False a step and of each preference, for the log."""
-    false, preferred = class_balance(records), preference_shares(records)
-    steps, answers = (", ".join(f"{name} {share:.0%}" for name, share in part.items()) for part in (false, preferred))
-    return f"False: {steps}; preferred: {answers}"
+    """Shares of False a step and of each preference, as far as they are known, for the log."""
+    parts = {"False": class_balance(records)}
+    if any(record.preference for record in records):
+        parts["preferred"] = preference_shares(records)
+    shares = {name: ", ".join(f"{key} {share:.0%}" for key, share in part.items()) for name, part in parts.items()}
+    return "; ".join(f"{name}: {text}" for name, text in shares.items() if text)
