@@ -183,7 +183,7 @@ def test_a_candidate_survives_json_and_names_what_is_wrong(tmp_path):
         "here: field 'reference' must be an object with a response.": row | {"reference": "I am sorry."},
         "here: unknown step 'histroy'; did you mean 'history'?": row | {"steps": {"histroy": "x"}},
         "here: unknown stage 'listening'": row | {"labels": {"stage": "listening"}},
-        "here: field 'rounds' must be a whole number from 1, found 0.": row | {"rounds": 0},
+        "here: field 'rounds' must be a whole number from 1.": row | {"rounds": 0},
         "here: field 'provenance' must be a list of objects.": row | {"provenance": ["a"]},
     }
     for sentence, bad in wrong.items():

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from compeer_jax.data.build.round_rows import Round
 from compeer_jax.data.jsonl import read_jsonl
-from compeer_jax.data.record import history_field, text_field
+from compeer_jax.data.record import text_field
 from compeer_jax.dialogue.reasoning import FORMATS, ReasonedTurn, ReasoningFormat
 from compeer_jax.dialogue.schema import Turn
-from compeer_jax.dialogue.taxonomy import STRATEGIES, Language, check_language
+from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.errors import UserError, unknown
 
 CANDIDATES = "candidates.jsonl"
 
-_OPTIONAL = ("situation", "emotion_type", "problem_type")
 _LABELS = {label.name: label.category for format in FORMATS.values() for label in format.labels}
 _STEPS = tuple(dict.fromkeys(step.tag for format in FORMATS.values() for step in format.steps))
 
@@ -76,26 +76,16 @@ class Candidate:
         Raises:
             UserError: naming `where` and the field, for anything missing, of the wrong type or unknown.
         """
-        for name in obj:
-            if name not in _FIELDS:
-                raise unknown("field", name, _FIELDS, where)
-        reference, strategy = _reference(obj.get("reference"), where)
+        own = ("steps", "labels", "response")
+        asked = Round.from_json({name: value for name, value in obj.items() if name not in own}, where)
+        shared = {name: getattr(asked, name) for name in _SHARED}
         return cls(
-            id=text_field(obj, "id", where),
-            dialogue=text_field(obj, "dialogue", where),
-            language=check_language(text_field(obj, "language", where), where),
-            source=text_field(obj, "source", where),
-            licence=text_field(obj, "licence", where),
-            history=history_field(obj, where),
-            reference=reference,
+            **shared,
+            reference=asked.reference.response,
+            strategy=asked.reference.strategy,
             steps=_steps(obj.get("steps"), where),
             labels=_labels(obj.get("labels"), where),
             response=text_field(obj, "response", where),
-            round=_count(obj, "round", where),
-            rounds=_count(obj, "rounds", where),
-            strategy=strategy,
-            **{name: text_field(obj, name, where) for name in _OPTIONAL if obj.get(name) is not None},
-            provenance=_provenance(obj.get("provenance", []), where),
         )
 
     def to_json(self) -> dict:
@@ -122,7 +112,8 @@ class Candidate:
         return {name: value for name, value in obj.items() if value is not None}
 
 
-_FIELDS = tuple(name for name in Candidate.__dataclass_fields__ if name != "strategy")  # which is the reference's
+# What a candidate has from its round; the reference is taken apart.
+_SHARED = tuple(name for name in Round.__dataclass_fields__ if name != "reference")
 
 
 def read_candidates(path: str | Path) -> Iterator[Candidate]:
@@ -135,13 +126,6 @@ def read_candidates(path: str | Path) -> Iterator[Candidate]:
         return
     for where, obj in read_jsonl(path):
         yield Candidate.from_json(obj, where)
-
-
-def _reference(value: object, where: str) -> tuple[str, str | None]:
-    if not isinstance(value, dict):
-        raise UserError(f"{where}: field 'reference' must be an object with a response.")
-    strategy = value.get("strategy")
-    return text_field(value, "response", where), None if strategy is None else STRATEGIES.require(strategy, where)
 
 
 def _steps(value: object, where: str) -> dict[str, str]:
@@ -160,16 +144,3 @@ def _labels(value: object, where: str) -> dict[str, str]:
         if name not in _LABELS:
             raise unknown("label", name, _LABELS, where)
     return {name: _LABELS[name].require(text_field(value, name, where), where) for name in value}
-
-
-def _count(obj: Mapping, name: str, where: str) -> int:
-    value = obj.get(name)
-    if type(value) is not int or value < 1:
-        raise UserError(f"{where}: field {name!r} must be a whole number from 1, found {value!r}.")
-    return value
-
-
-def _provenance(value: object, where: str) -> tuple[Mapping, ...]:
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise UserError(f"{where}: field 'provenance' must be a list of objects.")
-    return tuple(value)

@@ -7,20 +7,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from compeer_jax.data.build.candidate_rows import CANDIDATES, Candidate
 from compeer_jax.data.build.config import BuildConfig
 from compeer_jax.data.build.pipeline import STAGES
+from compeer_jax.data.build.round_rows import Round
+from compeer_jax.data.build.rounds import ROUNDS
 from compeer_jax.data.build.stage import Stage, StageWriter, Workspace
 from compeer_jax.data.jsonl import read_jsonl
-from compeer_jax.data.record import history_field
 from compeer_jax.dialogue.prompts import chat_messages, load_prompt
 from compeer_jax.dialogue.reasoning import FORMATS, ReasonedTurn, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import LANGUAGES
-from compeer_jax.errors import UserError
-from compeer_jax.generation.chat_models import ChatModel, Malformed, Parsed, SetAside, Spent, ask_each
-
-ROUNDS = "rounds.jsonl"
+from compeer_jax.generation.chat_models import ChatModel, Malformed, SetAside, Spent, ask_each
 
 
 def inputs(work: Workspace) -> list[Path]:
@@ -38,7 +37,7 @@ def settings(config: BuildConfig) -> dict[str, Any]:
 
 
 def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
-    """Asks one model after the other about all rounds, so that no two need be in memory; rounds are streamed."""
+    """Asks one model after the other about all rounds, which are streamed."""
     names = list(dict.fromkeys(work.config.candidates.models))
     out.begin(CANDIDATES)
     if not names:
@@ -47,6 +46,18 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
     for name in names:
         counts["models"][name] = _ask(work.models[name], name, work, out)
     return counts
+
+
+def read_rounds(path: Path) -> Iterator[Round]:
+    """The rounds of a JSONL file, one a line; none if it is empty.
+
+    Raises:
+        UserError: naming file, line and field.
+    """
+    if not path.stat().st_size:
+        return
+    for where, row in read_jsonl(path):
+        yield Round.from_json(row, where)
 
 
 def parse_output(format: ReasoningFormat, text: str) -> ReasonedTurn:
@@ -71,8 +82,10 @@ def answer_settings(config: BuildConfig, name: str) -> dict[str, Any]:
     prices = {"prompt_price": model.prompt_price, "completion_price": model.completion_price}
     if model.path:
         return {"path": model.path, **asdict(model.local), **prices}
-    kept = ("url", "model", "temperature", "max_tokens", "seed", "extra")
-    return {name: getattr(model.server, name) for name in kept} | prices
+    kept = ("model", "temperature", "max_tokens", "seed", "extra")
+    url = urlsplit(model.server.url)
+    address = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()  # a login is nothing to keep
+    return {name: getattr(model.server, name) for name in kept} | {"url": address} | prices
 
 
 def settings_digest(model: ChatModel) -> str:
@@ -93,15 +106,16 @@ def _ask(model: ChatModel, name: str, work: Workspace, out: StageWriter) -> dict
     counts: Counter[str] = Counter()
     set_aside: Counter[str] = Counter()
 
-    def messages(row: Mapping) -> list[dict[str, str]]:
-        history = history_field(row, row["id"])
-        return chat_messages(history, prompt=config.prompt, language=row["language"])
+    def messages(asked: Round) -> list[dict[str, str]]:
+        return chat_messages(asked.history, prompt=config.prompt, language=asked.language)
+
+    def parse(asked: Round, text: str) -> ReasonedTurn:
+        return parse_output(format, text)
 
     model.check()
-    rounds = _rounds(work.file("rounds", ROUNDS))
-    answered = ask_each(model, rounds, messages, lambda _, text: parse_output(format, text), tries=config.tries)
-    for row, answer in answered:
-        id = f"{row['id']}/{name}"
+    rounds = read_rounds(work.file("rounds", ROUNDS))
+    for asked, answer in ask_each(model, rounds, messages, parse, tries=config.tries):
+        id = f"{asked.id}/{name}"
         if isinstance(answer, SetAside):
             set_aside[answer.reason] += 1
             out.reject(id, answer.reason, {"text": answer.text})
@@ -110,10 +124,10 @@ def _ask(model: ChatModel, name: str, work: Workspace, out: StageWriter) -> dict
             "stage": "candidates",
             "model": model.name,
             "settings_sha": digest,
-            "prompt": f"{config.prompt} v{load_prompt(config.prompt, row['language']).version}",
+            "prompt": f"{config.prompt} v{load_prompt(config.prompt, asked.language).version}",
             "draw": answer.draw,
         }
-        out.add(CANDIDATES, _candidate(row, id, answer, made).to_json())
+        out.add(CANDIDATES, _candidate(asked, id, answer.value, made).to_json())
         counts["candidates"] += 1
         counts["asked_again"] += answer.draw > 0
     return {
@@ -126,25 +140,9 @@ def _ask(model: ChatModel, name: str, work: Workspace, out: StageWriter) -> dict
     }
 
 
-def _candidate(row: Mapping, id: str, answer: Parsed[ReasonedTurn], made: Mapping) -> Candidate:
-    turn = answer.value
-    more = {
-        "id": id,
-        "steps": dict(turn.steps),
-        "labels": dict(turn.labels),
-        "response": turn.response,
-        "provenance": [*row.get("provenance", []), made],
-    }
-    return Candidate.from_json({**row, **more}, id)
-
-
-def _rounds(path: Path) -> Iterator[dict]:
-    if not path.stat().st_size:
-        return
-    for where, row in read_jsonl(path):
-        if not isinstance(row.get("id"), str) or row.get("language") not in LANGUAGES:
-            raise UserError(f"{where}: a round needs an id and a language; run `compeer data rounds` again.")
-        yield row
+def _candidate(asked: Round, id: str, turn: ReasonedTurn, made: Mapping) -> Candidate:
+    own = {"id": id, "steps": turn.steps, "labels": turn.labels, "response": turn.response}
+    return Candidate.from_json({**asked.to_json(), **own, "provenance": [*asked.provenance, made]}, id)
 
 
 STAGE = Stage("candidates", STAGES["candidates"], inputs, settings, make)
