@@ -1,15 +1,17 @@
 """Train, validation and test dialogues: no dialogue is in two of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from compeer_jax.data.jsonl import parse_json
 from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.errors import UserError
+
+Unit = TypeVar("Unit")
 
 
 class DialogueSplits(NamedTuple):
@@ -25,6 +27,8 @@ def split_dialogues(
 ) -> DialogueSplits:
     """Splits at random by `seed`; each language of each source is split in the same `fractions`.
 
+    Some of each is learned from, even where there is one alone.
+
     Raises:
         UserError: fractions that are not positive or don't add up to 1, or a part that would be empty.
     """
@@ -36,10 +40,41 @@ def split_dialogues(
         groups.setdefault((dialogue.source, dialogue.language), []).append(index)
     parts: list[list[int]] = [[], [], []]
     for _, group in sorted(groups.items()):
-        cuts = [round(len(group) * share) for share in accumulate(fractions[:2])]
+        cuts = [max(1, round(len(group) * share)) for share in accumulate(fractions[:2])]
         for part, indices in zip(parts, np.split(generator.permutation(group), cuts), strict=True):
             part += indices.tolist()
     return _select(dialogues, parts, f"{len(dialogues)} dialogues")
+
+
+def cut_strata(
+    strata: Mapping[object, Sequence[Unit]], *, valid: float, test: float
+) -> tuple[list[Unit], list[Unit], list[Unit]]:
+    """Units to learn from, to choose by and to report on: the same shares of each stratum, as far as it divides.
+
+    For small shares and small strata, each of which alone would round to nothing: here they take turns. From the
+    smallest to the largest, each gives what is owed by all so far, so that the shares hold on the whole. At least one
+    unit of each stratum is learned from; a stratum of one is nothing else. The largest gives one unit to choose by, and
+    then one to report on, where no other has and it has them.
+
+    Args:
+        strata: key -> units in an order drawn at random. The first ones are learned from.
+        valid: share of units to choose by.
+        test: share of units to report on.
+    """
+    parts: tuple[list[Unit], list[Unit], list[Unit]] = ([], [], [])
+    order = sorted(strata.items(), key=lambda item: len(item[1]))  # stable: equal ones in the order given
+    seen = 0
+    for place, (_, units) in enumerate(order, start=1):
+        seen += len(units)
+        free, held = len(units) - 1, []
+        for share, part in ((valid, parts[1]), (test, parts[2])):
+            least = 1 if place == len(order) and not part else 0
+            held.append(min(max(round(share * seen) - len(part), least), max(free, 0)))
+            free -= held[-1]
+        first, second = len(units) - sum(held), len(units) - held[1]
+        for part, some in zip(parts, (units[:first], units[first:second], units[second:]), strict=True):
+            part += some
+    return parts
 
 
 def read_split(path: str | Path, dialogues: Sequence[Dialogue]) -> DialogueSplits:

@@ -1,0 +1,84 @@
+"""Which dialogues of CER are learned from, which chosen by, and which reported on."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from compeer_jax.data.splits import DialogueSplits, cut_strata
+from compeer_jax.dialogue.schema import Turn
+
+TRAIN, VALID, TEST = SPLITS = DialogueSplits._fields
+
+
+@dataclass(frozen=True)
+class SplitKey:
+    """What decides where a record goes.
+
+    Attributes:
+        dialogue: id of its dialogue.
+        source: the corpus.
+        language: of the dialogue.
+        history: the talk so far, as `talk_key` has it.
+    """
+
+    dialogue: str
+    source: str
+    language: str
+    history: str
+
+
+def talk_key(history: Sequence[Turn]) -> str:
+    """A talk without what doesn't make it another one: case, white space, strategies, and where turns are cut."""
+    words = (f"{turn.role}: {turn.content} {' '.join(turn.images)}" for turn in history)
+    return " ".join(" ".join(words).casefold().split())
+
+
+def split_records(keys: Iterable[SplitKey], *, valid: float, test: float, seed: int) -> dict[str, str]:
+    """Dialogue -> "train", "valid" or "test".
+
+    Dialogues of which records have the same history stay together, so that no history is in two splits; many talks
+    open alike. Each language of each source gives the same shares, as far as it divides (`cut_strata`). The order in
+    which dialogues are taken depends on the seed and their ids alone, so that few change their split when more
+    dialogues come in.
+
+    Args:
+        keys: of all records, in any order.
+        valid: share of dialogues to choose by.
+        test: share of dialogues to report on.
+        seed: of the draw.
+    """
+    keys = list(keys)
+    strata: dict[tuple[str, str], list[list[str]]] = {}
+    kinds = {key.dialogue: (key.source, key.language) for key in keys}
+    for together in _groups(keys):
+        strata.setdefault(kinds[together[0]], []).append(together)
+    drawn = {key: sorted(groups, key=lambda group: _draw(seed, group[0])) for key, groups in sorted(strata.items())}
+    parts = cut_strata(drawn, valid=valid, test=test)
+    return {
+        dialogue: name for name, groups in zip(SPLITS, parts, strict=True) for group in groups for dialogue in group
+    }
+
+
+def _draw(seed: int, dialogue: str) -> float:
+    return np.random.default_rng([*f"{seed}/split/{dialogue}".encode()]).random()
+
+
+def _groups(keys: Sequence[SplitKey]) -> list[list[str]]:
+    """Dialogues that share a history, directly or through others, each group sorted; groups by their first."""
+    parents = {key.dialogue: key.dialogue for key in keys}
+
+    def root(dialogue: str) -> str:
+        while parents[dialogue] != dialogue:
+            parents[dialogue] = parents[parents[dialogue]]  # halves the way for the next
+            dialogue = parents[dialogue]
+        return dialogue
+
+    first: dict[str, str] = {}
+    for key in keys:
+        one, other = sorted((root(key.dialogue), root(first.setdefault(key.history, key.dialogue))))
+        parents[other] = one  # the smallest id is the root, whatever the order of the keys
+    groups: Mapping[str, list[str]] = {}
+    for dialogue in sorted(parents):
+        groups.setdefault(root(dialogue), []).append(dialogue)
+    return [groups[name] for name in sorted(groups)]
