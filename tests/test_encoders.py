@@ -79,7 +79,7 @@ def test_a_report_on_references_is_perfect_where_it_should_be():
     broken = Completion(good.record, "", COMPEER.parse(""))
     items = [good, good, broken, broken]
     rewards = load_reward(RewardConfig())(items, jax.random.key(0))
-    report = policy_report(items, 2, judged=None, rules=rewards, entropy=1.5, tokenizer=WordTokenizer())
+    report = policy_report(items, 2, format=COMPEER, judged=None, rules=rewards, entropy=1.5, tokenizer=WordTokenizer())
     assert (report.format, report.stage, report.emotion, report.strategy) == (0.5, 0.5, 0.5, 0.5)
     assert (report.judge, report.rules) == (None, 0)
     assert report.self_bleu == pytest.approx(1)

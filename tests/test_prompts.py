@@ -4,8 +4,8 @@ import re
 import pytest
 
 from compeer_jax.dialogue.judging import PREFERENCES
-from compeer_jax.dialogue.prompts import JUDGE_PROMPTS, PROMPTS, chat_messages, load_judge_prompt, load_prompt
-from compeer_jax.dialogue.reasoning import FORMATS
+from compeer_jax.dialogue.prompts import ABLATED, JUDGE_PROMPTS, PROMPTS, chat_messages, load_judge_prompt, load_prompt
+from compeer_jax.dialogue.reasoning import ABLATIONS, CARE, FORMATS
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import EMOTIONS, INTENSITIES, LANGUAGES, SENTIMENTS, STAGES, STRATEGIES
 from compeer_jax.dialogue.verdicts import parse_preference, parse_step_verdict
@@ -20,6 +20,8 @@ VERSIONS = {
     ("care", "zh"): (1, "ab2a3ab206d99ac96bac9af6fccbd01b"),
     ("compeer_brief", "en"): (2, "c72b3afef225ca741d8ef0fec850df74"),
     ("compeer_brief", "zh"): (2, "9aad8bfddb3319378ce92dda06170a11"),
+    ("care_brief", "en"): (1, "b175894cc2db0ab2221e2310d19f819b"),
+    ("care_brief", "zh"): (1, "fe2f94cf94546372a6f95f2fca811d73"),
 }
 JUDGE_VERSIONS = {
     ("judge", "en"): (1, "c65250c9e135b00363aa691039513adc"),
@@ -213,3 +215,21 @@ def test_only_a_seeker_can_be_answered():
         chat_messages([], prompt="compeer", language="en")
     with pytest.raises(UserError, match="ends with the supporter"):
         chat_messages(HISTORY[:2], prompt="compeer", language="en")
+
+
+@pytest.mark.parametrize("name", ABLATED)
+@each_language
+def test_an_ablated_prompt_speaks_of_the_nodes_that_are_left(name, language):
+    text, whole = load_prompt(name, language).text, load_prompt(name.partition("_no_")[0], language).text
+    left_out = name.rpartition("_")[2]
+    tags = ABLATIONS[f"care_no_{left_out}"].tags
+    assert [tag for tag in CARE.tags if f"<{tag}>" in text] == list(tags)
+    assert text.count("<") == whole.count("<") * len(tags) // len(CARE.tags)
+    assert "[[" not in text
+    assert "$" not in text
+    if "brief" not in name:
+        assert ("four parts" if language == "en" else "四个部分") in text
+        assert ("three steps" if language == "en" else "三步推理") in text
+        assert (STRATEGIES.describe(language) in text) == (left_out != "plan")
+        conduct = whole[whole.index("# The reply" if language == "en" else "# 回复") :]
+        assert text.endswith(conduct)  # what keeps people safe is never left out

@@ -15,8 +15,14 @@ from compeer_jax.training.run_folder import replacing
 
 DESCRIPTION = (
     "Trains a small model on the bundled dialogues: SFT, a UnifiReward judge, then GRPO under that judge without and "
-    "with redundancy reweighting."
+    "with redundancy reweighting. The recipe care has other steps of reasoning, and rewards by rule."
 )
+
+CONFIGS = {
+    "compeer": {"sft": "tiny_sft.yaml", "grpo": "tiny_grpo.yaml"},
+    "care": {"sft": "care_tiny_sft.yaml", "grpo": "care_tiny_grpo.yaml"},
+}
+JUDGES = {"compeer": "unifi", "care": "hierarchical"}
 
 
 @dataclass(frozen=True)
@@ -24,14 +30,16 @@ class QuickstartConfig:
     """The settings of the stages are in `sft_config`, `reward_config` and `grpo_config`; here is what they share.
 
     Args:
+        recipe: "compeer": three steps of reasoning and a trained judge; "care": four nodes and rewards by rule.
         output: folder of all runs (default: runs/quickstart-DATA-SEED); an interrupted quickstart goes on there.
         data: "sample" for the bundled dialogues, or a file such as ESConv.json.
         split: JSON file with row numbers of train, valid and test (default: by seed).
         model: Hugging Face directory to start from; by default a small random model and tokenizer are made.
-        judge: "unifi" trains a judge first, from the SFT model; "rules" goes without, by gold annotations alone.
-        sft_config: YAML file of `compeer sft`.
+        judge: "unifi" trains a judge first, from the SFT model; "rules" goes without, by gold annotations alone;
+            "hierarchical" looks at form, nodes and strategy (default: the first for compeer, the last for care).
+        sft_config: YAML file of `compeer sft` (default: the small model's, of the recipe).
         reward_config: YAML file of `compeer reward train`.
-        grpo_config: YAML file of `compeer grpo`.
+        grpo_config: YAML file of `compeer grpo` (default: the small model's, of the recipe).
         sft_steps: optimiser steps of SFT (0: as in its file).
         reward_steps: optimiser steps of the judge (0: as in its file).
         grpo_steps: steps of each GRPO run (0: as in its file).
@@ -39,14 +47,15 @@ class QuickstartConfig:
         seed: seed of the small model's weights, of the order of the data and of the sampling.
     """
 
+    recipe: Literal["compeer", "care"] = "compeer"
     output: str = ""
     data: str = "sample"
     split: str = ""
     model: str = ""
-    judge: Literal["unifi", "rules"] = "unifi"
-    sft_config: str = "tiny_sft.yaml"
+    judge: Literal["", "unifi", "rules", "hierarchical"] = ""
+    sft_config: str = ""
     reward_config: str = "tiny_reward.yaml"
-    grpo_config: str = "tiny_grpo.yaml"
+    grpo_config: str = ""
     sft_steps: int = 0
     reward_steps: int = 0
     grpo_steps: int = 0
@@ -76,7 +85,9 @@ def quickstart(config: QuickstartConfig) -> Path:
     from compeer_jax.training.sft import train_sft
     from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
-    output = Path(config.output or f"runs/quickstart-{Path(config.data).stem}-{config.seed}").expanduser()
+    name = "quickstart" if config.recipe == "compeer" else f"quickstart-{config.recipe}"
+    output = Path(config.output or f"runs/{name}-{Path(config.data).stem}-{config.seed}").expanduser()
+    files, judged_by = CONFIGS[config.recipe], config.judge or JUDGES[config.recipe]
     check_same_quickstart(output, config)
     # The stages run the same programs several times; so does a quickstart that goes on after an interruption.
     if jax.config.jax_compilation_cache_dir is None:
@@ -95,7 +106,9 @@ def quickstart(config: QuickstartConfig) -> Path:
 
     sft_model = output / "sft" / "model"
     start = Path(config.model) if config.model else output / "start"
-    sft = settings(SFTConfig, config.sft_config, "sft", "--output", str(output / "sft"), "--model.path", str(start))
+    sft = settings(
+        SFTConfig, config.sft_config or files["sft"], "sft", "--output", str(output / "sft"), "--model.path", str(start)
+    )
     sft = dataclasses.replace(sft, steps=config.sft_steps or sft.steps)
 
     overrides = ["--output", str(output / "judge"), "--model.path", str(sft_model)]
@@ -103,9 +116,9 @@ def quickstart(config: QuickstartConfig) -> Path:
     judge = dataclasses.replace(judge, steps=config.reward_steps or judge.steps)
 
     def grpo_settings(name: str, reweighting: bool) -> GRPOConfig:
-        overrides = ["--output", str(output / name), "--model.path", str(sft_model), "--reward.judge", config.judge]
-        overrides += ["--reward.models.unifi", str(output / "judge" / "model")] if config.judge == "unifi" else []
-        grpo = settings(GRPOConfig, config.grpo_config, "grpo", *overrides)
+        overrides = ["--output", str(output / name), "--model.path", str(sft_model), "--reward.judge", judged_by]
+        overrides += ["--reward.models.unifi", str(output / "judge" / "model")] if judged_by == "unifi" else []
+        grpo = settings(GRPOConfig, config.grpo_config or files["grpo"], "grpo", *overrides)
         reward = dataclasses.replace(grpo.reward, reweighting=reweighting)
         return dataclasses.replace(grpo, reward=reward, steps=config.grpo_steps or grpo.steps)
 
@@ -116,7 +129,7 @@ def quickstart(config: QuickstartConfig) -> Path:
         make_small_model(SmallModelConfig(output=str(start), data=sft.data, seed=config.seed))
     stage("SFT")
     train_sft(sft)
-    if config.judge == "unifi":
+    if judged_by == "unifi":
         stage("UnifiReward, the judge")
         train_reward(judge)
     reports = {"SFT": rate(output / "sft", runs["GRPO"], config, stage)}

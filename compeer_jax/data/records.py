@@ -17,10 +17,13 @@ from compeer_jax.data.record import Record
 from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
 from compeer_jax.data.silver import silver_records
 from compeer_jax.data.splits import DialogueSplits, read_split, split_dialogues
-from compeer_jax.dialogue.reasoning import FORMATS, ReasoningFormat
+from compeer_jax.dialogue.reasoning import ABLATIONS, FORMATS, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least
 
 T = TypeVar("T")
+FormatName = Literal[
+    "compeer", "care", "care_no_context", "care_no_cognition", "care_no_emotion", "care_no_plan"
+]  # FORMATS and ABLATIONS
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,9 @@ class DataConfig:
         split_seed: seed of the split by dialogue (70 % train, 15 % valid, 15 % test).
         silver_seed: seed of the templates in silver records.
         silver_quotes: whether silver reasoning quotes the seeker; without, it is shorter, for very small models.
-        format: reasoning format of the outputs.
-        prompt: name of the system prompt; "compeer_brief" is for small models with a short context.
+        format: reasoning format of the outputs; "care_no_emotion" and so on leave out one node of "care".
+        prompt: name of the system prompt; "compeer_brief" and "care_brief" are for small models with a short context. A
+            prompt of care names its nodes, so one goes with each such format ("care_brief_no_emotion").
         max_prompt_tokens: longest prompt; see `overlong`.
         max_answer_tokens: longest answer to learn from (sft); longer ones are left out and counted.
         overlong: a history that is too long loses its oldest turns ("drop_oldest"; the run stops with the record's name
@@ -48,7 +52,7 @@ class DataConfig:
     split_seed: int = 13
     silver_seed: int = 0
     silver_quotes: bool = True
-    format: Literal["compeer", "care"] = "compeer"
+    format: FormatName = "compeer"
     prompt: str = "compeer"
     max_prompt_tokens: int = 2048
     max_answer_tokens: int = 1024
@@ -62,7 +66,7 @@ class DataConfig:
     @property
     def reasoning(self) -> ReasoningFormat:
         """The format by its name."""
-        return FORMATS[self.format]
+        return (FORMATS | ABLATIONS)[self.format]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from functools import cache
 from importlib import resources
 from string import Template
 
+from compeer_jax.dialogue.reasoning import CARE, COMPEER
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
 from compeer_jax.dialogue.taxonomy import (
     EMOTIONS,
@@ -33,7 +34,8 @@ from compeer_jax.dialogue.taxonomy import (
 )
 from compeer_jax.errors import UserError, unknown
 
-PROMPTS = ("compeer", "care", "compeer_brief")
+PROMPTS = ("compeer", "care", "compeer_brief", "care_brief")
+ABLATED = tuple(f"{name}_no_{tag}" for name in ("care", "care_brief") for tag in CARE.tags[:-1])  # one node left out
 JUDGE_PROMPTS = ("judge", "judge_brief")
 TASK_PROMPTS = ("coherence", "traits", "rewrite", "rewrite_persona", "strategy")
 _LISTS = {
@@ -44,6 +46,7 @@ _LISTS = {
     "strategy": STRATEGIES,
 }
 _PLURALS = {"intensity": "intensities", "strategy": "strategies"}
+_NUMBERS = {"en": ("no", "one", "two", "three", "four", "five"), "zh": ("零", "一", "两", "三", "四", "五")}
 _COMMAS = {"en": ", ", "zh": "、"}
 _SITUATION = {"en": "The seeker's situation: ", "zh": "求助者的处境："}
 _CHAT_ROLES = {"seeker": "user", "supporter": "assistant"}
@@ -100,12 +103,18 @@ class TaskPrompt:
 
 @cache
 def load_prompt(name: str, language: str) -> Prompt:
-    """The prompt `name` (one of `PROMPTS`) in `language`; UserError for an unknown name or language."""
-    if name not in PROMPTS:
-        raise unknown("prompt", name, PROMPTS)
+    """The prompt `name` (of `PROMPTS` or `ABLATED`) in `language`; UserError for an unknown name or language."""
+    if name not in PROMPTS + ABLATED:
+        raise unknown("prompt", name, PROMPTS + ABLATED)
     check_language(language)
-    version, template = read_prompt(name, language)
-    return Prompt(name, language, version, Template(template).substitute(_fields(language)).strip())
+    file, _, left_out = name.partition("_no_")
+    version, template = read_prompt(file, language)
+    steps = len((CARE if file.startswith("care") else COMPEER).steps) - bool(left_out)
+    if left_out:
+        template = _without(template, left_out)
+    template = re.sub(r"\[\[\w+: (.*?)\]\]", r"\1", template, flags=re.DOTALL)
+    numbers = {"step_count": _NUMBERS[language][steps], "part_count": _NUMBERS[language][steps + 1]}
+    return Prompt(name, language, version, Template(template).substitute(_fields(language) | numbers).strip())
 
 
 @cache
@@ -171,6 +180,13 @@ def _fields(language: str) -> dict[str, str]:
         fields[f"{kind}_names"] = _COMMAS[language].join(category.names(language))
         fields[_PLURALS.get(kind, f"{kind}s")] = category.describe(language)
     return fields
+
+
+def _without(template: str, tag: str) -> str:
+    """A prompt without step `tag`: its block of lines in a long one, its tag in the list of a brief one, and what
+    stands in [[tag: …]] because it speaks of that step."""
+    pattern = rf"^<{tag}>\n.*?^</{tag}>\n|<{tag}>(?:, |、)|(?:, |、)<{tag}>|\[\[{tag}: .*?\]\]"
+    return re.sub(pattern, "", template, flags=re.MULTILINE | re.DOTALL)
 
 
 def _parts(name: str, language: str) -> tuple[int, dict[str, str]]:

@@ -97,6 +97,12 @@ class ReasoningFormat:
         """The labels of all steps in their order."""
         return tuple(label for step in self.steps for label in step.labels)
 
+    def without(self, tag: str) -> "ReasoningFormat":
+        """This format with one step left out, under the name `<name>_no_<tag>`; UserError for a step it hasn't."""
+        if tag not in self.tags[:-1]:
+            raise unknown("step", tag, self.tags[:-1], f"the {self.name} format")
+        return ReasoningFormat(f"{self.name}_no_{tag}", tuple(step for step in self.steps if step.tag != tag))
+
     def render(self, turn: ReasonedTurn, language: str = "en") -> str:
         """The text of a complete turn, labelled lines in `language`; outer white space of free texts is not kept.
 
@@ -269,3 +275,6 @@ CARE = ReasoningFormat(
 )
 
 FORMATS: Mapping[str, ReasoningFormat] = {form.name: form for form in (COMPEER, CARE)}
+
+ABLATIONS: Mapping[str, ReasoningFormat] = {form.name: form for form in map(CARE.without, CARE.tags[:-1])}
+"""CARE with one node left out at a time; a model is trained on them to see what a node is worth."""

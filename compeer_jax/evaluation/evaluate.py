@@ -67,8 +67,10 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     mesh = make_mesh(config.mesh)
     format = config.data.reasoning
     folder = Path(config.output) if config.output else None
-    judge = load_reward(config.reward, format, mesh=mesh, folder=folder) if config.reward.judge != "rules" else None
-    rules = load_reward(RewardConfig(), format) if format is COMPEER else None
+    by_rules = "rules" if format is COMPEER else "hierarchical"
+    rules = load_reward(dataclasses.replace(config.reward, judge=by_rules), format)
+    asked = config.reward.judge not in ("rules", "hierarchical")
+    judge = load_reward(config.reward, format, mesh=mesh, folder=folder) if asked else None
     directory = model_directory(config.model.path)
     tokenizer = load_tokenizer(directory)
     records = getattr(load_records(config.data), config.split)
@@ -86,16 +88,22 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
             chosen = records[start : start + config.batch_size]
             # One compiled shape for the last batch too.
             filled = chosen + chosen[:1] * (config.batch_size - len(chosen))
-            asked = [prompts[record.id] for record in filled]
-            rollout = engine.generate(params, asked, jax.random.fold_in(key, start), config.group_size)
+            chats = [prompts[record.id] for record in filled]
+            rollout = engine.generate(params, chats, jax.random.fold_in(key, start), config.group_size)
             wanted = len(chosen) * config.group_size
             completions += read_completions(rollout, filled, tokenizer, format)[:wanted]
             surprise -= float(rollout.logps[:wanted].sum())
             tokens += int(rollout.mask[:wanted].sum())
         judge_key = jax.random.fold_in(key, len(records))
-        judged, ruled = (reward and reward(completions, judge_key) for reward in (judge, rules))
+        judged = judge and judge(completions, judge_key)
     report = policy_report(
-        completions, config.group_size, judged=judged, rules=ruled, entropy=surprise / tokens, tokenizer=tokenizer
+        completions,
+        config.group_size,
+        format=format,
+        judged=judged,
+        rules=rules(completions, judge_key),
+        entropy=surprise / tokens,
+        tokenizer=tokenizer,
     )
     if folder is not None:
         _write_outputs(folder / "outputs.jsonl", completions, config.group_size)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
+from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.evaluation.diversity import distinct_n, self_bleu
 from compeer_jax.rewards.encoders import encode_token_counts
 from compeer_jax.rewards.reward import Completion, Rewards
@@ -19,9 +20,10 @@ class PolicyReport:
 
     Attributes:
         format: outputs with every part, once, in order, and with an end.
-        stage, emotion, strategy: outputs whose label is the gold one.
+        stage, emotion, strategy: outputs whose label is the gold one; None where the format has no such label.
         judge: mean reward of a judge before any reweighting; None when none was asked.
-        rules: mean reward of the rule judge, which no trained judge can flatter; None where it can't read the format.
+        rules: mean reward by rules, which no trained judge can flatter: of the rule judge for COMPEER's format (-5 to
+            +5), of the hierarchical reward for CARE's (0 to 3).
         in_group, history: mean s_in and s_hi of Eq. 6 on token counts, over groups of `group_size` sampled outputs.
         self_bleu: of all responses, each against all others.
         distinct_1, distinct_2: over the words of all responses.
@@ -30,11 +32,11 @@ class PolicyReport:
     """
 
     format: float
-    stage: float
-    emotion: float
-    strategy: float
+    stage: float | None
+    emotion: float | None
+    strategy: float | None
     judge: float | None
-    rules: float | None
+    rules: float
     in_group: float
     history: float
     self_bleu: float
@@ -48,8 +50,9 @@ def policy_report(
     completions: Sequence[Completion],
     group_size: int,
     *,
+    format: ReasoningFormat,
     judged: Rewards | None,
-    rules: Rewards | None,
+    rules: Rewards,
     entropy: float,
     tokenizer,
 ) -> PolicyReport:
@@ -58,19 +61,19 @@ def policy_report(
     Args:
         completions: sampled outputs.
         group_size: G.
+        format: of the outputs.
         judged: what a judge gave them, if one was asked.
-        rules: what the rule judge gave them, if it can.
+        rules: what they got by rules.
         entropy: see `PolicyReport`.
         tokenizer: for the token counts.
     """
 
-    def accuracy(label: str) -> float:
+    def accuracy(label: str) -> float | None:
+        if label not in {spec.name for spec in format.labels}:
+            return None
         gold = [item.record.reference.labels.get(label) for item in completions]
         said = [item.turn.labels.get(label) for item in completions]
         return float(np.mean([a is not None and a == b for a, b in zip(said, gold, strict=True)]))
-
-    def mean(rewards: Rewards | None) -> float | None:
-        return None if rewards is None else float(rewards.total.mean())
 
     words = [word_list(item.turn.response) for item in completions]
     s_in, s_hi = cosine_redundancy(*map(jnp.asarray, encode_token_counts(completions, group_size, tokenizer)))
@@ -79,8 +82,8 @@ def policy_report(
         stage=accuracy("stage"),
         emotion=accuracy("emotion"),
         strategy=accuracy("strategy"),
-        judge=mean(judged),
-        rules=mean(rules),
+        judge=None if judged is None else float(judged.total.mean()),
+        rules=float(rules.total.mean()),
         in_group=float(s_in.mean()),
         history=float(s_hi.mean()),
         self_bleu=self_bleu(words),

@@ -66,14 +66,37 @@ class JudgeModelsConfig:
 
 
 @dataclass(frozen=True)
+class HierarchyConfig:
+    """CARE's reward by rules, level upon level. The paper's weights are not public; these are ours.
+
+    Args:
+        format: what a well-formed output earns.
+        nodes: what all nodes, in order, earn.
+        strategy: what the annotated strategy earns.
+        hierarchy: whether a level counts only if all before it are fully earned.
+        partial: whether some of the nodes, in order, earn their share.
+    """
+
+    format: float = 1.0
+    nodes: float = 1.0
+    strategy: float = 1.0
+    hierarchy: bool = True
+    partial: bool = False
+
+    def __post_init__(self):
+        require_at_least(0, self, "reward.hierarchical.", "format", "nodes", "strategy")
+
+
+@dataclass(frozen=True)
 class RewardConfig:
     """What is rewarded, and how redundancy counts (Eq. 5-7).
 
     Args:
-        judge: "unifi" or "prm_orm" (see models), "remote" (see remote), "rules" (gold annotations), or the dotted path
-            of a function (see compeer_jax/rewards/reward.py).
+        judge: "unifi" or "prm_orm" (see models), "remote" (see remote), "rules" (gold annotations), "hierarchical"
+            (form, nodes, strategy: CARE), or the dotted path of a function (see compeer_jax/rewards/reward.py).
         models: the judges of "unifi" and "prm_orm".
         remote: the chat server of "remote", asked about steps and response in one conversation.
+        hierarchical: levels of "hierarchical".
         weights: what each part of a judge's reward counts.
         encoder: how responses become the vectors that Eq. 6 compares.
         reweighting: divide rewards by redundancy, Eq. 5; off is the paper's UR variant, on its URP.
@@ -86,6 +109,7 @@ class RewardConfig:
     judge: str = "rules"
     models: JudgeModelsConfig = field(default_factory=JudgeModelsConfig)
     remote: RemoteJudgeConfig = field(default_factory=RemoteJudgeConfig)
+    hierarchical: HierarchyConfig = field(default_factory=HierarchyConfig)
     weights: PartWeights = field(default_factory=PartWeights)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     reweighting: bool = True

@@ -15,11 +15,13 @@ from compeer_jax.errors import UserError
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.config import PartWeights, RewardConfig
 from compeer_jax.rewards.generative_judge import GenerativeJudge
+from compeer_jax.rewards.hierarchical import HierarchicalReward
 from compeer_jax.rewards.judge import Judge, judge_reward
 from compeer_jax.rewards.reward import Completion, RewardFunction, Rewards
 from compeer_jax.rewards.rules import RuleJudge
 
-JUDGES = ("rules", "unifi", "prm_orm", "remote")
+JUDGES = ("rules", "unifi", "prm_orm", "remote")  # they give verdicts on COMPEER's steps
+HIERARCHICAL = "hierarchical"
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ def load_reward(
     say: Callable[[str], None] = log.warning,
     folder: Path | None = None,
 ) -> RewardFunction:
-    """The reward that a config names: one of `JUDGES`, or the dotted path of a function of the user's.
+    """The reward that a config names: one of `JUDGES`, "hierarchical", or the dotted path of a function of the user's.
 
     A function of the user's is called with the completions alone, and may return `Rewards` or any array of N numbers;
     both come out as checked `Rewards`.
@@ -51,7 +53,7 @@ def load_reward(
         if format is not COMPEER:
             raise UserError(
                 f"reward.judge {config.judge!r} reads 'compeer' outputs, not {format.name!r}; "
-                "bring a reward of your own."
+                "take 'hierarchical', or bring a reward of your own."
             )
         judge = _judge(config, format, mesh, say, folder)
         return checked(judge_reward(judge, dataclasses.asdict(config.weights)), config.judge)
@@ -60,6 +62,8 @@ def load_reward(
             f"reward.weights weigh the parts of a judge; reward.judge {config.judge!r} has to weigh its own, "
             "so leave them out."
         )
+    if config.judge == HIERARCHICAL:
+        return checked(HierarchicalReward(format, config.hierarchical), HIERARCHICAL)
     function = _imported(config.judge)
     return checked(lambda completions, key: function(completions), config.judge)
 
@@ -100,7 +104,8 @@ def _imported(name: str) -> Callable[[Sequence[Completion]], object]:
     module_name, _, attribute = name.rpartition(".")
     if not module_name:
         raise UserError(
-            f"reward.judge {name!r} is none of {', '.join(JUDGES)}, nor a dotted path such as 'my_module.my_reward'."
+            f"reward.judge {name!r} is none of {', '.join((*JUDGES, HIERARCHICAL))}, nor a dotted path such as "
+            "'my_module.my_reward'."
         )
     try:
         module = importlib.import_module(module_name)
