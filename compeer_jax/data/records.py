@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeVar
 
+from compeer_jax.data.cer.folder import cer_folder, read_sft_records
 from compeer_jax.data.chat import (
     DoesNotFit,
     Example,
@@ -31,7 +33,8 @@ class DataConfig:
     """The dialogues, and how they become prompts and answers.
 
     Args:
-        path: "sample" for the bundled dialogues, or a file that `compeer` reads: ESConv.json or dialogues in JSONL.
+        path: "sample" for the bundled dialogues; a file that `compeer` reads: ESConv.json or dialogues in JSONL; or the
+            folder of a CER dataset, which has splits and reasoning of its own: it takes no `split`, and seeds do not count.
         split: JSON file with row numbers of train, valid and test; without one the dialogues are split by `split_seed`.
         split_seed: seed of the split by dialogue (70 % train, 15 % valid, 15 % test).
         silver_seed: seed of the templates in silver records.
@@ -71,7 +74,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class Splits:
-    """Silver records of each split; no dialogue is in two of them."""
+    """Records of each split, silver ones or CER's; no dialogue is in two of them."""
 
     train: Sequence[Record]
     valid: Sequence[Record]
@@ -80,11 +83,14 @@ class Splits:
 
 
 def load_records(config: DataConfig) -> Splits:
-    """Reads, splits and annotates the dialogues that `config` names.
+    """Reads, splits and annotates the dialogues that `config` names; of a CER dataset, reads the records.
 
     Raises:
-        UserError: the file is missing or malformed, or leaves a split without records.
+        UserError: the file is missing or malformed, leaves a split without records, or is of another reasoning format.
     """
+    folder = cer_folder(config.path)
+    if folder is not None:
+        return _cer_records(folder, config)
     dialogues, report = read_corpus(config.path)
     splits = read_split(config.split, dialogues) if config.split else split_dialogues(dialogues, seed=config.split_seed)
     records = []
@@ -98,6 +104,24 @@ def load_records(config: DataConfig) -> Splits:
         records.append(spread(made, config.limit))
     counts = " / ".join(str(len(part)) for part in records)
     return Splits(*records, summary=f"{report}. Silver records, train / valid / test: {counts}.")
+
+
+def _cer_records(folder: Path, config: DataConfig) -> Splits:
+    if config.split:
+        raise UserError(f"data.split is {config.split!r}, but {folder} has splits of its own; leave data.split out.")
+    tags = {step.tag for step in config.reasoning.steps}
+    records = []
+    for name in DialogueSplits._fields:
+        made = read_sft_records(folder, name)
+        for record in made:
+            if record.reference.steps.keys() != tags:
+                raise UserError(
+                    f"record {record.id!r} of {folder} has the steps {', '.join(record.reference.steps)}, which are "
+                    f"not those of data.format {config.format!r}; set data.format as the dataset's."
+                )
+        records.append(spread(made, config.limit))
+    counts = " / ".join(str(len(part)) for part in records)
+    return Splits(*records, summary=f"{folder}: records to fine-tune on, train / valid / test: {counts}.")
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:

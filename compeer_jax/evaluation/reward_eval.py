@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import jax
 import numpy as np
 
+from compeer_jax.data.cer.folder import cer_folder, view_file
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.judge_record import JudgeRecord, read_judge_records
 from compeer_jax.data.records import DataConfig, load_records, spread
@@ -46,7 +47,8 @@ class RewardEvalConfig:
     verdict, after a second try, counts as wrong; a part whose right verdict the record doesn't hold is not counted.
 
     Args:
-        records: JSONL in CER's format; without it, silver records are made from a split of `data`.
+        records: JSONL in CER's format; without it, records are made from a split of `data`: silver ones, or where
+            `data.path` is a CER dataset, those of its view "unifi".
         data: the dialogues, with the settings that the judges were trained with, so that no talk is in both.
         split: which part of the dialogues.
         silver: how silver records are made.
@@ -119,8 +121,10 @@ def evaluate_judges(config: RewardEvalConfig) -> JudgeTable:
 
 def judge_records(config: RewardEvalConfig) -> tuple[list[JudgeRecord], str]:
     """The records, and what they are in words."""
-    if config.records:
-        records, source = read_judge_records(config.records), f"records of {config.records}"
+    cer = None if config.records else cer_folder(config.data.path)
+    path = config.records or (cer and view_file(cer, "unifi", config.split))
+    if path:
+        records, source = read_judge_records(path), f"records of {path}"
     else:
         data = config.data
         silver = {"seed": data.silver_seed, **vars(config.silver)}

@@ -5,10 +5,12 @@ UnifiReward, PRM and ORM differ only in which rounds make a conversation; see `d
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from compeer_jax.data.cer.folder import cer_folder, view_file
 from compeer_jax.data.chat import Example
 from compeer_jax.data.judge_chat import judge_examples
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
@@ -56,6 +58,10 @@ def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], li
             that lacks what this kind of judge learns from.
     """
     format = config.data.reasoning
+    cer = None if config.records else cer_folder(config.data.path)
+    if cer is not None:
+        paths = [view_file(cer, config.kind, split) for split in ("train", "valid")]
+        config = replace(config, records=str(paths[0]), valid_records=str(paths[1]))
     if not config.records:
         splits = load_records(config.data)
         silver = {"seed": config.data.silver_seed, **vars(config.silver)}

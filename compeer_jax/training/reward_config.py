@@ -33,8 +33,8 @@ class RewardTrainConfig(SupervisedConfig):
     Args:
         kind: "unifi" rates the steps, then the response, in one conversation; "prm" each step apart; "orm" the
             response alone.
-        records: JSONL in CER's format, to learn from; without it, silver records are made from `data`, whose prompt and
-            lengths don't count here.
+        records: JSONL in CER's format, to learn from; without it, the view of this kind is read where `data.path` is a
+            CER dataset, and silver records are made from `data` elsewhere. Its prompt and lengths don't count here.
         valid_records: the same to measure on; without it, some of the talks in `records` are held out.
         limits: the judge's prompt, and where histories and steps are cut.
         silver: how silver records are made.

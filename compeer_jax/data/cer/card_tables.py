@@ -1,0 +1,83 @@
+"""The tables of the data card that tell of earlier stages: their rows, what chat models cost, how annotators agree."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+NOTHING = "–"
+REJECTED = "rejected.jsonl"
+SPENT = "spent"
+
+
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; all columns but the first are numbers."""
+    lines = [headings, ["---"] + ["---:"] * (len(headings) - 1), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def number(count: float | None) -> str:
+    """A count with its thousands parted."""
+    return NOTHING if count is None else f"{count:,}"
+
+
+def percent(share: float | None) -> str:
+    """A share in percent."""
+    return NOTHING if share is None else f"{100 * share:.1f} %"
+
+
+def stage_table(cards: Mapping[str, Mapping[str, Any]]) -> str:
+    """What each stage gave, and what it left out for which reasons."""
+    rows = []
+    for stage, card in cards.items():
+        outputs = card.get("outputs", {})
+        given = [
+            f"{name} {number(output['rows'])}"
+            for name, output in outputs.items()
+            if "rows" in output and name != REJECTED
+        ]
+        rejected = sorted(card.get("rejected", {}).items(), key=lambda item: (-item[1], item[0]))
+        rows.append(
+            [
+                stage,
+                "; ".join(given) or NOTHING,
+                number(sum(count for _, count in rejected)),
+                "; ".join(f"{reason} {number(count)}" for reason, count in rejected) or NOTHING,
+            ]
+        )
+    return markdown_table(["stage", "rows", "left out", "why"], rows)
+
+
+def spending_table(cards: Mapping[str, Mapping[str, Any]]) -> str:
+    """What each stage's chat models answered, read and wrote, and the cost by the prices in the settings."""
+    rows, total = [], {"answers": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": 0.0}
+    for stage, card in cards.items():
+        for model, spent in spendings(card.get("counts", {})):
+            rows.append([stage, model, *_spent_cells(spent)])
+            total = {name: value + spent.get(name, 0) for name, value in total.items()}
+    if not rows:
+        return "None was asked."
+    rows.append(["all", "", *_spent_cells(total)])
+    return markdown_table(["stage", "chat model", "answers", "tokens read", "tokens written", "cost"], rows)
+
+
+def spendings(counts: Any, model: str = "") -> Iterator[tuple[str, Mapping[str, float]]]:
+    """Chat model and what it spent, wherever a stage's counts have it: an object "spent" within the model's."""
+    if not isinstance(counts, Mapping):
+        return
+    for name, value in counts.items():
+        if name == SPENT and isinstance(value, Mapping):
+            yield str(counts.get("model", model)), value
+        else:
+            yield from spendings(value, name)
+
+
+def _spent_cells(spent: Mapping[str, float]) -> list[str]:
+    counts = [number(spent.get(name, 0)) for name in ("answers", "prompt_tokens", "completion_tokens")]
+    return [*counts, f"{spent.get('cost', 0):.2f}"]
+
+
+def _cell(text: str) -> str:
+    return " ".join(str(text).replace("|", "\\|").split())
+
+
+def agreement_table(agreement: Mapping[str, Any]) -> str:
+    return str(agreement)
