@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compeer_jax.data.corpora import read_corpus
-from compeer_jax.data.esconv import read_esconv
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.schema import Dialogue, Turn
 from compeer_jax.errors import UserError
@@ -69,9 +68,9 @@ def write(path, rows):
 
 
 def test_the_original_and_its_copies_give_the_same_dialogue(tmp_path):
-    original, report = read_esconv(write(tmp_path / "original.json", [ORIGINAL]))
+    original, report = read_corpus(write(tmp_path / "original.json", [ORIGINAL]))
     write_jsonl(tmp_path / "copy.jsonl", [COPY])
-    assert original == read_esconv(tmp_path / "copy.jsonl")[0] == [DIALOGUE]
+    assert original == read_corpus(tmp_path / "copy.jsonl")[0] == [DIALOGUE]
     assert (report.dialogues, report.utterances, report.merged) == (1, 5, 2)
     assert report.strategies == {"Question": 1, "Others": 1, "Reflection of feelings": 1}
 
@@ -129,7 +128,7 @@ def test_any_field_of_any_kind_is_read_or_refused_in_one_sentence(tmp_path_facto
     row = ORIGINAL | {"dialog": [*ORIGINAL["dialog"], {"speaker": "seeker", "content": speech, "annotation": value}]}
     path = write(tmp_path_factory.mktemp("fuzz") / "rows.json", [row | {name: value}])
     try:
-        dialogues, _ = read_esconv(path)
+        dialogues, _ = read_corpus(path, form="esconv")
     except UserError:
         return
     assert Dialogue.from_json(dialogues[0].to_json(), "here") == dialogues[0]

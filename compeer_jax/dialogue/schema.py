@@ -3,12 +3,12 @@
 The JSON form, one object a dialogue:
 
     {"id", "language": "en"|"zh", "source", "licence", "situation"?, "emotion_type"?, "problem_type"?,
-     "initial_intensity"?, "final_intensity"?,
+     "initial_intensity"?, "final_intensity"?, "provenance"?: [{"stage", …}],
      "turns": [{"role": "seeker"|"supporter", "content", "strategy"?, "images"?}]}
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from compeer_jax.dialogue.taxonomy import EMOTIONS, STRATEGIES, Language, check_language
@@ -54,7 +54,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class Dialogue:
-    """One talk. Intensities run from 1 to 5 and are the seeker's own, before and after it, as in ESConv's survey."""
+    """One talk. Intensities run from 1 to 5 and are the seeker's own, before and after it, as in ESConv's survey.
+
+    `provenance` says who made or changed it, oldest first: one JSON object a step.
+    """
 
     id: str
     language: Language
@@ -66,6 +69,7 @@ class Dialogue:
     problem_type: str | None = None
     initial_intensity: int | None = None
     final_intensity: int | None = None
+    provenance: tuple[Mapping, ...] = field(default=(), hash=False)
 
     @classmethod
     def from_json(cls, obj: object, where: str) -> "Dialogue":
@@ -95,13 +99,15 @@ class Dialogue:
             problem_type=fields.optional_text("problem_type"),
             initial_intensity=fields.optional_intensity("initial_intensity"),
             final_intensity=fields.optional_intensity("final_intensity"),
+            provenance=fields.objects("provenance"),
         )
 
     def to_json(self) -> dict:
         """The JSON form, without what is not set."""
-        obj = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "turns"}
+        obj = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("turns", "provenance")}
         obj = {name: value for name, value in obj.items() if value is not None}
-        return obj | {"turns": [turn.to_json() for turn in self.turns]}
+        obj["turns"] = [turn.to_json() for turn in self.turns]
+        return obj | {"provenance": [dict(step) for step in self.provenance]} if self.provenance else obj
 
 
 def merge_adjacent(turns: Iterable[Turn]) -> tuple[tuple[Turn, ...], int]:
@@ -151,6 +157,12 @@ class _Fields:
         if not isinstance(values, list):
             raise UserError(f"{self.where}: field {name!r} must be a list of strings, found {_kind(values)}.")
         return tuple(self._checked(name, value) for value in values)
+
+    def objects(self, name: str) -> tuple[dict, ...]:
+        values = self.obj.get(name) or []
+        if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+            raise UserError(f"{self.where}: field {name!r} must be a list of objects.")
+        return tuple(values)
 
     def optional_intensity(self, name: str) -> int | None:
         value = self.obj.get(name)

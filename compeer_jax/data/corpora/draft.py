@@ -1,0 +1,62 @@
+"""What a form finds in a row, before it has an id, a source and a licence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from compeer_jax.dialogue.schema import Turn
+from compeer_jax.errors import UserError
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A dialogue as its form tells it.
+
+    Attributes:
+        turns: as written, neighbours of one role not yet merged.
+        fields: what else the row says, by the names of `Dialogue`'s fields; `None` where it says nothing.
+    """
+
+    turns: tuple[Turn, ...]
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def make_turn(where: str, role: str, content: object, strategy: object = None, images: object = None) -> Turn:
+    """One turn, its text without white space around it; UserError as `Turn.from_json`."""
+    turn = {"role": role, "content": stripped(content), "strategy": strategy, "images": images}
+    return Turn.from_json({name: value for name, value in turn.items() if value}, where)
+
+
+def stripped(text: object) -> object:
+    """A text without white space around it; anything else as it is."""
+    return text.strip() if isinstance(text, str) else text
+
+
+def text_or_none(value: object) -> object:
+    """As `stripped`, but a blank text, as public files have for what is not known, is None."""
+    return stripped(value) or None if isinstance(value, str) else value
+
+
+def own_id(row: Mapping, *names: str) -> str | None:
+    """The id that a row gives itself under one of `names`, as text; None if it has none."""
+    for name in (*names, "id"):
+        value = row.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+    return None
+
+
+def require_list(value: object, name: str, where: str) -> list:
+    """`value` if it is a list with something in it; UserError naming the field if not."""
+    if not isinstance(value, list) or not value:
+        raise UserError(f"{where}: field {name!r} must be a list of at least one turn.")
+    return value
+
+
+def require_object(value: object, where: str) -> dict:
+    """`value` if it is a JSON object."""
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: expected a JSON object, found {type(value).__name__}.")
+    return value

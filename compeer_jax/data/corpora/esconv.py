@@ -1,0 +1,64 @@
+"""ESConv (Liu et al., 2021): its own JSON, and the public copies that spell it otherwise.
+
+The original is one array of dialogues whose utterances read `{"speaker": "seeker"|"supporter", "annotation":
+{"strategy"?, "feedback"?}, "content"}`; a well-known copy is in JSON lines with `{"speaker": "usr"|"sys", "text",
+"strategy"?}`. Both may spell strategies and emotions in variants, which the taxonomy makes canonical.
+"""
+
+from collections.abc import Mapping
+
+from compeer_jax.data.corpora.draft import Draft, make_turn, text_or_none
+from compeer_jax.dialogue.schema import Turn
+from compeer_jax.errors import UserError, unknown
+
+ROLES = {"seeker": "seeker", "usr": "seeker", "user": "seeker", "supporter": "supporter", "sys": "supporter"}
+
+
+def is_esconv(row: object) -> bool:
+    """Whether a row has utterances with speakers."""
+    utterances = row.get("dialog") if isinstance(row, dict) else None
+    return isinstance(utterances, list) and any("speaker" in one for one in utterances if isinstance(one, dict))
+
+
+def read_esconv_row(row: Mapping, where: str) -> Draft:
+    """One dialogue of ESConv; UserError naming the utterance and field for whatever can't be read."""
+    fields = {
+        "emotion_type": row.get("emotion_type") or None,
+        "problem_type": row.get("problem_type") or None,
+        "situation": text_or_none(row.get("situation")),
+        "initial_intensity": _intensity(row, "initial_emotion_intensity", where),
+        "final_intensity": _intensity(row, "final_emotion_intensity", where),
+    }
+    return Draft(_turns(row, where), fields)
+
+
+def _turns(row: Mapping, where: str) -> tuple[Turn, ...]:
+    utterances = row.get("dialog") if isinstance(row, dict) else None
+    if not isinstance(utterances, list) or not utterances:
+        raise UserError(f"{where}: field 'dialog' must be a list of at least one utterance.")
+    return tuple(_turn(utterance, f"{where}, utterance {index}") for index, utterance in enumerate(utterances))
+
+
+def _turn(utterance: object, where: str) -> Turn:
+    if not isinstance(utterance, dict):
+        raise UserError(f"{where}: expected a JSON object, found {type(utterance).__name__}.")
+    speaker = str(utterance.get("speaker")).lower()
+    if speaker not in ROLES:
+        raise unknown("speaker", utterance.get("speaker"), ROLES, where)
+    strategy = None
+    if ROLES[speaker] == "supporter":
+        annotation = utterance.get("annotation") or {}
+        strategy = utterance.get("strategy") or (isinstance(annotation, dict) and annotation.get("strategy"))
+    return make_turn(where, ROLES[speaker], utterance.get("content", utterance.get("text")), strategy)
+
+
+def _intensity(row: Mapping, name: str, where: str) -> int | None:
+    """A survey score from 1 to 5: a string in the original, a number in some copies, absent in others."""
+    scores = row.get("survey_score")
+    scores = scores.get("seeker") if isinstance(scores, dict) else None
+    score = scores.get(name) if isinstance(scores, dict) else None
+    if score in (None, ""):
+        return None
+    if str(score) not in ("1", "2", "3", "4", "5"):
+        raise UserError(f"{where}: survey score {name!r} must be from 1 to 5, found {score!r}.")
+    return int(score)

@@ -1,0 +1,47 @@
+"""What the licences of corpora are and allow. The table is `licences.yaml`."""
+
+from functools import cache
+from importlib import resources
+from typing import Literal, get_args
+
+import yaml
+
+from compeer_jax.data.build.config import Licences
+
+LicenceClass = Literal["commercial", "research", "unknown"]
+UNKNOWN = "unknown"
+ALLOWED: dict[Licences, tuple[str, ...]] = {
+    "commercial": ("commercial",),
+    "research": ("commercial", "research"),
+    "all": get_args(LicenceClass),
+}
+"""The classes that each choice of licences takes in."""
+
+
+def published_licence(corpus: str) -> str:
+    """The licence that the authors of a corpus state; "unknown" where we know of none."""
+    return _read()["corpora"].get(corpus, {}).get("licence", UNKNOWN)
+
+
+def licence_class(licence: str) -> LicenceClass:
+    """What use a licence allows, by its name in any spelling: case, spaces and hyphens don't count."""
+    return _classes().get(_letters(licence), UNKNOWN)
+
+
+def is_allowed(licence: str, licences: Licences) -> bool:
+    """Whether content under `licence` may be used where `licences` are chosen."""
+    return licence_class(licence) in ALLOWED[licences]
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum() or character == ".")
+
+
+@cache
+def _read() -> dict:
+    return yaml.safe_load(resources.files(__package__).joinpath("licences.yaml").read_text(encoding="utf-8"))
+
+
+@cache
+def _classes() -> dict[str, LicenceClass]:
+    return {_letters(str(name)): kind for kind, names in _read()["classes"].items() for name in names}

@@ -1,0 +1,69 @@
+"""Where the rows of a corpus lie, and what its sources and dialogues are called after that."""
+
+import re
+from pathlib import Path
+
+from compeer_jax.data.corpora.hub import is_hub_id
+from compeer_jax.errors import UserError
+
+SAMPLE = "sample"
+PARQUET = ".parquet"
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".txt", ".text", PARQUET)
+
+
+def corpus_files(path: str) -> list[Path]:
+    """The files of a corpus in the order that they are read; none for the bundled dialogues and the Hub's.
+
+    Raises:
+        UserError: the folder has no file that could be a corpus's.
+    """
+    if path == SAMPLE:
+        return []
+    place = Path(path).expanduser()
+    if place.is_dir():
+        found = (file for file in place.rglob("*") if file.is_file() and file.suffix.lower() in SUFFIXES)
+        files = sorted(file for file in found if not _is_hidden(file.relative_to(place)))
+        if not files:
+            raise UserError(f"{place} has no file that ends with {', '.join(SUFFIXES)}; check the path.")
+        return files
+    return [] if not place.exists() and is_hub_id(path) and place.suffix.lower() not in SUFFIXES else [place]
+
+
+def shown(file: Path, path: str) -> str:
+    """What messages and provenance call a file of the corpus at `path`: its place in the corpus's folder."""
+    folder = Path(path).expanduser()
+    return file.relative_to(folder).as_posix() if folder.is_dir() else file.name
+
+
+def plain_name(path: str) -> str:
+    """What a corpus is called after its path, where nothing better is known."""
+    name = Path(path.partition(":")[0]).name
+    return _slug(Path(name).stem if Path(name).suffix.lower() in SUFFIXES else name) or "corpus"
+
+
+def dialogue_id(source: str, path: str, file: str, record: int | None, own: str | None) -> str:
+    """An id that begins with the source.
+
+    Args:
+        source: of the dialogue.
+        path: of its corpus.
+        file: of the row, as `shown`.
+        record: its number in the file; None if it is all of it.
+        own: the id that the row gives itself, if it does.
+    """
+    if own is not None:
+        return own if own.startswith((f"{source}-", f"{plain_name(path)}-")) else f"{source}-{own}"
+    parts = [] if plain_name(file) == plain_name(path) and record is not None else [_slug(str(_without_suffix(file)))]
+    return "-".join([source, *parts, *([] if record is None else [f"{record:04d}"])])
+
+
+def _without_suffix(file: str) -> Path:
+    return Path(file).with_suffix("") if Path(file).suffix.lower() in SUFFIXES else Path(file)
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"\W+", "-", text).strip("-")

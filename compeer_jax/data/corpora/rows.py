@@ -1,0 +1,224 @@
+"""The rows of a file, one at a time, whatever is wrong with some of them. What they mean is not looked at here.
+
+A file holds JSON lines, a JSON array, JSON values over several lines, or a text. An array whose items are turns rather
+than dialogues is one row. Memory holds one row at a time.
+"""
+
+import codecs
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from compeer_jax.data.corpora.chats import is_message
+from compeer_jax.data.jsonl import BYTE_ORDER_MARK, parse_json
+from compeer_jax.errors import UserError
+
+TEXTS = (".txt", ".text")
+LINES = (".jsonl", ".ndjson", *TEXTS)
+PEEK = 1 << 20  # bytes that are looked at to tell the layout of a file
+LONGEST_TEXT = 1 << 24  # bytes of a text that is one dialogue
+NOT_UTF8 = "\ufdd0"  # stands for bytes that are no UTF-8; Unicode keeps it for such uses, so no text has it
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A value that should be a dialogue.
+
+    Attributes:
+        where: for messages: "ESConv.json, row 17".
+        value: parsed JSON, or a text.
+        file: the file's name in the corpus.
+        record: its number in the file, as `where` has it; None if it is the whole file.
+        sha256: of the file, or of the row where there is no file.
+    """
+
+    where: str
+    value: object
+    file: str
+    record: int | None
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row that can't be read.
+
+    Attributes:
+        where: as a Row's.
+        error: a sentence that begins with the place.
+        row: what could be read of it.
+    """
+
+    where: str
+    error: UserError
+    row: object = None
+
+
+def file_rows(path: Path, shown: str) -> Iterator[Row | Fault]:
+    """The rows of a file.
+
+    Args:
+        path: the file.
+        shown: what messages and provenance call it.
+
+    Raises:
+        UserError: it can't be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            start = file.read(PEEK)
+            file.seek(len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0)
+            for item in _rows(file, start.removeprefix(BYTE_ORDER_MARK), path.suffix.lower(), shown):
+                yield item if isinstance(item, Fault) else Row(*item[:2], shown, item[2], sha256)
+    except OSError as error:
+        raise UserError(f"{shown} can't be read ({error.strerror}); check the path.") from error
+
+
+Found = tuple[str, object, int | None]
+
+
+def _rows(file: BinaryIO, start: bytes, suffix: str, shown: str) -> Iterator[Found | Fault]:
+    first = start.lstrip()[:1]
+    if start.startswith(UTF16_MARKS):
+        yield Fault(shown, UserError(f"{shown}: not UTF-8 but UTF-16; save the file in UTF-8."))
+    elif not start:
+        yield Fault(shown, UserError(f"{shown} is empty; it needs one JSON object a line."))
+    elif suffix in TEXTS and first not in (b"[", b"{"):
+        yield _text(file, shown)
+    elif first == b"[" and not _array_a_line(start, suffix):
+        yield from _array(file, shown)
+    elif first == b"{" and suffix not in LINES and _over_lines(start):
+        yield from _values(file, shown)
+    else:
+        yield from _lines(file, shown)
+
+
+def _array_a_line(start: bytes, suffix: str) -> bool:
+    """Whether a file that begins with "[" has an array in each line, rather than being one."""
+    line, end, rest = start.lstrip().partition(b"\n")
+    line = line.strip()
+    if not end or not line.endswith(b"]") or (suffix not in LINES and not rest.lstrip().startswith(b"[")):
+        return False
+    return suffix in LINES or isinstance(_parsed(line), list)
+
+
+def _over_lines(start: bytes) -> bool:
+    """Whether the object that a file begins with goes on after its first line."""
+    line, end, _ = start.lstrip().partition(b"\n")
+    return bool(end) and not line.rstrip().endswith(b"}")
+
+
+def _parsed(line: bytes) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _lines(file: BinaryIO, shown: str) -> Iterator[Found | Fault]:
+    for number, line in enumerate(file, start=1):
+        where = f"{shown}, line {number}"
+        try:
+            yield where, parse_json(line, where), number
+        except UserError as error:
+            yield Fault(where, error, line.decode(errors="replace").rstrip("\n"))
+
+
+def _array(file: BinaryIO, shown: str) -> Iterator[Found | Fault]:
+    rows = _json_rows(file, shown, prefix="item", called="row", first=0)
+    head = next(rows, None)
+    if head is None:
+        yield Fault(shown, UserError(f"{shown} is an empty list; it needs at least one object."))
+    elif isinstance(head, Fault) or not _is_turn(head[1]):
+        yield from chain([head], rows)
+    else:
+        yield _whole(shown, head, rows)
+
+
+def _is_turn(value: object) -> bool:
+    """Whether an item of an array is part of a dialogue, so that the array is the dialogue."""
+    is_pair = isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value)
+    return isinstance(value, str) or is_pair or (is_message(value) and not any(isinstance(v, list) for v in value))
+
+
+def _whole(shown: str, head: Found, rows: Iterator[Found | Fault]) -> Found | Fault:
+    turns = [head[1]]
+    for item in rows:
+        if isinstance(item, Fault):
+            return Fault(shown, UserError(f"{shown}{str(item.error).removeprefix(item.where)}"), turns)
+        turns.append(item[1])
+    return shown, turns, None
+
+
+def _values(file: BinaryIO, shown: str) -> Iterator[Found | Fault]:
+    yield from _json_rows(file, shown, prefix="", called="row", first=0)
+
+
+def _json_rows(file: BinaryIO, shown: str, *, prefix: str, called: str, first: int) -> Iterator[Found | Fault]:
+    import ijson
+
+    number = first
+    values = ijson.items(_Marked(file), prefix, multiple_values=not prefix, use_float=True)
+    while True:
+        where = f"{shown}, {called} {number}"
+        try:
+            value = next(values, values)
+        except (ijson.JSONError, ValueError, OverflowError) as error:
+            said = " ".join(str(error).split("\n")[0].split())
+            what = "cut off" if "premature EOF" in said else f"not JSON ({said})"
+            sentence = f"{where}: {what}; what follows in the file can't be read, so mend it there."
+            yield Fault(where, UserError(sentence))
+            return
+        if value is values:
+            return
+        if _is_marked(value):
+            yield Fault(where, UserError(f"{where}: not UTF-8; save the file in UTF-8."), value)
+        else:
+            yield where, value, number
+        number += 1
+
+
+class _Marked:
+    """A file whose bytes that are no UTF-8 are replaced by a mark, so that what is around them can still be read."""
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors=_MARKING)
+
+    def read(self, size: int = -1) -> bytes:
+        if size == 0:
+            return b""
+        while True:
+            data = self._file.read(size)
+            text = self._decoder.decode(data, final=not data)
+            if text or not data:
+                return text.encode()
+
+
+_MARKING = "compeer_jax.mark"
+codecs.register_error(_MARKING, lambda error: (NOT_UTF8, error.end))
+
+
+def _is_marked(value: object) -> bool:
+    if isinstance(value, str):
+        return NOT_UTF8 in value
+    if isinstance(value, dict):
+        return any(_is_marked(part) for item in value.items() for part in item)
+    return isinstance(value, list) and any(map(_is_marked, value))
+
+
+def _text(file: BinaryIO, shown: str) -> Found | Fault:
+    data = file.read(LONGEST_TEXT + 1)
+    if len(data) > LONGEST_TEXT:
+        return Fault(shown, UserError(f"{shown}: longer than {LONGEST_TEXT:,} bytes, so not one dialogue; split it."))
+    try:
+        return shown, data.decode(), None
+    except UnicodeDecodeError as error:
+        return Fault(shown, UserError(f"{shown}: not UTF-8 (byte {error.start + 1}); save the file in UTF-8."))
