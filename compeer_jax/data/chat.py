@@ -1,13 +1,10 @@
 """Dialogues as tokens, through the model's own chat template, and which of them the model learns to write.
 
-The templates of Qwen2.5 and of our small tokenizer write a message as <|im_start|>, its role, a line end, its content,
-<|im_end|>, a line end. As special tokens cut the text, messages can be tokenized one by one: the ids are those of the
-whole text, and dropping an old turn never changes the ids of the others. A prompt has the same ids in supervised
-training and in a rollout.
+A prompt has the same ids in supervised training and in a rollout, and dropping an old turn never changes the ids of the
+others.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Literal, NamedTuple
 
@@ -19,11 +16,9 @@ from compeer_jax.dialogue.prompts import chat_messages
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.dialogue.schema import Dialogue, Turn, merge_adjacent
 from compeer_jax.errors import UserError, unknown
+from compeer_jax.models.chat_template import ANSWER_HEADER, TURN_END, defuse, message_tokens
 
 Overlong = Literal["drop_oldest", "error"]
-
-TURN_START, TURN_END = "<|im_start|>", "<|im_end|>"
-ANSWER_HEADER = f"{TURN_START}assistant\n"
 
 
 class DoesNotFit(UserError):
@@ -135,19 +130,6 @@ def joined_example(parts: Sequence[tuple[Sequence[int], bool]]) -> Example:
     return Example(tokens, np.repeat([trains for _, trains in parts], [len(ids) for ids, _ in parts]))
 
 
-def message_tokens(tokenizer, messages: Sequence[Mapping[str, str]], answer_next: bool = False) -> list[list[int]]:
-    """The ids of each message in the chat template; with `answer_next`, those that open the answer come last."""
-    messages = [{**message, "content": defuse(tokenizer, message["content"].strip())} for message in messages]
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer_next)
-    pieces = re.split(f"(?={re.escape(TURN_START)})", text)
-    roles = [message["role"] for message in messages] + ["assistant"] * answer_next
-    if pieces[0] or [piece.split("\n")[0] for piece in pieces[1:]] != [TURN_START + role for role in roles]:
-        raise UserError(
-            f"the tokenizer's chat template doesn't write messages as {TURN_START}role …; use a Qwen2.5 one."
-        )
-    return tokenizer(pieces[1:], add_special_tokens=False)["input_ids"]
-
-
 def _fit(pieces: list[list[int]], max_tokens: int, overlong: Overlong, where: str) -> list[list[int]]:
     """The pieces without the oldest turns: the first (the system's) and the last two always stay."""
     if overlong not in ("drop_oldest", "error"):
@@ -167,11 +149,3 @@ def _fit(pieces: list[list[int]], max_tokens: int, overlong: Overlong, where: st
             "raise that or take a shorter prompt."
         )
     return [pieces[0], *pieces[first:]]
-
-
-def defuse(tokenizer, text: str) -> str:
-    """`text` with a space inside whatever would be read as a special token, so that nobody can end a turn by typing."""
-    if "<" not in text:
-        return text
-    special = "|".join(map(re.escape, tokenizer.all_special_tokens))
-    return re.sub(special, lambda match: match.group()[:1] + " " + match.group()[1:], text)

@@ -10,7 +10,7 @@ Answers are kept on disk as they come: who asks again, in this process or the ne
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from compeer_jax.errors import UserError, require_at_least, unknown
 from compeer_jax.generation.chat_call import Answer
@@ -165,16 +165,16 @@ class LocalChatConfig:
     """How a model in this process answers.
 
     Args:
-        dtype: of the weights and of computing.
+        dtype: type of the weights and of the computation.
         temperature: of the draws; 0 takes the likeliest token.
         top_p: draws come from the smallest set of tokens with this probability.
         max_tokens: longest answer.
-        batch_size: chats answered together.
+        batch_size: chats answered together; it changes answers no more than rounding does.
         seed: of the draws.
         scan_layers: compile one layer and loop over it; slower on CPUs, quicker to compile.
     """
 
-    dtype: str = "bfloat16"
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
     temperature: float = 0.7
     top_p: float = 1.0
     max_tokens: int = 512
@@ -185,6 +185,8 @@ class LocalChatConfig:
     def __post_init__(self):
         require_at_least(1, self, "a chat model's local.", "max_tokens", "batch_size")
         require_at_least(0, self, "a chat model's local.", "temperature")
+        if not 0 < self.top_p <= 1:
+            raise UserError(f"a chat model's local.top_p is {self.top_p}; it must be above 0 and at most 1 (off).")
 
 
 @dataclass(frozen=True)

@@ -47,14 +47,19 @@ class Engine:
         self._generate = generate
 
     def generate(
-        self, params: nnx.State, prompts: Sequence[Sequence[int]], key: Key[Array, ""], group_size: int = 1
+        self,
+        params: nnx.State,
+        prompts: Sequence[Sequence[int]],
+        key: Key[Array, ""] | Key[Array, " N"],
+        group_size: int = 1,
     ) -> Rollout:
         """Completions of every prompt, row b·G + g being the g-th of prompt b. See `rollout`.
 
         Args:
             params: the weights, from `nnx.split(model)`.
             prompts: token ids of each prompt.
-            key: a fresh one for every call: the same key draws the same completions.
+            key: a fresh one for every call: the same key draws the same completions. Or one a row, which makes what
+                is drawn for a prompt independent of the prompts beside it.
             group_size: completions a prompt (G).
 
         Raises:

@@ -41,7 +41,7 @@ def rollout(
     model: Qwen2,
     prompts: Int[Array, "B P"],
     prompt_mask: Bool[Array, "B P"],
-    key: Key[Array, ""],
+    key: Key[Array, ""] | Key[Array, " N"],
     *,
     group_size: int,
     sampling: SamplingConfig,
@@ -50,21 +50,21 @@ def rollout(
 ) -> Rollout:
     """Draws `group_size` completions of every prompt; pure, and meant to be compiled.
 
-    A row's noise depends on `key`, its number and the step alone, and nothing in a row depends on the other rows. The
-    loop ends as soon as every row has stopped.
+    A row's noise depends on `key`, its number and the step alone (with a key a row: on that and the step), and nothing
+    in a row depends on the other rows. The loop ends as soon as every row has stopped.
 
     Args:
         model: the policy; weights kept in a wider dtype than it computes in are cast once, before the loop.
         prompts: token ids, padded on the left.
         prompt_mask: True for the real tokens.
-        key: a fresh one for every call: the same key draws the same completions.
+        key: a fresh one for every call: the same key draws the same completions. Or one a row.
         group_size: completions a prompt (G).
         sampling: how tokens are drawn, and how many at most.
         stop_ids: tokens that end a completion.
         pad_id: what fills a completion after its stop token.
     """
     model = cast_once(model)
-    keys = row_keys(key, len(prompts) * group_size)
+    keys = key if key.ndim else row_keys(key, len(prompts) * group_size)
 
     def draw(logits: Float[Array, "N V"], step: Int[Array, ""], so_far: Rollout) -> tuple[Int[Array, " N"], Rollout]:
         """Every row's next token, noted for the rows that have not stopped."""
