@@ -1,0 +1,103 @@
+"""Masks what can lead to a person: addresses, numbers, links and names of accounts, in English and Chinese.
+
+    mask("Write to ann@example.org", "en")  ->  ("Write to [email]", {"email": 1})
+
+It finds what has a form of its own. It does not find people's names, places or stories: a text that went through it
+is not anonymous.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+
+from compeer_jax.data.privacy_contacts import email_spans, handle_spans, url_spans
+from compeer_jax.data.privacy_numbers import Span, id_number_spans, phone_spans
+from compeer_jax.dialogue.schema import Dialogue
+from compeer_jax.dialogue.taxonomy import Language, check_language
+from compeer_jax.errors import unknown
+
+_FINDERS: Mapping[str, Callable[[str], Iterator[Span]]] = {  # where two overlap, the upper one has it
+    "email": email_spans,
+    "url": url_spans,
+    "id_number": id_number_spans,
+    "handle": handle_spans,
+    "phone": phone_spans,
+}
+KINDS = tuple(_FINDERS)
+TOKENS: Mapping[str, Mapping[str, str]] = {
+    "en": {"email": "[email]", "phone": "[phone]", "id_number": "[id number]", "url": "[url]", "handle": "[handle]"},
+    "zh": {"email": "[邮箱]", "phone": "[电话]", "id_number": "[证件号]", "url": "[网址]", "handle": "[账号]"},
+}
+"""language -> kind -> what stands for it in a masked text."""
+
+_PASSES = 8  # what a mask lays bare is masked in the next pass; real texts need two
+_FULL_WIDTH = "".join(map(chr, range(ord("０"), ord("９") + 1))) + "".join(
+    map(chr, [*range(ord("Ａ"), ord("Ｚ") + 1), *range(ord("ａ"), ord("ｚ") + 1), *map(ord, "＠．－＋（）／＿＃")])
+)
+_WIDE = re.compile(f"[{re.escape(_FULL_WIDTH)}]")
+_HALF_WIDTH = str.maketrans(_FULL_WIDTH, "".join(chr(ord(sign) - 0xFEE0) for sign in _FULL_WIDTH))
+
+
+def check_kinds(kinds: Collection[str], where: str = "") -> None:
+    """Raises UserError for a kind that is none of `KINDS`."""
+    for kind in kinds:
+        if kind not in KINDS:
+            raise unknown("kind of span", kind, KINDS, where)
+
+
+def mask(text: str, language: Language, kinds: Collection[str] = KINDS) -> tuple[str, dict[str, int]]:
+    """The text with a token in place of each span of these kinds, and how many there were of each kind.
+
+    Masking a masked text changes nothing. Linear time.
+
+    Args:
+        text: any.
+        language: of the tokens; what is found doesn't depend on it.
+        kinds: some of `KINDS`.
+
+    Raises:
+        UserError: an unknown kind or language.
+    """
+    check_kinds(kinds)
+    tokens = TOKENS[check_language(language)]
+    found: Counter[str] = Counter()
+    for _ in range(_PASSES):
+        spans = _spans(text.translate(_HALF_WIDTH) if _WIDE.search(text) else text, kinds)
+        if not spans:
+            break
+        pieces, done = [], 0
+        for start, end, kind in spans:
+            pieces += [text[done:start], tokens[kind]]
+            done = end
+            found[kind] += 1
+        text = "".join([*pieces, text[done:]])
+    return text, dict(found)
+
+
+def mask_dialogue(dialogue: Dialogue, kinds: Collection[str] = KINDS) -> tuple[Dialogue, dict[str, int]]:
+    """The dialogue with its turns and its situation masked, and how many spans there were of each kind."""
+    found: Counter[str] = Counter()
+
+    def masked(text: str) -> str:
+        text, counts = mask(text, dialogue.language, kinds)
+        found.update(counts)
+        return text
+
+    turns = tuple(replace(turn, content=masked(turn.content)) for turn in dialogue.turns)
+    situation = None if dialogue.situation is None else masked(dialogue.situation)
+    return replace(dialogue, turns=turns, situation=situation), {kind: found[kind] for kind in KINDS if found[kind]}
+
+
+def _spans(text: str, kinds: Collection[str]) -> list[tuple[int, int, str]]:
+    """(start, end, kind) of what is masked, in the text's order, none within or across another."""
+    spans: list[tuple[int, int, str]] = []
+    taken = None
+    for kind, find in _FINDERS.items():
+        for start, end in find(text) if kind in kinds else ():
+            if taken is None:
+                taken = bytearray(len(text))
+            if not any(taken[start:end]):
+                taken[start:end] = b"\1" * (end - start)
+                spans.append((start, end, kind))
+    return sorted(spans)
