@@ -9,8 +9,10 @@ SPENT = "spent"
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; all columns but the first are numbers."""
-    lines = [headings, ["---"] + ["---:"] * (len(headings) - 1), *rows]
+    """A table in Markdown; columns of numbers stand to the right."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(headings)
+    right = [all(cell[:1].isdigit() or cell[:1] in "–-" for cell in column) for column in columns]
+    lines = [headings, ["---:" if numbers else "---" for numbers in right], *rows]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
 
 
@@ -80,4 +82,31 @@ def _cell(text: str) -> str:
 
 
 def agreement_table(agreement: Mapping[str, Any]) -> str:
-    return str(agreement)
+    """Kappas for each kind of item: people's, of all votes that count, and of each two annotators."""
+    overall, pairs = [], []
+    for kind, found in agreement.items():
+        people, counted = found["people"], found["counted"]
+        overall.append([kind, number(people["items"]), _kappa(people), number(counted["items"]), _kappa(counted)])
+        for pair in found["pairs"]:
+            pairs.append([kind, " and ".join(pair["annotators"]), number(pair["items"]), _kappa(pair)])
+    headings = [
+        "kind of item",
+        "items that people judged",
+        "Fleiss' kappa",
+        "items judged",
+        "Fleiss' kappa, models' too",
+    ]
+    if not any(found["counted"]["items"] or found["pairs"] for found in agreement.values()):
+        return "No item was judged by two annotators."
+    tables = [markdown_table(headings, overall)]
+    if pairs:
+        tables.append(markdown_table(["kind of item", "annotators", "items", "Cohen's kappa"], pairs))
+    tables.append(
+        "0 is agreement by chance, 1 is full agreement; – where all verdicts are the same, or there are none. Votes of "
+        "a third annotator, who is asked where others differ, are left out. A model's name begins with `model:`."
+    )
+    return "\n\n".join(tables)
+
+
+def _kappa(found: Mapping[str, Any]) -> str:
+    return NOTHING if found["kappa"] is None else f"{found['kappa']:.3f}"

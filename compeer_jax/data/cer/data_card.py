@@ -43,7 +43,7 @@ _LABELS = {
     "intensity": ("Intensity", INTENSITIES),
     "strategy": ("Strategy", STRATEGIES),
 }
-_KINDS = {"language": "Language", "source": "Source", "licence": "Licence", "model": "Chat model"}
+_KINDS = {"language": "Language", "source": "Source", "model": "Chat model"}
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ def _parts(facts: CardFacts) -> Iterator[str]:
     yield from _contents(facts)
     if tally.records:
         yield from _counts(tally)
+        yield from (f"![Histograms of the labelled candidates]({name})" for name in facts.pictures)
     yield "## Agreement of annotators"
     yield agreement_table(facts.agreement)
     yield "## How it was made"
@@ -137,7 +138,8 @@ def _contents(facts: CardFacts) -> Iterator[str]:
     yield (
         "For the ablation on personality, three files hold `unifi/train.jsonl` and one record more for each of its "
         "candidates that was rewritten both with a persona and without one. Rewriting changes the talk and both "
-        "answers; steps, labels and critiques stay. Nothing of valid or test is rewritten."
+        "answers; steps, labels and critiques stay. Nothing of valid or test is rewritten. A persona is a description of "
+        "traits; it may be of somebody who speaks in a held-out dialogue."
     )
     yield markdown_table(["file", "records", "what is added"], variants)
     if tally.not_for_sft:
@@ -173,6 +175,8 @@ def _counts(tally: Tally) -> Iterator[str]:
     yield "Labelled candidates, each counted once."
     for what, title in _KINDS.items():
         yield _split_counts(title, tally, what, sorted(tally.of[what]))
+    licences = [[source, licence, number(count)] for (source, licence), count in sorted(tally.licences.items())]
+    yield markdown_table(["Source", "Licence", "all"], licences)
     for what, (title, category) in _LABELS.items():
         if what in tally.of:
             yield _split_counts(f"{title}, of the output", tally, what, category.names())

@@ -65,7 +65,8 @@ def _histogram(axes: Any, counts: Mapping[str, Counter[int]], label: str) -> Non
     for name, one in counts.items():
         colour = COLOURS.get(name, COLOURS["output"])
         values, weights = list(one), list(one.values())
-        axes.hist(values, bins, weights=weights, color=colour, alpha=0.35 if name else 0.8, label=name, lw=0)
+        fill = {"alpha": 0.35, "lw": 0} if name else {"alpha": 0.8, "edgecolor": "white", "lw": 0.8}
+        axes.hist(values, bins, weights=weights, color=colour, label=name, **fill)
         if name:
             axes.hist(values, bins, weights=weights, color=colour, histtype="step", lw=1.4)
     if len(counts) > 1:

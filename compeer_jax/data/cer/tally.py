@@ -26,10 +26,11 @@ class Tally:
         rows: (view or variant of train, split) -> records.
         records: split -> labelled candidates.
         dialogues: split -> ids of their dialogues.
-        of: what -> value -> split -> candidates: "language", "source", "licence", "model", and the output's labels.
+        of: what -> value -> split -> candidates: "language", "source", "model", and the output's labels.
         reference_strategies: of the replies that were really given, where the corpus names one.
         labels: tag -> split -> label -> steps.
         preferences: split -> preference -> candidates.
+        licences: (source, licence) -> candidates.
         drafted: candidates in whose consensus a model's vote counts.
         not_for_sft: why candidates are not in the sft view.
         rounds: place of the round in its dialogue -> candidates.
@@ -46,6 +47,7 @@ class Tally:
         default_factory=lambda: defaultdict(lambda: defaultdict(Counter))
     )
     preferences: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    licences: Counter[tuple[str, str]] = field(default_factory=Counter)
     drafted: int = 0
     not_for_sft: Counter[str] = field(default_factory=Counter)
     rounds: Counter[int] = field(default_factory=Counter)
@@ -57,9 +59,10 @@ class Tally:
         self.records[split] += 1
         self.dialogues[split].add(candidate.dialogue)
         self.drafted += drafts
-        model = candidate.id.rpartition("/")[2]
-        kinds = {"language": candidate.language, "source": candidate.source, "licence": candidate.licence}
-        for what, value in {**kinds, "model": model, **candidate.labels}.items():
+        model = candidate.id.removeprefix(candidate.dialogue).partition("/")[2]  # see Candidate.id
+        self.licences[candidate.source, candidate.licence] += 1
+        kinds = {"language": candidate.language, "source": candidate.source, "model": model}
+        for what, value in {**kinds, **candidate.labels}.items():
             self.of[what][value][split] += 1
         for tag, label in record.labels.items():
             self.labels[tag][split][label] += 1
