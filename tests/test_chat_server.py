@@ -4,11 +4,13 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 
 import pytest
 from chat_server_fixture import NEVER, ChatHTTPServer, Raw, completion, error, last_message, texts
@@ -484,3 +486,75 @@ def test_keys_differ_in_every_part_of_a_request():
     }
     assert len(keys) == 6
     assert answer_key("u", dict(reversed(body.items())), 0) in keys
+
+
+def test_answers_are_counted_by_model(tmp_path):
+    store = AnswerStore(tmp_path)
+    store.put("a", Answer("one", 5, 2), "qwen")
+    store.put_all({"b": Answer("two", 7, 1), "c": Answer("three", 1, 1)}, "llama")
+    store.put("d", Answer("four", 1, 0))
+    assert AnswerStore(tmp_path).total_by_model() == {"": (1, 1, 0), "llama": (2, 8, 2), "qwen": (1, 5, 2)}
+    assert AnswerStore(None).total_by_model() == {}
+
+
+def test_answers_kept_together_are_kept_all_or_none(tmp_path):
+    store = AnswerStore(tmp_path)
+    with pytest.raises(UserError, match="answers can't be kept in"):
+        store.put_all({"a": Answer("one"), "b": Answer(None)})
+    assert store.get("a") is None
+    store.put_all({"a": Answer("one")})  # and it goes on
+    assert AnswerStore(tmp_path).get("a") == Answer("one")
+
+
+def test_a_file_of_before_models_had_names_is_opened_and_extended(tmp_path):
+    with closing(sqlite3.connect(tmp_path / FILE)) as database, database:
+        database.execute(
+            "CREATE TABLE answers (key TEXT PRIMARY KEY, text TEXT NOT NULL, "
+            "prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL) WITHOUT ROWID"
+        )
+        database.execute("INSERT INTO answers VALUES ('a', 'one', 5, 2)")
+    first, second = AnswerStore(tmp_path), AnswerStore(tmp_path)
+    assert first.get("a") == Answer("one", 5, 2)
+    second.put("b", Answer("two", 7, 1), "qwen")
+    assert first.total_by_model() == {"": (1, 5, 2), "qwen": (1, 7, 1)}
+
+
+def test_requests_are_spread_over_a_minute():
+    """600 a minute: a tenth of a second apart, also those that are tried again."""
+    lock, count = threading.Lock(), [0]
+
+    def put_one_off(body):
+        with lock:
+            count[0] += 1
+            return error(429) if count[0] == 2 else echo(body)
+
+    with ChatHTTPServer(put_one_off) as server:
+        began = time.monotonic()
+        words = list("abcdef")
+        assert client(server, requests_per_minute=600.0).complete_all(talk(*words)) == list("ABCDEF")
+        assert time.monotonic() - began >= 6 * 0.1 - 0.01
+    assert count == [7]
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_request_that_alone_is_refused_may_be_skipped(status):
+    def refuse_some(body):
+        return error(status, "too long") if "long" in last_message(body) else echo(body)
+
+    lines = []
+    with ChatHTTPServer(refuse_some) as server:
+        chat = ChatServer(ServerConfig(url=server.url, model="judge"), say=lines.append, skip_refused=True)
+        assert chat.complete_all(talk("a", "a long one", "b", "another long one")) == ["A", None, "B", None]
+        assert (chat.usage.refused, chat.usage.no_reply) == (2, 0)
+        assert Counter(texts(server.asked))["a long one"] == 1
+    assert lines == [
+        f"The chat server at {server.url} refuses one of the requests (status {status}: too long); that one, and "
+        "others like it, count as no reply."
+    ]
+
+
+def test_a_refusal_of_all_requests_ends_the_run_even_where_one_would_be_skipped():
+    with ChatHTTPServer(lambda body: error(400, "what is top_q?")) as server:
+        chat = ChatServer(ServerConfig(url=server.url, model="judge"), say=print, skip_refused=True)
+        with pytest.raises(ServerGone, match=r"answers 400 \(what is top_q\?\); if the conversation is too long"):
+            chat.complete_all(talk("a", "b"))

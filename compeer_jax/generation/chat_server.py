@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.errors import UserError
 from compeer_jax.generation.chat_answers import AnswerStore, answer_key
 from compeer_jax.generation.chat_call import Answer, Refused, Unavailable, ask, model_names
 from compeer_jax.generation.chat_config import ServerConfig
+from compeer_jax.generation.chat_refusal import refusal_sentence
 
+OF_A_REQUEST = (400, 413, 422)  # statuses of refusals that may concern one request only
 LONGEST_WAIT = 60.0  # seconds between two tries
 Message = Mapping[str, Any]
 Body = Mapping[str, Any]
@@ -42,6 +44,7 @@ class Usage:
         answers: of them, how many brought an answer.
         kept: answers taken from disk instead.
         no_reply: requests that the server did not answer, though it answered others.
+        refused: requests that it refused, though it answered others, where those are skipped.
         prompt_tokens: read by the model.
         completion_tokens: written by it.
     """
@@ -50,6 +53,7 @@ class Usage:
     answers: int = 0
     kept: int = 0
     no_reply: int = 0
+    refused: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
@@ -63,6 +67,8 @@ class ChatServer:
         say: told one line when the server goes away and one when it is back.
         folder: where answers are kept when the config names no folder; with neither, they are kept in memory.
         name: what the model is called where kept answers are counted; by default the server's name for it.
+        skip_refused: a request that the server refuses (status 400, 413 or 422: too long for the model, or filtered),
+            though it answers a greeting with the same settings, has no reply. Otherwise a refusal ends the run.
 
     Attributes:
         usage: what was asked and answered so far.
@@ -73,7 +79,13 @@ class ChatServer:
     """
 
     def __init__(
-        self, config: ServerConfig, *, say: Callable[[str], None], folder: str | Path | None = None, name: str = ""
+        self,
+        config: ServerConfig,
+        *,
+        say: Callable[[str], None],
+        folder: str | Path | None = None,
+        name: str = "",
+        skip_refused: bool = False,
     ):
         try:
             import openai  # noqa: F401
@@ -87,7 +99,7 @@ class ChatServer:
             raise UserError(f'{needed} the {error.name} package; run pip install "compeer_jax[{extra}]".') from error
         self.config, self.say, self.usage = config, say, Usage()
         self.kept = AnswerStore(config.cache or folder)
-        self._name = name or config.model
+        self._name, self._skip_refused, self._welcome = name or config.model, skip_refused, False
         self._client = None
         self._answered = float("-inf")  # when the server last answered, by time.monotonic
 
@@ -141,7 +153,7 @@ class ChatServer:
                 self.usage.kept += 1
                 return answer
             async with self._slots:
-                answer = await self._answer(body)
+                answer = await self._answer_unless_refused(body)
             if answer is not None:
                 self.kept.put(key, answer, self._name)
         return answer
@@ -218,6 +230,25 @@ class ChatServer:
                     raise ServerGone(
                         f"{self._it} does not work ({error.reason}); look at its log, or mend its url."
                     ) from error
+
+    async def _answer_unless_refused(self, body: Body) -> Answer | None:
+        """As `_answer`; None also where nothing but this request is refused, if such are to be skipped."""
+        try:
+            return await self._answer(body)
+        except ServerGone as gone:
+            refusal = gone.__cause__
+            if not (self._skip_refused and isinstance(refusal, Refused) and refusal.status in OF_A_REQUEST):
+                raise
+            if not self._welcome:
+                await self._answer(self._greeting(self.config.max_tokens))  # ServerGone when no request will do
+                self._welcome = True
+            if not self.usage.refused:
+                self.say(
+                    f"{self._it} refuses one of the requests (status {refusal.status}: {refusal.message}); that one, "
+                    "and others like it, count as no reply."
+                )
+            self.usage.refused += 1
+            return None
 
     async def _answer(self, body: Body) -> Answer | None:
         """The answer to a request, however long it takes; None when the server answers others, but not this."""
@@ -304,32 +335,12 @@ class ChatServer:
                 self.usage.calls += 1
             answer = await ask(self._client, body, self.config.timeout)
         except Refused as refusal:
-            raise ServerGone(await self._sentence(refusal)) from refusal
+            raise ServerGone(await refusal_sentence(self._it, self.config, self._client, refusal)) from refusal
         self._answered = time.monotonic()
         self.usage.answers += 1
         self.usage.prompt_tokens += answer.prompt_tokens
         self.usage.completion_tokens += answer.completion_tokens
         return answer
-
-    async def _sentence(self, refusal: Refused) -> str:
-        """What a refusal means, and what to mend."""
-        config, name = self.config, self.config.api_key_env
-        says = f"{self._it} answers {refusal.status} ({refusal.message})"
-        if refusal.status == 404:
-            models = await model_names(self._client, config.timeout)
-            if models and config.model not in models:
-                return str(unknown("model", config.model, models, says))
-            return f"{says}; mend its url, which ends in /v1 on most servers, or the model's name."
-        if refusal.status == 401 and not os.environ.get(name):
-            return f"{says}; it wants a key: put it in the environment variable {name}, or name another as api_key_env."
-        mend = {
-            400: "if the conversation is too long for the model, shorten it or serve the model with a longer context; "
-            "if it does not know a setting, leave that out with extra: {NAME: null}",
-            401: f"it does not take the key in the environment variable {name}; put the right one there",
-            403: f"the key in the environment variable {name} has no right to this model; take another key or model",
-            429: "the account's quota is used up; raise it, or take another server",
-        }.get(refusal.status, "look at its log, or mend its url")
-        return f"{says}; {mend}."
 
     def _retrying(self, stop, first_wait: float, *, longest: float = LONGEST_WAIT, before_sleep=None):
         """Tries again while there is no usable answer: waits double, with jitter, and are as long as the server asks,
@@ -349,9 +360,9 @@ class ChatServer:
     def _it(self) -> str:
         return f"The chat server at {self.config.url}"
 
-    def _greeting(self) -> Body:
+    def _greeting(self, max_tokens: int = 1) -> Body:
         """The smallest request that a working server answers."""
-        return self._body([{"role": "user", "content": "Hello."}], 0, None, max_tokens=1)
+        return self._body([{"role": "user", "content": "Hello."}], 0, None, max_tokens=max_tokens)
 
     def _body(
         self, messages: Sequence[Message], draw: int, temperature: float | None, max_tokens: int | None = None

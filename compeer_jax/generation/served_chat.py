@@ -28,7 +28,7 @@ class ServedChat:
 
     def __init__(self, name: str, config: ChatModelConfig, *, folder: str | Path | None, say: Callable[[str], None]):
         self.name, self.config, self.spent = name, config, Spent()
-        self.server = ChatServer(config.server, say=say, folder=folder, name=name)
+        self.server = ChatServer(config.server, say=say, folder=folder, name=name, skip_refused=True)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -48,7 +48,8 @@ class ServedChat:
         self.server.check()
 
     def answer(self, requests: Sequence[ChatRequest]) -> list[Answer | None]:
-        """The answer to each request, in their order; None where the server answers others, but has none for this.
+        """The answer to each request, in their order; None where the server answers others, but not this one, be it too
+        long for the model, filtered, or what the server breaks on.
 
         A model that takes the likeliest token would say the same again, so its further draws are at temperature
         `RETRY_TEMPERATURE`.
