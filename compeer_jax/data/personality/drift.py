@@ -1,0 +1,77 @@
+"""What a rewritten talk must still be: the same talk, in words of its own that a person would write."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+from compeer_jax.data.machine_style import machine_like
+from compeer_jax.data.personality.likeness import Embed, cosines
+from compeer_jax.data.personality.rewriting import Talk
+from compeer_jax.dialogue.taxonomy import Language
+
+COPIED = 0.5  # share of the lines; a talk with more of them as they were is a copy
+
+_MARK = re.compile(r"\[[^\[\]\n]{1,20}\]")  # what stands for something left out, such as [email]
+_NUMBER = re.compile(r"\d{3,}")  # of a helpline, a year, a sum
+_HAN = re.compile(r"[\u3400-\u9fff]")
+
+
+def fault(talk: Talk, rewritten: Talk) -> str | None:
+    """Why a rewrite can't be used, as far as its letters show; None if nothing is wrong with them.
+
+    Returns:
+        "machine-like", "another language", "a mark or a number is not as it was", "copied" or "the two replies became
+        one", each with what it concerns behind a colon; or None.
+    """
+    pairs = list(zip(talk.lines, rewritten.lines, strict=True))
+    for number, (before, after) in enumerate(pairs, start=1):
+        sign = machine_like(after, talk.language)
+        if sign is not None and sign != machine_like(before, talk.language):
+            return f"machine-like: line {number}, {sign}"
+        if _left(talk.language, before, after):
+            return f"another language: line {number}"
+        if _kept(before) != _kept(after):
+            return f"a mark or a number is not as it was: line {number}"
+    copied = sum(_letters(before) == _letters(after) for before, after in pairs)
+    if copied > COPIED * len(pairs):
+        return f"copied: {copied} of {len(pairs)} lines are as they were"
+    if _letters(pairs[-1][1]) == _letters(pairs[-2][1]) and _letters(pairs[-1][0]) != _letters(pairs[-2][0]):
+        return "the two replies became one"
+    return None
+
+
+def least_cosines(talks: Sequence[Talk], rewritten: Sequence[Talk], embed: Embed) -> list[tuple[float, int]]:
+    """Of each rewrite: the least cosine between one of its lines and the line it was, and the line's number, from 1."""
+    before, after = ([line for talk in side for line in talk.lines] for side in (talks, rewritten))
+    values = cosines(before, after, embed).tolist()
+    least, start = [], 0
+    for talk in talks:
+        of_talk = values[start : start + len(talk.lines)]
+        start += len(talk.lines)
+        number = min(range(len(of_talk)), key=of_talk.__getitem__)
+        least.append((of_talk[number], number + 1))
+    return least
+
+
+def _kept(text: str) -> tuple[Counter[str], set[str]]:
+    """What no rewriting may touch: marks, each as often as it stands there, and long numbers."""
+    text = unicodedata.normalize("NFKC", text)
+    return Counter(_MARK.findall(text)), set(_NUMBER.findall(text))
+
+
+def _left(language: Language, before: str, after: str) -> bool:
+    """Whether a line that was in the talk's language no longer is. What is in neither, such as "OK", is free."""
+    was, now = _chinese(before), _chinese(after)
+    return (was and not now) if language == "zh" else (now and not was)
+
+
+def _chinese(text: str) -> bool:
+    """Whether at least a third of the letters are Chinese. Each stands for more than a letter of the alphabet does."""
+    letters = sum(map(str.isalpha, text))
+    return letters > 0 and 3 * len(_HAN.findall(text)) >= letters
+
+
+def _letters(text: str) -> str:
+    """What copies share: letters and digits, of any case and width."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
