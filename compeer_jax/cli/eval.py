@@ -1,21 +1,17 @@
-"""`compeer eval`."""
+"""`compeer eval`: rates a model. `compeer eval ACTION` rates something else. Each is a module of its own."""
 
+import importlib
 from collections.abc import Sequence
 
-from compeer_jax.cli.configure import parse_config
-from compeer_jax.cli.terminal import show_log, wide_console
-from compeer_jax.evaluation.evaluate import EvalConfig
+from compeer_jax.errors import unknown
 
-DESCRIPTION = "Rates a model on held-out dialogues: format, labels, reward, redundancy and diversity."
-CONFIG = EvalConfig
+ACTIONS = {"generation": "rate answers against references: BLEU, ROUGE-L, METEOR, BERTScore, diversity, strategies"}
 
 
 def run(arguments: Sequence[str]) -> None:
-    config = parse_config(CONFIG, arguments, command="eval", description=DESCRIPTION)
-    show_log()
-    from compeer_jax.evaluation.evaluate import evaluate
-    from compeer_jax.evaluation.report_table import terminal_table
-
-    report, completions = evaluate(config)
-    title = f"{len(completions)} outputs on {config.split} records of {config.data.path} (silver labels)"
-    wide_console().print(terminal_table({config.model.path: report}, title))
+    action, rest = "policy", arguments
+    if arguments and not arguments[0].startswith("-"):
+        action, rest = arguments[0], arguments[1:]
+        if action not in ACTIONS:
+            raise unknown("eval action", action, ACTIONS)
+    importlib.import_module(f"compeer_jax.cli.eval_{action}").run(rest)

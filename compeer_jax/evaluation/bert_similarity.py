@@ -1,0 +1,105 @@
+"""BERTScore: how alike answers and references are to a text model, token by token (Zhang et al., 2020)."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from compeer_jax.errors import UserError
+from compeer_jax.evaluation.generation_tokens import library
+
+
+class BertScore(NamedTuple):
+    """F1 of BERTScore for each of N texts, and how it was made.
+
+    Attributes:
+        f1: [N]; 0 for an empty text.
+        note: what a table says of it.
+    """
+
+    f1: Float[np.ndarray, " N"]
+    note: str
+
+
+def bert_score(
+    texts: Sequence[str],
+    references: Sequence[str],
+    directory: str,
+    *,
+    layers: int = 0,
+    baseline: str = "",
+    batch_size: int = 64,
+) -> BertScore:
+    """BERTScore of N texts, by the bert-score package, without weights by rarity. Nothing is downloaded.
+
+    Args:
+        directory: of an encoder in Hugging Face's layout. English figures elsewhere are mostly roberta-large's.
+        layers: how many of its layers are used. 0: what bert-score found best for a model of the directory's name, and
+            all of them where it knows no such model.
+        baseline: a file of bert-score's `rescale_baseline`, to rescale F1 so that texts that have nothing to do with
+            each other score about 0; without it, most scores lie above 80 %.
+        batch_size: texts at once.
+
+    Raises:
+        UserError: a package is missing, the directory or the baseline can't be used.
+    """
+    scoring, transformers = library("bert_score.utils", "bertscore"), library("transformers")
+    torch = library("torch", "bertscore")
+    path = Path(directory).expanduser()
+    if not (path / "config.json").is_file():
+        raise UserError(f"bertscore: {directory} is no directory of a model (it has no config.json); check the path.")
+    try:
+        config = transformers.AutoConfig.from_pretrained(path, local_files_only=True)
+        deepest = config.num_hidden_layers
+        layers = layers or min(scoring.model2layers.get(path.resolve().name, deepest), deepest)
+        if layers > deepest:
+            raise UserError(f"bertscore_layers is {layers}; the model in {directory} has {deepest}.")
+        config.num_hidden_layers = layers
+        model = transformers.AutoModel.from_pretrained(path, config=config, local_files_only=True, dtype=torch.float32)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
+    except (OSError, ValueError, AttributeError, KeyError) as error:
+        raise UserError(f"bertscore: the model in {directory} can't be loaded ({_line(error)}).") from error
+    # A directory that does not say how long a text may be has a number here that overflows.
+    tokenizer.model_max_length = min(tokenizer.model_max_length, _longest(config))
+    floor = _baseline(baseline, layers) if baseline else 0.0
+    said = [row for row, text in enumerate(texts) if text.strip()]
+    f1 = np.zeros(len(texts))
+    if said:
+        weights = defaultdict(lambda: 1.0, {tokenizer.sep_token_id: 0.0, tokenizer.cls_token_id: 0.0})
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        pairs = [references[row] for row in said], [texts[row] for row in said]
+        scores = scoring.bert_cos_score_idf(
+            model.eval().to(device), *pairs, tokenizer, weights, batch_size=batch_size, device=device
+        )
+        f1[said] = (scores[:, 2].double().numpy() - floor) / (1 - floor)
+    rescaled = f", rescaled by {Path(baseline).name}" if baseline else ", not rescaled"
+    return BertScore(f1, f"F1 of {path.resolve().name}, layer {layers}{rescaled}")
+
+
+def _longest(config) -> int:
+    """How many tokens the model takes; RoBERTa's positions begin behind its padding token's."""
+    positions = getattr(config, "max_position_embeddings", None) or 512
+    return positions - (config.pad_token_id + 1 if "roberta" in config.model_type else 0)
+
+
+def _baseline(path: str, layers: int) -> float:
+    """F1 that unrelated texts have, of the row of a layer; the columns are LAYER,P,R,F."""
+    try:
+        lines = Path(path).expanduser().read_text(encoding="utf-8").split()
+        rows = {int(number): float(f1) for number, _, _, f1 in (line.split(",") for line in lines[1:])}
+        return rows[layers]
+    except OSError as error:
+        raise UserError(f"bertscore_baseline {path} can't be read ({error.strerror}); check the path.") from error
+    except ValueError as error:
+        raise UserError(
+            f"bertscore_baseline {path} has not the columns LAYER,P,R,F; take one of bert-score's."
+        ) from error
+    except KeyError as error:
+        raise UserError(f"bertscore_baseline {path} has no row for layer {layers}; set bertscore_layers.") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")

@@ -1,0 +1,205 @@
+"""A policy's answers, rated against those of real supporters: overlap, similarity, diversity and strategies."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from compeer_jax.data.jsonl import write_jsonl
+from compeer_jax.errors import UserError, require_at_least
+from compeer_jax.evaluation.bert_similarity import bert_score
+from compeer_jax.evaluation.diversity import distinct_n, self_bleu
+from compeer_jax.evaluation.generation_report import METRICS, GenerationReport, GenerationTable, generation_markdown
+from compeer_jax.evaluation.generation_rows import Answer, by_language, read_answers
+from compeer_jax.evaluation.generation_tokens import Flavour, TokenKind, Tokens, tokens_of
+from compeer_jax.evaluation.judge_accuracy import Estimate, interval
+from compeer_jax.evaluation.published_figures import read_figures
+from compeer_jax.evaluation.strategy_metrics import StrategyTable, pairs_of, preference_bias, strategy_scores
+from compeer_jax.evaluation.text_overlap import BETA, Overlap, bleu, meteor, rouge_l, wordnet_installed
+
+Weights = Int[np.ndarray, "R N"]
+"""How often each of N answers stands in each of R resamples; R = 0 without a bootstrap."""
+
+
+@dataclass(frozen=True)
+class GenerationEvalConfig:
+    """Rates answers against references: BLEU, ROUGE-L, METEOR, BERTScore, diversity and strategies.
+
+    Languages are rated apart. An empty answer counts with the others: it shares nothing with its reference.
+
+    Args:
+        outputs: folder of a `compeer eval --output` or `compeer grpo` run, or a JSONL file of answers, a line each:
+            {"id", "language", "response", "reference", "strategy"?, "gold_strategy"?, "member"?}.
+        flavour: how metrics are made where ESConv's published script differs from what is standard.
+        tokens: what BLEU, METEOR and diversity count; auto is words in English and characters in Chinese.
+        bertscore: directory of an encoder for BERTScore; without it, that is left out.
+        bertscore_layers: how many of its layers (0: what bert-score found best for a model of that name, or all).
+        bertscore_baseline: file of bert-score's rescale_baseline, to rescale by.
+        member: which output of each prompt, from 0; -1 takes all.
+        malformed: an output that lacks a part or has one too many counts as an empty answer without a strategy
+            ("empty"), or as what can be read of it ("found").
+        resamples: of the bootstrap over prompts, for 95 % intervals (0: none). Diversity has none, as an answer that is
+            drawn twice is no repetition.
+        published: YAML file of figures to print beside, in the table's units: row -> metric -> figure, for example
+            {CARE: {bleu_1: 15.01, strategy_accuracy: 30.29}}.
+        seed: of the bootstrap.
+        output: folder for generation.json, generation.md and answers.jsonl (default: only the table is printed).
+    """
+
+    outputs: str
+    flavour: Flavour = "standard"
+    tokens: TokenKind = "auto"
+    bertscore: str = ""
+    bertscore_layers: int = 0
+    bertscore_baseline: str = ""
+    member: int = 0
+    malformed: Literal["empty", "found"] = "empty"
+    resamples: int = 0
+    published: str = ""
+    seed: int = 0
+    output: str = ""
+
+    def __post_init__(self):
+        require_at_least(-1, self, "", "member")
+        require_at_least(0, self, "", "resamples", "bertscore_layers", "seed")
+
+
+def rate_generation(config: GenerationEvalConfig) -> GenerationTable:
+    """Rates the answers that the settings name.
+
+    Raises:
+        UserError: anything in the settings, the outputs, the model or the published figures that does not fit.
+    """
+    published = read_figures(config.published, METRICS) if config.published else {}
+    answers = read_answers(config.outputs, config.member, config.malformed)
+    reports = [rate_answers(some, config) for some in by_language(answers).values()]
+    table = GenerationTable(f"answers of {config.outputs}", config.flavour, reports, published)
+    if config.output:
+        _write(Path(config.output).expanduser(), config, table, answers)
+    return table
+
+
+def rate_answers(answers: Sequence[Answer], config: GenerationEvalConfig, name: str = "") -> GenerationReport:
+    """The report on answers of one language; `name` is that of its row, the language by default."""
+    (language,) = {answer.language for answer in answers}
+    tokens = tokens_of(config.tokens, language, config.flavour)
+    weights = _weights(answers, config)
+    scores, notes = _overlap(answers, tokens, config.flavour, weights)
+    if config.bertscore:
+        similar = bert_score(
+            [answer.response for answer in answers],
+            [answer.reference for answer in answers],
+            config.bertscore,
+            layers=config.bertscore_layers,
+            baseline=config.bertscore_baseline,
+        )
+        scores["bertscore"] = _mean(similar.f1, weights)
+        notes["bertscore"] = similar.note
+    scores |= _diversity([tokens.split(answer.response) for answer in answers], config.flavour)
+    scores |= _strategies(answers, weights)
+    scores["empty"] = _mean(np.array([not answer.response.strip() for answer in answers], float), weights)
+    return GenerationReport(
+        name=name or language, language=language, count=len(answers), tokens=tokens.note, scores=scores, notes=notes
+    )
+
+
+def _overlap(
+    answers: Sequence[Answer], tokens: Tokens, flavour: Flavour, weights: Weights
+) -> tuple[dict[str, Estimate], dict[str, str]]:
+    """BLEU, ROUGE-L, METEOR and the mean length, with what has to be said of them."""
+    said, wanted = [answer.response for answer in answers], [answer.reference for answer in answers]
+    words, right = [tokens.split(text) for text in said], [tokens.split(text) for text in wanted]
+    draws = Overlap.of(words, right, flavour).bleu(weights)
+    scores = {f"bleu_{n + 1}": _estimate(value, draws[n]) for n, value in enumerate(bleu(words, right, flavour))}
+    # rouge-score's own words are what is reported elsewhere.
+    own = flavour == "standard" and tokens.kind == "words"
+    recall_weight = 1.0 if flavour == "standard" else BETA
+    scores["rouge_l"] = _mean(rouge_l(said, wanted, None if own else tokens.split, recall_weight), weights)
+    synonyms = tokens.kind == "words" and wordnet_installed()
+    scores["meteor"] = _mean(meteor(words, right, synonyms), weights)
+    scores["length"] = _mean(np.array([len(one) for one in words], float), weights)
+    notes = {
+        "bleu": "sacrebleu's" if flavour == "standard" else "NLTK's, smoothing method 3",
+        "rouge_l": ("rouge-score's" + (", on its own words" if own else "")) if flavour == "standard" else "F, β = 1.2",
+        "meteor": "NLTK's, " + ("with WordNet's synonyms" if synonyms else "exact matches and stems, no synonyms"),
+        "distinct": "of all n-grams" if flavour == "standard" else "the last n-gram of each answer dropped",
+    }
+    return scores, notes
+
+
+def _diversity(words: Sequence[Sequence[str]], flavour: Flavour) -> dict[str, Estimate]:
+    drop_last = flavour == "esconv"
+    return {
+        "distinct_1": Estimate(distinct_n(words, 1, drop_last=drop_last)),
+        "distinct_2": Estimate(distinct_n(words, 2, drop_last=drop_last)),
+        "self_bleu": Estimate(self_bleu(words)),
+    }
+
+
+def _strategies(answers: Sequence[Answer], weights: Weights) -> dict[str, Estimate]:
+    """Strategy metrics over the answers that have a gold strategy; none where answers name no strategies."""
+    rows = [row for row, answer in enumerate(answers) if answer.gold_strategy and answer.names_strategies]
+    if not rows:
+        return {}
+    right = [answers[row].gold_strategy for row in rows]
+    taken = [answers[row].strategy for row in rows]
+    accuracy, macro_f1 = strategy_scores(right, taken)
+    pairs = pairs_of(right, taken)
+    draws = np.tensordot(weights[:, rows], pairs, 1)
+    draws = StrategyTable(draws[draws.sum(axis=(1, 2)) > 0])
+    biases = [preference_bias(counts) for counts in draws.counts]
+    return {
+        "strategy_accuracy": _estimate(accuracy, draws.accuracy),
+        "strategy_f1": _estimate(macro_f1, draws.macro_f1),
+        "strategy_bias": _estimate(preference_bias(pairs.sum(axis=0)), np.array(biases, dtype=float)),
+        "no_strategy": Estimate(float(np.mean([one is None for one in taken]))),
+    }
+
+
+def _weights(answers: Sequence[Answer], config: GenerationEvalConfig) -> Weights:
+    if not config.resamples:
+        return np.zeros((0, len(answers)), dtype=np.int64)
+    from compeer_jax.evaluation.consistency import clustered_resamples
+
+    return clustered_resamples([answer.id for answer in answers], config.resamples, config.seed)
+
+
+def _mean(values: Float[np.ndarray, " N"], weights: Weights) -> Estimate:
+    return _estimate(float(values.mean()), weights @ values / weights.sum(axis=1))
+
+
+def _estimate(value: float | None, draws: Float[np.ndarray, " R"]) -> Estimate:
+    """A number with the interval of its resamples, if there are any in which it is known."""
+    if value is None or np.isnan(draws).all():
+        return Estimate(value)
+    return Estimate(value, *interval(draws))
+
+
+def _write(folder: Path, config: GenerationEvalConfig, table: GenerationTable, answers: Sequence[Answer]) -> None:
+    """generation.json, generation.md, and the answers as they were rated."""
+    from compeer_jax.training.run_folder import replacing
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"output {folder} can't be made ({error.strerror}); name another folder.") from error
+    content = {
+        "settings": asdict(config),
+        "rows": [_plain(report) for report in table.reports],
+        "published": table.published,
+    }
+    with replacing(folder / "generation.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+    with replacing(folder / "generation.md") as temporary:
+        temporary.write_text(generation_markdown(table), encoding="utf-8")
+    write_jsonl(folder / "answers.jsonl", map(asdict, answers))
+
+
+def _plain(report: GenerationReport) -> Mapping:
+    """A report as JSON has it, its estimates by name."""
+    scores = {metric: estimate._asdict() for metric, estimate in report.scores.items()}
+    return {**vars(report), "scores": scores, "notes": dict(report.notes)}

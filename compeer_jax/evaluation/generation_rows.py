@@ -1,0 +1,137 @@
+"""Answers with their references, to be rated: from a folder of outputs, or from a file of anybody's answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from compeer_jax.data.jsonl import read_jsonl
+from compeer_jax.data.record import text_field
+from compeer_jax.dialogue.taxonomy import STRATEGIES, check_language
+from compeer_jax.errors import UserError, unknown
+
+FIELDS = ("id", "member", "language", "response", "reference", "strategy", "gold_strategy")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of a model.
+
+    Attributes:
+        id: of the prompt; several answers may share it.
+        language: of the answer.
+        response: what the seeker sees, "" when the output has none.
+        reference: what a supporter really said there.
+        strategy: the canonical name of the strategy that the model took; None when it named none that there is.
+        gold_strategy: the annotated one; None when there is none.
+        names_strategies: whether outputs of this kind name a strategy at all; if not, its absence is no mistake.
+    """
+
+    id: str
+    language: str
+    response: str
+    reference: str
+    strategy: str | None = None
+    gold_strategy: str | None = None
+    names_strategies: bool = True
+
+
+def read_answers(path: str, member: int = 0, malformed: Literal["empty", "found"] = "empty") -> list[Answer]:
+    """The answers in a folder of `compeer eval --output` or `compeer grpo`, or in a JSONL file.
+
+    A line of the file: {"id", "language", "response", "reference", "strategy"?, "gold_strategy"?, "member"?}. An empty
+    response is an answer too. A strategy that the taxonomy doesn't have counts as none; a gold one is an error.
+
+    Args:
+        path: of the folder or the file.
+        member: which output of each prompt, from 0; -1 takes all.
+        malformed: what an output of a folder is worth that lacks a part or has one too many: "empty" takes it for an
+            empty answer without a strategy, "found" takes what can be read.
+
+    Raises:
+        UserError: nothing there, a row that is no answer, or no output of that number.
+    """
+    where = Path(path).expanduser()
+    if where.is_dir():
+        answers = _folder_answers(path, malformed)
+    elif where.is_file():
+        answers = _file_answers(where)
+    else:
+        raise UserError(
+            f"{path} is no folder or file; name the folder of a `compeer eval --output` or `compeer grpo` run, or a "
+            "JSONL file of answers."
+        )
+    chosen = [answer for number, answer in answers if member in (-1, number)]
+    if not chosen:
+        most = max(number for number, _ in answers)
+        raise UserError(f"member is {member}; the outputs in {path} have members 0 to {most}, and -1 takes all.")
+    return chosen
+
+
+def _folder_answers(path: str, malformed: str) -> list[tuple[int, Answer]]:
+    from compeer_jax.evaluation.saved_outputs import read_groups
+
+    groups, _ = read_groups(path, 0)
+    answers = []
+    for group in groups:
+        for number, output in enumerate(group):
+            record, counts = output.record, output.format_ok or malformed == "found"
+            answer = Answer(
+                id=record.id,
+                language=record.language,
+                response=output.turn.response if counts else "",
+                reference=record.reference.response,
+                strategy=output.turn.labels.get("strategy") if counts else None,
+                gold_strategy=record.reference.labels.get("strategy"),
+            )
+            answers.append((number, answer))
+    if not answers:
+        raise UserError(f"{path} has no whole group of outputs; make them anew.")
+    return answers
+
+
+def _file_answers(path: Path) -> list[tuple[int, Answer]]:
+    rows = list(read_jsonl(path))
+    named = any("strategy" in row for _, row in rows)
+    answers, places = [], {}
+    for where, row in rows:
+        if "text" in row and "response" not in row:
+            raise UserError(f"{where}: this is a line of a folder of outputs; name the folder instead of {path.name}.")
+        for name in row:
+            if name not in FIELDS:
+                raise unknown("field", name, FIELDS, where)
+        number = row.get("member", 0)
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise UserError(f"{where}: field 'member' must be a whole number from 0.")
+        answer = _answer(row, where, named)
+        if (answer.id, number) in places:
+            raise UserError(
+                f"{where}: id {answer.id!r} is that of {places[answer.id, number]} too; give each of several answers "
+                "to one prompt a number, 'member', from 0."
+            )
+        places[answer.id, number] = where
+        answers.append((number, answer))
+    return answers
+
+
+def _answer(row: dict, where: str, named: bool) -> Answer:
+    response, taken, gold = row.get("response"), row.get("strategy"), row.get("gold_strategy")
+    if not isinstance(response, str):
+        raise UserError(f"{where}: field 'response' must be a string; an empty one is an answer too.")
+    if taken is not None and not isinstance(taken, str):
+        raise UserError(f"{where}: field 'strategy' must be a string.")
+    return Answer(
+        id=text_field(row, "id", where),
+        language=check_language(text_field(row, "language", where), where),
+        response=response,
+        reference=text_field(row, "reference", where),
+        strategy=STRATEGIES.canonical(taken) if taken else None,
+        gold_strategy=None if gold is None else STRATEGIES.require(gold, where),
+        names_strategies=named,
+    )
+
+
+def by_language(answers: Sequence[Answer]) -> dict[str, list[Answer]]:
+    """The answers of each language, English first: figures of two languages are never one number."""
+    languages = sorted({answer.language for answer in answers})
+    return {language: [answer for answer in answers if answer.language == language] for language in languages}
