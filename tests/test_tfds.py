@@ -105,6 +105,11 @@ def test_labels_are_numbers_with_names(tmp_path):
     assert (first["initial_intensity"], first["final_intensity"]) == (4, 0)
 
 
+def test_dialogues_of_the_pipeline_keep_where_they_come_from(tmp_path):
+    rows = [dialogue_row(example) for example in esconv_of_two(tmp_path).as_data_source(split="train")]
+    assert [row.get("provenance") for row in rows] == [PROVENANCE, None]
+
+
 def test_the_builder_says_the_licence_and_whom_to_cite(tmp_path):
     info = esconv_of_two(tmp_path).info
     assert info.redistribution_info.license == LICENCE == "CC BY-NC 4.0"
@@ -116,7 +121,7 @@ def test_the_builder_says_the_licence_and_whom_to_cite(tmp_path):
 def esconv_of_two(folder):
     talk = (Turn("seeker", "Hello"), Turn("supporter", "Yes?", "Question"))
     dialogues = [
-        Dialogue("a", "en", "esconv", LICENCE, talk, "Alone.", "sadness", "job crisis", 4),
+        Dialogue("a", "en", "esconv", LICENCE, talk, "Alone.", "sadness", "job crisis", 4, provenance=PROVENANCE),
         Dialogue("b", "en", "esconv", LICENCE, talk),
     ]
     write_jsonl(folder / "two.jsonl", (dialogue.to_json() for dialogue in dialogues))
