@@ -6,6 +6,9 @@ A run that was killed and is started again gets the same answers as one that nev
 - Batches follow from the list of requests alone, whatever of it was answered before: numbers that are rounded otherwise
   in a batch of another shape can turn a choice between two tokens that are almost equally likely.
 - A batch's answers are kept all together or not at all.
+
+On GPUs, XLA picks its kernels by timing them, in each process anew, and other kernels round otherwise: what has been
+kept stays as it is, but for the rest to be the same as well, set `XLA_FLAGS=--xla_gpu_deterministic_ops=true`.
 """
 
 import hashlib
