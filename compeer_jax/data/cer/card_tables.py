@@ -9,9 +9,10 @@ SPENT = "spent"
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; columns of numbers stand to the right."""
+    """A table in Markdown; columns of numbers, but for the first, stand to the right."""
     columns = list(zip(*rows, strict=True)) or [()] * len(headings)
     right = [all(cell[:1].isdigit() or cell[:1] in "–-" for cell in column) for column in columns]
+    right[0] = False
     lines = [headings, ["---:" if numbers else "---" for numbers in right], *rows]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
 
@@ -89,13 +90,7 @@ def agreement_table(agreement: Mapping[str, Any]) -> str:
         overall.append([kind, number(people["items"]), _kappa(people), number(counted["items"]), _kappa(counted)])
         for pair in found["pairs"]:
             pairs.append([kind, " and ".join(pair["annotators"]), number(pair["items"]), _kappa(pair)])
-    headings = [
-        "kind of item",
-        "items that people judged",
-        "Fleiss' kappa",
-        "items judged",
-        "Fleiss' kappa, models' too",
-    ]
+    headings = ["kind of item", "judged by people", "Fleiss' kappa", "judged by anyone", "Fleiss' kappa"]
     if not any(found["counted"]["items"] or found["pairs"] for found in agreement.values()):
         return "No item was judged by two annotators."
     tables = [markdown_table(headings, overall)]
