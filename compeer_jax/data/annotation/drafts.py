@@ -1,0 +1,61 @@
+"""Chat models as annotators: each item in a chat of its own, with the judge's prompt. Their votes are drafts, always
+marked as a model's.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from compeer_jax.data.annotation.items import Task
+from compeer_jax.data.annotation.votes import MODEL, Vote
+from compeer_jax.dialogue.judging import judge_messages, swap_preference
+from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
+from compeer_jax.dialogue.verdicts import parse_preference, parse_step_verdict
+from compeer_jax.generation.chat_models import ChatModel, Malformed, SetAside, ask_each
+
+
+class Item(NamedTuple):
+    """A question about a task: the step, or the replies."""
+
+    task: Task
+    tag: str
+
+
+def draft_votes(
+    model: ChatModel, name: str, tasks: Iterable[Task], format: ReasoningFormat, *, prompt: str, tries: int
+) -> Iterator[tuple[Item, Vote | SetAside]]:
+    """A model's vote on each item, or its last words where no try gave a verdict.
+
+    Args:
+        model: who judges.
+        name: what it is called as an annotator, behind "model:".
+        tasks: what is judged, as people are shown it.
+        format: of the reasoning.
+        prompt: name of the judge's prompt.
+        tries: most times that it is asked about an item.
+    """
+
+    def messages(item: Item) -> Sequence[dict]:
+        return judge_messages(item.task.case(format), (item.tag,), prompt=prompt)
+
+    def parse(item: Item, text: str) -> Vote:
+        value = (parse_preference if item.tag == RESPONSE else parse_step_verdict)(text)
+        if value is None:
+            raise Malformed("no verdict")
+        if item.tag == RESPONSE and item.task.swapped:
+            value = swap_preference(value)
+        return Vote(item.task.candidate.id, item.tag, MODEL + name, value, critique=critique_of(item.tag, text))
+
+    items = (Item(task, tag) for task in tasks for tag in format.tags)
+    for item, answer in ask_each(model, items, messages, parse, tries=tries):
+        yield item, answer if isinstance(answer, SetAside) else answer.value
+
+
+def critique_of(tag: str, text: str) -> str:
+    """What a judge says before the line of its verdict; "" for replies, which it names in an order of its own."""
+    if tag == RESPONSE:
+        return ""
+    lines = text.strip().splitlines()
+    for index in range(len(lines) - 1, -1, -1):
+        if parse_step_verdict("\n".join(lines[index:])) is not None:
+            return "\n".join(lines[:index]).strip()
+    return ""

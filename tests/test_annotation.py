@@ -1,0 +1,318 @@
+"""The annotation stage: people's forms are made in the tests, and chat models are scripted."""
+
+import csv
+import json
+import re
+from collections import Counter
+
+import pytest
+from annotation_fixture import candidates, work_with
+from label_studio_sdk.label_interface import LabelInterface
+
+from compeer_jax.data.annotation.drafts import critique_of
+from compeer_jax.data.annotation.items import is_swapped, make_task, task_key
+from compeer_jax.data.build.annotation import STAGE
+from compeer_jax.data.build.stage import read_card, run_stage
+from compeer_jax.errors import UserError
+from compeer_jax.generation.chat_call import Answer
+from compeer_jax.generation.chat_models import Spent
+
+MADE = candidates(3)
+FIELDS = ("history_verdict", "emotion_verdict", "strategy_verdict", "preference")
+
+
+class Judge:
+    """A scripted judge: `say` gives its answer to (item, shown), `item` being a step's tag or "response"."""
+
+    def __init__(self, say):
+        self.name, self.say, self.spent, self.asked = "judge", say, Spent(), 0
+        self.settings = {"scripted": "judge"}
+
+    def check(self) -> None:
+        pass
+
+    def answer(self, requests):
+        self.asked += len(requests)
+        self.spent += Spent(len(requests), 100 * len(requests), 10 * len(requests))
+        return [self._one(request) for request in requests]
+
+    def _one(self, request):
+        text = request.messages[-1]["content"]
+        item = re.search(r"<(history|emotion|strategy|first)>\n", text)[1].replace("first", "response")
+        said = self.say(item, text)
+        return None if said is None else Answer(said, 100, 10)
+
+    def close(self) -> None:
+        pass
+
+
+def says(*verdicts, preference="reference", critique="I find it so."):
+    """What a judge says that gives these verdicts on the steps, and prefers that reply in either order."""
+
+    def say(item, text):
+        if item != "response":
+            return f"{critique}\nVerdict: {dict(zip(('history', 'emotion', 'strategy'), verdicts, strict=True))[item]}"
+        if preference not in ("reference", "output"):
+            return f"Verdict: {preference}"
+        first = "reference" if "<first>\nThe reference" in text else "output"
+        return f"Verdict: {'first' if first == preference else 'second'}"
+
+    return say
+
+
+def filled(folder, name, judged) -> str:
+    """A table that somebody has filled in.
+
+    `judged` is (candidate id, annotator) -> verdicts; the preference is for the "reference" or the "output".
+    """
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, ["key", "annotator", *FIELDS])
+        writer.writeheader()
+        for (id, annotator), (*steps, preference) in judged.items():
+            order = ("output", "reference") if is_swapped(0, id) else ("reference", "output")
+            shown = dict(zip(order, ("first", "second"), strict=True)).get(preference, preference)
+            writer.writerow(
+                {"key": task_key(0, id), "annotator": annotator, **dict(zip(FIELDS, (*steps, shown), strict=True))}
+            )
+    return str(path)
+
+
+def lines(path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def labels(folder) -> dict[str, dict]:
+    return {row["id"]: row for row in lines(folder / "annotation" / "labels.jsonl")}
+
+
+def test_without_votes_it_says_what_to_do(tmp_path):
+    said = []
+    run_stage(STAGE, work_with(tmp_path, MADE, said=said))
+    folder = tmp_path / "annotation"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "agreement.json",
+        "annotations.csv",
+        "labelling_config.xml",
+        "labels.jsonl",
+        "rejected.jsonl",
+        "stage.json",
+        "tasks.json",
+        "third.csv",
+        "third.json",
+        "third_labelling_config.xml",
+    ]
+    assert labels(tmp_path) == {}
+    assert len(json.loads((folder / "tasks.json").read_text(encoding="utf-8"))) == 6
+    assert json.loads((folder / "third.json").read_text(encoding="utf-8")) == []
+    assert said == [
+        "annotation: nobody has judged the 6 tasks. Import tasks.json with labelling_config.xml into Label Studio, or "
+        "give copies of annotations.csv to annotators; then name what comes back in annotation.imports. Chat models in "
+        "annotation.drafts can annotate, too."
+    ]
+    counts = read_card(folder)["counts"]
+    assert counts["items"]["history"] == {"unjudged": 6}
+    agreement = json.loads((folder / "agreement.json").read_text())
+    assert list(agreement) == ["history", "emotion", "strategy", "response", "steps"]
+    assert agreement["steps"]["people"]["kappa"] is None
+
+
+def test_people_vote_a_third_settles_and_the_rest_is_left_out(tmp_path):
+    ids = [made.id for made in MADE]
+    ann = {(id, "ann"): ("True", "True", "False", "output") for id in ids[:5]}
+    bob = {
+        (ids[0], "bob"): ("True", "True", "False", "output"),
+        (ids[1], "bob"): ("True", "False", "False", "reference"),
+        (ids[2], "bob"): ("False", "True", "False", "similar"),
+        (ids[3], "bob"): ("True", "True", "False", "neither"),
+    }
+    first = [filled(tmp_path, "in/ann.csv", ann), filled(tmp_path, "in/bob.csv", bob)]
+    said = []
+    work = work_with(tmp_path, MADE, imports=first, said=said)
+    run_stage(STAGE, work)
+    found = labels(tmp_path)
+    assert found[ids[0]]["labels"] == {"history": True, "emotion": True, "strategy": False}
+    assert found[ids[0]]["preference"] == "second"
+    assert found[ids[0]]["votes"]["response"] == {"ann": "second", "bob": "second"}
+    assert found[ids[1]]["labels"] == {"history": True, "strategy": False}
+    assert "preference" not in found[ids[1]]
+    assert set(found) == set(ids[:4])
+    assert not any(row["drafts"] or row["critiques"] for row in found.values())
+    last = found[ids[0]]["provenance"][-1]
+    assert [entry["stage"] for entry in found[ids[0]]["provenance"]] == ["corpora", "candidates", "annotation"]
+    assert [file["file"] for file in last["files"]] == ["ann.csv", "bob.csv"]
+    third = json.loads((tmp_path / "annotation" / "third.json").read_text(encoding="utf-8"))
+    asked = {task["data"]["key"]: task["data"]["asked"] for task in third}
+    assert asked == {
+        task_key(0, ids[1]): "emotion, response",
+        task_key(0, ids[2]): "history, response",
+        task_key(0, ids[3]): "response",
+    }
+    assert said == [
+        "annotation: on 3 tasks annotators differ; give third.json with third_labelling_config.xml, or third.csv, to "
+        "somebody who hasn't judged them, and add what comes back to annotation.imports."
+    ]
+    counts = read_card(tmp_path / "annotation")["counts"]
+    assert counts["items"]["response"] == {"second": 1, "third": 3, "unjudged": 1, "waiting": 1}
+    assert counts["items"]["strategy"] == {"False": 4, "unjudged": 1, "waiting": 1}
+
+    # The third judges in Label Studio, what was asked only.
+    interface = LabelInterface((tmp_path / "annotation" / "third_labelling_config.xml").read_text(encoding="utf-8"))
+    answers = [{"emotion_verdict": "False"}, {"history_verdict": "True"}, {}]
+    better = ["output", "reference", "similar"]
+    for task, verdicts, preferred in zip(_in_order(third, ids[1:4]), answers, better, strict=True):
+        shown = dict(zip(("first", "second"), _kinds(task["data"]), strict=True))
+        verdicts["preference"] = next((name for name, kind in shown.items() if kind == preferred), preferred)
+        result = [json.loads(region.to_json()) for region in interface.create_regions(verdicts)]
+        task["annotations"] = [{"completed_by": 7, "result": result}]
+    (tmp_path / "in" / "third.json").write_text(json.dumps(third), encoding="utf-8")
+    run_stage(STAGE, work_with(tmp_path, MADE, imports=[*first, str(tmp_path / "in" / "third.json")]))
+    found = labels(tmp_path)
+    assert lines(tmp_path / "annotation" / "rejected.jsonl") == []
+    assert found[ids[1]]["labels"] == {"history": True, "emotion": False, "strategy": False}
+    assert found[ids[1]]["preference"] == "second"
+    assert found[ids[2]]["labels"]["history"] is True
+    assert "preference" not in found[ids[2]]  # output, similar and reference
+    assert "preference" not in found[ids[3]]  # output, neither and similar
+    counts = read_card(tmp_path / "annotation")["counts"]
+    assert counts["items"]["response"] == {"excluded": 2, "second": 2, "unjudged": 1, "waiting": 1}
+    assert json.loads((tmp_path / "annotation" / "third.json").read_text(encoding="utf-8")) == []
+    agreement = json.loads((tmp_path / "annotation" / "agreement.json").read_text())
+    assert agreement["response"]["people"]["items"] == 4
+    assert {tuple(pair["annotators"]) for pair in agreement["steps"]["pairs"]} == {("ann", "bob")}
+
+
+def _in_order(tasks, ids):
+    keys = [task_key(0, id) for id in ids]
+    return sorted(tasks, key=lambda task: keys.index(task["data"]["key"]))
+
+
+def _kinds(data):
+    return ["reference" if data[name].startswith("The reference") else "output" for name in ("first", "second")]
+
+
+def test_drafts_are_un_blinded_marked_and_kept_with_their_critiques(tmp_path):
+    models = {
+        "one": Judge(says(True, False, True, preference="output", critique="Seen by one.")),
+        "two": Judge(says(True, False, False, preference="output", critique="Seen by two.")),
+        "three": Judge(says(True, True, False, preference="similar", critique="Seen by three.")),
+    }
+    run_stage(STAGE, work_with(tmp_path, MADE, models=models))
+    found = labels(tmp_path)
+    assert set(found) == {made.id for made in MADE}
+    swapped = Counter(make_task(made, 0).swapped for made in MADE)
+    assert len(swapped) == 2  # else un-blinding is not seen
+    for row in found.values():
+        assert row["labels"] == {"history": True, "emotion": False, "strategy": False}
+        assert row["preference"] == "second"
+        assert row["drafts"] is True
+        assert row["critiques"] == {"history": "Seen by one.", "emotion": "Seen by one.", "strategy": "Seen by two."}
+        assert row["votes"]["response"] == {"model:one": "second", "model:two": "second", "model:three": "similar"}
+        last = row["provenance"][-1]
+        assert last["critics"] == {"history": "model:one", "emotion": "model:one", "strategy": "model:two"}
+        assert last["prompt"] == "judge v1"
+        assert set(last["models"]) == {"one", "two", "three"}
+    counts = read_card(tmp_path / "annotation")["counts"]
+    assert counts["drafted_rows"] == 6
+    assert counts["votes"] == {"people": 0, "models": 72, "repeated": 0}
+    assert counts["models"]["two"]["votes"] == 24
+    assert counts["models"]["two"]["spent"]["prompt_tokens"] == 2400
+    assert "model:one" not in (tmp_path / "annotation" / "tasks.json").read_text(encoding="utf-8")
+
+
+def test_people_come_before_models(tmp_path):
+    ids = [made.id for made in MADE]
+    said = {(ids[0], name): ("False", "False", "True", "reference") for name in ("ann", "bob")}
+    said |= {(ids[1], "ann"): ("False", "True", "True", "similar")}
+    models = {name: Judge(says(True, True, True, preference="output")) for name in ("one", "two")}
+    run_stage(STAGE, work_with(tmp_path, MADE, models=models, imports=[filled(tmp_path, "in/a.csv", said)]))
+    found = labels(tmp_path)
+    assert found[ids[0]]["labels"] == {"history": False, "emotion": False, "strategy": True}
+    assert found[ids[0]]["preference"] == "first"
+    assert found[ids[0]]["drafts"] is False
+    assert set(found[ids[0]]["critiques"]) == {"strategy"}  # the models' critiques of the others are of other verdicts
+    assert found[ids[1]]["labels"] == {"history": True, "emotion": True, "strategy": True}  # outvoted by two models
+    assert found[ids[1]]["preference"] == "second"
+    assert found[ids[1]]["drafts"] is True
+
+
+def test_drafts_without_a_verdict_are_set_aside(tmp_path):
+    def say(item, text):
+        return {"history": "I can't say.", "emotion": None}.get(item, says(True, True, True)(item, text))
+
+    said = []
+    judge = Judge(say)
+    run_stage(STAGE, work_with(tmp_path, MADE[:1], models={"one": judge}, tries=3, said=said))
+    rejected = lines(tmp_path / "annotation" / "rejected.jsonl")
+    assert [(row["where"], row["reason"], row["row"]) for row in rejected] == [
+        ("talk-0#1/red, history, model:one", "a draft without a verdict: no verdict", {"text": "I can't say."}),
+        ("talk-0#1/red, emotion, model:one", "a draft without a verdict: no reply", {"text": ""}),
+    ]
+    assert judge.asked == 4 + 2 + 2
+    assert said == [
+        "annotation: no item has enough votes yet, so there are no labels; it takes annotation.annotators (2) of "
+        "people or models on an item."
+    ]
+
+
+def test_the_same_inputs_give_the_same_files(tmp_path):
+    ids = [made.id for made in MADE]
+    people = {(id, name): ("True", "False", "True", "output") for id in ids for name in ("ann", "bob")}
+    contents = []
+    for name, made in (("a", MADE), ("b", MADE)):
+        models = {"one": Judge(says(True, True, False))}
+        imports = [filled(tmp_path, "in/people.csv", people)]
+        run_stage(STAGE, work_with(tmp_path / name, made, models=models, imports=imports))
+        folder = tmp_path / name / "annotation"
+        contents.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert contents[0] == contents[1]
+
+
+def test_what_depends_on_what(tmp_path):
+    """A verdict that somebody changes makes the stage run again; a model's waiting time would not."""
+    people = {(MADE[0].id, name): ("True", "False", "True", "output") for name in ("ann", "bob")}
+    work = work_with(tmp_path, MADE, imports=[filled(tmp_path, "in/people.csv", people)])
+    assert run_stage(STAGE, work)
+    assert not run_stage(STAGE, work)
+    filled(tmp_path, "in/people.csv", people | {(MADE[0].id, "bob"): ("False", "False", "True", "output")})
+    assert run_stage(STAGE, work)
+    assert "history" not in labels(tmp_path)[MADE[0].id]["labels"]
+
+
+def test_faults_of_imports_land_in_rejected(tmp_path):
+    path = filled(tmp_path, "in/people.csv", {("talk-9#1/red", "ann"): ("True", "True", "True", "output")})
+    run_stage(STAGE, work_with(tmp_path, MADE, imports=[path]))
+    (row,) = lines(tmp_path / "annotation" / "rejected.jsonl")
+    assert row["where"] == "people.csv, row 1"
+    assert row["reason"] == f"a task that was not given out: '{task_key(0, 'talk-9#1/red')}'"
+    assert read_card(tmp_path / "annotation")["rejected"] == {"a task that was not given out": 1}
+
+
+def test_imports_that_can_not_be(tmp_path):
+    run_stage(STAGE, work_with(tmp_path, MADE))
+    inside = tmp_path / "annotation" / "annotations.csv"
+    one, two = filled(tmp_path, "in/a.csv", {}), filled(tmp_path, "too/a.csv", {})
+    for imports, sentence in [
+        ([str(inside)], f"{inside} is where the annotation stage writes; keep filled-in copies in another folder."),
+        ([one, two], "annotation.imports: two files are called a.csv; give each a name of its own."),
+        (["none.csv"], "none.csv, which the annotation stage reads, is not there; check it."),
+    ]:
+        with pytest.raises(UserError) as caught:
+            run_stage(STAGE, work_with(tmp_path, MADE, imports=imports))
+        assert str(caught.value) == sentence
+
+
+def test_no_candidates(tmp_path):
+    said = []
+    run_stage(STAGE, work_with(tmp_path, [], models={"one": Judge(None)}, said=said))
+    assert labels(tmp_path) == {}
+    assert said == []
+
+
+def test_a_critique_is_what_comes_before_the_verdict():
+    assert critique_of("history", "First this.\nThen that.\n\n**Verdict:** True\n") == "First this.\nThen that."
+    assert critique_of("history", "No stage fits.\nVerdict:\nFalse") == "No stage fits."
+    assert critique_of("history", "Verdict: True") == ""
+    assert critique_of("history", "阶段不对。\n结论：错误") == "阶段不对。"
+    assert critique_of("response", "The first listens.\nVerdict: first") == ""  # "the first" is nobody, once un-blinded
