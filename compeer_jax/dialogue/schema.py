@@ -7,6 +7,7 @@ The JSON form, one object a dialogue:
      "turns": [{"role": "seeker"|"supporter", "content", "strategy"?, "images"?}]}
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -15,6 +16,7 @@ from compeer_jax.dialogue.taxonomy import EMOTIONS, STRATEGIES, Language, check_
 from compeer_jax.errors import UserError, unknown
 
 Role = Literal["seeker", "supporter"]
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ class _Fields:
     def _checked(self, name: str, value: object) -> str:
         if not isinstance(value, str):
             raise UserError(f"{self.where}: field {name!r} must be a string, found {_kind(value)}.")
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if SURROGATE.search(value):
             raise UserError(f"{self.where}: field {name!r} holds half of a surrogate pair, which is not valid Unicode.")
         return value
 

@@ -12,7 +12,7 @@ from compeer_jax.data.build.pipeline import STAGES
 from compeer_jax.data.build.stage import Stage, StageWriter, Workspace, file_hash
 from compeer_jax.data.corpora.licences import is_allowed
 from compeer_jax.data.corpora.places import corpus_files, plain_name, shown
-from compeer_jax.data.corpora.reading import iter_corpus, merged
+from compeer_jax.data.corpora.reading import check_corpus, iter_corpus, merged
 from compeer_jax.data.corpora.rejected import Rejected
 from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.errors import UserError
@@ -46,6 +46,8 @@ class SourceCounts:
 def _inputs(work: Workspace) -> Sequence[Path]:
     if not work.config.corpora:
         raise UserError("corpora is empty; name at least one, such as {path: ESConv.json}, or {path: sample}.")
+    for corpus in work.config.corpora:
+        check_corpus(corpus)
     return [file for corpus in work.config.corpora for file in corpus_files(corpus.path)]
 
 
@@ -125,7 +127,9 @@ def _remarks(source: str, counts: SourceCounts, config: BuildConfig) -> list[str
         )
     if counts.missing_images:
         count, some = len(counts.missing_images), ", ".join(counts.missing_images[:FEW])
-        lines.append(f"{source}: {count:,} pictures are not there, such as {some}; their paths are kept.")
+        are = "1 picture is not there" if count == 1 else f"{count:,} pictures are not there"
+        more, kept = " …" if count > FEW else "", "its path is kept" if count == 1 else "their paths are kept"
+        lines.append(f"{source}: {are} ({some}{more}); {kept}.")
     return lines
 
 

@@ -7,7 +7,7 @@ The original is one array of dialogues whose utterances read `{"speaker": "seeke
 
 from collections.abc import Mapping
 
-from compeer_jax.data.corpora.draft import Draft, make_turn, text_or_none
+from compeer_jax.data.corpora.draft import Draft, make_turn, require_object, text_or_none
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError, unknown
 
@@ -20,8 +20,9 @@ def is_esconv(row: object) -> bool:
     return isinstance(utterances, list) and any("speaker" in one for one in utterances if isinstance(one, dict))
 
 
-def read_esconv_row(row: Mapping, where: str) -> Draft:
+def read_esconv_row(row: object, where: str) -> Draft:
     """One dialogue of ESConv; UserError naming the utterance and field for whatever can't be read."""
+    row = require_object(row, where)
     fields = {
         "emotion_type": row.get("emotion_type") or None,
         "problem_type": row.get("problem_type") or None,
@@ -33,7 +34,7 @@ def read_esconv_row(row: Mapping, where: str) -> Draft:
 
 
 def _turns(row: Mapping, where: str) -> tuple[Turn, ...]:
-    utterances = row.get("dialog") if isinstance(row, dict) else None
+    utterances = row.get("dialog")
     if not isinstance(utterances, list) or not utterances:
         raise UserError(f"{where}: field 'dialog' must be a list of at least one utterance.")
     return tuple(_turn(utterance, f"{where}, utterance {index}") for index, utterance in enumerate(utterances))

@@ -16,6 +16,7 @@ from compeer_jax.data.corpora.rejected import Rejected, rejected
 from compeer_jax.data.corpora.rows import Fault, Row, file_rows
 from compeer_jax.data.sample import sample_dialogues
 from compeer_jax.dialogue.schema import Dialogue, Turn, merge_adjacent
+from compeer_jax.dialogue.taxonomy import check_language
 from compeer_jax.errors import UserError
 
 
@@ -31,15 +32,15 @@ def iter_corpus(config: CorpusConfig, *, seen: set[str] | None = None) -> Iterat
     Raises:
         UserError: the corpus as a whole can't be read: no such file, folder, form or data set.
     """
-    form = require_form(config.form, f"corpora: {config.path}")
+    named = check_corpus(config)
     seen = set() if seen is None else seen
-    count = 0
+    form, count = None, 0
     for item in _rows(config):
         if isinstance(item, Fault):
             yield rejected(item)
             continue
         value = unwrapped(item.value)
-        form = form or form_of(value)
+        form = named or form_of(value) or form  # what looks like nothing is read as what came before it
         try:
             dialogue = _dialogue(form, item, value, config)
             if dialogue.id in seen:
@@ -52,6 +53,14 @@ def iter_corpus(config: CorpusConfig, *, seen: set[str] | None = None) -> Iterat
         count += 1
         if count == config.limit:
             return
+
+
+def check_corpus(config: CorpusConfig) -> Form | None:
+    """The form that a corpus's settings name, None for "auto"; UserError if there is no such form or language."""
+    where = f"corpora: {config.path}"
+    if config.language:
+        check_language(config.language, where)
+    return require_form(config.form, where)
 
 
 def merged(dialogue: Dialogue) -> tuple[Dialogue, int]:

@@ -32,8 +32,9 @@ def rejected(fault: Fault) -> Rejected:
 _KINDS: tuple[tuple[str, str | Callable[[re.Match], str]], ...] = (
     (r"not UTF-8", "wrong encoding"),
     (r"half (a character|of a surrogate)", "wrong encoding"),
-    (r"\bcut off;", "cut off"),
-    (r"not JSON|not readable as JSON|: empty; remove it", "not JSON"),
+    (r"the file ends in the middle", "cut off"),
+    (r"not JSON|not readable as JSON", "not JSON"),
+    (r": empty; remove it", "empty line"),
     (r" is empty; it needs| is an empty list; ", "empty file"),
     (r"of no form that we read", "unknown form"),
     (r"speaks; a dialogue needs both", "only one side speaks"),

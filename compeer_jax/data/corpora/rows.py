@@ -78,7 +78,7 @@ def file_rows(path: Path, shown: str) -> Iterator[Row | Fault]:
             for item in _rows(file, start.removeprefix(BYTE_ORDER_MARK), path.suffix.lower(), shown):
                 yield item if isinstance(item, Fault) else Row(*item[:2], shown, item[2], sha256)
     except OSError as error:
-        raise UserError(f"{shown} can't be read ({error.strerror}); check the path.") from error
+        raise UserError(f"{path} can't be read ({error.strerror}); check the path.") from error
 
 
 Found = tuple[str, object, int | None]
@@ -165,30 +165,41 @@ def _json_rows(file: BinaryIO, shown: str, *, prefix: str, called: str, first: i
     import ijson
 
     number = first
-    values = ijson.items(_Marked(file), prefix, multiple_values=not prefix, use_float=True)
+    marked = _Marked(file)
+    values = ijson.items(marked, prefix, multiple_values=not prefix, use_float=True)
     while True:
         where = f"{shown}, {called} {number}"
         try:
             value = next(values, values)
         except (ijson.JSONError, ValueError, OverflowError) as error:
-            said = " ".join(str(error).split("\n")[0].split())
-            what = "cut off" if "premature EOF" in said else f"not JSON ({said})"
-            sentence = f"{where}: {what}; what follows in the file can't be read, so mend it there."
-            yield Fault(where, UserError(sentence))
+            yield Fault(where, UserError(f"{where}: {_unreadable(str(error))}"))
             return
         if value is values:
             return
-        if _is_marked(value):
+        if marked.found and _is_marked(value):
             yield Fault(where, UserError(f"{where}: not UTF-8; save the file in UTF-8."), value)
         else:
             yield where, value, number
         number += 1
 
 
+def _unreadable(said: str) -> str:
+    """Why an array can't be read on, by what its parser says."""
+    if "premature EOF" in said:
+        return "the file ends in the middle of it; fetch the file again."
+    said = " ".join(said.split("\n")[0].split())
+    return f"not JSON ({said}); what comes after it can't be read, so mend the file there."
+
+
 class _Marked:
-    """A file whose bytes that are no UTF-8 are replaced by a mark, so that what is around them can still be read."""
+    """A file whose bytes that are no UTF-8 are replaced by a mark, so that what is around them can still be read.
+
+    Attributes:
+        found: whether there were any so far.
+    """
 
     def __init__(self, file: BinaryIO):
+        self.found = False
         self._file = file
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors=_MARKING)
 
@@ -199,6 +210,7 @@ class _Marked:
             data = self._file.read(size)
             text = self._decoder.decode(data, final=not data)
             if text or not data:
+                self.found = self.found or NOT_UTF8 in text
                 return text.encode()
 
 
