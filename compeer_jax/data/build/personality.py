@@ -24,7 +24,15 @@ from compeer_jax.data.build.stage import Stage, StageWriter, Workspace
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.personality import strategies, traits
 from compeer_jax.data.personality.elbow_picture import draw_elbows
-from compeer_jax.data.personality.likeness import Embed, model_embedder, ngram_embedder
+from compeer_jax.data.personality.likeness import (
+    MODEL_LEAST,
+    NGRAMS_LEAST,
+    NGRAMS_SHORTEST,
+    Embed,
+    Likeness,
+    model_embedder,
+    ngram_embedder,
+)
 from compeer_jax.data.personality.people import Described, People, find_people
 from compeer_jax.data.personality.rewriting import PROMPTS, Talk
 from compeer_jax.data.personality.variants import Checks, Rewrite, VariantMaker
@@ -90,7 +98,7 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
     for row in people.rows():
         out.add(TRAITS, row)
     _write_clusters(people, out)
-    checks = Checks(config.similarity, embedders.of_lines, config.check_strategy, config.tries)
+    checks = Checks(embedders.of_lines, config.similarity, config.check_strategy, config.tries)
     maker = VariantMaker(model, people, checks, seed=work.config.seed)
     made = {"stage": "personality", "model": model.name, "settings_sha": settings_digest(model)}
     for rewrite in maker.rewrites(_candidates(work, labelled)):
@@ -120,18 +128,19 @@ class _Embedders:
         self.work, self.labelled = work, labelled
         path = work.config.personality.encoder
         self.model = model_embedder(path) if path else None
-        self.ngrams: dict[Language, Embed] = {}
+        self.ngrams: dict[Language, Likeness] = {}
 
     def of_descriptions(self, texts: list[str], language: Language) -> Embed:
         return self.model or ngram_embedder(texts, language)
 
-    def of_lines(self, language: Language) -> Embed:
+    def of_lines(self, language: Language) -> Likeness:
         if self.model is not None:
-            return self.model
+            return Likeness(self.model, MODEL_LEAST)
         if language not in self.ngrams:
             talks = (Talk.of(candidate) for candidate in _candidates(self.work, self.labelled))
             lines = (line for talk in talks if talk.language == language for line in talk.lines)
-            self.ngrams[language] = ngram_embedder(lines, language)
+            embed = ngram_embedder(lines, language)
+            self.ngrams[language] = Likeness(embed, NGRAMS_LEAST, NGRAMS_SHORTEST[language])
         return self.ngrams[language]
 
 

@@ -5,9 +5,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from compeer_jax.data.machine_style import machine_like
-from compeer_jax.data.personality.likeness import Embed, cosines
+from compeer_jax.data.personality.likeness import Likeness, cosines
 from compeer_jax.data.personality.rewriting import Talk
+from compeer_jax.data.privacy import mask
 from compeer_jax.dialogue.taxonomy import Language
 
 COPIED = 0.5  # share of the lines; a talk with more of them as they were is a copy
@@ -21,8 +24,8 @@ def fault(talk: Talk, rewritten: Talk) -> str | None:
     """Why a rewrite can't be used, as far as its letters show; None if nothing is wrong with them.
 
     Returns:
-        "machine-like", "another language", "a mark or a number is not as it was", "copied" or "the two replies became
-        one", each with what it concerns behind a colon; or None.
+        "machine-like", "another language", "a mark or a number is not as it was", "a contact that was not there" or
+        "copied", each with what it concerns behind a colon, "the two replies became one", or None.
     """
     pairs = list(zip(talk.lines, rewritten.lines, strict=True))
     for number, (before, after) in enumerate(pairs, start=1):
@@ -33,6 +36,8 @@ def fault(talk: Talk, rewritten: Talk) -> str | None:
             return f"another language: line {number}"
         if _kept(before) != _kept(after):
             return f"a mark or a number is not as it was: line {number}"
+        if mask(after, talk.language)[1] and not mask(before, talk.language)[1]:
+            return f"a contact that was not there: line {number}"
     copied = sum(_letters(before) == _letters(after) for before, after in pairs)
     if copied > COPIED * len(pairs):
         return f"copied: {copied} of {len(pairs)} lines are as they were"
@@ -41,17 +46,18 @@ def fault(talk: Talk, rewritten: Talk) -> str | None:
     return None
 
 
-def least_cosines(talks: Sequence[Talk], rewritten: Sequence[Talk], embed: Embed) -> list[tuple[float, int]]:
-    """Of each rewrite: the least cosine between one of its lines and the line it was, and the line's number, from 1."""
+def least_cosines(talks: Sequence[Talk], rewritten: Sequence[Talk], likeness: Likeness) -> list[tuple[float, int]]:
+    """Of each rewrite: the least cosine between one of its lines and the line it was, and the line's number, from 1.
+
+    Lines that were too short to be compared count as 1.
+    """
     before, after = ([line for talk in side for line in talk.lines] for side in (talks, rewritten))
-    values = cosines(before, after, embed).tolist()
-    least, start = [], 0
-    for talk in talks:
-        of_talk = values[start : start + len(talk.lines)]
-        start += len(talk.lines)
-        number = min(range(len(of_talk)), key=of_talk.__getitem__)
-        least.append((of_talk[number], number + 1))
-    return least
+    long = [row for row, line in enumerate(before) if len(_letters(line)) >= likeness.shortest]
+    values = np.ones(len(before))
+    values[long] = cosines([before[row] for row in long], [after[row] for row in long], likeness.embed)
+    ends = np.cumsum([len(talk.lines) for talk in talks])
+    of_talks = np.split(values, ends[:-1]) if talks else []
+    return [(float(of_talk.min()), int(of_talk.argmin()) + 1) for of_talk in of_talks]
 
 
 def _kept(text: str) -> tuple[Counter[str], set[str]]:

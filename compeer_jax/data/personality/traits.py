@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from compeer_jax.data.privacy import mask
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.dialogue.talk import one_line, talk_text
@@ -53,7 +54,7 @@ class Traits:
 
         Raises:
             Malformed: a field is missing, unknown or of another kind, a level is none of the three, or the description
-                is empty or too long.
+                is empty, too long or has somebody's address, number or account in it.
         """
         names = [field.name for field in fields(cls)]
         if not isinstance(obj, dict) or sorted(obj) != sorted(names) or not all(isinstance(obj[n], str) for n in names):
@@ -69,6 +70,8 @@ class Traits:
             raise Malformed("no description of a side")
         if len(description) > LONGEST_DESCRIPTION:
             raise Malformed("a description longer than a sentence")
+        if mask(description, "en")[1]:
+            raise Malformed("a description with what can lead to a person")
         return cls(**values, description=description)
 
     def to_json(self) -> dict[str, str]:

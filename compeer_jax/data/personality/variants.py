@@ -9,7 +9,7 @@ import numpy as np
 
 from compeer_jax.data.build.candidate_rows import Candidate
 from compeer_jax.data.personality.drift import fault, least_cosines
-from compeer_jax.data.personality.likeness import Embed
+from compeer_jax.data.personality.likeness import Likeness
 from compeer_jax.data.personality.people import Described, People
 from compeer_jax.data.personality.rewriting import PROMPTS, Talk, Variant, parse_rewrite, rewrite_messages
 from compeer_jax.data.personality.strategies import parse_strategies, strategy_messages
@@ -25,14 +25,14 @@ class Checks:
     """What a rewrite must pass, beside what its letters show.
 
     Attributes:
-        similarity: least cosine between a rewritten line and the line it was.
-        embed: what lines of a language are compared by.
+        likeness: how lines of a language are compared.
+        similarity: least cosine between a rewritten line and the line it was; None is the way's own.
         strategy: whether the model is asked for the strategies of the replies before and after, which must be the same.
         tries: times that the model is asked.
     """
 
-    similarity: float
-    embed: Callable[[Language], Embed]
+    likeness: Callable[[Language], Likeness]
+    similarity: float | None
     strategy: bool
     tries: int
 
@@ -151,17 +151,12 @@ class VariantMaker:
         compared = list(rewrites)
         for language in dict.fromkeys(one.candidate.language for one in rewrites if one.reason is None):
             ours = [one for one in rewrites if one.reason is None and one.candidate.language == language]
-            least = least_cosines(
-                [one.original for one in ours], [one.talk for one in ours], self.checks.embed(language)
-            )
-            compared = _put_back(compared, [self._compared(*pair) for pair in zip(ours, least, strict=True)])
+            before, after = [one.original for one in ours], [one.talk for one in ours]
+            likeness = self.checks.likeness(language)
+            wanted = likeness.least if self.checks.similarity is None else self.checks.similarity
+            least = least_cosines(before, after, likeness)
+            compared = _put_back(compared, [_compared(*pair, wanted) for pair in zip(ours, least, strict=True)])
         return compared
-
-    def _compared(self, rewrite: Rewrite, least: tuple[float, int]) -> Rewrite:
-        cosine, line = least
-        drifted = cosine < self.checks.similarity
-        reason = f"meaning drift: line {line} has cosine {cosine:.2f}" if drifted else None
-        return replace(rewrite, cosine=cosine, reason=reason)
 
     def _name_strategies(self, rewrites: Sequence[Rewrite]) -> list[Rewrite]:
         """Asks for strategies before and after; a candidate's own replies are asked about once for both variants."""
@@ -197,6 +192,12 @@ class VariantMaker:
                 self._left_out[rewrite.variant][rewrite.reason.partition(":")[0]] += 1
             yield rewrite
         self.with_both += sum(count == len(PROMPTS) for count in accepted.values())
+
+
+def _compared(rewrite: Rewrite, least: tuple[float, int], wanted: float) -> Rewrite:
+    cosine, line = least
+    reason = f"meaning drift: line {line} has cosine {cosine:.2f}" if cosine < wanted else None
+    return replace(rewrite, cosine=cosine, reason=reason)
 
 
 def _strategy_fault(before, after) -> str | None:

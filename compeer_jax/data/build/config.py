@@ -1,0 +1,232 @@
+"""The settings of the data pipeline, one section a stage. Each stage's command takes them all and uses its own."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from compeer_jax.data.privacy import check_kinds
+from compeer_jax.errors import UserError, require_at_least, unknown
+from compeer_jax.generation.chat_models import ChatModelConfig
+
+Licences = Literal["commercial", "research", "all"]
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """One corpus.
+
+    Args:
+        path: a file, a folder of files, "sample" for the bundled dialogues, or a Hugging Face dataset id.
+        form: how its dialogues are written, e.g. "esconv"; "auto" tells by looking.
+        name: what it is called as a source; by default what the form is known as, or the file's name.
+        licence: of its content, where the form doesn't settle it.
+        language: of its dialogues, where the form doesn't settle it.
+        split: of a Hugging Face dataset.
+        limit: read at most this many dialogues (0: all).
+    """
+
+    path: str
+    form: str = "auto"
+    name: str = ""
+    licence: str = ""
+    language: str = ""
+    split: str = "train"
+    limit: int = 0
+
+    def __post_init__(self):
+        require_at_least(0, self, f"corpora: {self.path}: ", "limit")
+
+
+@dataclass(frozen=True)
+class PrivacyConfig:
+    """What is masked in texts before anything else sees them.
+
+    Args:
+        kinds: of spans that are masked.
+    """
+
+    kinds: list[str] = field(default_factory=lambda: ["email", "phone", "id_number", "url", "handle"])
+
+    def __post_init__(self):
+        check_kinds(self.kinds, "privacy.kinds")
+
+
+@dataclass(frozen=True)
+class FilterConfig:
+    """Which dialogues are left out.
+
+    Args:
+        min_exchanges: fewest exchanges, that is seeker's turns with a supporter's answer.
+        max_turn_characters: longest turn.
+        similarity: dialogues whose shingles have at least this Jaccard similarity are near-duplicates; the first stays.
+        permutations: of MinHash; more are more exact and take more memory.
+        model: name of the chat model that looks for incoherent or machine-like dialogues ("": none does).
+        tries: times that it is asked about a dialogue.
+    """
+
+    min_exchanges: int = 2
+    max_turn_characters: int = 4000
+    similarity: float = 0.8
+    permutations: int = 128
+    model: str = ""
+    tries: int = 2
+
+    def __post_init__(self):
+        require_at_least(1, self, "filter.", "min_exchanges", "max_turn_characters", "tries")
+        require_at_least(16, self, "filter.", "permutations")
+        if not 0 < self.similarity <= 1:
+            raise UserError(f"filter.similarity is {self.similarity}; it must be above 0 and at most 1.")
+
+
+@dataclass(frozen=True)
+class RoundsConfig:
+    """Which rounds of a dialogue are learned from (Eq. 1).
+
+    Args:
+        per_dialogue: rounds sampled from each dialogue (N_s; the paper's number is not known to us); dialogues with
+            fewer give all they have.
+    """
+
+    per_dialogue: int = 2
+
+    def __post_init__(self):
+        require_at_least(1, self, "rounds.", "per_dialogue")
+
+
+@dataclass(frozen=True)
+class CandidatesConfig:
+    """Outputs of chat models for each sampled round.
+
+    Args:
+        models: names of the chat models that answer each round.
+        format: of the reasoning.
+        prompt: name of the system prompt.
+        tries: times that a model is asked before its malformed output is set aside.
+    """
+
+    models: list[str] = field(default_factory=list)
+    format: Literal["compeer", "care"] = "compeer"
+    prompt: str = "compeer"
+    tries: int = 2
+
+    def __post_init__(self):
+        require_at_least(1, self, "candidates.", "tries")
+
+
+@dataclass(frozen=True)
+class AnnotationConfig:
+    """Who says whether steps are right and which answer is better.
+
+    Args:
+        imports: files that annotators have filled in: exports of Label Studio in JSON, or our CSV.
+        drafts: names of chat models that annotate too; what they say is always marked as a model's.
+        prompt: name of the judge's prompt that they are asked with.
+        tries: times that a model is asked for a verdict.
+        annotators: how many annotate each item before a third is asked about those that differ.
+    """
+
+    imports: list[str] = field(default_factory=list)
+    drafts: list[str] = field(default_factory=list)
+    prompt: str = "judge"
+    tries: int = 2
+    annotators: int = 2
+
+    def __post_init__(self):
+        require_at_least(1, self, "annotation.", "tries")
+        require_at_least(2, self, "annotation.", "annotators")
+
+
+@dataclass(frozen=True)
+class PersonalityConfig:
+    """Rewriting of records to other personalities.
+
+    Args:
+        model: name of the chat model that describes and rewrites ("": the stage makes nothing).
+        encoder: directory of a sentence-embedding model for the descriptions and for meaning drift; "" compares
+            character n-grams instead (scikit-learn's TF-IDF).
+        clusters: of descriptions; 0 takes the elbow of the curve of SSE.
+        max_clusters: the curve's end.
+        similarity: least cosine between a rewritten turn and the one it was. Unset: 0.5 with an encoder; 0.1 without,
+            as character n-grams tell likeness of wording, of which a good paraphrase has little.
+        check_strategy: whether the model is asked for the strategy of rewritten replies, which must be the original's.
+        tries: times that the model is asked.
+    """
+
+    model: str = ""
+    encoder: str = ""
+    clusters: int = 0
+    max_clusters: int = 16
+    similarity: float | None = None
+    check_strategy: bool = True
+    tries: int = 2
+
+    def __post_init__(self):
+        require_at_least(1, self, "personality.", "tries")
+        require_at_least(0, self, "personality.", "clusters")
+        require_at_least(3, self, "personality.", "max_clusters")
+        if self.similarity is not None and not -1 <= self.similarity <= 1:
+            raise UserError(f"personality.similarity is {self.similarity}; a cosine is from -1 to 1.")
+
+
+@dataclass(frozen=True)
+class CERConfig:
+    """The dataset itself.
+
+    Args:
+        valid: share of the dialogues held out to choose by.
+        test: share held out to report on (paper: 574 of 11.14k labels).
+    """
+
+    valid: float = 0.05
+    test: float = 0.05
+
+    def __post_init__(self):
+        if min(self.valid, self.test) <= 0 or self.valid + self.test >= 1:
+            raise UserError(
+                f"cer.valid is {self.valid} and cer.test {self.test}; both must be above 0, and less than 1 together."
+            )
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """Building data, from corpora to a dataset.
+
+    Args:
+        output: folder of the pipeline, with a folder for each stage.
+        corpora: what is read.
+        licences: which of it may be used: licences that allow commercial use, those that allow research, or all,
+            unknown ones too.
+        models: chat models by names of your own, which the stages refer to.
+        seed: of all that is drawn.
+        privacy: what is masked.
+        filter: which dialogues are left out.
+        rounds: which rounds are learned from.
+        candidates: who answers them.
+        annotation: who judges the answers.
+        personality: how records are rewritten.
+        cer: how the dataset is split.
+    """
+
+    output: str = "runs/cer"
+    corpora: list[CorpusConfig] = field(default_factory=list)
+    licences: Licences = "research"
+    models: dict[str, ChatModelConfig] = field(default_factory=dict)
+    seed: int = 0
+    privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
+    filter: FilterConfig = field(default_factory=FilterConfig)
+    rounds: RoundsConfig = field(default_factory=RoundsConfig)
+    candidates: CandidatesConfig = field(default_factory=CandidatesConfig)
+    annotation: AnnotationConfig = field(default_factory=AnnotationConfig)
+    personality: PersonalityConfig = field(default_factory=PersonalityConfig)
+    cer: CERConfig = field(default_factory=CERConfig)
+
+    def __post_init__(self):
+        named = {
+            "candidates.models": self.candidates.models,
+            "annotation.drafts": self.annotation.drafts,
+            "filter.model": [self.filter.model],
+            "personality.model": [self.personality.model],
+        }
+        for setting, names in named.items():
+            for name in filter(None, names):
+                if name not in self.models:
+                    raise unknown("chat model", name, self.models or ["(models is empty)"], setting)
