@@ -34,7 +34,7 @@ class DataConfig:
 
     Args:
         path: "sample" for the bundled dialogues; a file that `compeer` reads: ESConv.json or dialogues in JSONL; or the
-            folder of a CER dataset, which has splits and reasoning of its own: it takes no `split`, and seeds do not count.
+            folder of a CER dataset, which has its own splits: then there is no `split`, and seeds do not count.
         split: JSON file with row numbers of train, valid and test; without one the dialogues are split by `split_seed`.
         split_seed: seed of the split by dialogue (70 % train, 15 % valid, 15 % test).
         silver_seed: seed of the templates in silver records.
