@@ -200,6 +200,7 @@ def own(*turns):
         ({"messages": CHAT}, {"messages": CHAT[:1]}, "only one side speaks: nobody speaks; a dialogue needs both"),
         ({"messages": CHAT}, {"messages": []}, "malformed: field 'messages' must be a list of at least one turn."),
         (EMOLLM, {"conversation": [{"input": "a"}]}, "empty turn: exchange 1: field 'content' is missing."),
+        (EMOLLM, {"conversation": [{"input": "", "output": "b"}]}, "empty turn: exchange 1: field 'content' is empty."),
         (["求助者：a", "支持者：b"], ["求助者：a", "b"], "unknown role: turn 2: the line begins with no role"),
         ([["usr", "a"], ["sys", "b"]], [["usr", "a"], ["sys"]], "malformed: turn 2: expected a pair of role and text."),
     ],

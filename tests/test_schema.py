@@ -28,6 +28,7 @@ dialogues = st.builds(
     problem_type=st.none() | text,
     initial_intensity=intensity,
     final_intensity=intensity,
+    provenance=st.lists(st.dictionaries(text, st.none() | st.integers() | text, max_size=2), max_size=2).map(tuple),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
@@ -65,6 +66,14 @@ def test_what_is_not_set_is_left_out():
     assert Dialogue.from_json(good(), "here").to_json() == with_turn(strategy="Reflection of feelings")
 
 
+def test_provenance_comes_last_and_a_dialogue_with_it_still_has_a_hash():
+    steps = [{"stage": "corpora", "record": 1}, {"stage": "privacy"}]
+    dialogue = Dialogue.from_json(good() | {"provenance": steps}, "here")
+    assert list(dialogue.to_json())[-1] == "provenance"
+    assert dialogue.to_json()["provenance"] == steps
+    assert len({dialogue, Dialogue.from_json(good() | {"provenance": steps}, "here")}) == 1
+
+
 def test_labels_become_canonical():
     dialogue = Dialogue.from_json(good() | {"emotion_type": "悲伤"}, "here")
     assert dialogue.emotion_type == "sadness"
@@ -86,6 +95,8 @@ def test_labels_become_canonical():
         (good() | {"initial_intensity": "4"}, "field 'initial_intensity' must be a whole number from 1 to 5"),
         (good() | {"final_intensity": True}, "field 'final_intensity' must be a whole number from 1 to 5"),
         (good() | {"final_intensity": 6}, "found 6"),
+        (good() | {"provenance": {"stage": "corpora"}}, "field 'provenance' must be a list of objects."),
+        (good() | {"provenance": ["corpora"]}, "field 'provenance' must be a list of objects."),
         (good() | {"turns": []}, "field 'turns' must be a list of at least one turn"),
         (good() | {"turns": "hello"}, "field 'turns' must be a list"),
         (good() | {"turns": ["hello"]}, "turn 1: expected a JSON object, found a string"),

@@ -15,11 +15,13 @@ class CorpusConfig:
     """One corpus.
 
     Args:
-        path: a file, a folder of files, "sample" for the bundled dialogues, or a Hugging Face dataset id.
-        form: how its dialogues are written, e.g. "esconv"; "auto" tells by looking.
+        path: a file, a folder of files, "sample" for the bundled dialogues, or a Hugging Face dataset id
+            ("owner/name", "owner/name:configuration").
+        form: how its dialogues are written: own, esconv, smile, cpsycoun, soulchat, emollm, extes, augesc, mesc,
+            avamerg, messages, instructions; "auto" tells by looking, but must be told of soulchat.
         name: what it is called as a source; by default what the form is known as, or the file's name.
-        licence: of its content, where the form doesn't settle it.
-        language: of its dialogues, where the form doesn't settle it.
+        licence: of its content; goes before what the corpus says, and what its authors are known to state.
+        language: of its dialogues; by default what the form is known for, or what their letters look like.
         split: of a Hugging Face dataset.
         limit: read at most this many dialogues (0: all).
     """
@@ -110,6 +112,9 @@ class CandidatesConfig:
 
     def __post_init__(self):
         require_at_least(1, self, "candidates.", "tries")
+        prompts = (self.format, f"{self.format}_brief")
+        if self.prompt not in prompts:
+            raise unknown("prompt", self.prompt, prompts, f"candidates.prompt, with the format {self.format}")
 
 
 @dataclass(frozen=True)

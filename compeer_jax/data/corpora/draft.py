@@ -23,8 +23,9 @@ class Draft:
 
 def make_turn(where: str, role: str, content: object, strategy: object = None, images: object = None) -> Turn:
     """One turn, its text without white space around it; UserError as `Turn.from_json`."""
-    turn = {"role": role, "content": stripped(content), "strategy": strategy, "images": images}
-    return Turn.from_json({name: value for name, value in turn.items() if value}, where)
+    labels = {"strategy": strategy, "images": images}
+    given = {name: value for name, value in labels.items() if value}
+    return Turn.from_json({"role": role, "content": stripped(content), **given}, where)
 
 
 def stripped(text: object) -> object:

@@ -2,7 +2,7 @@
 
 CPsyCounE (Zhang et al., 2024) is a folder with a JSON array of lines for each case, CPsyCounD a folder with a text for
 each, its paragraphs beginning with 来访者 or 心理咨询师 and a colon. AugESC (Zheng et al., 2023) is a text with a
-dialogue a line, `[["usr", "…"], ["sys", "…"], …]`. Seen as real files: CPsyCounE, and a case of CPsyCounD.
+dialogue a line, `[["usr", "…"], ["sys", "…"], …]`. Seen as real files: CPsyCounE and CPsyCounD.
 """
 
 import re
