@@ -58,10 +58,16 @@ def bert_score(
         if layers > deepest:
             raise UserError(f"bertscore_layers is {layers}; the model in {directory} has {deepest}.")
         config.num_hidden_layers = layers
-        model = transformers.AutoModel.from_pretrained(path, config=config, local_files_only=True, dtype=torch.float32)
+        model, found = transformers.AutoModel.from_pretrained(
+            path, config=config, local_files_only=True, dtype=torch.float32, output_loading_info=True
+        )
         tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
     except (OSError, ValueError, AttributeError, KeyError) as error:
         raise UserError(f"bertscore: the model in {directory} can't be loaded ({_line(error)}).") from error
+    missing = sorted(name for name in found["missing_keys"] if "pooler" not in name)
+    if missing or tokenizer.pad_token_id is None:
+        lacks = f"the weight {missing[0]}" if missing else "a padding token"
+        raise UserError(f"bertscore: the model in {directory} lacks {lacks}; take a whole encoder.")
     # A directory that does not say how long a text may be has a number here that overflows.
     tokenizer.model_max_length = min(tokenizer.model_max_length, _longest(config))
     floor = _baseline(baseline, layers) if baseline else 0.0
@@ -80,9 +86,9 @@ def bert_score(
 
 
 def _longest(config) -> int:
-    """How many tokens the model takes; RoBERTa's positions begin behind its padding token's."""
+    """How many tokens the model takes, or a few fewer: some begin to count behind the padding token, as RoBERTa."""
     positions = getattr(config, "max_position_embeddings", None) or 512
-    return positions - (config.pad_token_id + 1 if "roberta" in config.model_type else 0)
+    return positions - (getattr(config, "pad_token_id", None) or 0) - 1
 
 
 def _baseline(path: str, layers: int) -> float:

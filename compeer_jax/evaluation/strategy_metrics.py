@@ -65,7 +65,8 @@ def strategy_scores(right: Sequence[str], taken: Sequence[str | None]) -> tuple[
 def preference_bias(counts: Int[np.ndarray, "8 9"]) -> float | None:
     """How unevenly a policy prefers strategies: the standard deviation of `preferences`, 0 when it prefers none.
 
-    It is at most √7 ≈ 2.65, when every mistake ends in one strategy. None where preferences are not determined.
+    It is at most √7 ≈ 2.65, when all eight are right somewhere and every mistake ends in one of them. None where
+    preferences are not determined.
 
     Source: Kang et al., "Can Large Language Models be Good Emotional Supporter?" (ACL 2024), preference bias B.
     """
