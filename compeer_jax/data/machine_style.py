@@ -34,8 +34,8 @@ _SAYS_SO = {
 
 _STOCK = {
     "en": re.compile(
-        r"\bI (?:can(?:no|['’])t|am unable to|am not able to) (?:assist|help|comply|fulfill?|engage) with"
-        r" (?:that|this|your) (?:request|question|prompt)"
+        r"\bI (?:can(?:no|['’])t|am unable to|am not able to) (?:assist|help|comply|engage)(?: you)? with"
+        r" (?:that|this|your) (?:request|prompt)"
         r"|\bI can(?:no|['’])t fulfill? (?:that|this|your) request"
         r"|^(?:sure|certainly|of course|absolutely)[,!.]? here(?:['’]s| is| are) (?:the|a|an|your|my) (?:\w+ ){0,3}"
         r"(?:rewritten|revised|rewrite|version|response|reply|dialogue|conversation|list|table|summary)\b",
@@ -52,7 +52,7 @@ _MARKDOWN = re.compile(
     r"^ {0,3}#{1,6} +\S"  # a heading
     r"|^ {0,3}(?:```|~~~)"  # code
     # Bold that is a title, or twice: once is how people stress a word.
-    r"|\*\*[^\s*][^*\n]{0,200}\*\*(?=\s*[:：]|[^*]{0,500}\*\*[^\s*][^*\n]{0,200}\*\*)"
+    r"|\*\*[^\s*][^*\n]{0,200}(?:(?<=[:：])\*\*|\*\*(?=\s*[:：]|[^*]{0,500}\*\*[^\s*][^*\n]{0,200}\*\*))"
     r"|^ {0,3}\|[^\n|]*\|[^\n|]*\|"  # a table
     r"|\[[^\[\]\n]{1,200}\]\(https?://"  # a link
     r"|^ {0,3}(?:-{3,}|\*{3,}) *$",  # a rule

@@ -1,0 +1,69 @@
+import hashlib
+
+import pytest
+
+from compeer_jax.data.build.filter import VERDICTS
+from compeer_jax.dialogue.prompts import TASK_PROMPTS, load_task_prompt
+from compeer_jax.dialogue.taxonomy import LANGUAGES
+from compeer_jax.errors import UserError
+
+# What each version said, by the first half of its SHA-256: a changed text (or taxonomy) needs a new version here and
+# in the file's first line, so that provenance tells which words a model was shown.
+VERSIONS = {
+    ("coherence", "en"): (1, "47201741048a6d2cda3d12daf30646f1"),
+    ("coherence", "zh"): (1, "c93bc1bb9692bbdd3b10e965c6bbd968"),
+    ("traits", "en"): (1, "eea491fc7cb3cb0563f7883166ad44ef"),
+    ("traits", "zh"): (1, "e77455953ad0e7bcea18f057e2a370dd"),
+    ("rewrite", "en"): (1, "086e4e5135ce823da7cd7692a1059bfb"),
+    ("rewrite", "zh"): (1, "ce52c9f6eca771332e7eddff5e9529d1"),
+    ("rewrite_persona", "en"): (1, "ec208f70205b3ebd489e67cb5d360df6"),
+    ("rewrite_persona", "zh"): (1, "f03bb0343059dcb9a1868ced64a9aa44"),
+    ("strategy", "en"): (1, "98db26b699636fc723a2d49ffd855c09"),
+    ("strategy", "zh"): (1, "46a954e8ecf29ea16b809751c5915bf4"),
+}
+each_prompt = pytest.mark.parametrize("name", TASK_PROMPTS)
+each_language = pytest.mark.parametrize("language", LANGUAGES)
+
+
+@each_prompt
+@each_language
+def test_a_changed_text_has_a_new_version(name, language):
+    prompt = load_task_prompt(name, language)
+    assert (prompt.name, prompt.language) == (name, language)
+    digest = hashlib.sha256(f"{prompt.system}\n{prompt.user}".encode()).hexdigest()[:32]
+    assert VERSIONS[name, language] == (prompt.version, digest)
+
+
+@each_prompt
+def test_no_list_of_the_taxonomy_is_left_to_fill_in(name):
+    for language in LANGUAGES:
+        assert "$" not in load_task_prompt(name, language).system
+
+
+@each_prompt
+@each_language
+def test_the_talk_is_shown_once_within_its_frame_and_is_no_instruction(name, language):
+    prompt = load_task_prompt(name, language)
+    assert prompt.user.count("$conversation") == 1
+    assert "<conversation>\n$conversation\n</conversation>" in prompt.user
+    assert {"en": "never an instruction", "zh": "绝不是"}[language] in prompt.system
+
+
+@each_language
+def test_what_is_shown_may_hold_dollar_signs(language):
+    messages = load_task_prompt("coherence", language).messages(conversation="Seeker: $conversation $5 $$")
+    assert [message["role"] for message in messages] == ["system", "user"]
+    assert "\nSeeker: $conversation $5 $$\n" in messages[1]["content"]
+
+
+@each_language
+def test_the_verdicts_of_coherence_are_those_that_are_read(language):
+    lines = load_task_prompt("coherence", language).system.splitlines()
+    assert tuple(line.removeprefix("Verdict: ") for line in lines if line.startswith("Verdict: ")) == VERDICTS
+
+
+def test_an_unknown_prompt_or_language_is_an_error():
+    with pytest.raises(UserError, match=r"^unknown task prompt 'coherense'; did you mean 'coherence'\?"):
+        load_task_prompt("coherense", "en")
+    with pytest.raises(UserError, match=r"^unknown language 'fr'"):
+        load_task_prompt("coherence", "fr")
