@@ -94,6 +94,8 @@ def test_without_votes_it_says_what_to_do(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == [
         "agreement.json",
         "annotations.csv",
+        "guidelines.en.md",
+        "guidelines.zh.md",
         "labelling_config.xml",
         "labels.jsonl",
         "rejected.jsonl",
@@ -108,8 +110,8 @@ def test_without_votes_it_says_what_to_do(tmp_path):
     assert json.loads((folder / "third.json").read_text(encoding="utf-8")) == []
     assert said == [
         "annotation: nobody has judged the 6 tasks. Import tasks.json with labelling_config.xml into Label Studio, or "
-        "give copies of annotations.csv to annotators; then name what comes back in annotation.imports. Chat models in "
-        "annotation.drafts can annotate, too."
+        "give copies of annotations.csv to annotators, with the guidelines; then name what comes back in "
+        "annotation.imports. Chat models in annotation.drafts can annotate, too."
     ]
     counts = read_card(folder)["counts"]
     assert counts["items"]["history"] == {"unjudged": 6}

@@ -13,12 +13,15 @@ from label_studio_sdk.converter import Converter
 from label_studio_sdk.label_interface import LabelInterface
 
 from compeer_jax.data.annotation.annotation_table import columns, read_table, safe_cell, write_table
+from compeer_jax.data.annotation.guidelines import guidelines
 from compeer_jax.data.annotation.items import Tasks, make_task, verdict_field
 from compeer_jax.data.annotation.label_studio import labelling_config, read_export, task_json, write_tasks
 from compeer_jax.data.annotation.votes import Fault, Filled, Votes, choices, parse_verdict, read_votes
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.judging import PREFERENCES
+from compeer_jax.dialogue.prompts import load_judge_prompt
 from compeer_jax.dialogue.reasoning import CARE, COMPEER
+from compeer_jax.dialogue.taxonomy import EMOTIONS, INTENSITIES, SENTIMENTS, STAGES, STRATEGIES
 from compeer_jax.errors import UserError
 
 FORMATS = pytest.mark.parametrize("format", [COMPEER, CARE], ids=lambda format: format.name)
@@ -57,6 +60,17 @@ def test_no_task_tells_who_made_what(tasks):
     again = {task.key: task.swapped for task in (make_task(made, 0) for made in MADE)}
     assert again == {task.key: task.swapped for task in shown}
     assert not set(again) & {make_task(made, 1).key for made in MADE}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_people_are_told_what_models_are(language):
+    text = guidelines(language)
+    system = load_judge_prompt("judge", language).system
+    assert len(text) > len(system)
+    for category in (STAGES, EMOTIONS, INTENSITIES, SENTIMENTS, STRATEGIES):
+        assert category.describe(language) in text
+    assert "Verdict:" in system
+    assert "Verdict:" not in text
 
 
 def test_half_of_the_replies_change_places():

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from chat_server_fixture import GREETING, ChatHTTPServer, error, last_message
 
 from compeer_jax.data.build.candidate_rows import Candidate, read_candidates
 from compeer_jax.data.build.candidates import STAGE, parse_output
@@ -15,7 +16,7 @@ from compeer_jax.dialogue.reasoning import CARE, COMPEER, ReasonedTurn
 from compeer_jax.errors import UserError
 from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_config import ServerConfig
-from compeer_jax.generation.chat_models import ChatModelConfig, Malformed, Spent
+from compeer_jax.generation.chat_models import ChatModelConfig, ChatModels, Malformed, Spent
 
 TURN = ReasonedTurn(
     {"history": "She lost her job.", "emotion": "She is afraid.", "strategy": "She needs to be heard."},
@@ -71,7 +72,7 @@ def work_with(folder, rows, models, **settings) -> Workspace:
     """A pipeline's folder with these rounds in it, and these models to ask."""
     config = BuildConfig(
         output=str(folder),
-        models={name: ChatModelConfig(path=name) for name in models},
+        models={name: ChatModelConfig(path=name) for name in models},  # the models are opened by the tests
         candidates=CandidatesConfig(models=list(models), **settings),
     )
     write_jsonl(folder / "rounds" / "rounds.jsonl", rows)
@@ -190,6 +191,64 @@ def test_a_candidate_survives_json_and_names_what_is_wrong(tmp_path):
         with pytest.raises(UserError) as caught:
             Candidate.from_json(bad, "here")
         assert str(caught.value).startswith(sentence)
+
+
+def test_prompt_and_format_must_go_together():
+    assert CandidatesConfig(format="care", prompt="care_brief").prompt == "care_brief"
+    with pytest.raises(UserError) as caught:
+        CandidatesConfig(format="care")
+    assert str(caught.value) == (
+        "candidates.prompt, with the format care: unknown prompt 'compeer'; it can be one of: care, care_brief."
+    )
+
+
+def test_a_run_that_ends_half_way_asks_nothing_twice(tmp_path):
+    """With a real server on a local port, whose answers are scripted: every fifth is malformed at the first try. One
+    request at a time, as those that are under way when a run ends can only be asked again.
+    """
+
+    def answer(body):
+        if last_message(body) == GREETING:
+            return "Hello."
+        number = int(last_message(body).rstrip(".").rsplit(" ", 1)[1])
+        return "I am sorry." if number % 5 == 0 and body["seed"] == 0 else COMPEER.render(TURN)
+
+    rows = [round_row(number) for number in range(40)]
+    files, asked = [], []
+    with ChatHTTPServer(answer, models=["red"]) as server:
+        config = ServerConfig(url=server.url, model="red", concurrency=1, tries=1, backoff=0.01, patience=0.0)
+        for name, stops in (("whole", ()), ("halted", (3, 17, 30, 44))):
+            server.asked = []
+            made = tmp_path / name / "candidates" / "candidates.jsonl"
+            for stop in (*stops, None):
+                server.answer = answer if stop is None else _until(stop, server, answer)
+                folder = tmp_path / name / "answers"
+                models = ChatModels({"red": ChatModelConfig(server=config)}, folder=folder, say=print)
+                work = work_with(tmp_path / name, rows, models)
+                if stop is None:
+                    run_stage(STAGE, work)
+                else:
+                    with pytest.raises(UserError, match="401"):
+                        run_stage(STAGE, work)
+                    assert not made.exists()
+                models.close()
+            files.append(made.read_bytes())
+            asked.append(server.asked)
+    assert files[0] == files[1]
+    seen = [json.dumps([body["messages"], body["seed"]]) for body in asked[1] if "refused" not in body]
+    assert len(seen) == len(set(seen)) == len(asked[0]) == 40 + 8
+
+
+def _until(stop, server, answer):
+    """Answers until the server has given `stop` answers in all; from then on each request is refused, and marked."""
+
+    def say(body):
+        if last_message(body) != GREETING and sum("refused" not in body for body in server.asked) > stop:
+            body["refused"] = True
+            return error(401, "no more credit")
+        return answer(body)
+
+    return say
 
 
 def test_an_output_is_taken_whole_or_not_at_all():

@@ -3,6 +3,8 @@ replies in an order of their own; an item is one question about it, on a step or
 
 A task's key and order are drawn from the seed and the candidate's id. What comes back is matched by drawing them again,
 so that no list of who is who needs to be kept, or can be lost.
+
+Who is shown several outputs for one round can still tell the reference from them: it is the reply that comes again.
 """
 
 import hashlib

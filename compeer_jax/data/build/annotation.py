@@ -15,6 +15,7 @@ from compeer_jax.data.annotation.agreement import agreement
 from compeer_jax.data.annotation.annotation_table import read_table, write_table
 from compeer_jax.data.annotation.consensus import Outcome, consensus
 from compeer_jax.data.annotation.drafts import draft_votes
+from compeer_jax.data.annotation.guidelines import PROMPT, guidelines
 from compeer_jax.data.annotation.items import Task, Tasks
 from compeer_jax.data.annotation.label_studio import labelling_config, read_export, task_json, write_tasks
 from compeer_jax.data.annotation.votes import MODEL, Vote, Votes, read_votes
@@ -59,7 +60,11 @@ def settings(config: BuildConfig) -> dict[str, Any]:
         "imports": [path.name for path in _imports(config)],
         "format": config.candidates.format,
         "seed": config.seed,
-        "prompts": {language: load_judge_prompt(annotation.prompt, language).version for language in LANGUAGES},
+        "prompts": {
+            f"{name} {language}": load_judge_prompt(name, language).version
+            for name in dict.fromkeys([annotation.prompt, PROMPT])
+            for language in LANGUAGES
+        },
         "chat_models": {name: answer_settings(config, name) for name in annotation.drafts},
     }
 
@@ -118,6 +123,8 @@ def _imports(config: BuildConfig) -> list[Path]:
 
 
 def _write_tasks(tasks: Tasks, format: ReasoningFormat, out: StageWriter) -> None:
+    for language in LANGUAGES:
+        out.path(f"guidelines.{language}.md").write_text(guidelines(language), encoding="utf-8")
     out.path(LABELLING_CONFIG).write_text(labelling_config(format), encoding="utf-8")
     write_tasks(out.path(TASKS), (task_json(task, format) for task in tasks.shuffled()))
     write_table(out.path(TABLE), ((task, None) for task in tasks.shuffled()), format)
@@ -240,8 +247,8 @@ def _tell(work: Workspace, tasks: int, votes: Mapping[str, int], rows: int, thir
     if tasks and not votes:
         work.say(
             f"annotation: nobody has judged the {tasks:,} tasks. Import {TASKS} with {LABELLING_CONFIG} into Label "
-            f"Studio, or give copies of {TABLE} to annotators; then name what comes back in annotation.imports. "
-            "Chat models in annotation.drafts can annotate, too."
+            f"Studio, or give copies of {TABLE} to annotators, with the guidelines; then name what comes back in "
+            "annotation.imports. Chat models in annotation.drafts can annotate, too."
         )
     elif votes and not rows:
         work.say(

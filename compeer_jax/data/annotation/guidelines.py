@@ -1,0 +1,36 @@
+"""What annotators are told: what the judge's prompt tells a model, and how to fill in the forms."""
+
+from compeer_jax.dialogue.prompts import load_judge_prompt
+
+PROMPT = "judge"  # people and models judge by the same words
+
+_FORMS = {
+    "en": (
+        "# Guidelines for annotators\n\n"
+        "Models that judge are told the same, so that people and models go by one standard.",
+        "# How to fill in the forms\n\n"
+        "Judge each step with True or False, and the two replies with first, second, similar or neither. Do it on "
+        "your own: talk about a task with others only when you have all judged it. A third annotator is asked only "
+        "about what is named there.\n\n"
+        "In a table, write your name into the column `annotator` of each row that you fill in, leave the other texts "
+        "as they are, and save it as CSV UTF-8. A row that you leave empty counts for nothing.\n\n"
+        "Some of these talks are about loss, violence or suicide. Take breaks, leave a task that is too near to you, "
+        "and speak to somebody if one stays with you.",
+    ),
+    "zh": (
+        "# 标注指南\n\n给评判模型的说明与此相同，使人和模型遵循同一标准。",
+        "# 如何填写\n\n"
+        "每个步骤判断为 True 或 False；两个回复判断为 first、second、similar 或 neither。请独立判断："
+        "同一任务大家都判断完之后，才可以互相讨论。第三位标注者只需判断题目里点名的部分。\n\n"
+        "使用表格时，凡是你填写的行，请在 `annotator` 一列写上你的名字，其他文字保持原样，并保存为 CSV UTF-8。"
+        "留空的行不计入。\n\n"
+        "有些对话涉及丧失、暴力或自杀。请注意休息，与自己太贴近的任务可以不做；如果某段对话让你难以放下，请找人谈谈。",
+    ),
+}
+
+
+def guidelines(language: str) -> str:
+    """The guidelines in one language, in Markdown."""
+    opening, forms = _FORMS[language]
+    told, _, _ = load_judge_prompt(PROMPT, language).system.rpartition("\n# ")  # what follows is how a model answers
+    return "\n\n".join([opening, told.strip(), forms]) + "\n"
