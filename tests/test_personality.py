@@ -5,6 +5,7 @@ import re
 from collections import Counter
 
 import pytest
+from chat_server_fixture import GREETING, ChatHTTPServer, error, last_message, texts
 
 from compeer_jax.data.build.candidate_rows import read_candidates
 from compeer_jax.data.build.config import BuildConfig, PersonalityConfig
@@ -17,7 +18,8 @@ from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
 from compeer_jax.errors import UserError
 from compeer_jax.generation.chat_call import Answer
-from compeer_jax.generation.chat_models import ChatModelConfig, Spent
+from compeer_jax.generation.chat_config import ServerConfig
+from compeer_jax.generation.chat_models import ChatModelConfig, ChatModels, Spent
 
 SYSTEMS = {
     load_task_prompt(name, language).system: (name, language)
@@ -363,6 +365,42 @@ def test_a_persona_depends_on_seed_and_id_not_on_order(tmp_path):
     there, back = personas("there", numbers), personas("back", numbers[::-1])
     assert there == back
     assert len({persona["seeker"]["dialogue"] for persona in there.values()}) > 5
+
+
+def test_a_killed_run_goes_on_and_asks_nothing_twice(tmp_path):
+    """Against a real server, whose answers are scripted and which refuses after a number of them."""
+    left = [1000]
+
+    def answer(body):
+        if last_message(body) == GREETING:
+            return "Hello."
+        left[0] -= 1
+        return say(body["messages"], 0) if left[0] >= 0 else error(401, "enough")
+
+    with ChatHTTPServer(answer) as server:
+
+        def run(folder):
+            base = eight(tmp_path / folder, None)
+            config = ChatModelConfig(server=ServerConfig(url=server.url, model="judge", concurrency=4))
+            models = ChatModels({"scripted": config}, folder=tmp_path / folder / "answers", say=print)
+            try:
+                run_stage(STAGE, Workspace(base.config, base.folder, models, print))
+            finally:
+                models.close()
+            folder = base.folder / "personality"
+            return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+        whole = run("whole")
+        asked = sorted(texts(server.asked))
+        assert len(asked) == len(set(asked)) == 8 * 6
+        for allowed in (0, 5, 20, 0, 9):
+            left[0] = allowed
+            with pytest.raises(UserError):
+                run("killed")
+        left[0], before = 1000, len(server.asked)
+        assert run("killed") == whole
+        assert len(server.asked) - before == 8 * 6 - 5 - 20 - 9
+        assert run("killed") == whole
 
 
 @pytest.mark.parametrize(

@@ -45,12 +45,14 @@ def draw_elbows(clusterings: Mapping[str, Clustering], path: Path) -> None:
             fontsize=9,
             color=MARK,
         )
-        made = f"{sum(clustering.sizes):,} descriptions, {clustering.clusters} clusters"
+        made = f"{sum(clustering.sizes):,} descriptions, clusters made: {clustering.clusters}"
         axes.set_title(f"{title}\n{made}", loc="left", fontsize=9.5, color=INK)
         axes.set_xlabel("clusters", fontsize=9, color=FAINT)
         axes.set_ylabel("SSE", fontsize=9, color=FAINT)
-        axes.set_ylim(bottom=0)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlim(0.5, len(clustering.sse) + 0.5)
+        axes.set_ylim(0, 1.08 * clustering.sse[0] or 1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
         axes.tick_params(labelsize=8, colors=FAINT)
         for spine in ("top", "right"):
             axes.spines[spine].set_visible(False)
