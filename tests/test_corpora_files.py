@@ -1,5 +1,6 @@
 """Files of corpora as they come: whole, cut off, in the wrong encoding, empty, a dialogue a file, folders of them."""
 
+import io
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from compeer_jax.data.build.config import CorpusConfig
 from compeer_jax.data.corpora import Rejected, iter_corpus, read_corpus
+from compeer_jax.data.corpora.marking import HALF, MarkedFile, mark_in
 from compeer_jax.data.corpora.places import corpus_files, dialogue_id, plain_name
 from compeer_jax.data.corpora.rows import Fault, file_rows
 from compeer_jax.dialogue.schema import Dialogue
@@ -133,6 +135,32 @@ def test_bytes_that_are_no_utf8_cost_only_their_record(tmp_path):
         assert kinds(items) == ["a-c0", "wrong encoding", "a-c2", "a-c3"]
     (text,) = read(write(tmp_path / "case.txt", "来访者：难\n咨询师：好".encode("gbk")))
     assert text.reason.startswith("wrong encoding: not UTF-8 (byte ")
+
+
+PIECES = [*"a难", "\\\\", '\\"', "\\n", "\\u96be", "\\ud83d\\ude00", "\\uD83D", "\\ude00", "\\\\ud83d"]
+
+
+@given(st.lists(st.sampled_from(PIECES)))
+def test_escapes_come_through_whole_however_they_are_cut_and_half_ones_are_marked(pieces):
+    text = "".join(pieces)
+    file = MarkedFile(io.BytesIO(f'"{text}"'.encode()))
+    read = b"".join(iter(lambda: file.read(5), b"")).decode()
+    expected = json.loads(f'"{text}"')
+    if any("\ud800" <= character <= "\udfff" for character in expected):
+        assert mark_in([{"a": json.loads(read)}]) == HALF
+        assert file.found
+    else:
+        assert json.loads(read) == expected
+        assert mark_in({expected: [expected]}) is None
+        assert not file.found
+
+
+def test_half_an_escaped_character_costs_only_its_record(tmp_path):
+    rows = [json.dumps(chat) for chat in CHATS]
+    rows[1] = rows[1].replace("\\u96be", "\\ud83d")
+    for name, content in {"a.json": f"[{', '.join(rows)}]", "a.jsonl": "\n".join(rows)}.items():
+        items = read(write(tmp_path / name, content), name="a")
+        assert kinds(items) == ["a-c0", "half a character", "a-c2", "a-c3"]
 
 
 def test_bytes_that_are_no_utf8_are_found_wherever_a_reader_cuts(tmp_path):

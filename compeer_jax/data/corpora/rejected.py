@@ -31,7 +31,7 @@ def rejected(fault: Fault) -> Rejected:
 
 _KINDS: tuple[tuple[str, str | Callable[[re.Match], str]], ...] = (
     (r"not UTF-8", "wrong encoding"),
-    (r"half (a character|of a surrogate)", "wrong encoding"),
+    (r"half (a character|of a surrogate)", "half a character"),
     (r"the file ends in the middle", "cut off"),
     (r"not JSON|not readable as JSON", "not JSON"),
     (r": empty; remove it", "empty line"),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from compeer_jax.data.corpora.chats import is_message
+from compeer_jax.data.corpora.marking import SENTENCES, MarkedFile, mark_in
 from compeer_jax.data.jsonl import BYTE_ORDER_MARK, parse_json
 from compeer_jax.errors import UserError
 
@@ -21,7 +22,6 @@ TEXTS = (".txt", ".text")
 LINES = (".jsonl", ".ndjson", *TEXTS)
 PEEK = 1 << 20  # bytes that are looked at to tell the layout of a file
 LONGEST_TEXT = 1 << 24  # bytes of a text that is one dialogue
-NOT_UTF8 = "\ufdd0"  # stands for bytes that are no UTF-8; Unicode keeps it for such uses, so no text has it
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -165,7 +165,7 @@ def _json_rows(file: BinaryIO, shown: str, *, prefix: str, called: str, first: i
     import ijson
 
     number = first
-    marked = _Marked(file)
+    marked = MarkedFile(file)
     values = ijson.items(marked, prefix, multiple_values=not prefix, use_float=True)
     while True:
         where = f"{shown}, {called} {number}"
@@ -176,10 +176,8 @@ def _json_rows(file: BinaryIO, shown: str, *, prefix: str, called: str, first: i
             return
         if value is values:
             return
-        if marked.found and _is_marked(value):
-            yield Fault(where, UserError(f"{where}: not UTF-8; save the file in UTF-8."), value)
-        else:
-            yield where, value, number
+        mark = mark_in(value) if marked.found else None
+        yield Fault(where, UserError(f"{where}: {SENTENCES[mark]}"), value) if mark else (where, value, number)
         number += 1
 
 
@@ -189,41 +187,6 @@ def _unreadable(said: str) -> str:
         return "the file ends in the middle of it; fetch the file again."
     said = " ".join(said.split("\n")[0].split())
     return f"not JSON ({said}); what comes after it can't be read, so mend the file there."
-
-
-class _Marked:
-    """A file whose bytes that are no UTF-8 are replaced by a mark, so that what is around them can still be read.
-
-    Attributes:
-        found: whether there were any so far.
-    """
-
-    def __init__(self, file: BinaryIO):
-        self.found = False
-        self._file = file
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors=_MARKING)
-
-    def read(self, size: int = -1) -> bytes:
-        if size == 0:
-            return b""
-        while True:
-            data = self._file.read(size)
-            text = self._decoder.decode(data, final=not data)
-            if text or not data:
-                self.found = self.found or NOT_UTF8 in text
-                return text.encode()
-
-
-_MARKING = "compeer_jax.mark"
-codecs.register_error(_MARKING, lambda error: (NOT_UTF8, error.end))
-
-
-def _is_marked(value: object) -> bool:
-    if isinstance(value, str):
-        return NOT_UTF8 in value
-    if isinstance(value, dict):
-        return any(_is_marked(part) for item in value.items() for part in item)
-    return isinstance(value, list) and any(map(_is_marked, value))
 
 
 def _text(file: BinaryIO, shown: str) -> Found | Fault:
