@@ -14,6 +14,14 @@ from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.dialogue.reasoning import COMPEER, ReasoningFormat
 
 SPENT = {"answers": 1200, "prompt_tokens": 1000000, "completion_tokens": 50000, "cost": 1.25}
+COUNTS = {
+    "corpora": {"sources": {"esconv": {"read": 1300, "rejected": 2, "licence_filtered": 3}}},
+    "privacy": {"sources": {"esconv": {"dialogues": 1295, "masked": {"email": 4, "url": 1}}}},
+    "filter": {"sources": {"esconv": {"dialogues": 1295, "removed": 259, "removed_share": 0.2}}},
+    "rounds": {"sources": {"esconv": {"dialogues": 1036, "rounds": 12000, "sampled": 2072}}},
+    "candidates": {"models": {"a": {"spent": SPENT}}},
+    "annotation": {"items": {"history": {"True": 30, "False": 10, "excluded": 4, "third": 5, "waiting": 6}}},
+}
 AGREEMENT = {
     "history": {
         "people": {"items": 40, "annotators": 2, "kappa": 0.512345},
@@ -103,10 +111,11 @@ def earlier_stages(folder: Path, candidates=None, *, labels=None, rewrites=None,
     write(folder / "personality" / "rewrites.jsonl", rewrites)
     (folder / "annotation" / "agreement.json").write_text(json.dumps(AGREEMENT))
     for stage in ("corpora", "privacy", "filter", "rounds", "candidates", "annotation", "personality"):
-        counts = {"models": {"a": {"spent": SPENT}}} if stage == "candidates" else {}
+        counts = COUNTS.get(stage, {})
         rejected = {"machine-like": 7, "too short": 9} if stage == "filter" else {}
+        settings_of = {"corpora": [{"path": "/home/somebody/talks.jsonl"}], "url": "http://10.0.0.7/v1"}
         card = {
-            "settings": {"corpora": [{"path": "/home/somebody/talks.jsonl"}]} if stage == "corpora" else {},
+            "settings": settings_of if stage == "corpora" else {},
             "counts": counts,
             "rejected": rejected,
             "outputs": {"dialogues.jsonl": {"rows": 1234}, "rejected.jsonl": {"rows": sum(rejected.values())}},

@@ -227,6 +227,10 @@ def test_the_card_tells_of_the_earlier_stages(cer):
     assert card["stage"]["all"] == ["", "1,200", "1,000,000", "50,000", "1.25"]
     assert "| filter | dialogues.jsonl 1,234 | 16 | too short 9; machine-like 7 |" in text
     assert "path: talks.jsonl" in text
+    assert "10.0.0.7" not in text
+    assert "| esconv | 1,300 | 2 | 3 | 5 | 259 | 20.0 % | 12,000 | 2,072 |" in text
+    assert "*Paper*: over 23 % of its dialogues were left out" in text
+    assert "| history | 40 | 4 | 5 | 6 | 0 |" in text
     assert "somebody" not in text.replace("it may be of somebody who speaks", "")
     assert "| history | 40 | 0.512 | 50 | 0.250 |" in text
     assert "| history | ann and model:judge | 12 | – |" in text

@@ -6,6 +6,13 @@ from typing import Any
 NOTHING = "–"
 REJECTED = "rejected.jsonl"
 SPENT = "spent"
+_OF_SOURCES = ("corpora", "privacy", "filter", "rounds")
+_UNSETTLED = {
+    "excluded": "excluded: no two of three agree",
+    "third": "a third is to be asked",
+    "waiting": "too few votes",
+    "unjudged": "no vote",
+}
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -47,6 +54,40 @@ def stage_table(cards: Mapping[str, Mapping[str, Any]]) -> str:
             ]
         )
     return markdown_table(["stage", "rows", "left out", "why"], rows)
+
+
+def source_table(cards: Mapping[str, Mapping[str, Any]]) -> str:
+    """What became of each source's dialogues, from the counts of the first four stages; "" without any."""
+    counts = {stage: cards.get(stage, {}).get("counts", {}).get("sources", {}) for stage in _OF_SOURCES}
+    rows = []
+    for source in dict.fromkeys(name for of_stage in counts.values() for name in of_stage):
+        read, privacy, filtered, rounds = (counts[stage].get(source, {}) for stage in _OF_SOURCES)
+        rows.append(
+            [
+                source,
+                *(number(read.get(name)) for name in ("read", "rejected", "licence_filtered")),
+                number(sum(privacy.get("masked", {}).values())),
+                number(filtered.get("removed")),
+                percent(filtered.get("removed_share")),
+                *(number(rounds.get(name)) for name in ("rounds", "sampled")),
+            ]
+        )
+    headings = ["source", "dialogues", "rows not read", "licence not wanted", "masked spans", "filtered", "share"]
+    return markdown_table([*headings, "rounds", "sampled rounds"], rows) if rows else ""
+
+
+def outcome_table(cards: Mapping[str, Mapping[str, Any]]) -> str:
+    """What became of the questions that annotators were asked; "" without any."""
+    items = cards.get("annotation", {}).get("counts", {}).get("items", {})
+    rows = [
+        [
+            kind,
+            number(sum(count for state, count in counts.items() if state not in _UNSETTLED)),
+            *(number(counts.get(state, 0)) for state in _UNSETTLED),
+        ]
+        for kind, counts in items.items()
+    ]
+    return markdown_table(["kind of item", "settled", *_UNSETTLED.values()], rows) if rows else ""
 
 
 def spending_table(cards: Mapping[str, Mapping[str, Any]]) -> str:

@@ -11,7 +11,9 @@ from compeer_jax.data.cer.card_tables import (
     agreement_table,
     markdown_table,
     number,
+    outcome_table,
     percent,
+    source_table,
     spending_table,
     stage_table,
 )
@@ -22,6 +24,7 @@ from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.dialogue.taxonomy import EMOTIONS, INTENSITIES, SENTIMENTS, STAGES, STRATEGIES
 
 PAPER_FALSE = "23 %"  # of step labels
+PAPER_FILTERED = "over 23 %"
 PAPER_LABELS = "11.14k labels, 574 of them held out"
 
 UNIFI = "unifi"
@@ -94,9 +97,13 @@ def _parts(facts: CardFacts) -> Iterator[str]:
         yield from _counts(tally)
         yield from (f"![Histograms of the labelled candidates]({name})" for name in facts.pictures)
     yield "## Agreement of annotators"
+    yield outcome_table(facts.cards)
     yield agreement_table(facts.agreement)
     yield "## How it was made"
     yield stage_table(facts.cards)
+    if sources := source_table(facts.cards):
+        yield sources
+        yield f"*Paper*: {PAPER_FILTERED} of its dialogues were left out, by a filter of its own."
     yield "### What chat models were asked, and what that cost"
     yield spending_table(facts.cards)
     yield "### Settings"
@@ -216,16 +223,16 @@ def _plain_counts(headings: Sequence[str], counts: Mapping[str, int]) -> str:
 
 
 def _settings(facts: CardFacts) -> str:
-    """The settings that the stages were run with; of files and folders only the names."""
+    """The settings that the stages were run with; of files and folders only the names, of servers no address."""
     stages = {stage: card.get("settings", {}) for stage, card in facts.cards.items()} | {"cer": dict(facts.settings)}
     text = yaml.safe_dump(_named(stages), sort_keys=False, allow_unicode=True, width=110)
-    return f"```yaml\n{text}```"
+    return f"<details><summary>of all stages</summary>\n\n```yaml\n{text}```\n\n</details>"
 
 
 def _named(value: Any, key: str = "") -> Any:
-    """`value` without the folders of paths, which are nobody's concern."""
+    """`value` without the folders of paths and the addresses of servers, which are nobody's concern."""
     if isinstance(value, Mapping):
-        return {name: _named(one, name) for name, one in value.items()}
+        return {name: _named(one, name) for name, one in value.items() if name != "url"}
     if isinstance(value, list | tuple):
         return [_named(one, key) for one in value]
     if isinstance(value, str) and key in ("path", "encoder", "imports"):
