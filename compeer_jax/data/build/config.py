@@ -123,7 +123,8 @@ class AnnotationConfig:
 
     Args:
         imports: files that annotators have filled in: exports of Label Studio in JSON, or our CSV.
-        drafts: names of chat models that annotate too; what they say is always marked as a model's.
+        drafts: names of chat models that annotate too; what they say is always marked as a model's. Take others than
+            those that made the candidates, as models tend to find their own answers good.
         prompt: name of the judge's prompt that they are asked with.
         tries: times that a model is asked for a verdict.
         annotators: how many annotate each item before a third is asked about those that differ.
