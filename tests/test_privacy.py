@@ -100,7 +100,8 @@ PUBLIC = (
     "请拨打12356、110、120或者12320。",
     "全国热线400-161-9995，北京010-82951332，或电话82951332。",
     "电话：4001619995",
-    "AASRA: +91-9820466726",
+    "AASRA: +91-9820466726, iCall 9152987821",
+    "上海021-12320-5，021-962525，南京025-83712977，河北0315-96312。",
     "杭州0571-85029595 广州020-81899120",
     # Ordinary numbers.
     "I am 25, he is 31; we met in 2019, and it lasted 3 to 5 days.",
@@ -236,19 +237,20 @@ def test_the_stage_masks_counts_and_says_so(tmp_path):
     private = dialogue("a", 2, provenance=[{"stage": "corpora", "record": 0}])
     private["turns"][0]["content"] = "I am ann@example.org"
     work = workspace(tmp_path, privacy=PrivacyConfig(kinds=["email"]))
-    given_rows(work, "corpora", [private, dialogue("b", 2), {"id": "c"}])
+    given_rows(work, "corpora", [private, dialogue("b", 2), {"id": "c"}, dialogue("d", 2, source="quiet")])
     assert run_stage(STAGE, work)
-    first, second = read_rows(work, "privacy", "dialogues.jsonl")
+    first, second, third = read_rows(work, "privacy", "dialogues.jsonl")
     assert first["turns"][0]["content"] == "I am [email]"
     assert first["provenance"] == [{"stage": "corpora", "record": 0}, {"stage": "privacy", "masked": {"email": 1}}]
-    assert second == dialogue("b", 2)
+    assert (second, third["id"]) == (dialogue("b", 2), "d")
     assert read_card(work.folder / "privacy")["counts"] == {
         "sources": {
             "test": {
                 "dialogues": 2,
                 "with_masks": 1,
                 "masked": {"email": 1, "url": 0, "id_number": 0, "handle": 0, "phone": 0},
-            }
+            },
+            "quiet": {"dialogues": 1, "with_masks": 0, "masked": dict.fromkeys(KINDS, 0)},
         }
     }
     (left_out,) = read_rows(work, "privacy", REJECTED)

@@ -20,7 +20,14 @@ CRISIS_LINES = frozenset(
         "02081899120",  # Guangzhou
         "075525629459",  # Shenzhen
         "02785844666",  # Wuhan
+        "02583712977",  # Nanjing
+        "02887577510",  # Chengdu
+        "02288188858",  # Tianjin
+        "073185501010",  # Changsha
+        "05925395159",  # Xiamen
         "9820466726",  # AASRA, India
+        "9152987821",  # iCall, India
+        "9999666555",  # Vandrevala Foundation, India
     )
 )
 

@@ -22,7 +22,7 @@ def _make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
             made_by = {"stage": "privacy", "masked": found}
             dialogue = replace(dialogue, provenance=(*dialogue.provenance, made_by))
         out.add(DIALOGUES, dialogue.to_json())
-        dialogues[dialogue.source] += Counter(dialogues=1, with_masks=int(bool(found)))
+        dialogues[dialogue.source].update(dialogues=1, with_masks=int(bool(found)))
         masked[dialogue.source].update(found)
     return {
         "sources": {

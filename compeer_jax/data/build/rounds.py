@@ -31,7 +31,7 @@ def _make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
         for number in chosen:
             drawn = rounds[number - 1]
             out.add(ROUNDS, replace(drawn, provenance=(*drawn.provenance, made_by)).to_json())
-        counts[dialogue.source] += Counter(dialogues=1, rounds=len(rounds), sampled=len(chosen))
+        counts[dialogue.source].update(dialogues=1, rounds=len(rounds), sampled=len(chosen))
     return {"sources": {source: dict(count) for source, count in counts.items()}}
 
 
