@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from compeer_jax.data.corpora.chats import is_message
+from compeer_jax.data.corpora.chats import is_chat, is_message
 from compeer_jax.data.corpora.marking import SENTENCES, MarkedFile, mark_in
 from compeer_jax.data.jsonl import BYTE_ORDER_MARK, parse_json
 from compeer_jax.errors import UserError
@@ -95,7 +95,7 @@ def _rows(file: BinaryIO, start: bytes, suffix: str, shown: str) -> Iterator[Fou
     elif first == b"[" and not _array_a_line(start, suffix):
         yield from _array(file, shown)
     elif first == b"{" and suffix not in LINES and _over_lines(start):
-        yield from _values(file, shown)
+        yield from _json_rows(file, shown, prefix="")
     else:
         yield from _lines(file, shown)
 
@@ -132,7 +132,7 @@ def _lines(file: BinaryIO, shown: str) -> Iterator[Found | Fault]:
 
 
 def _array(file: BinaryIO, shown: str) -> Iterator[Found | Fault]:
-    rows = _json_rows(file, shown, prefix="item", called="row", first=0)
+    rows = _json_rows(file, shown, prefix="item")
     head = next(rows, None)
     if head is None:
         yield Fault(shown, UserError(f"{shown} is an empty list; it needs at least one object."))
@@ -145,7 +145,7 @@ def _array(file: BinaryIO, shown: str) -> Iterator[Found | Fault]:
 def _is_turn(value: object) -> bool:
     """Whether an item of an array is part of a dialogue, so that the array is the dialogue."""
     is_pair = isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value)
-    return isinstance(value, str) or is_pair or (is_message(value) and not any(isinstance(v, list) for v in value))
+    return isinstance(value, str) or is_pair or (is_message(value) and not is_chat(value))
 
 
 def _whole(shown: str, head: Found, rows: Iterator[Found | Fault]) -> Found | Fault:
@@ -157,18 +157,17 @@ def _whole(shown: str, head: Found, rows: Iterator[Found | Fault]) -> Found | Fa
     return shown, turns, None
 
 
-def _values(file: BinaryIO, shown: str) -> Iterator[Found | Fault]:
-    yield from _json_rows(file, shown, prefix="", called="row", first=0)
-
-
-def _json_rows(file: BinaryIO, shown: str, *, prefix: str, called: str, first: int) -> Iterator[Found | Fault]:
-    import ijson
-
-    number = first
-    marked = MarkedFile(file)
+def _json_rows(file: BinaryIO, shown: str, *, prefix: str) -> Iterator[Found | Fault]:
+    """The items of an array, or values one after the other where `prefix` is empty."""
+    try:
+        import ijson
+    except ImportError:  # comes with the extra for building data; who trains on a file can do without
+        yield from _at_once(file, shown, prefix=prefix)
+        return
+    marked, number = MarkedFile(file), 0
     values = ijson.items(marked, prefix, multiple_values=not prefix, use_float=True)
     while True:
-        where = f"{shown}, {called} {number}"
+        where = f"{shown}, row {number}"
         try:
             value = next(values, values)
         except (ijson.JSONError, ValueError, OverflowError) as error:
@@ -179,6 +178,17 @@ def _json_rows(file: BinaryIO, shown: str, *, prefix: str, called: str, first: i
         mark = mark_in(value) if marked.found else None
         yield Fault(where, UserError(f"{where}: {SENTENCES[mark]}"), value) if mark else (where, value, number)
         number += 1
+
+
+def _at_once(file: BinaryIO, shown: str, *, prefix: str) -> Iterator[Found | Fault]:
+    """As `_json_rows`, with the whole file in memory, and one fault for all of it."""
+    try:
+        value = parse_json(file.read(), shown)
+    except UserError as error:
+        yield Fault(shown, error)
+        return
+    for number, item in enumerate(value if prefix else [value]):
+        yield f"{shown}, row {number}", item, number
 
 
 def _unreadable(said: str) -> str:
