@@ -15,7 +15,7 @@ from compeer_jax.cli.configure import parse_config
 from compeer_jax.data.build.cer import STAGE
 from compeer_jax.data.build.stage import run_stage
 from compeer_jax.data.cer.card_tables import agreement_table, markdown_table, spendings
-from compeer_jax.data.cer.histograms import BINS, edges
+from compeer_jax.data.cer.histograms import BINS, capped, edges
 from compeer_jax.data.cer.split import talk_key
 from compeer_jax.data.cer.tally import length
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
@@ -270,6 +270,13 @@ def test_the_picture_is_a_picture_and_its_bins_hold_all_numbers(cer):
         assert found[-1] > max(counts)
         assert len(set(np.diff(found))) == 1
         assert np.histogram(list(counts), found, weights=list(counts.values()))[0].sum() == sum(counts.values())
+
+
+def test_few_numbers_far_away_share_the_last_bar():
+    near = Counter(range(100))
+    assert capped(near) == (near, None)
+    assert capped(near + Counter([5000, 7000])) == (near + Counter([100, 100]), 100)
+    assert capped(Counter({3: 1})) == ({3: 1}, None)
 
 
 def test_answers_are_as_long_as_their_language_counts():

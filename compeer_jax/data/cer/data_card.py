@@ -145,8 +145,9 @@ def _contents(facts: CardFacts) -> Iterator[str]:
     yield (
         "For the ablation on personality, three files hold `unifi/train.jsonl` and one record more for each of its "
         "candidates that was rewritten both with a persona and without one. Rewriting changes the talk and both "
-        "answers; steps, labels and critiques stay. Nothing of valid or test is rewritten. A persona is a "
-        "description of traits; it may be of somebody who speaks in a held-out dialogue."
+        "answers; steps, labels and critiques stay, so a step may quote words that the talk no longer has. Nothing of "
+        "valid or test is rewritten. A persona is a description of traits; it may be of somebody who speaks in a "
+        "held-out dialogue."
     )
     yield markdown_table(["file", "records", "what is added"], variants)
     if tally.not_for_sft:

@@ -13,6 +13,7 @@ from compeer_jax.dialogue.taxonomy import STRATEGIES
 COLOURS = {"output": "#2563a8", "reference": "#d9722b"}
 INK, FAINT = "#22262b", "#6c737c"
 BINS = 24
+SHOWN = 0.98  # of all numbers at least have a bar of their own; the last bar may be for all above, if few are far away
 LANGUAGES = {"en": "English", "zh": "Chinese"}
 
 
@@ -36,10 +37,19 @@ def draw_histograms(tally: Tally, path: Path) -> None:
 
 
 def edges(counts: Mapping[int, int]) -> np.ndarray:
-    """Edges of bins for whole numbers: at most `BINS`, equally wide, a whole number each, all numbers within."""
+    """Edges of bins for whole numbers: about `BINS`, equally wide, a whole number each, all numbers within."""
     low, high = min(counts), max(counts)
     width = max(1, -(-(high - low + 1) // BINS))
     return np.arange(low, high + width + 1, width) - 0.5
+
+
+def capped(counts: Counter[int]) -> tuple[Counter[int], int | None]:
+    """The counts with what is far above the others put into one bar, and the number at which that begins, if any is."""
+    seen = np.cumsum([counts[value] for value in sorted(counts)])
+    cap = sorted(counts)[int(np.searchsorted(seen, SHOWN * seen[-1]))] + 1
+    if max(counts) < 1.5 * cap:
+        return counts, None
+    return _at_most(counts, cap), cap
 
 
 def _panels(tally: Tally) -> Iterator[tuple[str, Callable[[Any], None]]]:
@@ -61,8 +71,12 @@ def _numbers(counts: Mapping[str, Counter[int]], label: str) -> Callable[[Any], 
 
 def _histogram(axes: Any, counts: Mapping[str, Counter[int]], label: str) -> None:
     """One or two histograms over the same bins, as outlines where there are two."""
-    bins = edges(sum(counts.values(), Counter()))
+    together, cap = capped(sum(counts.values(), Counter()))
+    bins = edges(together)
+    if cap is not None:
+        label = f"{label} (the last bar: all from {int(bins[-2] + 0.5):,} on)"
     for name, one in counts.items():
+        one = Counter(one) if cap is None else _at_most(one, cap)
         colour = COLOURS.get(name, COLOURS["output"])
         values, weights = list(one), list(one.values())
         fill = {"alpha": 0.35, "lw": 0} if name else {"alpha": 0.8, "edgecolor": "white", "lw": 0.8}
@@ -76,6 +90,13 @@ def _histogram(axes: Any, counts: Mapping[str, Counter[int]], label: str) -> Non
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="y", color="#e6e8eb", linewidth=0.8)
+
+
+def _at_most(counts: Mapping[int, int], cap: int) -> Counter[int]:
+    found: Counter[int] = Counter()
+    for value, count in counts.items():
+        found[min(value, cap)] += count
+    return found
 
 
 def _strategies(axes: Any, tally: Tally) -> None:
