@@ -136,7 +136,7 @@ def test_what_stays_malformed_is_set_aside_with_its_text(tmp_path):
         ("talk-3#1/red", "not in the format (label stage)"),
         ("talk-4#1/red", "no reply"),
         ("talk-5#1/red", "an empty answer"),
-        ("talk-6#1/red", "not in the format (extra_text)"),
+        ("talk-6#1/red", "not in the format (extra text)"),
     ]
     assert rejected[0]["row"]["text"] == says[3](0)
     assert Counter(request.draw for request in model.asked) == {0: 6, 1: 5, 2: 4}
@@ -153,6 +153,16 @@ def test_no_models_and_no_rounds(tmp_path):
     assert said == ["candidates: candidates.models names no chat model, so no round is answered."]
     run_stage(STAGE, work_with(tmp_path / "b", [], {"red": Scripted("red", None)}))
     assert list(read_candidates(tmp_path / "b" / "candidates" / "candidates.jsonl")) == []
+
+
+def test_a_model_that_never_keeps_to_the_format_is_named(tmp_path):
+    said = []
+    models = {"red": Scripted("red", lambda messages, draw: "I am sorry.")}
+    run_stage(STAGE, replace(work_with(tmp_path, [round_row(1), round_row(2)], models), say=said.append))
+    assert said == [
+        "candidates: none of red's answers could be used, most often for: not in the format (extra text); see "
+        "rejected.jsonl."
+    ]
 
 
 def test_a_changed_setting_makes_it_run_again_and_a_changed_waiting_time_does_not(tmp_path):
@@ -253,5 +263,5 @@ def _until(stop, server, answer):
 
 def test_an_output_is_taken_whole_or_not_at_all():
     assert parse_output(COMPEER, COMPEER.render(TURN, "zh")) == TURN
-    with pytest.raises(Malformed, match=r"^not in the format \(extra_text\)$"):
+    with pytest.raises(Malformed, match=r"^not in the format \(extra text\)$"):
         parse_output(CARE, COMPEER.render(TURN))

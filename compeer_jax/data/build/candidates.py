@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -70,7 +71,7 @@ def parse_output(format: ReasoningFormat, text: str) -> ReasonedTurn:
         raise Malformed("an empty answer")
     turn = format.parse(text)
     if turn.problems:
-        raise Malformed(f"not in the format ({turn.problems[0].replace(':', ' ')})")
+        raise Malformed(f"not in the format ({re.sub('[:_]', ' ', turn.problems[0])})")
     return turn
 
 
@@ -130,6 +131,9 @@ def _ask(model: ChatModel, name: str, work: Workspace, out: StageWriter) -> dict
         out.add(CANDIDATES, _candidate(asked, id, answer.value, made).to_json())
         counts["candidates"] += 1
         counts["asked_again"] += answer.draw > 0
+    if set_aside and not counts["candidates"]:
+        reason, _ = set_aside.most_common(1)[0]
+        work.say(f"candidates: none of {name}'s answers could be used, most often for: {reason}; see rejected.jsonl.")
     return {
         "candidates": counts["candidates"],
         "asked_again": counts["asked_again"],
