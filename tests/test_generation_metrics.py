@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections import Counter
 
 import numpy as np
@@ -19,7 +20,7 @@ from compeer_jax.evaluation.diversity import distinct_n, self_bleu
 from compeer_jax.evaluation.generation_metrics import GenerationEvalConfig, rate_generation
 from compeer_jax.evaluation.generation_report import METRICS, generation_markdown
 from compeer_jax.evaluation.generation_rows import read_answers
-from compeer_jax.evaluation.generation_tokens import tokens_of
+from compeer_jax.evaluation.generation_tokens import library, tokens_of
 from compeer_jax.evaluation.published_figures import read_figures
 from compeer_jax.evaluation.text_overlap import BETA, Overlap, bleu, meteor, rouge_l
 
@@ -83,6 +84,7 @@ def bleu_by_formula(texts, references, flavour: str) -> list[float]:
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
+@settings(deadline=None)  # libraries are imported at the first call
 @given(pairs=PAIRS)
 def test_bleu_is_that_of_the_formula_and_of_its_counts(flavour, pairs):
     texts, references = map(list, zip(*pairs, strict=True))
@@ -101,11 +103,13 @@ def test_rouge_l_by_hand():
     # "the cat" of 3 and of 6 words: precision 2/3, recall 1/3. F1 = 2·(2/9)/1; with β² = 1.44,
     # 2.44·(2/9)/(1/3 + 1.44·2/3) = 122/291.
     texts, references = ["The cat sat"], ["The cat is on the mat."]
-    assert rouge_l(texts, references) == pytest.approx([4 / 9])
-    assert rouge_l(["the cat sat"], ["the cat is on the mat"], str.split, BETA) == pytest.approx([122 / 291])
-    assert rouge_l(["", "a"], ["the cat", "b"]).tolist() == [0, 0]
+    assert rouge_l(texts, references, split=False) == pytest.approx([4 / 9])
+    assert rouge_l([["the", "cat", "sat"]], [MAT], split=True, beta=BETA) == pytest.approx([122 / 291])
+    assert rouge_l(["", "a"], ["the cat", "b"], split=False).tolist() == [0, 0]
+    assert rouge_l([[], ["我"]], [["我"], ["你"]], split=True).tolist() == [0, 0]
 
 
+@settings(deadline=None)  # libraries are imported at the first call
 @given(PAIRS, st.sampled_from([1.0, BETA]))
 def test_rouge_l_is_f_of_the_longest_common_subsequence(pairs, beta):
     def common(one, other) -> int:
@@ -121,8 +125,8 @@ def test_rouge_l_is_f_of_the_longest_common_subsequence(pairs, beta):
         longest = common(text, reference)
         share = len(text) + beta**2 * len(reference)  # F = (1 + β²) LCS / (words + β² words of the reference) at P, R
         expected.append((1 + beta**2) * longest / share)
-    texts, references = ([" ".join(words) for words in one] for one in zip(*pairs, strict=True))
-    assert rouge_l(texts, references, str.split, beta) == pytest.approx(expected)
+    texts, references = map(list, zip(*pairs, strict=True))
+    assert rouge_l(texts, references, split=True, beta=beta) == pytest.approx(expected)
 
 
 def test_meteor_by_hand():
@@ -144,7 +148,7 @@ def test_distinct_of_esconv_drops_the_last_n_gram_of_each_text():
     assert distinct_n([["a"], []], 1, drop_last=True) == 0
 
 
-@settings(deadline=None)
+@settings(deadline=None)  # libraries are imported at the first call
 @given(st.lists(WORDS, max_size=7))
 def test_self_bleu_is_sacrebleus_of_each_text_against_all_others(texts):
     lines = [" ".join(words) for words in texts if words]
@@ -249,7 +253,7 @@ def test_intervals_hold_the_figures_and_come_from_the_seed(tmp_path):
     config = {"outputs": str(tmp_path / "rows.jsonl"), "member": -1, "resamples": 200}
     (report,) = rate_generation(GenerationEvalConfig(**config)).reports
     for metric, estimate in report.scores.items():
-        if metric in ("distinct_1", "distinct_2", "self_bleu", "no_strategy"):
+        if metric in ("distinct_1", "distinct_2", "self_bleu", "no_strategy", "strategy_bias"):
             assert estimate.low is None
         else:
             assert estimate.low <= estimate.value <= estimate.high, metric
@@ -279,7 +283,7 @@ def test_the_command_prints_and_writes_the_table_with_published_figures_beside(a
     content = json.loads((folder / "generation.json").read_text())
     assert content["rows"][1]["scores"]["bleu_1"]["value"] == pytest.approx(0.75)
     assert content["settings"]["flavour"] == "standard"
-    assert len((folder / "answers.jsonl").read_text().splitlines()) == 4
+    assert read_answers(str(folder / "answers.jsonl")) == read_answers(answers)
 
 
 def test_answers_that_name_no_strategies_are_not_blamed_for_it(tmp_path):
@@ -287,6 +291,8 @@ def test_answers_that_name_no_strategies_are_not_blamed_for_it(tmp_path):
     write_jsonl(tmp_path / "rows.jsonl", rows)
     table = rate_generation(GenerationEvalConfig(str(tmp_path / "rows.jsonl")))
     assert not [metric for metric in table.metrics if "strategy" in metric]
+    write_jsonl(tmp_path / "again.jsonl", (answer.to_json() for answer in read_answers(str(tmp_path / "rows.jsonl"))))
+    assert read_answers(str(tmp_path / "again.jsonl")) == read_answers(str(tmp_path / "rows.jsonl"))
     assert "strategy accuracy" not in generation_markdown(table)
 
 
@@ -335,6 +341,12 @@ def test_malformed_outputs_are_empty_and_wrong_unless_what_is_found_shall_count(
     assert sum(counts) == 2 * len(read_answers(str(folder)))
 
 
+def test_answers_of_a_folder_can_be_kept_as_a_file(folder, tmp_path):
+    rated = GenerationEvalConfig(str(folder), member=-1, output=str(tmp_path))
+    reports = rate_generation(rated).reports
+    assert rate_generation(GenerationEvalConfig(str(tmp_path / "answers.jsonl"), member=-1)).reports == reports
+
+
 # What can't be rated
 
 
@@ -375,6 +387,12 @@ def test_settings_that_do_not_fit_are_one_sentence(answers, folder, tmp_path):
         read_answers(str(folder), 2)
     with pytest.raises(UserError, match="member is -2; it must be at least -1"):
         GenerationEvalConfig(answers, member=-2)
+
+
+def test_a_library_that_is_not_there_is_named_with_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jieba", None)
+    with pytest.raises(UserError, match=r"needs jieba, .*; run pip install \"compeer_jax\[evaluation\]\"\.$"):
+        library("jieba")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ def run(arguments: Sequence[str]) -> None:
 
     table = rate_generation(config)
     console = wide_console()
+    console.print(table.title, highlight=False, markup=False)
     console.print(generation_rich(table))
     for text in (MEANING, *table.made):
         console.print(text, highlight=False, markup=False)

@@ -15,11 +15,11 @@ from compeer_jax.evaluation.bert_similarity import bert_score
 from compeer_jax.evaluation.diversity import distinct_n, self_bleu
 from compeer_jax.evaluation.generation_report import METRICS, GenerationReport, GenerationTable, generation_markdown
 from compeer_jax.evaluation.generation_rows import Answer, by_language, read_answers
-from compeer_jax.evaluation.generation_tokens import Flavour, TokenKind, Tokens, tokens_of
+from compeer_jax.evaluation.generation_tokens import Flavour, TokenKind, tokens_of
 from compeer_jax.evaluation.judge_accuracy import Estimate, interval
 from compeer_jax.evaluation.published_figures import read_figures
 from compeer_jax.evaluation.strategy_metrics import StrategyTable, pairs_of, preference_bias, strategy_scores
-from compeer_jax.evaluation.text_overlap import BETA, Overlap, bleu, meteor, rouge_l, wordnet_installed
+from compeer_jax.evaluation.text_overlap import BETA, Overlap, Words, bleu, meteor, rouge_l, wordnet_installed
 
 Weights = Int[np.ndarray, "R N"]
 """How often each of N answers stands in each of R resamples; R = 0 without a bootstrap."""
@@ -43,7 +43,7 @@ class GenerationEvalConfig:
         malformed: an output that lacks a part or has one too many counts as an empty answer without a strategy
             ("empty"), or as what can be read of it ("found").
         resamples: of the bootstrap over prompts, for 95 % intervals (0: none). Diversity has none, as an answer that is
-            drawn twice is no repetition.
+            drawn twice is no repetition; nor has strategy bias, which any resampling makes look higher.
         published: YAML file of figures to print beside, in the table's units: row -> metric -> figure, for example
             {CARE: {bleu_1: 15.01, strategy_accuracy: 30.29}}.
         seed: of the bootstrap.
@@ -84,55 +84,52 @@ def rate_generation(config: GenerationEvalConfig) -> GenerationTable:
 
 
 def rate_answers(answers: Sequence[Answer], config: GenerationEvalConfig, name: str = "") -> GenerationReport:
-    """The report on answers of one language; `name` is that of its row, the language by default."""
+    """The report on answers of one language; `name` is that of its column, the language by default."""
     (language,) = {answer.language for answer in answers}
     tokens = tokens_of(config.tokens, language, config.flavour)
+    said, wanted = [answer.response for answer in answers], [answer.reference for answer in answers]
+    words, right = ([tokens.split(text) for text in texts] for texts in (said, wanted))
     weights = _weights(answers, config)
-    scores, notes = _overlap(answers, tokens, config.flavour, weights)
+    notes: dict[str, str] = {}
+    scores = _bleu(words, right, config.flavour, weights, notes)
+    # In English, rouge-score's own words are what others report.
+    own = config.flavour == "standard" and tokens.kind == "words"
+    scores["rouge_l"] = _mean(_rouge_l(*((said, wanted) if own else (words, right)), config.flavour, notes), weights)
+    synonyms = tokens.kind == "words" and wordnet_installed()
+    scores["meteor"] = _mean(meteor(words, right, synonyms), weights)
+    notes["meteor"] = "NLTK's, " + ("with WordNet's synonyms" if synonyms else "exact matches and stems, no synonyms")
     if config.bertscore:
-        similar = bert_score(
-            [answer.response for answer in answers],
-            [answer.reference for answer in answers],
-            config.bertscore,
-            layers=config.bertscore_layers,
-            baseline=config.bertscore_baseline,
-        )
-        scores["bertscore"] = _mean(similar.f1, weights)
-        notes["bertscore"] = similar.note
-    scores |= _diversity([tokens.split(answer.response) for answer in answers], config.flavour)
+        settings = {"layers": config.bertscore_layers, "baseline": config.bertscore_baseline}
+        similar = bert_score(said, wanted, config.bertscore, **settings)
+        scores["bertscore"], notes["bertscore"] = _mean(similar.f1, weights), similar.note
+    scores |= _diversity(words, config.flavour, notes)
     scores |= _strategies(answers, weights)
-    scores["empty"] = _mean(np.array([not answer.response.strip() for answer in answers], float), weights)
+    scores["empty"] = _mean(np.array([not text.strip() for text in said], float), weights)
+    scores["length"] = _mean(np.array([len(one) for one in words], float), weights)
     return GenerationReport(
         name=name or language, language=language, count=len(answers), tokens=tokens.note, scores=scores, notes=notes
     )
 
 
-def _overlap(
-    answers: Sequence[Answer], tokens: Tokens, flavour: Flavour, weights: Weights
-) -> tuple[dict[str, Estimate], dict[str, str]]:
-    """BLEU, ROUGE-L, METEOR and the mean length, with what has to be said of them."""
-    said, wanted = [answer.response for answer in answers], [answer.reference for answer in answers]
-    words, right = [tokens.split(text) for text in said], [tokens.split(text) for text in wanted]
+def _bleu(
+    words: Sequence[Words], right: Sequence[Words], flavour: Flavour, weights: Weights, notes: dict[str, str]
+) -> dict[str, Estimate]:
+    notes["bleu"] = "sacrebleu's" if flavour == "standard" else "NLTK's, smoothing method 3"
     draws = Overlap.of(words, right, flavour).bleu(weights)
-    scores = {f"bleu_{n + 1}": _estimate(value, draws[n]) for n, value in enumerate(bleu(words, right, flavour))}
-    # rouge-score's own words are what is reported elsewhere.
-    own = flavour == "standard" and tokens.kind == "words"
-    recall_weight = 1.0 if flavour == "standard" else BETA
-    scores["rouge_l"] = _mean(rouge_l(said, wanted, None if own else tokens.split, recall_weight), weights)
-    synonyms = tokens.kind == "words" and wordnet_installed()
-    scores["meteor"] = _mean(meteor(words, right, synonyms), weights)
-    scores["length"] = _mean(np.array([len(one) for one in words], float), weights)
-    notes = {
-        "bleu": "sacrebleu's" if flavour == "standard" else "NLTK's, smoothing method 3",
-        "rouge_l": ("rouge-score's" + (", on its own words" if own else "")) if flavour == "standard" else "F, β = 1.2",
-        "meteor": "NLTK's, " + ("with WordNet's synonyms" if synonyms else "exact matches and stems, no synonyms"),
-        "distinct": "of all n-grams" if flavour == "standard" else "the last n-gram of each answer dropped",
-    }
-    return scores, notes
+    return {f"bleu_{n + 1}": _estimate(value, draws[n]) for n, value in enumerate(bleu(words, right, flavour))}
 
 
-def _diversity(words: Sequence[Sequence[str]], flavour: Flavour) -> dict[str, Estimate]:
+def _rouge_l(
+    texts: Sequence[str | Words], right: Sequence[str | Words], flavour: Flavour, notes: dict[str, str]
+) -> Float[np.ndarray, " N"]:
+    split, beta = not isinstance(texts[0], str), 1.0 if flavour == "standard" else BETA
+    notes["rouge_l"] = f"rouge-score's, β = {beta:g}" + ("" if split else ", on its own words")
+    return rouge_l(texts, right, split=split, beta=beta)
+
+
+def _diversity(words: Sequence[Words], flavour: Flavour, notes: dict[str, str]) -> dict[str, Estimate]:
     drop_last = flavour == "esconv"
+    notes["distinct"] = "the last n-gram of each answer dropped" if drop_last else "of all n-grams"
     return {
         "distinct_1": Estimate(distinct_n(words, 1, drop_last=drop_last)),
         "distinct_2": Estimate(distinct_n(words, 2, drop_last=drop_last)),
@@ -151,11 +148,10 @@ def _strategies(answers: Sequence[Answer], weights: Weights) -> dict[str, Estima
     pairs = pairs_of(right, taken)
     draws = np.tensordot(weights[:, rows], pairs, 1)
     draws = StrategyTable(draws[draws.sum(axis=(1, 2)) > 0])
-    biases = [preference_bias(counts) for counts in draws.counts]
     return {
         "strategy_accuracy": _estimate(accuracy, draws.accuracy),
         "strategy_f1": _estimate(macro_f1, draws.macro_f1),
-        "strategy_bias": _estimate(preference_bias(pairs.sum(axis=0)), np.array(biases, dtype=float)),
+        "strategy_bias": Estimate(preference_bias(pairs.sum(axis=0))),
         "no_strategy": Estimate(float(np.mean([one is None for one in taken]))),
     }
 
@@ -180,7 +176,7 @@ def _estimate(value: float | None, draws: Float[np.ndarray, " R"]) -> Estimate:
 
 
 def _write(folder: Path, config: GenerationEvalConfig, table: GenerationTable, answers: Sequence[Answer]) -> None:
-    """generation.json, generation.md, and the answers as they were rated."""
+    """generation.json, generation.md, and the answers as they were rated, which can be rated again."""
     from compeer_jax.training.run_folder import replacing
 
     try:
@@ -196,7 +192,7 @@ def _write(folder: Path, config: GenerationEvalConfig, table: GenerationTable, a
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
     with replacing(folder / "generation.md") as temporary:
         temporary.write_text(generation_markdown(table), encoding="utf-8")
-    write_jsonl(folder / "answers.jsonl", map(asdict, answers))
+    write_jsonl(folder / "answers.jsonl", (answer.to_json() for answer in answers))
 
 
 def _plain(report: GenerationReport) -> Mapping:

@@ -123,10 +123,10 @@ class GenerationTable:
 
 
 def generation_rich(table: GenerationTable):
-    """A rich table: a line a metric."""
+    """A rich table, a line a metric. Its title stands apart, as it may be wider than the table."""
     from rich.table import Table
 
-    shown = Table(title=table.title, title_justify="left")
+    shown = Table()
     headings, *lines = _lines(table)
     for heading in headings:
         shown.add_column(heading, justify="right" if shown.columns else "left")

@@ -25,6 +25,7 @@ class Answer:
         strategy: the canonical name of the strategy that the model took; None when it named none that there is.
         gold_strategy: the annotated one; None when there is none.
         names_strategies: whether outputs of this kind name a strategy at all; if not, its absence is no mistake.
+        member: which of the answers to this prompt, from 0.
     """
 
     id: str
@@ -34,6 +35,14 @@ class Answer:
     strategy: str | None = None
     gold_strategy: str | None = None
     names_strategies: bool = True
+    member: int = 0
+
+    def to_json(self) -> dict:
+        """The answer as a line of a file that `read_answers` reads."""
+        obj = {name: getattr(self, name) for name in FIELDS}
+        if not self.names_strategies:
+            del obj["strategy"]
+        return obj
 
 
 def read_answers(path: str, member: int = 0, malformed: Literal["empty", "found"] = "empty") -> list[Answer]:
@@ -61,14 +70,14 @@ def read_answers(path: str, member: int = 0, malformed: Literal["empty", "found"
             f"{path} is no folder or file; name the folder of a `compeer eval --output` or `compeer grpo` run, or a "
             "JSONL file of answers."
         )
-    chosen = [answer for number, answer in answers if member in (-1, number)]
+    chosen = [answer for answer in answers if member in (-1, answer.member)]
     if not chosen:
-        most = max(number for number, _ in answers)
+        most = max(answer.member for answer in answers)
         raise UserError(f"member is {member}; the outputs in {path} have members 0 to {most}, and -1 takes all.")
     return chosen
 
 
-def _folder_answers(path: str, malformed: str) -> list[tuple[int, Answer]]:
+def _folder_answers(path: str, malformed: str) -> list[Answer]:
     from compeer_jax.evaluation.saved_outputs import read_groups
 
     groups, _ = read_groups(path, 0)
@@ -83,14 +92,15 @@ def _folder_answers(path: str, malformed: str) -> list[tuple[int, Answer]]:
                 reference=record.reference.response,
                 strategy=output.turn.labels.get("strategy") if counts else None,
                 gold_strategy=record.reference.labels.get("strategy"),
+                member=number,
             )
-            answers.append((number, answer))
+            answers.append(answer)
     if not answers:
         raise UserError(f"{path} has no whole group of outputs; make them anew.")
     return answers
 
 
-def _file_answers(path: Path) -> list[tuple[int, Answer]]:
+def _file_answers(path: Path) -> list[Answer]:
     rows = list(read_jsonl(path))
     named = any("strategy" in row for _, row in rows)
     answers, places = [], {}
@@ -100,22 +110,23 @@ def _file_answers(path: Path) -> list[tuple[int, Answer]]:
         for name in row:
             if name not in FIELDS:
                 raise unknown("field", name, FIELDS, where)
-        number = row.get("member", 0)
-        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-            raise UserError(f"{where}: field 'member' must be a whole number from 0.")
         answer = _answer(row, where, named)
-        if (answer.id, number) in places:
+        key = answer.id, answer.member
+        if key in places:
             raise UserError(
-                f"{where}: id {answer.id!r} is that of {places[answer.id, number]} too; give each of several answers "
-                "to one prompt a number, 'member', from 0."
+                f"{where}: id {answer.id!r} is that of {places[key]} too; give each of several answers to one prompt a "
+                "number, 'member', from 0."
             )
-        places[answer.id, number] = where
-        answers.append((number, answer))
+        places[key] = where
+        answers.append(answer)
     return answers
 
 
 def _answer(row: dict, where: str, named: bool) -> Answer:
     response, taken, gold = row.get("response"), row.get("strategy"), row.get("gold_strategy")
+    number = row.get("member", 0)
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        raise UserError(f"{where}: field 'member' must be a whole number from 0.")
     if not isinstance(response, str):
         raise UserError(f"{where}: field 'response' must be a string; an empty one is an answer too.")
     if taken is not None and not isinstance(taken, str):
@@ -128,6 +139,7 @@ def _answer(row: dict, where: str, named: bool) -> Answer:
         strategy=STRATEGIES.canonical(taken) if taken else None,
         gold_strategy=None if gold is None else STRATEGIES.require(gold, where),
         names_strategies=named,
+        member=number,
     )
 
 

@@ -63,8 +63,8 @@ def library(name: str, extra: str = "evaluation") -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        package = name.partition(".")[0].replace("_", "-")
-        raise UserError(f'this metric needs {package}; run pip install "compeer_jax[{extra}]".') from error
+        what = f"this metric needs {name}, which can't be imported ({error})"
+        raise UserError(f'{what}; run pip install "compeer_jax[{extra}]".') from error
 
 
 def _sacrebleu(name: str) -> Callable[[str], list[str]]:

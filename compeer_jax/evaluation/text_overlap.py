@@ -79,16 +79,19 @@ def bleu(texts: Sequence[Words], references: Sequence[Words], flavour: Flavour =
     return [metric.corpus_score(lines, [wanted]).score / 100 for metric in metrics]
 
 
-def rouge_l(texts: Sequence[str], references: Sequence[str], split=None, beta: float = 1.0) -> Float[np.ndarray, " N"]:
+def rouge_l(
+    texts: Sequence[str | Words], references: Sequence[str | Words], *, split: bool, beta: float = 1.0
+) -> Float[np.ndarray, " N"]:
     """ROUGE-L of each text: F, with weight `beta` on recall, from the longest common subsequence of tokens.
 
     Args:
-        texts, references: N texts, not split yet.
-        split: gives the tokens of a text; rouge-score's own words (lower-cased letters and digits) by default.
+        texts, references: N texts.
+        split: whether they are tokens already; if not, rouge-score's own words are taken, letters and digits in lower
+            case.
         beta: 1 in the standard flavour, 1.2 in ESConv's.
     """
     rouge = library("rouge_score.rouge_scorer")
-    scorer = rouge.RougeScorer(["rougeL"], tokenizer=None if split is None else _Splitter(split))
+    scorer = rouge.RougeScorer(["rougeL"], tokenizer=_Split() if split else None)
     scores = []
     for text, reference in zip(texts, references, strict=True):
         precision, recall, _ = scorer.score(reference, text)["rougeL"]
@@ -114,11 +117,11 @@ def wordnet_installed() -> bool:
     return True
 
 
-class _Splitter:
-    """Any way to split, as rouge-score calls it."""
+class _Split:
+    """Texts that are split already, as rouge-score calls its tokenizer."""
 
-    def __init__(self, split):
-        self.tokenize = split
+    def tokenize(self, text: Words) -> Words:
+        return text
 
 
 class _NoSynonyms:
