@@ -75,6 +75,9 @@ _RESIDUE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
+_MARKS = re.compile(
+    r"[#`~*_|\[<{$:：-]"
+)  # residue, speakers' names and Markdown have one of these: most turns have none
 _ROLES = (
     r"seeker|help-?seeker|supporter|user|assistant|client|counsell?or|therapist|patient|human|system|speaker ?[12ab]"
     r"|求助者|支持者|来访者|咨询师|心理咨询师|倾诉者|倾听者|用户|助手|患者|治疗师"
@@ -105,12 +108,13 @@ def machine_like(text: str, language: Language) -> str | None:
         return "it says that it is a model"
     if any(_STOCK[name].search(text) for name in languages):
         return "a stock phrase of models"
-    if _RESIDUE.search(text):
-        return "residue of a prompt"
-    if _ROLE.search(text) or _ROLE_ZH.search(text):
-        return "a speaker's name in a turn"
-    if _MARKDOWN.search(text):
-        return "markdown"
-    if sum(1 for _ in _ITEM.finditer(text)) >= LIST:
+    if _MARKS.search(text):
+        if _RESIDUE.search(text):
+            return "residue of a prompt"
+        if _ROLE.search(text) or _ROLE_ZH.search(text):
+            return "a speaker's name in a turn"
+        if _MARKDOWN.search(text):
+            return "markdown"
+    if text.count("\n") >= LIST - 1 and sum(1 for _ in _ITEM.finditer(text)) >= LIST:
         return "a list"
     return None
