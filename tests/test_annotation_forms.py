@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from collections import Counter
+from itertools import islice
 
 import pytest
 from annotation_fixture import candidates
@@ -17,6 +18,10 @@ from compeer_jax.data.annotation.guidelines import guidelines
 from compeer_jax.data.annotation.items import Tasks, make_task, verdict_field
 from compeer_jax.data.annotation.label_studio import labelling_config, read_export, task_json, write_tasks
 from compeer_jax.data.annotation.votes import Fault, Filled, Votes, choices, parse_verdict, read_votes
+from compeer_jax.data.build.candidate_rows import Candidate
+from compeer_jax.data.build.config import CorpusConfig
+from compeer_jax.data.build.round_rows import rounds_of
+from compeer_jax.data.corpora import iter_corpus
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.dialogue.prompts import load_judge_prompt
@@ -60,6 +65,31 @@ def test_no_task_tells_who_made_what(tasks):
     again = {task.key: task.swapped for task in (make_task(made, 0) for made in MADE)}
     assert again == {task.key: task.swapped for task in shown}
     assert not set(again) & {make_task(made, 1).key for made in MADE}
+
+
+def test_real_talks_stay_whole_in_both_forms(shared_data, tmp_path):
+    """60 rounds of ESConv and SMILE, with the next round's reply as output."""
+    interface = LabelInterface(labelling_config(COMPEER))
+    made = []
+    for path in (shared_data / "esconv" / "ESConv.json", shared_data / "smile" / "smile_300.jsonl"):
+        dialogues = islice(iter_corpus(CorpusConfig(path=str(path))), 30)
+        for first, second, *_ in filter(lambda rounds: len(rounds) > 1, map(rounds_of, dialogues)):
+            own = {"steps": MADE[0].steps, "labels": MADE[0].labels, "response": second.reference.response}
+            made.append(Candidate.from_json({**first.to_json(), **own, "id": f"{first.id}/red"}, "here"))
+    shown = [make_task(candidate, 0) for candidate in made]
+    assert len(shown) > 55
+    write_tasks(tmp_path / "tasks.json", (task_json(task, COMPEER) for task in shown))
+    write_table(tmp_path / "tasks.csv", ((task, None) for task in shown), COMPEER)
+    tasks = json.loads((tmp_path / "tasks.json").read_text(encoding="utf-8"))
+    rows = table(tmp_path / "tasks.csv")
+    for task, form, row in zip(shown, tasks, rows, strict=True):
+        assert interface.validate_task(form)
+        data = form["data"]
+        assert [turn["text"] for turn in data["conversation"]] == [turn.content for turn in task.candidate.history]
+        assert (data["first"], data["second"]) == task.responses
+        assert (row["first"].removeprefix("'"), row["second"].removeprefix("'")) == task.responses
+        assert len(row["conversation"].split("\n")) == len(task.candidate.history)
+    assert {data["data"]["language"] for data in tasks} == {"en", "zh"}
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
