@@ -1,0 +1,79 @@
+"""The stages in their order, and how they are run: one, or all."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from compeer_jax.data.build.config import BuildConfig
+from compeer_jax.data.build.stage import Stage, Workspace, read_card, run_stage
+from compeer_jax.errors import UserError
+from compeer_jax.generation.chat_models import ChatModels
+
+STAGES = {
+    "corpora": "read the corpora into dialogues",
+    "privacy": "mask addresses, numbers, links and names of accounts",
+    "filter": "leave out what is broken, machine-like or said before",
+    "rounds": "sample the rounds to learn from (Eq. 1)",
+    "candidates": "have chat models reason and answer in each round",
+    "annotation": "gather what people and models say of the answers, and where they agree",
+    "personality": "rewrite records to other personalities",
+    "cer": "split, make the views to train on, and write the data card",
+}
+"""Each is a module of this package, with its name and a `STAGE` in it."""
+
+ANSWERS = "answers"
+LOCK = ".lock"
+
+
+def build(
+    config: BuildConfig, *, say: Callable[[str], None], stages: Sequence[str] = tuple(STAGES), again: bool = False
+) -> Path:
+    """Runs the stages whose cards don't hold any more; returns the folder.
+
+    Args:
+        config: the pipeline's settings.
+        say: told what is done.
+        stages: which, in the pipeline's order.
+        again: run them even if their cards hold.
+
+    Raises:
+        UserError: whatever a stage finds wrong, or another process is at work in the folder.
+    """
+    from filelock import FileLock, Timeout
+
+    folder = Path(config.output).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} can't be made ({error.strerror}); choose another output.") from error
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UserError(f"another process is building in {folder}; wait for it, or choose another output.") from error
+    models = ChatModels(config.models, folder=folder / ANSWERS, say=say)
+    work = Workspace(config, folder, models, say)
+    try:
+        for name in stages:
+            ran = run_stage(_load(name), work, again=again)
+            say(_line(name, ran, read_card(folder / name) or {}))
+    finally:
+        models.close()
+        lock.release()
+    return folder
+
+
+def _load(name: str) -> Stage:
+    return importlib.import_module(f"compeer_jax.data.build.{name}").STAGE
+
+
+def _line(name: str, ran: bool, card: dict) -> str:
+    """What a stage has given, for the person who waits."""
+    rows = ", ".join(
+        f"{file} {output['rows']:,}"
+        for file, output in card.get("outputs", {}).items()
+        if "rows" in output and file != "rejected.jsonl"
+    )
+    left_out = sum(card.get("rejected", {}).values())
+    out = f", {left_out:,} left out" if left_out else ""
+    return f"{name}: {rows}{out}{'' if ran else ' (as before)'}"
