@@ -1,5 +1,6 @@
 """Personalities, part by part: traits as they are read, clusters against closed forms, likeness and its limits."""
 
+import itertools
 import json
 
 import numpy as np
@@ -205,6 +206,19 @@ def test_there_are_never_more_clusters_than_distinct_rows():
         assert made.sse[1] == 0
         assert cluster(vectors, most=16, clusters=7).labels == (0,) * 5 + (1,) * 3
     assert cluster(np.ones((1, 3)), most=16).labels == (0,)
+
+
+def test_many_sparse_rows_have_the_clusters_of_the_same_rows_whole():
+    manners = ["calm and slow", "loud and quick", "open, warm and gentle"]
+    generator = np.random.default_rng(0)
+    texts = [f"Speaks {manners[n % 3]}, {' '.join(generator.permutation(list('abcdefgh')))}." for n in range(150)]
+    vectors = ngram_embedder(texts, "en")(texts)
+    made = cluster(vectors, most=6)
+    assert made.elbow == 3
+    assert made.labels == (0, 1, 2) * 50
+    whole = KMeans(3, n_init=5, random_state=0).fit(vectors)
+    assert whole.labels_.tolist() in [list(order) * 50 for order in itertools.permutations(range(3))]
+    assert 0.5 * whole.inertia_ < made.sse[2] <= whole.inertia_ * (1 + 1e-5)  # what is left out was never within
 
 
 def test_another_member_is_drawn_evenly():

@@ -146,7 +146,8 @@ class PersonalityConfig:
     """Rewriting of records to other personalities.
 
     Args:
-        model: name of the chat model that describes and rewrites ("": the stage makes nothing).
+        model: name of the chat model that describes and rewrites ("": the stage makes nothing). Its max_tokens must
+            hold a whole talk, say 2,000.
         encoder: directory of a sentence-embedding model for the descriptions and for meaning drift; "" compares
             character n-grams instead (scikit-learn's TF-IDF).
         clusters: of descriptions; 0 takes the elbow of the curve of SSE.

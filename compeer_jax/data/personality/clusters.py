@@ -10,6 +10,7 @@ import numpy as np
 from compeer_jax.data.personality.likeness import Vectors
 from compeer_jax.errors import UserError
 
+DIRECTIONS = 64  # that sparse vectors are brought down to where there are more rows: far quicker, nearly the same
 STARTS = 5  # of K-Means for each number of clusters; the best is taken
 DIGITS = 6  # of SSE that are kept: the rest depends on the machine
 
@@ -44,7 +45,8 @@ class Clustering:
 def cluster(vectors: Vectors, *, most: int, clusters: int = 0, seed: int = 0) -> Clustering:
     """K-Means for k = 1 … `most`, never more than there are distinct rows, and the clusters of one of them.
 
-    The same rows in the same order give the same clusters.
+    Of many sparse rows, the SSE is that within their `DIRECTIONS` main directions, which hold nearly all of it. The
+    same rows in the same order give the same clusters.
 
     Args:
         vectors: a row each, dense or sparse; at least one.
@@ -57,6 +59,7 @@ def cluster(vectors: Vectors, *, most: int, clusters: int = 0, seed: int = 0) ->
     """
     try:
         from sklearn.cluster import KMeans
+        from sklearn.decomposition import TruncatedSVD
         from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise UserError(f'clusters need the {error.name} package; run pip install "compeer_jax[data]".') from error
@@ -69,6 +72,8 @@ def cluster(vectors: Vectors, *, most: int, clusters: int = 0, seed: int = 0) ->
     sse, labels = {}, {}
     # With several threads, the order in which their sums are added is left to chance.
     with threadpool_limits(limits=1):
+        if hasattr(vectors, "indptr") and min(vectors.shape) > DIRECTIONS:
+            vectors = TruncatedSVD(DIRECTIONS, random_state=seed % 2**32).fit_transform(vectors)
         for k in sorted({*numbers, wanted} - {0}):
             fitted = KMeans(k, n_init=1 if k == 1 else STARTS, random_state=seed % 2**32).fit(vectors)
             sse[k], labels[k] = _rounded(fitted.inertia_), fitted.labels_.tolist()
