@@ -20,6 +20,10 @@ VERSIONS = {
     ("rewrite_persona", "zh"): (1, "f03bb0343059dcb9a1868ced64a9aa44"),
     ("strategy", "en"): (1, "98db26b699636fc723a2d49ffd855c09"),
     ("strategy", "zh"): (1, "46a954e8ecf29ea16b809751c5915bf4"),
+    ("care_chain", "en"): (1, "310a3b5c0dc8d74b7217c4c05c5ffbc6"),
+    ("care_chain", "zh"): (1, "7fc9738576b1ab8a6e02c7981c540cc2"),
+    ("care_coherence", "en"): (1, "ee52248d27a11b862284128f561b0e1a"),
+    ("care_coherence", "zh"): (1, "c0fe5a38dcbf8b870a9fcbd305ba0695"),
 }
 each_prompt = pytest.mark.parametrize("name", TASK_PROMPTS)
 each_language = pytest.mark.parametrize("language", LANGUAGES)

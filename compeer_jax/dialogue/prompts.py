@@ -37,7 +37,7 @@ from compeer_jax.errors import UserError, unknown
 PROMPTS = ("compeer", "care", "compeer_brief", "care_brief")
 ABLATED = tuple(f"{name}_no_{tag}" for name in ("care", "care_brief") for tag in CARE.tags[:-1])  # one node left out
 JUDGE_PROMPTS = ("judge", "judge_brief")
-TASK_PROMPTS = ("coherence", "traits", "rewrite", "rewrite_persona", "strategy")
+TASK_PROMPTS = ("coherence", "traits", "rewrite", "rewrite_persona", "strategy", "care_chain", "care_coherence")
 _LISTS = {
     "stage": STAGES,
     "sentiment": SENTIMENTS,
