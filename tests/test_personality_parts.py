@@ -317,6 +317,23 @@ def test_chinese_words_among_letters_are_free_in_neither_direction():
     assert fault(talk, talk.said_as(["好呀", "Sure, let us talk.", "说吧，我听着呢。"])) == "another language: line 2"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        ("I owe 12,000 pounds.", "My debts are 12000 pounds.", True),
+        ("I owe 12,000 pounds.", "My debts are 120000 pounds.", False),
+        ("Call 988 today.", "Ring １－９８８ today.", True),
+        ("Call 116 123 today.", "Ring 116 today.", False),
+        ("It took 3 to 5 days.", "Three days or five it took.", True),
+        ("[email] or [email]", "Either [email] is fine", False),
+    ],
+)
+def test_marks_and_long_numbers_are_kept(before, after, kept):
+    talk = Talk("en", (Turn("seeker", before),), ("That must hurt.", "Can you tell me more?"))
+    said = talk.said_as([after, "It must hurt a lot.", "Would you tell me more?"])
+    assert fault(talk, said) == (None if kept else "a mark or a number is not as it was: line 1")
+
+
 def test_a_copy_is_no_rewrite_whatever_its_signs():
     said = TALK.said_as(["i have FAILED the exam again!", "Which?", "Maths", *TALK.responses])
     assert fault(TALK, said) == "copied: 5 of 5 lines are as they were"

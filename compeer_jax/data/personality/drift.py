@@ -17,6 +17,7 @@ COPIED = 0.5  # share of the lines; a talk with more of them as they were is a c
 
 _MARK = re.compile(r"\[[^\[\]\n]{1,20}\]")  # what stands for something left out, such as [email]
 _NUMBER = re.compile(r"\d{3,}")  # of a helpline, a year, a sum
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -63,7 +64,7 @@ def least_cosines(talks: Sequence[Talk], rewritten: Sequence[Talk], likeness: Li
 def _kept(text: str) -> tuple[Counter[str], set[str]]:
     """What no rewriting may touch: marks, each as often as it stands there, and long numbers."""
     text = unicodedata.normalize("NFKC", text)
-    return Counter(_MARK.findall(text)), set(_NUMBER.findall(text))
+    return Counter(_MARK.findall(text)), set(_NUMBER.findall(_THOUSANDS.sub("", text)))
 
 
 def _left(language: Language, before: str, after: str) -> bool:
