@@ -10,7 +10,7 @@ Each measurement is a process of its own, which first does the job on a few dial
 the clock. What is counted is from file to file, or from a file's rows where a job ends in memory; imports are not. The
 peak is that of the whole process, imports and pages of memory-mapped files (`datasets`) too. Ours and the peer take
 turns; medians are shown. At the full size, each is timed `--full-repeats` times. What both make of a few dialogues is
-compared before any clock starts. The default takes about an hour on two cores, and 4 GB of disk.
+compared before any clock starts. The full size needs several GB of disk.
 """
 
 import argparse

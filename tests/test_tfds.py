@@ -183,8 +183,12 @@ def test_a_wrong_source_leaves_what_was_built(cer, tmp_path):
 def test_wrong_sources_are_one_sentence(cer, shared_data, tmp_path):
     with pytest.raises(UserError, match=r"^unknown dataset 'esconf'; did you mean 'esconv'\? it can be one of"):
         prepare("esconf", cer, tmp_path)
-    with pytest.raises(UserError, match=r"nowhere is not there; name its file.$"):
+    with pytest.raises(UserError, match=r"nowhere is not there; name ESConv.json, or the folder that it is in.$"):
         prepare("esconv", tmp_path / "nowhere", tmp_path)
+    with pytest.raises(
+        UserError, match=r"cer/ESConv.json is not there; name ESConv.json, or the folder that it is in.$"
+    ):
+        prepare("esconv", cer, tmp_path)
     with pytest.raises(UserError, match=r"unifi/train.jsonl is not there; name the cer folder that `compeer data"):
         prepare("cer", shared_data, tmp_path)
     with pytest.raises(UserError, match=r"^sample: 'sample-en-001' is a dialogue of 'compeer-sample'; name a file"):

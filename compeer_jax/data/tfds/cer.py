@@ -36,7 +36,7 @@ VIEWS = {
     SFT: "Steps judged right with the better answer: to fine-tune on.",
 }
 SPLITS = ("train", "valid", "test", "train_d", "train_r", "train_p")
-LICENCE = "That of each record's corpus, which its field 'licence' names; the metadata counts them."
+LICENCE = "That of each record's corpus, which its field 'licence' names."
 HOMEPAGE = "https://arxiv.org/abs/2508.09521"
 CITATION = """@article{wang2025compeer,
   title = {COMPEER: Controllable Empathetic Reinforcement Reasoning for Emotional Support Conversation},

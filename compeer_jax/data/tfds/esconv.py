@@ -49,7 +49,10 @@ class Esconv(LocalBuilder):
 
     def splits(self) -> dict[str, Path]:
         path = Path(self.source).expanduser()
-        return {"train": path / FILE if path.is_dir() else path}
+        path = path / FILE if path.is_dir() else path
+        if not path.is_file():
+            raise UserError(f"{path} is not there; name {FILE}, or the folder that it is in.")
+        return {"train": path}
 
     def rows(self, path: Path) -> Iterator[dict]:
         dialogues, _ = read_corpus(path)

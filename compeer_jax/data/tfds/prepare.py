@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from compeer_jax.data.tfds.local_builder import LocalBuilder
 
 DATASETS = {
-    "esconv": "ESConv, one dialogue an example, from its file",
-    "cer": "a CER folder, one configuration a view",
+    "esconv": "ESConv.json, or the folder that it is in",
+    "cer": "the cer folder that `compeer data build` wrote",
 }
+"""name -> what it is built from."""
 
 
 def prepare(dataset: str, source: str | Path, data_dir: str | Path) -> Path:
@@ -45,7 +46,7 @@ def prepare(dataset: str, source: str | Path, data_dir: str | Path) -> Path:
         ) from error
     source, data_dir = Path(source).expanduser(), Path(data_dir).expanduser()
     if not source.exists():
-        raise UserError(f"{source} is not there; name {DATASETS[dataset].rpartition('from ')[2]}.")
+        raise UserError(f"{source} is not there; name {DATASETS[dataset]}.")
     if dataset == "esconv":
         from compeer_jax.data.tfds.esconv import Esconv
 
@@ -68,8 +69,8 @@ def _built(builder: "LocalBuilder") -> Path:
     builder.check()  # before a dataset that is there is removed for it
     with tempfile.TemporaryDirectory() as downloads:
         try:
-            # What it prints says that it downloads, which it doesn't.
-            with contextlib.redirect_stdout(io.StringIO()):
+            # What it prints is of downloads, which there are none, and of its passing files.
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 builder.download_and_prepare(
                     download_dir=downloads,
                     download_config=tfds.download.DownloadConfig(
