@@ -22,7 +22,7 @@ from compeer_jax.evaluation.generation_report import METRICS, generation_markdow
 from compeer_jax.evaluation.generation_rows import read_answers
 from compeer_jax.evaluation.generation_tokens import library, tokens_of
 from compeer_jax.evaluation.published_figures import read_figures
-from compeer_jax.evaluation.text_overlap import BETA, Overlap, bleu, meteor, rouge_l
+from compeer_jax.evaluation.text_overlap import BETA, Overlap, bleu, installed_wordnet, meteor, rouge_l
 
 FLAVOURS = ("standard", "esconv")
 WORDS = st.lists(st.sampled_from("abcd"), max_size=9)
@@ -132,13 +132,33 @@ def test_rouge_l_is_f_of_the_longest_common_subsequence(pairs, beta):
 def test_meteor_by_hand():
     # NLTK aligns "the" with the last "the": two matches in two chunks. P = 2/3, R = 1/3,
     # Fmean = (2/9)/(0.9·2/3 + 0.1·1/3) = 20/57, penalty 0.5·(2/2)³.
-    assert meteor([["the", "cat", "sat"]], [MAT], False) == pytest.approx([10 / 57])
+    assert meteor([["the", "cat", "sat"]], [MAT]) == pytest.approx([10 / 57])
     # Stems match in one chunk of two: 1 - 0.5·(1/2)³.
-    assert meteor([["feelings", "hurt"]], [["feeling", "hurt"]], False) == pytest.approx([15 / 16])
+    assert meteor([["feelings", "hurt"]], [["feeling", "hurt"]]) == pytest.approx([15 / 16])
     # 我 你 of 我 很 懂 你 and 我 懂 你: with 懂 three matches in two chunks; P = 3/4, R = 1.
     fmean = 3 / 4 / (0.9 * 3 / 4 + 0.1)
-    assert meteor([list("我很懂你")], [list("我懂你")], False) == pytest.approx([fmean * (1 - 0.5 * (2 / 3) ** 3)])
-    assert meteor([[], ["a"]], [["b"], ["b"]], False).tolist() == [0, 0]
+    assert meteor([list("我很懂你")], [list("我懂你")]) == pytest.approx([fmean * (1 - 0.5 * (2 / 3) ** 3)])
+    assert meteor([[], ["a"]], [["b"], ["b"]]).tolist() == [0, 0]
+
+
+def test_meteor_takes_synonyms_from_a_wordnet_that_is_there(tmp_path, monkeypatch):
+    folder = tmp_path / "corpora" / "wordnet"
+    folder.mkdir(parents=True)
+    for part in ("noun", "verb", "adj", "adv"):
+        for name in (f"data.{part}", f"index.{part}", f"{part}.exc"):
+            (folder / name).write_text("")
+    for name in ("index.sense", "cntlist.rev"):
+        (folder / name).write_text("")
+    (folder / "lexnames").write_text("00 adj.all 3\n01 adj.pert 3\n02 adv.all 4\n03 noun.Tops 1\n")
+    (folder / "data.noun").write_text("00000000 03 n 02 fear 0 dread 0 000 | something that troubles  \n")
+    (folder / "index.noun").write_text("dread n 1 0 1 0 00000000  \nfear n 1 0 1 0 00000000  \n")
+    texts, references = [["my", "fear"]], [["my", "dread"]]
+    monkeypatch.setattr("nltk.data.path", [])
+    assert installed_wordnet() is None
+    monkeypatch.setattr("nltk.data.path", [str(tmp_path)])
+    # Two of two in one chunk; without synonyms, one of two: P = R = 1/2, Fmean = 1/2, penalty 1/2.
+    assert meteor(texts, references, installed_wordnet()) == pytest.approx([15 / 16])
+    assert meteor(texts, references) == pytest.approx([1 / 4])
 
 
 def test_distinct_of_esconv_drops_the_last_n_gram_of_each_text():

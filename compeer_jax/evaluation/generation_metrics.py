@@ -19,7 +19,7 @@ from compeer_jax.evaluation.generation_tokens import Flavour, TokenKind, tokens_
 from compeer_jax.evaluation.judge_accuracy import Estimate, interval
 from compeer_jax.evaluation.published_figures import read_figures
 from compeer_jax.evaluation.strategy_metrics import StrategyTable, pairs_of, preference_bias, strategy_scores
-from compeer_jax.evaluation.text_overlap import BETA, Overlap, Words, bleu, meteor, rouge_l, wordnet_installed
+from compeer_jax.evaluation.text_overlap import BETA, Overlap, Words, bleu, installed_wordnet, meteor, rouge_l
 
 Weights = Int[np.ndarray, "R N"]
 """How often each of N answers stands in each of R resamples; R = 0 without a bootstrap."""
@@ -95,9 +95,9 @@ def rate_answers(answers: Sequence[Answer], config: GenerationEvalConfig, name: 
     # In English, rouge-score's own words are what others report.
     own = config.flavour == "standard" and tokens.kind == "words"
     scores["rouge_l"] = _mean(_rouge_l(*((said, wanted) if own else (words, right)), config.flavour, notes), weights)
-    synonyms = tokens.kind == "words" and wordnet_installed()
-    scores["meteor"] = _mean(meteor(words, right, synonyms), weights)
-    notes["meteor"] = "NLTK's, " + ("with WordNet's synonyms" if synonyms else "exact matches and stems, no synonyms")
+    wordnet = installed_wordnet() if tokens.kind == "words" else None
+    scores["meteor"] = _mean(meteor(words, right, wordnet), weights)
+    notes["meteor"] = "NLTK's, " + ("with WordNet's synonyms" if wordnet else "exact matches and stems, no synonyms")
     if config.bertscore:
         settings = {"layers": config.bertscore_layers, "baseline": config.bertscore_baseline}
         similar = bert_score(said, wanted, config.bertscore, **settings)

@@ -11,7 +11,7 @@ published with ESConv has it (github.com/thu-coai/Emotional-Support-Conversation
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -100,21 +100,30 @@ def rouge_l(
     return np.array(scores)
 
 
-def meteor(texts: Sequence[Words], references: Sequence[Words], synonyms: bool) -> Float[np.ndarray, " N"]:
-    """METEOR of each text: NLTK's, by exact matches, then Porter's stems, then WordNet's synonyms if wanted."""
+def meteor(texts: Sequence[Words], references: Sequence[Words], wordnet: Any = None) -> Float[np.ndarray, " N"]:
+    """METEOR of each text: NLTK's, by exact matches, then Porter's stems, then synonyms of those stems.
+
+    Args:
+        texts, references: N texts.
+        wordnet: where synonyms are from, see `installed_wordnet`; there are none without it.
+    """
     nltk = library("nltk.translate.meteor_score")
-    wordnet = library("nltk.corpus").wordnet if synonyms else _NoSynonyms()
+    synonyms = _NoSynonyms() if wordnet is None else wordnet
     pairs = zip(texts, references, strict=True)
-    return np.array([nltk.single_meteor_score(list(good), list(said), wordnet=wordnet) for said, good in pairs], float)
+    scores = [nltk.single_meteor_score(list(good), list(said), wordnet=synonyms) for said, good in pairs]
+    return np.array(scores, dtype=float)
 
 
-def wordnet_installed() -> bool:
-    """Whether WordNet is among NLTK's data on this machine; it is never downloaded."""
+def installed_wordnet() -> Any | None:
+    """The English WordNet among NLTK's data on this machine; None where there is none. It is never downloaded."""
+    corpus = library("nltk.corpus")
+    languages = corpus.LazyCorpusLoader("omw-1.4", corpus.CorpusReader, ".*")  # asked for by name only
+    wordnet = corpus.LazyCorpusLoader("wordnet", corpus.WordNetCorpusReader, languages)
     try:
-        library("nltk.corpus").wordnet.synsets("help")
+        wordnet.synsets("help")
     except LookupError:
-        return False
-    return True
+        return None
+    return wordnet
 
 
 class _Split:
