@@ -141,7 +141,7 @@ def test_agreement_leaves_out_the_third_and_tells_people_from_models():
     for values in [(True, True), (True, False), (False, False), (False, True), (True, True)]:
         votes = cast(values)
         if values[0] != values[1]:
-            votes += cast([True], names="c", third=True)
+            votes = cast([True], names="c", third=True) + votes  # wherever it stands
         draft = Vote("talk#1/red", "history", "model:m", values[0])
         items.append(([*votes, draft], tuple(votes)))
     found = agreement(items, 2)
@@ -154,6 +154,8 @@ def test_agreement_leaves_out_the_third_and_tells_people_from_models():
     assert found["people"]["kappa"] == pytest.approx(
         reference_fleiss([["t", "t"], ["t", "f"], ["f", "f"], ["f", "t"], ["t", "t"]]), abs=1e-6
     )
+    lacking = cast([True]) + cast([True], names="c", third=True)
+    assert agreement([*items, (lacking, tuple(lacking))], 2) == found
     alone = agreement([([Vote("x", "history", "model:m", True)], ())], 2)
     assert alone == {
         "people": {"items": 0, "annotators": 2, "kappa": None},

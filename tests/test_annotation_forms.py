@@ -58,6 +58,8 @@ def test_no_task_tells_who_made_what(tasks):
     shown = list(tasks.shuffled())
     assert [task.candidate.id for task in tasks] == [candidate.id for candidate in MADE]
     assert sorted(task.candidate.id for task in shown) == sorted(candidate.id for candidate in MADE)
+    keys = [task.key for task in shown]
+    assert keys == sorted(keys)  # so that neither a model's outputs nor those for one round stand together
     for task in shown:
         text = json.dumps(task_json(task, COMPEER), ensure_ascii=False)
         assert not re.search(r"red|blue|talk-|swapped|esconv", text.replace("answered", ""))
