@@ -354,7 +354,7 @@ def test_malformed_outputs_are_empty_and_wrong_unless_what_is_found_shall_count(
     for report in rate_generation(GenerationEvalConfig(str(folder), member=1)).reports:
         found = values(report)
         assert [found[metric] for metric in ("bleu_1", "rouge_l", "meteor", "strategy_accuracy")] == [0, 0, 0, 0]
-        assert (found["empty"], found["no_strategy"]) == (1, 1)
+        assert (found["empty"], found["no_strategy"], found["strategy_bias"]) == (1, 1, None)
     for report in rate_generation(GenerationEvalConfig(str(folder), member=1, malformed="found")).reports:
         assert (values(report)["bleu_4"], values(report)["strategy_accuracy"]) == pytest.approx((1, 1))
     counts = [report.count for report in rate_generation(GenerationEvalConfig(str(folder), member=-1)).reports]

@@ -151,7 +151,7 @@ def _strategies(answers: Sequence[Answer], weights: Weights) -> dict[str, Estima
     return {
         "strategy_accuracy": _estimate(accuracy, draws.accuracy),
         "strategy_f1": _estimate(macro_f1, draws.macro_f1),
-        "strategy_bias": Estimate(preference_bias(pairs.sum(axis=0))),
+        "strategy_bias": Estimate(preference_bias(pairs.sum(axis=0)) if any(taken) else None),
         "no_strategy": Estimate(float(np.mean([one is None for one in taken]))),
     }
 
