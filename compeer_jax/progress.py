@@ -18,6 +18,7 @@ class Progress:
         quiet: show nothing but what is said.
         console: the rich Console to write to; standard error when None.
         interval: least seconds between two lines where there is no terminal.
+        unit: what a step is called.
     """
 
     def __init__(
@@ -29,11 +30,12 @@ class Progress:
         quiet: bool = False,
         console: Any = None,
         interval: float = 10.0,
+        unit: str = "step",
     ):
         from rich.console import Console
 
         self.total, self.title, self.first, self.done = total, title, done, done
-        self.quiet, self.interval = quiet, interval
+        self.quiet, self.interval, self.unit = quiet, interval, unit
         self.console = Console(stderr=True) if console is None else console
         self._bar = None
         self._started = time.monotonic()
@@ -84,7 +86,7 @@ class Progress:
         step, since = self._warm or (self.first, self._started)
         self._warm = self._warm or (self.done, now)
         each = (now - since) / max(1, self.done - step)
-        rate = f"{each:.2f} s/step" if each >= 1 else f"{1 / max(each, 1e-9):.1f} steps/s"
+        rate = f"{each:.2f} s/{self.unit}" if each >= 1 else f"{1 / max(each, 1e-9):.1f} {self.unit}s/s"
         if self.done >= self.total:
             return f"{rate}, {duration(now - self._started)} in all"
         return f"{rate}, {duration(each * (self.total - self.done))} left"

@@ -36,6 +36,10 @@ def test_a_terminal_gets_a_bar():
     assert "━" in text
 
 
+def test_a_step_can_have_another_name():
+    assert "items/s" in shown(interval=0, unit="item")
+
+
 def test_quiet_shows_only_what_is_said():
     assert shown(quiet=True) == "a line with [brackets] and 支持\n"
     assert "━" not in shown(quiet=True, terminal=True)

@@ -3,16 +3,22 @@
 import importlib
 from collections.abc import Sequence
 
+from compeer_jax.cli.actions import module_of
 from compeer_jax.cli.configure import merged_yaml
+from compeer_jax.cli.data import ACTIONS as DATA_ACTIONS
 from compeer_jax.cli.eval import ACTIONS as EVAL_ACTIONS
+from compeer_jax.cli.eval import DEFAULT
 from compeer_jax.cli.reward import ACTIONS as REWARD_ACTIONS
+from compeer_jax.data.build.pipeline import STAGES
 from compeer_jax.errors import UserError, unknown
 
-CONFIGURED = (
-    *("init", "data", "sft", "grpo", "eval", "quickstart", "ablate"),
-    *(f"reward {action}" for action in REWARD_ACTIONS),
-    *(f"eval {action}" for action in EVAL_ACTIONS),
-)
+ACTIONS = {
+    "data": [action for action in DATA_ACTIONS if action not in STAGES],  # the stages have the settings of "build"
+    "reward": list(REWARD_ACTIONS),
+    "eval": list(EVAL_ACTIONS),
+}
+COMMANDS = ("init", "sft", "grpo", "eval", "quickstart", "ablate")
+CONFIGURED = (*COMMANDS, *(f"{command} {action}" for command, actions in ACTIONS.items() for action in actions))
 
 USAGE = f"usage: compeer config show {{{','.join(CONFIGURED)}}} [--config FILE.yaml] [--key value ...]"
 
@@ -25,11 +31,13 @@ def run(arguments: Sequence[str]) -> None:
         raise unknown("config action", arguments[0], ["show"])
     if len(arguments) < 2:
         raise UserError(f"name a command: {USAGE}")
-    has_action = arguments[1] == "reward" or (arguments[1] == "eval" and not "".join(arguments[2:3]).startswith("-"))
-    words = 2 if has_action else 1
-    command, rest = " ".join(arguments[1 : 1 + words]), arguments[1 + words :]
-    if command not in CONFIGURED:
-        raise unknown("command", command, CONFIGURED)
-    name = "eval_policy" if command == "eval" else command.replace(" ", "_")
-    module = importlib.import_module(f"compeer_jax.cli.{name}")
-    print(merged_yaml(module.CONFIG, rest, command=command, description=module.DESCRIPTION))
+    command, rest = arguments[1], arguments[2:]
+    action = rest[0] if command in ACTIONS and rest and not rest[0].startswith("-") else ""
+    name = f"{command} {action}".strip()
+    if name not in CONFIGURED:
+        raise unknown("command", name, CONFIGURED)
+    if command in ACTIONS:
+        module = module_of(command, action or DEFAULT)
+    else:
+        module = importlib.import_module(f"compeer_jax.cli.{command}")
+    print(merged_yaml(module.CONFIG, rest[bool(action) :], command=name, description=module.DESCRIPTION))

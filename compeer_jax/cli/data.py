@@ -1,28 +1,22 @@
-"""`compeer data ACTION`: from corpora to a dataset. An action is a stage of the pipeline, or all of them."""
+"""`compeer data ACTION`: from corpora to a dataset. Most actions are stages of the pipeline; "build" runs them all."""
 
 from collections.abc import Sequence
 
-from compeer_jax.cli.actions import overview
-from compeer_jax.cli.configure import parse_config
-from compeer_jax.cli.terminal import show_log
-from compeer_jax.data.build.config import BuildConfig
-from compeer_jax.data.build.pipeline import STAGES, build
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.cli.actions import run_action
+from compeer_jax.data.build.pipeline import STAGES
 
-ACTIONS = {"build": "run all stages that have something new to do", **STAGES}
-DESCRIPTION = "Builds data from corpora. A stage that was interrupted, or whose settings changed, is run again."
-CONFIG = BuildConfig
+ACTIONS = {
+    "build": "make CER: run all stages below that have something new to do",
+    **{name: f"stage: {summary}" for name, summary in STAGES.items()},
+    "care": "make CARE's training data: each reply of a corpus with the four nodes that lead to it",
+    "tfds": "write ESConv or CER as a TensorFlow Dataset in ArrayRecord",
+}
 
 
 def run(arguments: Sequence[str]) -> None:
-    if not arguments:
-        raise UserError(f"name an action: {', '.join(ACTIONS)}.")
-    action, rest = arguments[0], arguments[1:]
-    if action in ("-h", "--help"):
-        print(overview("data", ACTIONS))
-        return
-    if action not in ACTIONS:
-        raise unknown("data action", action, ACTIONS)
-    config = parse_config(CONFIG, rest, command=f"data {action}", description=DESCRIPTION)
-    show_log()
-    build(config, say=print, stages=tuple(STAGES) if action == "build" else (action,))
+    if arguments and arguments[0] in STAGES:
+        from compeer_jax.cli.data_build import run_stages
+
+        run_stages(arguments[0], arguments[1:])
+    else:
+        run_action("data", ACTIONS, arguments)

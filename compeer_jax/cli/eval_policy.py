@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from compeer_jax.cli.configure import parse_config
-from compeer_jax.cli.eval import ACTIONS
+from compeer_jax.cli.eval import ACTIONS, DEFAULT
 from compeer_jax.cli.terminal import show_log, wide_console
 from compeer_jax.evaluation.evaluate import EvalConfig
 
 DESCRIPTION = (
     "Rates a model on held-out dialogues: format, labels, reward, redundancy and diversity. There is also "
-    + (", ".join(f"`compeer eval {action}`: {summary}" for action, summary in ACTIONS.items()) + ".")
+    + "; ".join(f"`compeer eval {action}`: {summary}" for action, summary in ACTIONS.items() if action != DEFAULT)
+    + "."
 )
 CONFIG = EvalConfig
 

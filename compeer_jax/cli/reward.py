@@ -1,10 +1,8 @@
-"""`compeer reward ACTION`: the judge, trained and examined. Each action is a module of its own."""
+"""`compeer reward ACTION`: the judge, trained and examined."""
 
-import importlib
 from collections.abc import Sequence
 
-from compeer_jax.cli.actions import overview
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.cli.actions import run_action
 
 ACTIONS = {
     "train": "train a judge: UnifiReward, PRM or ORM",
@@ -14,12 +12,4 @@ ACTIONS = {
 
 
 def run(arguments: Sequence[str]) -> None:
-    if not arguments:
-        raise UserError(f"name an action: {', '.join(ACTIONS)}.")
-    action, rest = arguments[0], arguments[1:]
-    if action in ("-h", "--help"):
-        print(overview("reward", ACTIONS))
-        return
-    if action not in ACTIONS:
-        raise unknown("reward action", action, ACTIONS)
-    importlib.import_module(f"compeer_jax.cli.reward_{action}").run(rest)
+    run_action("reward", ACTIONS, arguments)

@@ -112,7 +112,8 @@ def _ask(work: Workspace, out: StageWriter, tally: _Tally) -> dict[str, Any]:
 
     model.check()
     kept = _by_rules(work, out, tally)
-    for dialogue, answer in ask_each(model, kept, messages, lambda _, text: parse_verdict(text), tries=config.tries):
+    answers = ask_each(model, kept, messages, lambda _, text: parse_verdict(text), tries=config.tries)
+    for dialogue, answer in work.watch(answers, f"filter, {config.model}", work.rows("privacy", DIALOGUES)):
         made = {
             "stage": "filter",
             "model": model.name,

@@ -101,7 +101,8 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
     checks = Checks(embedders.of_lines, config.similarity, config.check_strategy, config.tries)
     maker = VariantMaker(model, people, checks, seed=work.config.seed)
     made = {"stage": "personality", "model": model.name, "settings_sha": settings_digest(model)}
-    for rewrite in maker.rewrites(_candidates(work, labelled)):
+    rewrites = maker.rewrites(_candidates(work, labelled))
+    for rewrite in work.watch(rewrites, f"rewriting, {config.model}", len(labelled) * len(PROMPTS)):
         _write(rewrite, made, out)
     return {
         "labelled": len(labelled),
@@ -165,7 +166,7 @@ def _describe(
         lambda _, text: traits.parse_traits(text),
         tries=work.config.personality.tries,
     )
-    for dialogue, answer in answers:
+    for dialogue, answer in work.watch(answers, f"traits, {model.name}", len(wanted)):
         if isinstance(answer, SetAside):
             set_aside[answer.reason] = set_aside.get(answer.reason, 0) + 1
             out.reject(f"{dialogue.id}, traits", answer.reason, {"text": answer.text})

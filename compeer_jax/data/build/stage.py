@@ -15,15 +15,18 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from compeer_jax import __version__
 from compeer_jax.data.build.config import BuildConfig
 from compeer_jax.errors import UserError
 from compeer_jax.generation.chat_models import ChatModels
+from compeer_jax.progress import Progress
+
+Item = TypeVar("Item")
 
 CARD = "stage.json"
 REJECTED = "rejected.jsonl"
@@ -54,6 +57,13 @@ class Workspace:
         """How many rows that file has, by the stage's card; 0 if it has none."""
         card = read_card(self.folder / stage) or {}
         return card.get("outputs", {}).get(name, {}).get("rows", 0)
+
+    def watch(self, items: Iterable[Item], title: str, total: int) -> Iterator[Item]:
+        """The items, while whoever waits sees how many of about `total` there have been, and what is left."""
+        with Progress(total, title, unit="item") as progress:
+            for done, item in enumerate(items, start=1):
+                progress.update(min(done, total), {})
+                yield item
 
 
 @dataclass(frozen=True)
