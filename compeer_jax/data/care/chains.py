@@ -64,6 +64,8 @@ def chains_stage(config: CareDataConfig) -> Stage:
             counts = _write(work, out, config, _annotated(dialogues, skipped), add)
         else:
             counts = _write_silver(config, dialogues, skipped, add)
+        if not tally and not out.rejected:
+            raise UserError(_nothing(config, skipped))
         return {
             "silver": not config.writer,
             "dialogues": {split: Counter(splits.values())[split] for split in SPLITS},
@@ -116,6 +118,15 @@ def parse_chain(asked: Round, text: str) -> ReasonedTurn:
     if turn.labels["strategy"] != asked.reference.strategy:
         raise Malformed("another strategy than the annotated one")
     return turn
+
+
+def _nothing(config: CareDataConfig, skipped: Counter[str]) -> str:
+    reasons = ", ".join(f"{reason}: {count:,}" for reason, count in sorted(skipped.items()))
+    needs = "a strategy after a seeker's turn" + ("" if config.writer else ", and dialogues with an emotion_type")
+    return (
+        f"no chain can be made of {config.corpus.path} ({reasons or 'no turn of a supporter'}); it needs supporter's "
+        f"turns with {needs}, as ESConv has them."
+    )
 
 
 def _writer_settings(config: CareDataConfig, build: BuildConfig) -> dict[str, Any]:

@@ -5,10 +5,12 @@ nobody has said yet, or a node before it.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from compeer_jax.data.machine_style import machine_like
-from compeer_jax.dialogue.reasoning import CARE, ReasonedTurn
+from compeer_jax.dialogue.reasoning import CARE, RESPONSE, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import Language
 
@@ -29,11 +31,11 @@ _CHARACTER = re.compile(r"[^\W_]")
 # What somebody says who has been shown the reply or its label, and not somebody who is about to answer.
 _KNOWN = {
     "en": re.compile(
-        r"\b(?:real|actual|given|provided|original|reference|annotated|labell?ed|gold|target)"
-        r" (?:reply|response|answer|strategy|label)\b"
+        r"\b(?:the|this|that|supporter['’]s) (?:real|actual|given|provided|original|reference|annotated|labell?ed|gold)"
+        r" (?:reply|response|strategy|label)\b"
         r"|\bannotat(?:ed|ions?|ors?)\b|\bground[- ]truth\b"
         r"|\b(?:reply|response|strategy) (?:above|below|(?:that )?(?:i (?:was|am)|we (?:were|are)) (?:given|shown))\b"
-        r"|\b(?:the|this) (?:reply|response) (?:asks|says|uses|offers|begins|opens|starts|reads|was|acknowledges"
+        r"|\b(?:the|this) (?:reply|response) (?:asks|says|uses|offers|begins|opens|starts|reads|acknowledges"
         r"|validates|reflects|shares|suggests|mentions|affirms|reassures|follows)\b"
         r"|\bthe supporter (?:then|next|actually) (?:replie[sd]|answer(?:s|ed)|respond(?:s|ed)|says|said)\b",
         re.IGNORECASE,
@@ -59,48 +61,57 @@ def node_faults(turn: ReasonedTurn, history: Sequence[Turn], language: Language)
         "no words", "another language", a sign of `machine_like`, "a copy of the reply", "a copy of another node" (of
         one before it), "knows the reply", or None.
     """
-    said = " ".join(message.content for message in history)
-    repeats = _Repeats(said, language)
-    return {tag: next(_faults(turn, place, said, repeats, language), None) for place, tag in enumerate(NODES)}
+    talk = _Talk(history, language)
+    tokens = {tag: words(turn.steps.get(tag, ""), language) for tag in NODES}
+    tokens[RESPONSE] = words(turn.response, language)
+    return {tag: next(_faults(turn.steps.get(tag, ""), place, tokens, talk), None) for place, tag in enumerate(NODES)}
 
 
 def words(text: str, language: Language) -> list[str]:
     """What texts are compared and counted by: words in English, characters in Chinese; no marks, no case."""
-    found = (_WORD if language == "en" else _CHARACTER).findall(text)
-    return [word.casefold() for word in found]
+    return (_WORD if language == "en" else _CHARACTER).findall(text.casefold())
 
 
-class _Repeats:
-    """Whether a text repeats another, beside what both have from the talk."""
+@dataclass(frozen=True)
+class _Talk:
+    """What has been said so far, put in order when it is first asked for."""
 
-    def __init__(self, said: str, language: Language):
-        self.said, self.language = words(said, language), language
+    history: Sequence[Turn]
+    language: Language
 
-    def __call__(self, text: str, other: str) -> bool:
-        one, two = words(text, self.language), words(other, self.language)
-        length = min(RUN[self.language], len(two))
-        if length < LEAST[self.language]:
-            return False
-        if one == two:
-            return True
-        shared = _runs(one, length) & _runs(two, length)
-        return bool(shared and shared - _runs(self.said, length))
+    @cached_property
+    def text(self) -> str:
+        return " ".join(turn.content for turn in self.history).casefold()
+
+    @cached_property
+    def tokens(self) -> list[str]:
+        return words(self.text, self.language)
 
 
-def _faults(turn: ReasonedTurn, place: int, said: str, repeats: _Repeats, language: Language) -> Iterator[str]:
-    text = turn.steps.get(NODES[place], "")
+def _faults(text: str, place: int, tokens: Mapping[str, list[str]], talk: _Talk) -> Iterator[str]:
+    """What is wrong with the text of the node at `place`; `tokens` are those of all nodes and of the reply."""
     if not _LETTER.search(text):
         yield "no words"
-    if _foreign(text, language):
+    if _foreign(text, talk.language):
         yield "another language"
-    if sign := machine_like(text, language):
+    if sign := machine_like(text, talk.language):
         yield sign
-    if repeats(text, turn.response):
+    own = tokens[NODES[place]]
+    if _repeats(own, tokens[RESPONSE], talk):
         yield "a copy of the reply"
-    if any(repeats(text, turn.steps.get(earlier, "")) for earlier in NODES[:place]):
+    if any(_repeats(own, tokens[earlier], talk) for earlier in NODES[:place]):
         yield "a copy of another node"
-    if any(found.group().casefold() not in said.casefold() for found in _KNOWN[language].finditer(text)):
+    if any(found.group().casefold() not in talk.text for found in _KNOWN[talk.language].finditer(text)):
         yield "knows the reply"
+
+
+def _repeats(own: list[str], other: list[str], talk: _Talk) -> bool:
+    """Whether a text has a run of another's words, or all of them, that aren't from the talk."""
+    length = min(RUN[talk.language], len(other))
+    if length < LEAST[talk.language]:
+        return False
+    shared = _runs(own, length) & _runs(other, length)
+    return own == other or bool(shared and shared - _runs(talk.tokens, length))
 
 
 def _foreign(text: str, language: Language) -> bool:
