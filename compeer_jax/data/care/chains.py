@@ -61,7 +61,8 @@ def chains_stage(config: CareDataConfig) -> Stage:
 
         dialogues = (dialogue for dialogue in read_dialogues(work, "privacy", out) if dialogue.id in splits)
         if config.writer:
-            counts = _write(work, out, config, _annotated(dialogues, skipped), add)
+            total = _strategies(work, splits)
+            counts = _write(work, out, config, _annotated(dialogues, skipped), total, add)
         else:
             counts = _write_silver(config, dialogues, skipped, add)
         if not tally and not out.rejected:
@@ -149,6 +150,12 @@ def _outlines(work: Workspace) -> Iterator[Dialogue]:
         yield Dialogue(row["id"], row["language"], row["source"], row["licence"], ())
 
 
+def _strategies(work: Workspace, splits: Mapping[str, str]) -> int:
+    """How many turns of the dialogues that are used have a strategy."""
+    rows = (row for _, row in read_jsonl(work.file("privacy", DIALOGUES)) if row["id"] in splits)
+    return sum("strategy" in turn for row in rows for turn in row["turns"])
+
+
 def _check_whole(work: Workspace, config: CareDataConfig) -> None:
     """Row numbers mean the corpus's rows; with some of them left out they would mean others."""
     card = read_card(work.folder / "corpora") or {}
@@ -185,15 +192,16 @@ def _annotated(dialogues: Iterator[Dialogue], skipped: Counter[str]) -> Iterator
 
 
 def _write(
-    work: Workspace, out: StageWriter, config: CareDataConfig, rounds: Iterator[Round], add: Add
+    work: Workspace, out: StageWriter, config: CareDataConfig, rounds: Iterator[Round], total: int, add: Add
 ) -> dict[str, Any]:
-    """Has the model write, and returns its counts."""
+    """Has the model write for about `total` rounds, and returns its counts."""
     model = work.models[config.writer]
     digest, before = settings_digest(model), model.spent
     set_aside: Counter[str] = Counter()
     again = 0
     model.check()
-    for asked, answer in ask_each(model, rounds, chain_messages, parse_chain, tries=config.tries):
+    answers = ask_each(model, rounds, chain_messages, parse_chain, tries=config.tries)
+    for asked, answer in work.watch(answers, f"chains, {config.writer}", total):
         if isinstance(answer, SetAside):
             set_aside[answer.reason] += 1
             out.reject(asked.id, answer.reason, {"text": answer.text})

@@ -155,7 +155,7 @@ def _check(
     set_aside: Counter[str] = Counter()
     model.check()
     answers = ask_each(model, chains, check_messages, lambda _, text: parse_verdicts(text), tries=config.tries)
-    for chain, answer in answers:
+    for chain, answer in work.watch(answers, f"coherence, {config.checker}", work.rows("chains", CHAINS)):
         if isinstance(answer, SetAside):
             set_aside[answer.reason] += 1
             out.reject(chain.record.id, f"{NO_VERDICT}: {answer.reason}", chain.to_json() | {"text": answer.text})
