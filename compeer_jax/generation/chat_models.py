@@ -121,6 +121,7 @@ def ask_each(
     *,
     tries: int = 2,
     chunk: int = CHUNK,
+    heard: Callable[[int], None] = lambda done: None,
 ) -> Iterator[tuple[Item, Parsed[Value] | SetAside]]:
     """Asks the model about each item, and yields the items with what it said, in their order.
 
@@ -135,8 +136,9 @@ def ask_each(
         tries: most times that an item is asked about.
         chunk: how many items are taken at a time. It decides what an in-process model computes together, so the
             same answers need the same chunk.
+        heard: told how many items are answered so far.
     """
-    items = iter(items)
+    items, done = iter(items), 0
     while taken := list(islice(items, chunk)):
         chats = [messages(item) for item in taken]
         results: list[Parsed[Value] | SetAside | None] = [None] * len(taken)
@@ -148,6 +150,8 @@ def ask_each(
             for index, answer in zip(waiting, answers, strict=True):
                 results[index] = _read(taken[index], answer, parse, draw)
             waiting = [index for index in waiting if isinstance(results[index], SetAside)]
+        done += len(taken)
+        heard(done)
         yield from zip(taken, results, strict=True)
 
 

@@ -2,7 +2,7 @@
 marked as a model's.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from compeer_jax.data.annotation.items import Task
@@ -21,7 +21,14 @@ class Item(NamedTuple):
 
 
 def draft_votes(
-    model: ChatModel, name: str, tasks: Iterable[Task], format: ReasoningFormat, *, prompt: str, tries: int
+    model: ChatModel,
+    name: str,
+    tasks: Iterable[Task],
+    format: ReasoningFormat,
+    *,
+    prompt: str,
+    tries: int,
+    heard: Callable[[int], None] = lambda done: None,
 ) -> Iterator[tuple[Item, Vote | SetAside]]:
     """A model's vote on each item, or its last words where no try gave a verdict.
 
@@ -32,6 +39,7 @@ def draft_votes(
         format: of the reasoning.
         prompt: name of the judge's prompt.
         tries: most times that it is asked about an item.
+        heard: told how many items are answered so far.
     """
 
     def messages(item: Item) -> Sequence[dict]:
@@ -46,7 +54,7 @@ def draft_votes(
         return Vote(item.task.candidate.id, item.tag, MODEL + name, value, critique=critique_of(item.tag, text))
 
     items = (Item(task, tag) for task in tasks for tag in format.tags)
-    for item, answer in ask_each(model, items, messages, parse, tries=tries):
+    for item, answer in ask_each(model, items, messages, parse, tries=tries, heard=heard):
         yield item, answer if isinstance(answer, SetAside) else answer.value
 
 

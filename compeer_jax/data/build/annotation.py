@@ -158,8 +158,8 @@ def _draft(name: str, tasks: Tasks, votes: Votes, work: Workspace, out: StageWri
     model.check()
     format = FORMATS[config.candidates.format]
     settings = {"prompt": config.annotation.prompt, "tries": config.annotation.tries}
-    drafts = draft_votes(model, name, tasks, format, **settings)
-    for item, vote in work.watch(drafts, f"annotation, {name}", len(tasks) * len(format.tags)):
+    heard = work.progress(f"annotation, {name}", len(tasks) * len(format.tags))
+    for item, vote in draft_votes(model, name, tasks, format, **settings, heard=heard):
         if isinstance(vote, SetAside):
             set_aside[vote.reason] += 1
             where = f"{item.task.candidate.id}, {item.tag}, {MODEL}{name}"

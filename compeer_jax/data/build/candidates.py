@@ -115,8 +115,8 @@ def _ask(model: ChatModel, name: str, work: Workspace, out: StageWriter) -> dict
 
     model.check()
     rounds = read_rounds(work.file("rounds", ROUNDS))
-    answers = ask_each(model, rounds, messages, parse, tries=config.tries)
-    for asked, answer in work.watch(answers, f"candidates, {name}", work.rows("rounds", ROUNDS)):
+    heard = work.progress(f"candidates, {name}", work.rows("rounds", ROUNDS))
+    for asked, answer in ask_each(model, rounds, messages, parse, tries=config.tries, heard=heard):
         id = f"{asked.id}/{name}"
         if isinstance(answer, SetAside):
             set_aside[answer.reason] += 1

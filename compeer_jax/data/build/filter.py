@@ -112,8 +112,9 @@ def _ask(work: Workspace, out: StageWriter, tally: _Tally) -> dict[str, Any]:
 
     model.check()
     kept = _by_rules(work, out, tally)
-    answers = ask_each(model, kept, messages, lambda _, text: parse_verdict(text), tries=config.tries)
-    for dialogue, answer in work.watch(answers, f"filter, {config.model}", work.rows("privacy", DIALOGUES)):
+    heard = work.progress(f"filter, {config.model}", work.rows("privacy", DIALOGUES))
+    answers = ask_each(model, kept, messages, lambda _, text: parse_verdict(text), tries=config.tries, heard=heard)
+    for dialogue, answer in answers:
         made = {
             "stage": "filter",
             "model": model.name,

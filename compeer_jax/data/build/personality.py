@@ -101,8 +101,8 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
     checks = Checks(embedders.of_lines, config.similarity, config.check_strategy, config.tries)
     maker = VariantMaker(model, people, checks, seed=work.config.seed)
     made = {"stage": "personality", "model": model.name, "settings_sha": settings_digest(model)}
-    rewrites = maker.rewrites(_candidates(work, labelled))
-    for rewrite in work.watch(rewrites, f"rewriting, {config.model}", len(labelled) * len(PROMPTS)):
+    heard = work.progress(f"rewriting, {model.name}", len(labelled) * len(PROMPTS))
+    for rewrite in maker.rewrites(_candidates(work, labelled), heard):
         _write(rewrite, made, out)
     return {
         "labelled": len(labelled),
@@ -165,8 +165,9 @@ def _describe(
         traits.traits_messages,
         lambda _, text: traits.parse_traits(text),
         tries=work.config.personality.tries,
+        heard=work.progress(f"traits, {model.name}", len(wanted)),
     )
-    for dialogue, answer in work.watch(answers, f"traits, {model.name}", len(wanted)):
+    for dialogue, answer in answers:
         if isinstance(answer, SetAside):
             set_aside[answer.reason] = set_aside.get(answer.reason, 0) + 1
             out.reject(f"{dialogue.id}, traits", answer.reason, {"text": answer.text})

@@ -1,11 +1,12 @@
 """The stages in their order, and how they are run: one, or all."""
 
+import contextlib
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from compeer_jax.data.build.config import BuildConfig
-from compeer_jax.data.build.stage import Stage, Workspace, read_card, run_stage
+from compeer_jax.data.build.stage import REJECTED, Stage, Workspace, read_card, run_stage
 from compeer_jax.errors import UserError
 from compeer_jax.generation.chat_models import ChatModels
 
@@ -39,6 +40,19 @@ def build(
     Raises:
         UserError: whatever a stage finds wrong, or another process is at work in the folder.
     """
+    with workspace(config, say=say) as work:
+        for name in stages:
+            run_and_tell(_load(name), work, again=again)
+    return work.folder
+
+
+@contextlib.contextmanager
+def workspace(config: BuildConfig, *, say: Callable[[str], None]) -> Iterator[Workspace]:
+    """The pipeline's folder, which is this process's alone until the block ends, and its chat models.
+
+    Raises:
+        UserError: the folder can't be made, or another process is at work in it.
+    """
     from filelock import FileLock, Timeout
 
     folder = Path(config.output).expanduser()
@@ -52,28 +66,26 @@ def build(
     except Timeout as error:
         raise UserError(f"another process is building in {folder}; wait for it, or choose another output.") from error
     models = ChatModels(config.models, folder=folder / ANSWERS, say=say)
-    work = Workspace(config, folder, models, say)
     try:
-        for name in stages:
-            ran = run_stage(_load(name), work, again=again)
-            say(_line(name, ran, read_card(folder / name) or {}))
+        yield Workspace(config, folder, models, say)
     finally:
         models.close()
         lock.release()
-    return folder
+
+
+def run_and_tell(stage: Stage, work: Workspace, *, again: bool = False) -> None:
+    """Runs a stage unless its card holds, and says what it has given."""
+    ran = run_stage(stage, work, again=again)
+    card = read_card(work.folder / stage.name) or {}
+    rows = [
+        f"{file} {output['rows']:,}"
+        for file, output in card.get("outputs", {}).items()
+        if "rows" in output and file != REJECTED
+    ]
+    left_out = sum(card.get("rejected", {}).values())
+    rows += [f"{left_out:,} left out"] if left_out else []
+    work.say(f"{stage.name}: {', '.join(rows)}{'' if ran else ' (as before)'}")
 
 
 def _load(name: str) -> Stage:
     return importlib.import_module(f"compeer_jax.data.build.{name}").STAGE
-
-
-def _line(name: str, ran: bool, card: dict) -> str:
-    """What a stage has given, for the person who waits."""
-    rows = ", ".join(
-        f"{file} {output['rows']:,}"
-        for file, output in card.get("outputs", {}).items()
-        if "rows" in output and file != "rejected.jsonl"
-    )
-    left_out = sum(card.get("rejected", {}).values())
-    out = f", {left_out:,} left out" if left_out else ""
-    return f"{name}: {rows}{out}{'' if ran else ' (as before)'}"

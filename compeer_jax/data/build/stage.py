@@ -11,22 +11,21 @@ A stage whose card still holds is not run again. One that was killed is run agai
 computing are quick, and what chat models have answered is not asked twice.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 from compeer_jax import __version__
 from compeer_jax.data.build.config import BuildConfig
 from compeer_jax.errors import UserError
 from compeer_jax.generation.chat_models import ChatModels
 from compeer_jax.progress import Progress
-
-Item = TypeVar("Item")
 
 CARD = "stage.json"
 REJECTED = "rejected.jsonl"
@@ -48,6 +47,7 @@ class Workspace:
     folder: Path
     models: ChatModels
     say: Callable[[str], None]
+    _shown: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False, compare=False)
 
     def file(self, stage: str, name: str) -> Path:
         """A file of a stage."""
@@ -58,12 +58,23 @@ class Workspace:
         card = read_card(self.folder / stage) or {}
         return card.get("outputs", {}).get(name, {}).get("rows", 0)
 
-    def watch(self, items: Iterable[Item], title: str, total: int) -> Iterator[Item]:
-        """The items, while whoever waits sees how many of about `total` there have been, and what is left."""
-        with Progress(total, title, unit="item") as progress:
-            for done, item in enumerate(items, start=1):
-                progress.update(min(done, total), {})
-                yield item
+    def progress(self, title: str, total: int) -> Callable[[int], None]:
+        """Shows whoever waits how much is done, until the next one begins or the stage ends.
+
+        Args:
+            title: of what is done.
+            total: how much there is; it may be a little less.
+
+        Returns:
+            The function to tell how much is done so far.
+        """
+        self._shown.close()
+        progress = self._shown.enter_context(Progress(total, title, unit="item"))
+        return lambda done: progress.update(min(done, total), {})
+
+    def end_progress(self) -> None:
+        """Shows no progress any more."""
+        self._shown.close()
 
 
 @dataclass(frozen=True)
@@ -224,6 +235,8 @@ def run_stage(stage: Stage, work: Workspace, *, again: bool = False) -> bool:
     except BaseException:
         out.discard()
         raise
+    finally:
+        work.end_progress()
     return True
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.data.build.corpora import STAGE as CORPORA
-from compeer_jax.data.build.pipeline import ANSWERS, LOCK
+from compeer_jax.data.build.pipeline import run_and_tell, workspace
 from compeer_jax.data.build.privacy import STAGE as PRIVACY
-from compeer_jax.data.build.stage import CARD, Stage, StageWriter, Workspace, read_card, run_stage
+from compeer_jax.data.build.stage import CARD, Stage, StageWriter, Workspace, read_card
 from compeer_jax.data.care.chain_rows import CHAINS, SPLITS, read_chains
 from compeer_jax.data.care.chains import chains_stage
 from compeer_jax.data.care.coherence import coherence_stage
@@ -28,8 +28,6 @@ from compeer_jax.data.care.config import CareDataConfig
 from compeer_jax.data.care.data_card import data_card
 from compeer_jax.data.care.statistics import ChainStatistics, pass_rates
 from compeer_jax.data.cer.folder import SFT
-from compeer_jax.errors import UserError
-from compeer_jax.generation.chat_models import ChatModels
 
 NAME = "care"
 EARLIER = ("corpora", "privacy", "chains", "coherence")
@@ -46,30 +44,15 @@ def build_care(config: CareDataConfig, *, say: Callable[[str], None], again: boo
     Raises:
         UserError: whatever a stage finds wrong, or another process is at work in the folder.
     """
-    from filelock import FileLock, Timeout
-
-    folder = Path(config.output).expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} can't be made ({error.strerror}); choose another output.") from error
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            models = ChatModels(config.models, folder=folder / ANSWERS, say=say)
-            try:
-                run_stages(config, Workspace(config.build, folder, models, say), again=again)
-            finally:
-                models.close()
-    except Timeout as error:
-        raise UserError(f"another process is building in {folder}; wait for it, or choose another output.") from error
-    return folder / NAME
+    with workspace(config.build, say=say) as work:
+        run_stages(config, work, again=again)
+    return work.folder / NAME
 
 
 def run_stages(config: CareDataConfig, work: Workspace, *, again: bool = False) -> None:
     """Runs the stages in a workspace, and says of each what it gave."""
     for stage in (CORPORA, PRIVACY, chains_stage(config), coherence_stage(config), care_stage()):
-        ran = run_stage(stage, work, again=again)
-        work.say(_line(stage.name, ran, read_card(work.folder / stage.name) or {}))
+        run_and_tell(stage, work, again=again)
 
 
 def care_stage() -> Stage:
@@ -98,15 +81,3 @@ def _make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
         if not statistics.chains[split]:
             work.say(f"care: no chain is left for {split}; chains/rejected.jsonl and coherence/rejected.jsonl say why.")
     return {"records": counts["chains"]}
-
-
-def _line(name: str, ran: bool, card: Mapping[str, Any]) -> str:
-    """What a stage has given, for the person who waits."""
-    rows = [
-        f"{file} {output['rows']:,}"
-        for file, output in card.get("outputs", {}).items()
-        if "rows" in output and file != "rejected.jsonl"
-    ]
-    left_out = sum(card.get("rejected", {}).values())
-    out = [f"{left_out:,} left out"] if left_out else []
-    return f"{name}: {', '.join(rows + out)}{'' if ran else ' (as before)'}"

@@ -200,8 +200,8 @@ def _write(
     set_aside: Counter[str] = Counter()
     again = 0
     model.check()
-    answers = ask_each(model, rounds, chain_messages, parse_chain, tries=config.tries)
-    for asked, answer in work.watch(answers, f"chains, {config.writer}", total):
+    heard = work.progress(f"chains, {config.writer}", total)
+    for asked, answer in ask_each(model, rounds, chain_messages, parse_chain, tries=config.tries, heard=heard):
         if isinstance(answer, SetAside):
             set_aside[answer.reason] += 1
             out.reject(asked.id, answer.reason, {"text": answer.text})

@@ -154,8 +154,11 @@ def _check(
     tally = NodeTally()
     set_aside: Counter[str] = Counter()
     model.check()
-    answers = ask_each(model, chains, check_messages, lambda _, text: parse_verdicts(text), tries=config.tries)
-    for chain, answer in work.watch(answers, f"coherence, {config.checker}", work.rows("chains", CHAINS)):
+    heard = work.progress(f"coherence, {config.checker}", work.rows("chains", CHAINS))
+    answers = ask_each(
+        model, chains, check_messages, lambda _, text: parse_verdicts(text), tries=config.tries, heard=heard
+    )
+    for chain, answer in answers:
         if isinstance(answer, SetAside):
             set_aside[answer.reason] += 1
             out.reject(chain.record.id, f"{NO_VERDICT}: {answer.reason}", chain.to_json() | {"text": answer.text})

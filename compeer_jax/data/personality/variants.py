@@ -91,13 +91,22 @@ class VariantMaker:
         self._accepted: Counter[Variant] = Counter()
         self._left_out: dict[Variant, Counter[str]] = {variant: Counter() for variant in PROMPTS}
 
-    def rewrites(self, candidates: Iterable[Candidate]) -> Iterator[Rewrite]:
-        """Both variants of each candidate, in their order, with a reason where one isn't used."""
-        candidates = iter(candidates)
+    def rewrites(
+        self, candidates: Iterable[Candidate], heard: Callable[[int], None] = lambda done: None
+    ) -> Iterator[Rewrite]:
+        """Both variants of each candidate, in their order, with a reason where one isn't used.
+
+        Args:
+            candidates: what is rewritten.
+            heard: told how many rewrites are done so far.
+        """
+        candidates, done = iter(candidates), 0
         while batch := list(islice(candidates, BATCH)):
             rewrites = [self._start(candidate, variant) for candidate in batch for variant in PROMPTS]
             for step in (self._ask, self._look, self._compare, self._name_strategies):
                 rewrites = step(rewrites)
+            done += len(rewrites)
+            heard(done)
             yield from self._counted(rewrites)
 
     def counts(self) -> dict[str, dict]:
