@@ -121,6 +121,21 @@ class Script:
         reason = "It holds together." if language == "en" else "前后连贯。"
         return f"{reason}\nVerdict: {'good' if own.random() > 0.05 else 'incoherent'}"
 
+    def care_chain(self, said: str, language: str, own: random.Random) -> str:
+        """Four nodes by template, with the strategy that is shown."""
+        strategy = STRATEGIES.canonical(re.search(r"(?:strategy: |策略：)(.+)", said)[1])
+        emotion = own.choice([label.name for label in EMOTIONS.labels if label.sentiment == "negative"])
+        labels = {"stage": own.choice(STAGES.names()), "emotion": emotion, "strategy": strategy}
+        labels["intensity"] = own.choice(INTENSITIES.names())
+        writer = StepWriter(language, (Turn("seeker", "-"),), None, quotes=False)
+        steps = {step.tag: writer.write(step.tag, labels, own.choice) for step in CARE.steps}
+        return CARE.render(ReasonedTurn(steps, labels, "-"), language).partition("<response>")[0]
+
+    def care_coherence(self, said: str, language: str, own: random.Random) -> str:
+        """Nearly every node passes."""
+        names = ("Context", "Cognition", "Emotion", "Plan", "Whole")
+        return "\n".join(f"{name}: {'pass' if own.random() > 0.03 else 'fail'}" for name in names)
+
     def traits(self, said: str, language: str, own: random.Random) -> str:
         """A manner of speaking for each of the two, by lot."""
         names = ("description", "dominance", "influence", "steadiness", "conscientiousness")

@@ -12,6 +12,7 @@ from compeer_jax.cli.configure import merged_yaml, parse_config
 from compeer_jax.cli.main import COMMANDS, main
 from compeer_jax.cli.quickstart import QuickstartConfig, check_same_quickstart
 from compeer_jax.data.build.config import BuildConfig
+from compeer_jax.data.care.config import CareDataConfig
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.evaluate import EvalConfig
 from compeer_jax.evaluation.reward_eval import RewardEvalConfig
@@ -26,6 +27,7 @@ CONFIG_OF = {  # by the end of a file's name
     "grpo": GRPOConfig,
     "eval": EvalConfig,
     "data": BuildConfig,
+    "care_data": CareDataConfig,
 }
 
 

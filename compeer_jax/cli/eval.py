@@ -8,6 +8,8 @@ DEFAULT = "policy"
 ACTIONS = {
     DEFAULT: "rate a model on held-out dialogues; what `compeer eval` does where no action is named",
     "generation": "rate answers against references: BLEU, ROUGE-L, METEOR, BERTScore, diversity, strategies",
+    "pairs": "make blinded pairs of two systems' replies for people to judge",
+    "preferences": "read what people prefer in such pairs: wins, ties, losses, and how far they agree",
 }
 
 

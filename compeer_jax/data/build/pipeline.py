@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -22,6 +23,7 @@ STAGES = {
 }
 """Each is a module of this package, with its name and a `STAGE` in it."""
 
+NEEDED = ("datasketch", "filelock", "ijson", "openai", "sklearn", "statsmodels", "tenacity")  # of the extra "data"
 ANSWERS = "answers"
 LOCK = ".lock"
 
@@ -51,8 +53,11 @@ def workspace(config: BuildConfig, *, say: Callable[[str], None]) -> Iterator[Wo
     """The pipeline's folder, which is this process's alone until the block ends, and its chat models.
 
     Raises:
-        UserError: the folder can't be made, or another process is at work in it.
+        UserError: a package is missing, the folder can't be made, or another process is at work in it.
     """
+    for package in NEEDED:
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f'building data needs the {package} package; run pip install "compeer_jax[data]".')
     from filelock import FileLock, Timeout
 
     folder = Path(config.output).expanduser()
