@@ -1,0 +1,38 @@
+"""`compeer eval preferences`."""
+
+import json
+from collections.abc import Sequence
+from itertools import takewhile
+
+from compeer_jax.cli.configure import parse_config
+from compeer_jax.cli.terminal import show_log, wide_console
+from compeer_jax.evaluation.pairwise import PreferencesConfig
+
+DESCRIPTION = "Reads what people prefer in pairs of `compeer eval pairs`: wins, ties, losses, and how far they agree."
+CONFIG = PreferencesConfig
+
+
+def run(arguments: Sequence[str]) -> None:
+    config = parse_config(CONFIG, with_list(arguments), command="eval preferences", description=DESCRIPTION)
+    show_log()
+    from compeer_jax.evaluation.pairwise import count_preferences
+    from compeer_jax.evaluation.pairwise_report import MEANING, preference_rich
+
+    table = count_preferences(config)
+    console = wide_console()
+    console.print(table.title, highlight=False, markup=False)
+    console.print(preference_rich(table))
+    for text in (MEANING, *table.agreement, *table.notes):
+        console.print(text, highlight=False, markup=False)
+
+
+def with_list(arguments: Sequence[str], option: str = "--imports") -> list[str]:
+    """The arguments with `--imports FILE FILE …`, as a shell writes out *.csv, made the list that settings take."""
+    arguments = list(arguments)
+    if option not in arguments:
+        return arguments
+    start = arguments.index(option) + 1
+    files = list(takewhile(lambda word: not word.startswith("--"), arguments[start:]))
+    if not files or files[0].startswith("["):
+        return arguments
+    return [*arguments[: start - 1], f"{option}={json.dumps(files)}", *arguments[start + len(files) :]]
