@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from compeer_jax.errors import UserError
-from compeer_jax.evaluation.report_table import columns_of
+from compeer_jax.evaluation.report_table import NOTHING, columns_of
 from compeer_jax.training.curves import plot_comparison
 from compeer_jax.training.metrics import read_metrics
 
@@ -28,8 +28,10 @@ CURVES = {
 }
 
 
-def cell(values: list[float], form: str) -> str:
+def cell(values: list[float | None], form: str) -> str:
     """Mean ± standard deviation (ddof 1) in the column's format; the value alone when there is one seed."""
+    if None in values:
+        return NOTHING
     if len(values) == 1:
         return form.format(values[0])
     return f"{form.format(np.mean(values))} ± {form.replace('+', '').format(np.std(values, ddof=1))}"

@@ -442,10 +442,20 @@ def test_eval_without_an_action_still_rates_a_model_and_its_settings_are_shown(c
     assert "group_size: 3" in capsys.readouterr().out
     assert main(["config", "show", "eval", "generation", "--outputs", "somewhere", "--flavour=esconv"]) == 0
     shown = capsys.readouterr().out
-    assert "outputs: somewhere\nflavour: esconv\n" in shown
+    assert {"outputs: somewhere", "flavour: esconv"} <= set(shown.splitlines())
     assert main(["eval", "generatoin"]) == 2
     assert "unknown eval action 'generatoin'; did you mean 'generation'?" in capsys.readouterr().err
     assert main(["eval", "generation", "--outputs", "a", "--flavor", "esconv"]) == 2
     assert "unknown config key 'flavor'; did you mean 'flavour'?" in capsys.readouterr().err
     assert main(["eval", "--steps", "3"]) == 2
     assert "unknown config key 'steps'" in capsys.readouterr().err
+
+
+def test_several_outputs_stand_side_by_side_as_each_alone(answers, tmp_path):
+    write_jsonl(tmp_path / "others.jsonl", [row | {"response": "thank you"} for row in ROWS[:2]])
+    config = GenerationEvalConfig(answers, name="before", beside={"after": str(tmp_path / "others.jsonl")})
+    table = rate_generation(config)
+    assert [report.name for report in table.reports] == ["before, en", "before, zh", "after"]
+    alone = rate_generation(GenerationEvalConfig(str(tmp_path / "others.jsonl"))).reports
+    assert [report.scores for report in table.reports[2:]] == [report.scores for report in alone]
+    assert [line.partition(":")[0] for line in table.made] == ["before, en; after", "before, zh"]

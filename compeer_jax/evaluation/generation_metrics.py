@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +34,8 @@ class GenerationEvalConfig:
     Args:
         outputs: folder of a `compeer eval --output` or `compeer grpo` run, or a JSONL file of answers, a line each:
             {"id", "language", "response", "reference", "strategy"?, "gold_strategy"?, "member"?}.
+        name: of their column, where there are others beside; by default the language.
+        beside: further outputs to rate in the same way, by names for their columns, e.g. {GRPO: runs/grpo}.
         flavour: how metrics are made where ESConv's published script differs from what is standard.
         tokens: what BLEU, METEOR and diversity count; auto is words in English and characters in Chinese.
         bertscore: directory of an encoder for BERTScore; without it, that is left out.
@@ -47,10 +49,13 @@ class GenerationEvalConfig:
         published: YAML file of figures to print beside, in the table's units: row -> metric -> figure, for example
             {CARE: {bleu_1: 15.01, strategy_accuracy: 30.29}}.
         seed: of the bootstrap.
-        output: folder for generation.json, generation.md and answers.jsonl (default: only the table is printed).
+        output: folder for generation.json, generation.md and answers.jsonl, the latter with the answers in `outputs`
+            (default: only the table is printed).
     """
 
     outputs: str
+    name: str = ""
+    beside: dict[str, str] = field(default_factory=dict)
     flavour: Flavour = "standard"
     tokens: TokenKind = "auto"
     bertscore: str = ""
@@ -75,11 +80,16 @@ def rate_generation(config: GenerationEvalConfig) -> GenerationTable:
         UserError: anything in the settings, the outputs, the model or the published figures that does not fit.
     """
     published = read_figures(config.published, METRICS) if config.published else {}
-    answers = read_answers(config.outputs, config.member, config.malformed)
-    reports = [rate_answers(some, config) for some in by_language(answers).values()]
-    table = GenerationTable(f"answers of {config.outputs}", config.flavour, reports, published)
+    rated = {config.name: config.outputs} | config.beside
+    answers = {name: read_answers(path, config.member, config.malformed) for name, path in rated.items()}
+    reports = [
+        rate_answers(some, config, f"{name}, {language}" if name and len(by_language(all_)) > 1 else name)
+        for name, all_ in answers.items()
+        for language, some in by_language(all_).items()
+    ]
+    table = GenerationTable(f"answers of {', '.join(rated.values())}", config.flavour, reports, published)
     if config.output:
-        _write(Path(config.output).expanduser(), config, table, answers)
+        _write(Path(config.output).expanduser(), config, table, answers[config.name])
     return table
 
 

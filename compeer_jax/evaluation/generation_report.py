@@ -106,7 +106,7 @@ class GenerationTable:
 
     @property
     def made(self) -> list[str]:
-        """How each report was made, a line each."""
+        """How the reports were made, a line for those that were made alike."""
         heads = {
             "bleu": "BLEU",
             "rouge_l": "ROUGE-L",
@@ -114,12 +114,11 @@ class GenerationTable:
             "distinct": "Distinct",
             "bertscore": "BERTScore",
         }
-        return [
-            f"{report.name}: tokens are {report.tokens}; "
-            + "; ".join(f"{heads[key]}: {note}" for key, note in report.notes.items())
-            + "."
-            for report in self.reports
-        ]
+        alike: dict[str, list[str]] = {}
+        for report in self.reports:
+            notes = "; ".join(f"{heads[key]}: {note}" for key, note in report.notes.items())
+            alike.setdefault(f"tokens are {report.tokens}; {notes}.", []).append(report.name)
+        return [f"{'; '.join(names)}: {made}" for made, names in alike.items()]
 
 
 def generation_rich(table: GenerationTable):

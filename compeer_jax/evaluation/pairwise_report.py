@@ -112,9 +112,7 @@ class PreferenceTable:
         lines = []
         for row in self.rows:
             if row.kappa_pairs:
-                fleiss = (
-                    f"Fleiss' kappa {kappa_text(row.kappa)} ({row.kappa_pairs} pairs, {row.kappa_votes} votes on each)"
-                )
+                fleiss = f"Fleiss' kappa {kappa_text(row.kappa)} ({row.kappa_pairs} pairs with {row.kappa_votes} votes)"
                 lines.append(f"{row.criterion}: {fleiss}; Cohen's: {_cohen_text(row.cohen)}.")
         return lines
 

@@ -22,10 +22,13 @@ COLUMNS = {
 }
 
 
+NOTHING = "–"
+
+
 def columns_of(reports: Iterable[Mapping[str, float | None]]) -> dict[str, tuple[str, str]]:
-    """The columns that every report has a number for."""
+    """The columns that any report has a number for."""
     reports = list(reports)
-    return {field: shown for field, shown in COLUMNS.items() if all(report[field] is not None for report in reports)}
+    return {field: shown for field, shown in COLUMNS.items() if any(report[field] is not None for report in reports)}
 
 
 def rows(reports: Mapping[str, PolicyReport]) -> list[list[str]]:
@@ -34,8 +37,12 @@ def rows(reports: Mapping[str, PolicyReport]) -> list[list[str]]:
     columns = columns_of(values.values())
     return [
         ["model", *(heading for heading, _ in columns.values())],
-        *([name, *(form.format(row[field]) for field, (_, form) in columns.items())] for name, row in values.items()),
+        *([name, *(_cell(row[field], form) for field, (_, form) in columns.items())] for name, row in values.items()),
     ]
+
+
+def _cell(value: float | None, form: str) -> str:
+    return NOTHING if value is None else form.format(value)
 
 
 def terminal_table(reports: Mapping[str, PolicyReport], title: str):
