@@ -20,7 +20,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from compeer_jax.data.sample import sample_dialogues
-
 from compeer_jax.data.silver_text import StepWriter
 from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.dialogue.prompts import (
