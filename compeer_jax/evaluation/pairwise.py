@@ -6,6 +6,7 @@ half a win; the rate "of decided" leaves ties out, as does the sign test.
 """
 
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -57,8 +58,6 @@ class PreferencesConfig:
     def __post_init__(self):
         require_at_least(1, self, "", "resamples")
         require_at_least(0, self, "", "seed")
-        if not self.imports:
-            raise UserError("imports names no file; name those that annotators have filled in.")
 
 
 class Vote(NamedTuple):
@@ -131,7 +130,7 @@ class Ballot:
             if name in missing:
                 continue
             text = form.verdicts[name]
-            shown = SPELLINGS.get(str(text).strip().casefold())
+            shown = SPELLINGS.get(unicodedata.normalize("NFKC", str(text)).strip().casefold())
             if shown is None:
                 reason = f"not a verdict: {name} is {str(text)[:40]!r}; it can be {', '.join(VERDICTS[:-1])} or {TIE}"
                 yield Fault(form.where, reason, _row(form))
@@ -152,6 +151,8 @@ def count_preferences(config: PreferencesConfig) -> PreferenceTable:
     Raises:
         UserError: anything in the settings or the files that does not fit, or no vote that can be used.
     """
+    if not config.imports:
+        raise UserError("imports names no file; name those that annotators have filled in.")
     published = read_figures(config.published, METRICS) if config.published else {}
     folder = Path(config.pairs).expanduser()
     key = read_key(folder)

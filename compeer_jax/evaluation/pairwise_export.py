@@ -152,7 +152,7 @@ def read_key(folder: Path) -> Key:
             raise ValueError("a pair without its order")
     except (KeyError, TypeError, ValueError, UserError) as error:
         raise UserError(
-            f"{path} is no key of pairs ({error}); take the one that `compeer eval pairs` wrote."
+            f"{path} is no key of pairs, or damaged; take the one that `compeer eval pairs` wrote."
         ) from error
     return Key(names, criteria, rows)
 
