@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from label_studio_sdk.converter import Converter
 from label_studio_sdk.label_interface import LabelInterface
+from logged_run import logged_run
 from scipy.stats import binom
 
 from compeer_jax.cli.eval_preferences import with_list
@@ -287,6 +288,17 @@ def test_a_folder_goes_with_a_file_that_has_no_talks(tmp_path):
     pairing = export_pairs(PairsConfig(a, str(tmp_path / "b.jsonl"), str(tmp_path / "pairs")))
     assert (pairing.common, pairing.only_a, pairing.only_b, pairing.same) == (5, len(records) - 5, 1, 0)
     assert {pair.b for pair in pairing.pairs} == {row["response"] for row in made}
+
+
+def test_of_a_run_that_sampled_a_prompt_again_the_latest_outputs_count(tmp_path):
+    run = logged_run(tmp_path / "run", steps=12, prompts=4)
+    sampled = [row for path in sorted(run.rollouts.glob("*.jsonl")) for row in lines(path) if row["member"] == 1]
+    latest = {row["id"]: COMPEER.parse(row["text"]) for row in sampled}
+    assert len(latest) < len(sampled)
+    replies = read_replies(str(run.path), 1, "found")
+    assert {id: reply.response for id, reply in replies.items()} == {id: turn.response for id, turn in latest.items()}
+    empty = [id for id, reply in read_replies(str(run.path), 1).items() if not reply.response]
+    assert set(empty) == {id for id, turn in latest.items() if not turn.format_ok or not turn.response}
 
 
 def test_records_with_the_same_reply_are_left_out():
