@@ -280,6 +280,13 @@ def test_of_a_folder_only_the_replies_are_shown(tmp_path):
         read_replies(a, 2)
 
 
+def test_a_reply_with_reasoning_within_is_none(tmp_path):
+    text = "<response>\nYes. <strategy>\nI ask.\n</strategy>\n</response>"
+    assert "I ask." in COMPEER.parse(text).response
+    folder = outputs(tmp_path, lambda record: [text])
+    assert {reply.response for reply in read_replies(folder, malformed="found").values()} == {""}
+
+
 def test_a_folder_goes_with_a_file_that_has_no_talks(tmp_path):
     a = outputs(tmp_path / "a", lambda record: [COMPEER.render(record.reference, record.language)])
     records = load_records(DataConfig(**DATA)).test
