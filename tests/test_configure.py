@@ -9,8 +9,11 @@ import yaml
 
 from compeer_jax.cli.config import run as config_command
 from compeer_jax.cli.configure import merged_yaml, parse_config
+from compeer_jax.cli.data import ACTIONS as DATA_ACTIONS
+from compeer_jax.cli.eval import ACTIONS as EVAL_ACTIONS
 from compeer_jax.cli.main import COMMANDS, main
 from compeer_jax.cli.quickstart import QuickstartConfig, check_same_quickstart
+from compeer_jax.cli.reward import ACTIONS as REWARD_ACTIONS
 from compeer_jax.data.build.config import BuildConfig
 from compeer_jax.data.care.config import CareDataConfig
 from compeer_jax.errors import UserError
@@ -175,6 +178,30 @@ def test_help_lists_every_command_and_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert all(f"  {name} " in done.stdout for name in COMMANDS)
+
+
+ACTIONS = {"data": DATA_ACTIONS, "reward": REWARD_ACTIONS, "eval": EVAL_ACTIONS}
+
+
+@pytest.mark.parametrize(
+    "command", [f"{command} {action}" for command, actions in ACTIONS.items() for action in actions]
+)
+def test_every_action_explains_its_settings(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([*command.split(), "--help"])
+    assert end.value.code == 0
+    assert f"usage: compeer {command.removesuffix(' policy')}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["data", "reward"])
+def test_a_command_with_actions_lists_them(command, capsys):
+    assert main([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"  {action} " in shown for action in ACTIONS[command])
+    assert main([command]) == 2
+    assert f"compeer {command}: name an action: " in capsys.readouterr().err
+    assert main([command, "trian"]) == 2
+    assert f"unknown {command} action 'trian'" in capsys.readouterr().err
 
 
 def test_a_wrong_command_names_the_nearest(capsys):
