@@ -281,8 +281,8 @@ def test_of_a_folder_only_the_replies_are_shown(tmp_path):
 
 
 def test_a_reply_with_reasoning_within_is_none(tmp_path):
-    text = "<response>\nYes. <strategy>\nI ask.\n</strategy>\n</response>"
-    assert "I ask." in COMPEER.parse(text).response
+    text = "<response>\nYes. <plan>I ask.</plan>\n</response>"
+    assert COMPEER.parse(text).response == "Yes. <plan>I ask.</plan>"  # a tag of the other format is no tag of its own
     folder = outputs(tmp_path, lambda record: [text])
     assert {reply.response for reply in read_replies(folder, malformed="found").values()} == {""}
 
