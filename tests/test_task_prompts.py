@@ -24,6 +24,10 @@ VERSIONS = {
     ("care_chain", "zh"): (1, "7fc9738576b1ab8a6e02c7981c540cc2"),
     ("care_coherence", "en"): (1, "ee52248d27a11b862284128f561b0e1a"),
     ("care_coherence", "zh"): (1, "c0fe5a38dcbf8b870a9fcbd305ba0695"),
+    ("sage_planner", "en"): (1, "ae63333b63e4406ffd13333109fbf0de"),
+    ("sage_planner", "zh"): (1, "f59d784a96f7c5f26ff506ee60c82ea7"),
+    ("sage_agent", "en"): (1, "2263fddc3825c6640ea744e6a4abed00"),
+    ("sage_agent", "zh"): (1, "270513608eec98ff7356105a312542e6"),
 }
 each_prompt = pytest.mark.parametrize("name", TASK_PROMPTS)
 each_language = pytest.mark.parametrize("language", LANGUAGES)

@@ -7,7 +7,7 @@ Each prompt is a file `prompts/<name>.<language>.md`. Its first line names its v
 The words `$stages`, `$stage_names` and so on stand for the taxonomy's lists, with definitions and without, and
 `$conduct` for the rules of conduct and safety that all long prompts share, so that none of these is copied.
 
-A task's prompt, of the data pipeline, has the parts `system` and `user`, each below its line `<!-- system -->`.
+A task's prompt has the parts `system` and `user`, each below its line `<!-- system -->`.
 
 A judge's prompt has parts, each below a line such as `<!-- system -->`: the system prompt, the frame of the
 conversation, and the question of each kind of round. What a round shows (`$conversation`, `$step`, `$first`, `$second`)
@@ -16,7 +16,7 @@ is filled in by `judging.py`.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from string import Template
@@ -37,7 +37,21 @@ from compeer_jax.errors import UserError, unknown
 PROMPTS = ("compeer", "care", "compeer_brief", "care_brief")
 ABLATED = tuple(f"{name}_no_{tag}" for name in ("care", "care_brief") for tag in CARE.tags[:-1])  # one node left out
 JUDGE_PROMPTS = ("judge", "judge_brief")
-TASK_PROMPTS = ("coherence", "traits", "rewrite", "rewrite_persona", "strategy", "care_chain", "care_coherence")
+TASK_PROMPTS = (
+    "coherence",
+    "traits",
+    "rewrite",
+    "rewrite_persona",
+    "strategy",
+    "care_chain",
+    "care_coherence",
+    "sage_planner",
+    "sage_agent",
+)
+ROLE_PROMPTS = (
+    "esc_default",
+    "esc_role",
+)  # of who takes part in a talk, told in a system prompt and then just talked to
 _LISTS = {
     "stage": STAGES,
     "sentiment": SENTIMENTS,
@@ -87,6 +101,7 @@ class TaskPrompt:
     Attributes:
         system: the whole system prompt.
         user: the question, with a word with a dollar sign for each thing that it shows.
+        more: further parts of the file by name, such as the definitions of what is scored.
     """
 
     name: str
@@ -94,6 +109,7 @@ class TaskPrompt:
     version: int
     system: str
     user: str
+    more: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def messages(self, **shown: str) -> list[dict[str, str]]:
         """The chat that asks, each of the words with a dollar sign replaced by what is given under its name."""
@@ -129,12 +145,12 @@ def load_judge_prompt(name: str, language: str) -> JudgePrompt:
 
 @cache
 def load_task_prompt(name: str, language: str) -> TaskPrompt:
-    """The prompt `name` (one of `TASK_PROMPTS`) in `language`; UserError for an unknown name or language."""
-    if name not in TASK_PROMPTS:
-        raise unknown("task prompt", name, TASK_PROMPTS)
+    """The prompt `name` (one of `TASK_PROMPTS` or `ROLE_PROMPTS`) in `language`; UserError for an unknown one."""
+    if name not in TASK_PROMPTS + ROLE_PROMPTS:
+        raise unknown("task prompt", name, TASK_PROMPTS + ROLE_PROMPTS)
     check_language(language)
     version, texts = _parts(name, language)
-    return TaskPrompt(name, language, version, texts["system"], texts["user"])
+    return TaskPrompt(name, language, version, texts.pop("system"), texts.pop("user", ""), texts)
 
 
 def check_history(history: Sequence[Turn]) -> None:
