@@ -48,10 +48,7 @@ TASK_PROMPTS = (
     "sage_planner",
     "sage_agent",
 )
-ROLE_PROMPTS = (
-    "esc_default",
-    "esc_role",
-)  # of who takes part in a talk, told in a system prompt and then just talked to
+ROLE_PROMPTS = ("esc_default", "esc_role")  # of who takes part in a talk: a system prompt, then the talk itself
 _LISTS = {
     "stage": STAGES,
     "sentiment": SENTIMENTS,
