@@ -490,7 +490,7 @@ def test_each_fault_is_one_line_and_the_rest_goes_on(systems):
         ("back.json, task 2, annotation 2", "an annotation without results"),
         ("back.json, task 4, annotation 1", "no key of a pair"),
         ("back.json, task 5, annotation 1", "no annotator is named"),
-        ("back.json, task 6", "not a task"),
+        ("back.json, task 6", "annotations that are no list"),
     ]
     assert {row.criterion: row.votes for row in table.rows} == {
         "overall": 5,
@@ -509,10 +509,8 @@ def test_each_fault_is_one_line_and_the_rest_goes_on(systems):
         ("x.csv", b"a,b\n1,2\n", "the first line must name the columns key, annotator and columns of verdicts such as"),
         ("x.csv", "键,overall\n第一,好\n".encode("gb18030"), "not UTF-8; save the table as CSV UTF-8."),
         ("x.csv", b"", "the first line must name the columns key"),
-        ("x.json", b"", " is empty; it needs one JSON object a line."),
-        ("x.json", b'[{"data": {}}', "not JSON (Expecting ',' delimiter"),
-        ("x.json", b"[]", " is an empty list; it needs at least one object."),
-        ("x.json", b"[1]", "expected a JSON object {…}, found int."),
+        ("x.json", b"", "not a JSON list of tasks; export the project as JSON or JSON-MIN"),
+        ("x.json", b"[nonsense", "not a JSON list of tasks"),
     ],
 )
 def test_a_file_that_is_none_of_ours_is_one_sentence(systems, tmp_path, name, content, sentence):
@@ -524,6 +522,19 @@ def test_a_file_that_is_none_of_ours_is_one_sentence(systems, tmp_path, name, co
     assert str(error.value).startswith(str(path))
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content, reasons", [("[]", []), ("[1]", ["not a task"]), ('[{"data": {}}', ["the file is broken off"])]
+)
+def test_an_export_without_a_vote_is_one_sentence_and_what_is_wrong_in_it_is_kept(systems, tmp_path, content, reasons):
+    _, folder = systems()
+    path = tmp_path / "x.json"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"^no vote in .*x\.json can be used; see .*rejected\.jsonl\.$"):
+        count_preferences(PreferencesConfig(str(folder), [str(path)]))
+    kept = [json.loads(line)["reason"].partition(":")[0] for line in open(folder / "rejected.jsonl", encoding="utf-8")]
+    assert kept == reasons
 
 
 def test_a_key_that_is_not_there_or_damaged_is_one_sentence(systems, tmp_path):

@@ -1,17 +1,16 @@
 """Pairs as annotators get them, as a table and for Label Studio, and what they have filled in."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from compeer_jax.data.annotation.annotation_table import DELIMITERS, ENCODING, safe_cell
+from compeer_jax.data.annotation.annotation_table import ENCODING, read_table, safe_cell
 from compeer_jax.data.annotation.items import ANNOTATOR, KEY
+from compeer_jax.data.annotation.label_studio import read_export
 from compeer_jax.data.annotation.votes import Fault, Filled
-from compeer_jax.data.jsonl import read_rows
 from compeer_jax.dialogue.talk import SPEAKERS
-from compeer_jax.errors import UserError
 from compeer_jax.evaluation.pairwise_criteria import CHOICES, CRITERIA, VERDICTS
 from compeer_jax.evaluation.pairwise_replies import Pair
 
@@ -70,76 +69,8 @@ def read_forms(path: Path, criteria: Sequence[str]) -> Iterator[Filled | Fault]:
     Raises:
         UserError: the file can't be read or is not UTF-8, or is no table or export of these pairs.
     """
-    return _table_forms(path, criteria) if path.suffix.lower() in TABLES else _export_forms(path, criteria)
-
-
-def _table_forms(path: Path, criteria: Sequence[str]) -> Iterator[Filled | Fault]:
-    """The rows of a table, its cells parted by commas, semicolons or tabs; columns may be missing or more."""
-    try:
-        with path.open(encoding=ENCODING, newline="") as file:
-            header = file.readline()
-            file.seek(0)
-            reader = csv.DictReader(file, delimiter=max(DELIMITERS, key=header.count))
-            names = [name.strip() for name in reader.fieldnames or []]
-            if KEY not in names or not any(name in names for name in criteria):
-                wanted = f"{KEY}, {ANNOTATOR} and columns of verdicts such as {criteria[0]}"
-                raise UserError(f"{path}: the first line must name the columns {wanted}; keep it as it was given out.")
-            reader.fieldnames = names
-            for number, row in enumerate(reader, start=1):
-                form = _row_form(row, f"{path.name}, row {number}", path.name, criteria)
-                if form is not None:
-                    yield form
-    except OSError as error:
-        raise UserError(f"{path} can't be read ({error.strerror}); check imports.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8; save the table as CSV UTF-8.") from error
-    except csv.Error as error:
-        raise UserError(f"{path}: not a table in CSV ({error}); save it as CSV UTF-8.") from error
-
-
-def _row_form(row: Mapping, where: str, file: str, criteria: Sequence[str]) -> Filled | Fault | None:
-    if None in row or None in row.values():
-        return Fault(where, "a row with too few or too many cells", {str(name): value for name, value in row.items()})
-    texts = {name: row[name].strip().removeprefix("'") for name in (KEY, ANNOTATOR, *criteria) if name in row}
-    verdicts = {name: texts[name] for name in criteria if texts.get(name)}
-    return Filled(where, file, texts[KEY], texts.get(ANNOTATOR, ""), verdicts) if verdicts else None
-
-
-def _export_forms(path: Path, criteria: Sequence[str]) -> Iterator[Filled | Fault]:
-    for number, (_, row) in enumerate(read_rows(path), start=1):
-        where, data = f"{path.name}, task {number}", row.get("data", row)
-        annotations = row.get("annotations", [])
-        if not isinstance(data, dict) or not isinstance(annotations, list):
-            yield Fault(where, "not a task", row)
-            continue
-        if ANNOTATOR in row:  # JSON-MIN: an annotation a row
-            verdicts = {name: row[name] for name in criteria if name in row}
-            yield Filled(where, path.name, data.get(KEY), _name(row[ANNOTATOR]), verdicts)
-        for place, annotation in enumerate(annotations, start=1):
-            spot, results = f"{where}, annotation {place}", None
-            if isinstance(annotation, dict):
-                results = annotation.get("result")
-            if not isinstance(results, list):
-                yield Fault(spot, "an annotation without results", annotation)
-            elif not annotation.get("was_cancelled"):
-                verdicts = dict(filter(None, (_verdict(result, criteria) for result in results)))
-                yield Filled(spot, path.name, data.get(KEY), _name(annotation.get("completed_by")), verdicts)
-
-
-def _verdict(result: object, criteria: Sequence[str]) -> tuple[str, object] | None:
-    """Criterion and chosen text of one result, if it is one of our choices."""
-    if not isinstance(result, dict) or result.get("from_name") not in criteria:
-        return None
-    value = result.get("value")
-    chosen = value.get("choices") if isinstance(value, dict) else None
-    return result["from_name"], chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen
-
-
-def _name(annotator: object) -> str:
-    """An annotator's name: the number of the account, which all exports have; else whatever tells one from another."""
-    if isinstance(annotator, dict):
-        annotator = annotator.get("id", annotator.get("email"))
-    return "" if annotator is None else str(annotator).strip()
+    read = read_table if path.suffix.lower() in TABLES else read_export
+    return read(path, criteria, "imports")
 
 
 def _shown(pair: Pair) -> dict[str, str]:

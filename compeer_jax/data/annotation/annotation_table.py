@@ -4,7 +4,7 @@ Each annotator gets a copy, and writes a name and the verdicts into it. Copies m
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from compeer_jax.data.annotation.items import ANNOTATOR, ASKED, KEY, VERDICT_FIELDS, Task, verdict_field
@@ -41,11 +41,18 @@ def write_table(path: Path, tasks: Iterable[tuple[Task, Iterable[str] | None]], 
             writer.writerow({name: safe_cell(text) for name, text in row.items()})
 
 
-def read_table(path: Path) -> Iterator[Filled | Fault]:
+def read_table(
+    path: Path, fields: Sequence[str] = VERDICT_FIELDS, setting: str = "annotation.imports"
+) -> Iterator[Filled | Fault]:
     """The filled-in rows of a table, as they stand in the file; rows without any verdict give none.
 
     Commas, semicolons and tabs may part the cells. Columns that we don't need may be missing or be there; exports of
     Label Studio as CSV can be read, too.
+
+    Args:
+        path: the file.
+        fields: the columns of verdicts.
+        setting: that named the file, for messages.
 
     Raises:
         UserError: the file can't be read or is not UTF-8, or has no columns of ours.
@@ -58,16 +65,16 @@ def read_table(path: Path) -> Iterator[Filled | Fault]:
             file.seek(0)
             reader = csv.DictReader(file, delimiter=delimiter)
             names = [name.strip() for name in reader.fieldnames or []]
-            if KEY not in names or not any(name in names for name in VERDICT_FIELDS):
-                wanted = f"{KEY}, {ANNOTATOR} and columns of verdicts such as {VERDICT_FIELDS[0]}"
+            if KEY not in names or not any(name in names for name in fields):
+                wanted = f"{KEY}, {ANNOTATOR} and columns of verdicts such as {fields[0]}"
                 raise UserError(f"{path}: the first line must name the columns {wanted}; keep it as it was given out.")
             reader.fieldnames = names
             for number, row in enumerate(reader, start=1):
-                form = _form(row, f"{path.name}, row {number}", path.name)
+                form = _form(row, f"{path.name}, row {number}", path.name, fields)
                 if form is not None:
                     yield form
     except OSError as error:
-        raise UserError(f"{path} can't be read ({error.strerror}); check annotation.imports.") from error
+        raise UserError(f"{path} can't be read ({error.strerror}); check {setting}.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8; save the table as CSV UTF-8.") from error
     except csv.Error as error:
@@ -98,13 +105,11 @@ def _talk(task: Task) -> str:
     )
 
 
-def _form(row: Mapping, where: str, file: str) -> Filled | Fault | None:
+def _form(row: Mapping, where: str, file: str, fields: Sequence[str]) -> Filled | Fault | None:
     if None in row or None in row.values():
         return Fault(where, "a row with too few or too many cells", {str(name): value for name, value in row.items()})
-    texts = {
-        name: row[name].strip().removeprefix("'") for name in (KEY, ANNOTATOR, ASKED, *VERDICT_FIELDS) if name in row
-    }
-    verdicts = {name: texts[name] for name in VERDICT_FIELDS if texts.get(name) and texts[name] != SETTLED}
+    texts = {name: row[name].strip().removeprefix("'") for name in (KEY, ANNOTATOR, ASKED, *fields) if name in row}
+    verdicts = {name: texts[name] for name in fields if texts.get(name) and texts[name] != SETTLED}
     if not verdicts:
         return None
     asked = texts.get(ASKED)

@@ -4,7 +4,7 @@ The formats are those of its documentation (labelstud.io/tags, labelstud.io/guid
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -122,9 +122,16 @@ def write_tasks(path: Path, tasks: Iterable[Mapping]) -> None:
         file.write("\n]\n")
 
 
-def read_export(path: Path) -> Iterator[Filled | Fault]:
+def read_export(
+    path: Path, fields: Sequence[str] = VERDICT_FIELDS, setting: str = "annotation.imports"
+) -> Iterator[Filled | Fault]:
     """The filled-in forms of an export, JSON or JSON-MIN, as they stand in the file; annotations that were skipped, and
     tasks without any, give none. Streamed: an export of any size takes little memory.
+
+    Args:
+        path: the file.
+        fields: names of the choices that hold verdicts.
+        setting: that named the file, for messages.
 
     Raises:
         UserError: the file can't be read, or holds no list of tasks. A file that is cut off gives what comes before,
@@ -132,23 +139,23 @@ def read_export(path: Path) -> Iterator[Filled | Fault]:
     """
     import ijson
 
-    with _opened(path) as file:
+    with _opened(path, setting) as file:
         rows = ijson.items(file, "item", use_float=True)
         number = 0
         try:
             for number, row in enumerate(rows, start=1):
-                yield from _forms(row, f"{path.name}, task {number}", path.name)
+                yield from _forms(row, f"{path.name}, task {number}", path.name, fields)
         except (ijson.JSONError, UnicodeDecodeError) as error:
             if not number:
                 raise UserError(f"{path}: not a JSON list of tasks ({_short(error)}); export it again.") from error
             yield Fault(f"{path.name}, after task {number}", f"the file is broken off: {_short(error)}")
 
 
-def _opened(path: Path):
+def _opened(path: Path, setting: str):
     try:
         file = path.open("rb")
     except OSError as error:
-        raise UserError(f"{path} can't be read ({error.strerror}); check annotation.imports.") from error
+        raise UserError(f"{path} can't be read ({error.strerror}); check {setting}.") from error
     start = file.read(_LEAST)
     file.seek(3 if start.startswith(b"\xef\xbb\xbf") else 0)
     if not start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
@@ -159,7 +166,7 @@ def _opened(path: Path):
     return file
 
 
-def _forms(row: object, where: str, file: str) -> Iterator[Filled | Fault]:
+def _forms(row: object, where: str, file: str, fields: Sequence[str]) -> Iterator[Filled | Fault]:
     if not isinstance(row, dict):
         yield Fault(where, "not a task", row)
         return
@@ -169,7 +176,7 @@ def _forms(row: object, where: str, file: str) -> Iterator[Filled | Fault]:
         return
     if "annotations" not in row:  # JSON-MIN, flat: an annotation a row; or a task that nobody was given
         if ANNOTATOR in row:
-            verdicts = {name: row[name] for name in VERDICT_FIELDS if name in row}
+            verdicts = {name: row[name] for name in fields if name in row}
             yield Filled(where, file, data.get(KEY), _name(row[ANNOTATOR]), verdicts, _asked(data))
         return
     annotations = row["annotations"]
@@ -182,13 +189,13 @@ def _forms(row: object, where: str, file: str) -> Iterator[Filled | Fault]:
         if not isinstance(results, list):
             yield Fault(place, "an annotation without results", annotation)
         elif not annotation.get("was_cancelled"):
-            verdicts = dict(filter(None, map(_verdict, results)))
+            verdicts = dict(filter(None, (_verdict(result, fields) for result in results)))
             yield Filled(place, file, data.get(KEY), _name(annotation.get("completed_by")), verdicts, _asked(data))
 
 
-def _verdict(result: object) -> tuple[str, object] | None:
-    """Field and chosen text of one result, if it is one of our choices."""
-    if not isinstance(result, dict) or result.get("from_name") not in VERDICT_FIELDS:
+def _verdict(result: object, fields: Sequence[str]) -> tuple[str, object] | None:
+    """Field and chosen text of one result, if it is one of these choices."""
+    if not isinstance(result, dict) or result.get("from_name") not in fields:
         return None
     value = result.get("value")
     chosen = value.get("choices") if isinstance(value, dict) else None
