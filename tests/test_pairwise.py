@@ -533,7 +533,7 @@ def test_an_export_without_a_vote_is_one_sentence_and_what_is_wrong_in_it_is_kep
     path.write_text(content)
     with pytest.raises(UserError, match=r"^no vote in .*x\.json can be used; see .*rejected\.jsonl\.$"):
         count_preferences(PreferencesConfig(str(folder), [str(path)]))
-    kept = [json.loads(line)["reason"].partition(":")[0] for line in open(folder / "rejected.jsonl", encoding="utf-8")]
+    kept = [row["reason"].partition(":")[0] for row in lines(folder / "rejected.jsonl")]
     assert kept == reasons
 
 
