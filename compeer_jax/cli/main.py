@@ -16,6 +16,7 @@ COMMANDS = {
     "grpo": "reinforcement learning with a judge and redundancy-aware rewards",
     "reward": "train a judge, and see how often it is right",
     "eval": "rate a model on held-out dialogues",
+    "chat": "talk with a model at the terminal",
     "ablate": "sweep reward settings over a run's logged rollouts",
     "export": "write a run's model as a Hugging Face directory",
     "config": "show the merged settings of a command",

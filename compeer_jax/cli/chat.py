@@ -1,0 +1,184 @@
+"""`compeer chat`: a conversation with a model at the terminal."""
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import Any
+
+from compeer_jax.cli.configure import parse_config
+from compeer_jax.cli.terminal import show_log
+from compeer_jax.dialogue.danger import danger_notice, opening_notice
+from compeer_jax.dialogue.reasoning import ReasoningFormat
+from compeer_jax.dialogue.taxonomy import Language
+from compeer_jax.evaluation.chat_config import ChatConfig
+
+DESCRIPTION = (
+    "Talk with a model at the terminal. The reply is shown, the reasoning on request (/reasoning); /judge rates the "
+    "last output, /help lists the other commands. The talk is saved as a dialogue after every turn. Crisis numbers are "
+    "shown at the start, and once when your words suggest danger: that goes by a short list of words, misses much of "
+    "what people say, and changes nothing else. `--model DIR` is short for `--model.path DIR`."
+)
+CONFIG = ChatConfig
+
+PROMPT = "you › "
+_CONTROL = re.compile(r"(?![\n\t])[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def run(arguments: Sequence[str]) -> None:
+    config = parse_config(CONFIG, expanded(arguments), command="chat", description=DESCRIPTION)
+    show_log()
+    from rich.console import Console
+
+    from compeer_jax.evaluation.chat import converse
+    from compeer_jax.evaluation.chat_judge import open_judge
+    from compeer_jax.evaluation.chat_speakers import open_speaker
+    from compeer_jax.evaluation.chat_transcript import Transcript
+
+    screen = Screen(Console(highlight=False), config.data.reasoning, config.language)
+    judge = open_judge(config)
+    transcript = Transcript(config.output or None, config.language)
+    try:
+        with screen.waiting("Loading"):
+            speaker = open_speaker(config, say=screen.note)
+        with closing(speaker):
+            screen.open()
+            converse(
+                config,
+                screen.lines(),
+                speaker=speaker,
+                judge=judge,
+                transcript=transcript,
+                show=screen.show,
+                waiting=screen.waiting,
+            )
+    except KeyboardInterrupt:
+        screen.blank()
+    kept = transcript.path is not None and transcript.path.exists()
+    screen.note(f"Goodbye. The talk is in {transcript.path}." if kept else "Goodbye. Nothing of the talk was kept.")
+
+
+def expanded(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `--model DIR` as `--model.path DIR`; a mapping in braces stays as it is."""
+    full, values = [], [*arguments[1:], ""]
+    for argument, following in zip(arguments, values, strict=True):
+        name, equals, value = argument.partition("=")
+        is_path = name == "--model" and not (value if equals else following).lstrip().startswith("{")
+        full.append(f"--model.path{equals}{value}" if is_path else argument)
+    return full
+
+
+class Screen:
+    """What a person sees and types. Where there is no terminal, lines come from standard input, without a prompt.
+
+    Args:
+        console: rich's; no words of a talk are read as its markup.
+        format: of the reasoning, for the order of its steps.
+        language: of the notices.
+    """
+
+    def __init__(self, console: Any, format: ReasoningFormat, language: Language):
+        self.console, self.format, self.language = console, format, language
+        self.at_terminal = sys.stdin.isatty() and console.is_terminal
+
+    def open(self) -> None:
+        """What stands above the talk."""
+        self._panel(opening_notice(self.language), "Please read this first", "yellow")
+        self.note("/help lists the commands.")
+
+    def lines(self) -> Iterator[str]:
+        """What is typed, until there is no more."""
+        if self.at_terminal:
+            import readline  # noqa: F401  lets a line be edited, and the lines before be fetched back
+        elif hasattr(sys.stdin, "reconfigure"):
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+        while True:
+            if self.at_terminal:
+                try:
+                    yield input(PROMPT)
+                except EOFError:
+                    self.blank()
+                    return
+            else:
+                line = sys.stdin.readline()
+                if not line:
+                    return
+                yield line
+
+    def waiting(self, what: str) -> AbstractContextManager[Any]:
+        """Says that somebody is waited for, as long as it lasts; nothing where there is no terminal."""
+        return self.console.status(f"{what} …") if self.at_terminal else nullcontext()
+
+    def note(self, text: str) -> None:
+        self._print(text, "dim")
+
+    def blank(self) -> None:
+        self.console.print()
+
+    def show(self, shown: Any) -> None:
+        """Shows one thing that happened."""
+        getattr(self, f"_{type(shown).__name__.lower()}")(shown)
+
+    def _showreply(self, shown) -> None:
+        if shown.reasoning:
+            self._steps(shown.output.turn)
+        self._panel(shown.output.turn.response, "reply", "green")
+
+    def _showreasoning(self, shown) -> None:
+        self._steps(shown.output.turn)
+
+    def _showmalformed(self, shown) -> None:
+        problems = ", ".join(shown.output.problems)
+        if shown.asked_again:
+            self._print(f"The model's output was malformed ({problems}); it is asked once more.", "yellow")
+            return
+        title = f"malformed output, no reply ({problems})"
+        self._panel(shown.output.text.strip() or "(nothing)", title, "red")
+        self.note("It is not part of the talk. /again asks anew, or say it otherwise.")
+
+    def _showfindings(self, shown) -> None:
+        for finding in shown.findings:
+            style = {"right": "green", "wrong": "red"}.get(finding.verdict, "yellow")
+            critique = " ".join(finding.critique.split())
+            self._print(f"{finding.part}: {finding.verdict}{f' ({critique})' if critique else ''}", style)
+
+    def _showdanger(self, shown) -> None:
+        self._panel(danger_notice(self.language), "Please call", "bold red")
+
+    def _showhelp(self, shown) -> None:
+        from compeer_jax.evaluation.chat_session import COMMANDS
+
+        width = max(map(len, COMMANDS))
+        for name, summary in COMMANDS.items():
+            self.note(f"/{name.ljust(width)}  {summary}")
+        self.note("A line that begins with // is words that begin with /.")
+
+    def _note(self, shown) -> None:
+        self.note(shown.text)
+
+    def _trouble(self, shown) -> None:
+        self._print(shown.text, "red")
+
+    def _steps(self, turn) -> None:
+        for tag in self.format.tags[:-1]:
+            section = self.format.section(turn, tag, self.language)
+            if section:
+                self._panel(section, tag, "dim")
+
+    def _print(self, text: str, style: str) -> None:
+        self.console.print(plain(text), style=style, markup=False, soft_wrap=not self.at_terminal)
+
+    def _panel(self, text: str, title: str, style: str) -> None:
+        from rich.panel import Panel
+        from rich.text import Text
+
+        text, title = plain(text), plain(title)
+        if self.at_terminal:
+            self.console.print(Panel(Text(text), title=Text(title), title_align="left", border_style=style))
+        else:
+            self.console.print(f"[{title}]\n{text}\n", markup=False, soft_wrap=True)
+
+
+def plain(text: str) -> str:
+    """`text` without control characters, which could move the cursor and write over what was said."""
+    return _CONTROL.sub("\ufffd", text.replace("\r\n", "\n"))

@@ -1,0 +1,113 @@
+"""A person talks with a model: lines in, what happens to be shown out, the talk saved after every turn."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from compeer_jax.errors import UserError
+from compeer_jax.evaluation.chat_config import ChatConfig
+from compeer_jax.evaluation.chat_judge import Finding, TurnJudge
+from compeer_jax.evaluation.chat_session import (
+    Ask,
+    AskJudge,
+    Effect,
+    Note,
+    Quit,
+    Save,
+    SaveCopy,
+    Session,
+    Show,
+    heard,
+    typed,
+)
+from compeer_jax.evaluation.chat_speakers import Speaker
+from compeer_jax.evaluation.chat_transcript import Transcript
+
+
+@dataclass(frozen=True)
+class ShowFindings:
+    """What the judge says of the model's last output."""
+
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something could not be done; the talk goes on."""
+
+    text: str
+
+
+Shown = Show | ShowFindings | Trouble
+
+
+def converse(
+    config: ChatConfig,
+    lines: Iterable[str],
+    *,
+    speaker: Speaker,
+    judge: TurnJudge,
+    transcript: Transcript,
+    show: Callable[[Shown], None],
+    waiting: Callable[[str], AbstractContextManager[Any]] = lambda what: nullcontext(),
+) -> Session:
+    """Goes on until the person leaves or there are no more lines; returns where the talk was then.
+
+    What goes wrong with one line is shown, and the talk goes on: the words stay, and can be said again or taken back.
+
+    Args:
+        config: `tries` and `reasoning` of it.
+        lines: what the person types, a line at a time.
+        speaker: who answers.
+        judge: who rates, on request.
+        transcript: where the talk is saved, after every change.
+        show: shows one thing.
+        waiting: a context in which somebody is waited for.
+    """
+    session = Session(tries=config.tries, reasoning=config.reasoning)
+
+    def carry_out(effect: Effect) -> tuple[Effect, ...]:
+        """Does one thing; returns what follows from it."""
+        nonlocal session
+        provenance = _provenance(speaker, session)
+        if isinstance(effect, Ask):
+            with waiting("The model writes"):
+                output = speaker.answer(effect.history, effect.draw)
+            session, effects = heard(session, output)
+            return effects
+        if isinstance(effect, AskJudge):
+            with waiting("The judge reads"):
+                findings = tuple(judge(effect.history, effect.output))
+            show(ShowFindings(findings))
+        elif isinstance(effect, Save):
+            transcript.save(session.turns, provenance)
+        elif isinstance(effect, SaveCopy):
+            show(Note(_saved(transcript, effect.path, session, provenance)))
+        else:
+            show(effect)
+        return ()
+
+    for line in lines:
+        try:
+            session, effects = typed(session, line)
+            while effects:
+                if isinstance(effects[0], Quit):
+                    return session
+                effects = (*carry_out(effects[0]), *effects[1:])
+        except UserError as error:
+            show(Trouble(str(error)))
+    return session
+
+
+def _saved(transcript: Transcript, path: str, session: Session, provenance: Mapping) -> str:
+    if path:
+        return f"A copy is in {transcript.copy(path, session.turns, provenance)}."
+    if transcript.path is None:
+        raise UserError("this talk is not kept, as output is empty; name a file: /save FILE.")
+    transcript.save(session.turns, provenance)
+    return f"The talk is saved in {transcript.path}, after every turn."
+
+
+def _provenance(speaker: Speaker, session: Session) -> dict[str, Any]:
+    return {**speaker.provenance, "malformed": session.malformed}

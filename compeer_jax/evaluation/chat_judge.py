@@ -1,0 +1,133 @@
+"""What a judge says of one output in a live talk, where no reference and no annotation is at hand.
+
+A judge with weights rates the reasoning steps as it rates them in training: it reads the talk, then each step, and says
+True or False. The reply itself it can't rate, as it has only learned to compare a reply with another one. Rules can say
+less: whether the form is kept, and whether the reply repeats what was said before.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
+from compeer_jax.dialogue.schema import Turn
+from compeer_jax.dialogue.taxonomy import Language
+from compeer_jax.errors import UserError
+from compeer_jax.evaluation.chat_config import ChatConfig
+from compeer_jax.evaluation.chat_session import Output
+
+NO_VERDICT = "no verdict"
+COMPARED = "not rated: the judge has only learned to compare a reply with another"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a judge says of one part of an output.
+
+    Attributes:
+        part: tag of a step, "response", or "form".
+        verdict: "right", "wrong", "no verdict", or why there is none.
+        critique: the judge's words.
+    """
+
+    part: str
+    verdict: str
+    critique: str = ""
+
+
+TurnJudge = Callable[[Sequence[Turn], Output], list[Finding]]
+"""What is to be said of an output after a talk that ends with the seeker."""
+
+
+def open_judge(config: ChatConfig) -> TurnJudge:
+    """The judge that a config names. One with weights loads them when it is first asked.
+
+    Raises:
+        UserError: the directory holds no judge, or none that rates steps of the talk's format.
+    """
+    return _StepJudge(config) if config.judge else rule_findings
+
+
+def rule_findings(history: Sequence[Turn], output: Output) -> list[Finding]:
+    """What rules say: the form of the output, and whether its reply repeats an earlier turn, word for word."""
+    from compeer_jax.rewards.rules import word_list
+
+    form = Finding("form", "wrong" if output.problems else "right", ", ".join(output.problems))
+    if not output.turn.response:
+        return [form, Finding(RESPONSE, "wrong", "there is none")]
+    words = word_list(output.turn.response)
+    repeated = next((turn.role for turn in history if word_list(turn.content) == words), None)
+    if repeated:
+        return [form, Finding(RESPONSE, "wrong", f"it repeats a turn of the {repeated}")]
+    return [form, Finding(RESPONSE, NO_VERDICT, "it repeats no earlier turn; rules know no more of it")]
+
+
+def step_findings(replies: Sequence[str], tags: Sequence[str], present: Sequence[bool]) -> list[Finding]:
+    """A judge's replies about steps as findings; a step that is missing is wrong, whatever the reply."""
+    from compeer_jax.dialogue.verdicts import parse_step_verdict
+
+    findings = []
+    for reply, tag, there in zip(replies, tags, present, strict=True):
+        verdict = {True: "right", False: "wrong", None: NO_VERDICT}[parse_step_verdict(reply)]
+        findings.append(Finding(tag, verdict, reply.strip()) if there else Finding(tag, "wrong", "it is missing"))
+    return findings
+
+
+class _StepJudge:
+    """A UnifiReward judge or a process reward model in this process, asked about the steps alone."""
+
+    def __init__(self, config: ChatConfig):
+        from compeer_jax.rewards.judge_card import JudgeCard
+
+        self._config, self._format, self._respond = config, config.data.reasoning, None
+        card = JudgeCard.read(config.judge)
+        if card.kind == "orm":
+            raise UserError(
+                f"{config.judge} is a judge of kind 'orm', which compares two replies, but a talk has one; name a "
+                "judge of kind 'unifi' or 'prm', or none."
+            )
+        if card.format != config.data.format:
+            raise UserError(
+                f"the judge in {config.judge} reads {card.format!r} outputs, but data.format is "
+                f"{config.data.format!r}; name another judge, or none."
+            )
+        self._kind = card.kind
+
+    def __call__(self, history: Sequence[Turn], output: Output) -> list[Finding]:
+        from compeer_jax.rewards.generative_judge import Conversation
+
+        case = _case(self._format, history, output, self._config.language)
+        tags = self._format.tags[:-1]
+        rounds = [tags] if self._kind == "unifi" else [(tag,) for tag in tags]
+        asked = [Conversation(case, one) for one in rounds]
+        present = [bool(case.steps[tag].strip()) for tag in tags]
+        findings = self._ask(asked, tags, present, retry=False)
+        if any(finding.verdict == NO_VERDICT for finding in findings):
+            again = self._ask(asked, tags, present, retry=True)
+            pairs = zip(findings, again, strict=True)
+            findings = [second if first.verdict == NO_VERDICT else first for first, second in pairs]
+        return [*findings, Finding(RESPONSE, COMPARED)]
+
+    def _ask(self, asked, tags, present, *, retry: bool) -> list[Finding]:
+        import jax
+
+        key = jax.random.key(self._config.seed + retry)
+        replies = self._judge()(asked, key, group_size=len(asked), retry=retry)
+        return step_findings([text for conversation in replies for text in conversation], tags, present)
+
+    def _judge(self):
+        if self._respond is None:
+            from compeer_jax.parallel.mesh import make_mesh
+            from compeer_jax.rewards.config import JudgeModelsConfig
+            from compeer_jax.rewards.in_process import InProcessJudge
+
+            models = JudgeModelsConfig(dtype=self._config.model.dtype, scan_layers=self._config.model.scan_layers)
+            mesh = make_mesh(self._config.mesh)
+            self._respond = InProcessJudge(self._config.judge, self._kind, self._format, models, mesh)
+        return self._respond
+
+
+def _case(format: ReasoningFormat, history: Sequence[Turn], output: Output, language: Language):
+    from compeer_jax.dialogue.judging import JudgeCase
+
+    steps = {tag: format.section(output.turn, tag, language) for tag in format.tags[:-1]}
+    return JudgeCase(language, tuple(history), steps, ("", output.turn.response))
