@@ -95,7 +95,7 @@ def _sections(text: str, names: Sequence[str]) -> dict[str, str]:
     """
     text = text.rpartition(_THOUGHTS)[2].replace("\r\n", "\n")
     found = list(_heading(tuple(names)).finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
+    ends = [*(match.start() for match in found), len(text)][1:]
     canonical = {name.lower(): name for name in names}
     sections: dict[str, str] = {}
     for match, end in zip(found, ends, strict=True):
