@@ -17,9 +17,9 @@ export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$PWD/$out/compiled
 
 rated=()
 rate() { # NAME FOLDER [SETTING ...]: one output for each test reply
-  rated+=("$1=$2")
-  [ -f "$2/report.json" ] || compeer eval --config configs/care_tiny_eval.yaml "${shared[@]}" "${@:3}" \
-    --model.path "$2/model" --output "$2" --records "${RECORDS:-0}"
+  rated+=("$1=$2/test")
+  [ -f "$2/test/report.json" ] || compeer eval --config configs/care_tiny_eval.yaml "${shared[@]}" "${@:3}" \
+    --model.path "$2/model" --output "$2/test" --records "${RECORDS:-0}"
 }
 
 train() { # NAME FORMAT PROMPT

@@ -368,7 +368,8 @@ def test_a_goodbye_that_is_said(text):
 @pytest.mark.parametrize(
     "text",
     ["我想再见到他", "我没能跟他说再见", "我还能和她再见吗", "我们在车站说了再见",
-     "I never got to say goodbye to my dad.", "I didn't say goodbye.", "It was the last goodbye", "By the by, I feel better", "bystanders", ""],
+     "I never got to say goodbye to my dad.",
+     "I didn't say goodbye.", "It was the last goodbye", "By the by, I feel better", "bystanders", ""],
 )  # fmt: skip
 def test_a_goodbye_that_is_told_of(text):
     assert not says_goodbye(text)

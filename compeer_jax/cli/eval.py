@@ -10,6 +10,7 @@ ACTIONS = {
     "generation": "rate answers against references: BLEU, ROUGE-L, METEOR, BERTScore, diversity, strategies",
     "pairs": "make blinded pairs of two systems' replies for people to judge",
     "preferences": "read what people prefer in such pairs: wins, ties, losses, and how far they agree",
+    "show": "make one HTML page of a benchmark's run, or of two side by side",
 }
 
 

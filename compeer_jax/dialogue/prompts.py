@@ -47,6 +47,7 @@ TASK_PROMPTS = (
     "care_coherence",
     "sage_planner",
     "sage_agent",
+    "esc_score",
 )
 ROLE_PROMPTS = ("esc_default", "esc_role")  # of who takes part in a talk: a system prompt, then the talk itself
 _LISTS = {

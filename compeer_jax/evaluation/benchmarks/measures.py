@@ -20,6 +20,7 @@ AVERAGE = "average"
 BOTH = "both"
 
 ENDINGS = ("success", "failure", "goodbye", "rounds")
+
 Weights = Int[np.ndarray, "R N"]
 """How often each of N dialogues stands in each of R resamples."""
 
@@ -137,9 +138,9 @@ def final_emotion(row: BenchDialogue) -> float:
 def column_means(values: Float[np.ndarray, "N S D"], weights: Weights) -> Float[np.ndarray, "R D"]:
     """Mean over scorers of their means over dialogues; NaN where no scorer has a score."""
     given = ~np.isnan(values)
-    shape = (len(weights), *values.shape[1:])
-    totals = (weights @ np.where(given, values, 0).reshape(len(values), -1)).reshape(shape)
-    counts = (weights @ given.reshape(len(values), -1)).reshape(shape)
+    totals = np.tensordot(weights, np.where(given, values, 0), axes=1)
+    counts = np.tensordot(weights, given.astype(np.int64), axes=1)
+    shape = totals.shape
     means = np.divide(totals, counts, out=np.zeros(shape), where=counts > 0)
     scorers = (counts > 0).sum(axis=1)
     return np.divide(means.sum(axis=1), scorers, out=np.full((len(weights), shape[2]), np.nan), where=scorers > 0)

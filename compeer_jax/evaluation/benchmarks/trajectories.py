@@ -33,18 +33,8 @@ class Trajectories(NamedTuple):
 
 
 def trajectory(row: BenchDialogue) -> list[float]:
-    """The emotion at the start and after each round, as far as the dialogue went.
-
-    The first words of a seeker who has planned already stand after a change: what was before it comes first. A change
-    that ends the dialogue before the seeker speaks again stands last.
-    """
-    seeker = [turn for turn in row.turns if turn.role == "seeker" and turn.emotion is not None]
-    values = [float(turn.emotion) for turn in seeker]
-    if seeker and seeker[0].change:
-        values.insert(0, values[0] - seeker[0].change)
-    if row.turns and row.turns[-1].role == "supporter" and row.emotion is not None:
-        values.append(float(row.emotion))
-    return values
+    """The emotion at the start and after each round, as far as the dialogue went."""
+    return [float(turn.emotion) for turn in row.turns if turn.emotion is not None]
 
 
 def trajectories(rows: Sequence[BenchDialogue], *, resamples: int, seed: int) -> Trajectories | None:
