@@ -1,0 +1,298 @@
+"""Results of benchmarks as tables, published figures beside, for the terminal and for Markdown."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from compeer_jax.evaluation.benchmarks.compare import ALL, Agreement, Difference
+from compeer_jax.evaluation.benchmarks.measures import AVERAGE, BOTH, ENDINGS, EscReport, SageReport
+from compeer_jax.evaluation.benchmarks.rows import DIMENSIONS
+from compeer_jax.evaluation.benchmarks.turn_diversity import MEASURES, TurnDiversity
+from compeer_jax.evaluation.judge_accuracy import Estimate
+from compeer_jax.evaluation.judge_table import NOTHING, PUBLISHED, joined, markdown
+
+Cell = tuple[str, str]
+"""A figure, and its interval or ""."""
+
+Figures = Mapping[str, Mapping[str, float]]
+"""Row -> metric -> published figure."""
+
+LANGUAGES = {"": "", BOTH: "both", "en": "English", "zh": "Chinese"}
+COLUMNS = {**DIMENSIONS, AVERAGE: "Average"}
+EMOTION, SUCCESS, FAILURE = "emotion", "success", "failure"
+NEAR = 0.005  # a printed average that is off by less is the mean, rounded
+
+
+class Range(NamedTuple):
+    """What a published figure may lie between."""
+
+    least: float
+    most: float
+
+
+METRICS: Mapping[str, Range] = {
+    **{f"{prefix}{column}": Range(0, 100) for prefix in ("", "en_", "zh_") for column in COLUMNS},
+    EMOTION: Range(0, 100),
+    SUCCESS: Range(0, 100_000),
+    FAILURE: Range(0, 100_000),
+}
+"""What published figures can be of: of ESC-Eval, over both languages or one of them, and of SAGE."""
+
+ESC_MEANING = (
+    "Scores of 0 to 4, x 25, with 95 % bootstrap intervals over cards; of several scorers, the mean of their means. "
+    "Average: the plain mean of the seven. missing: scores that no scorer gave in a form that can be read, or "
+    "of dialogues without an end; they count nowhere else. broken: replies in broken format or cut off, percent."
+)
+SAGE_MEANING = (
+    "emotion: mean final value, with its 95 % bootstrap interval over profiles. success, failure: how many end at 100, "
+    "or below 10; goodbye: how many the seeker takes leave in; all rounds: how many run out of rounds. missing: "
+    "dialogues without an end, which count nowhere else. replies: mean number a dialogue. broken: replies in broken "
+    "format or cut off, percent."
+)
+COMPARISON_MEANING = (
+    "On the same cards or profiles: mean difference with its 95 % bootstrap interval, in the units of the table "
+    "(successes and failures in percent). better, worse: on how many the first has more, less. p: two-sided, of the "
+    "Wilcoxon signed-rank test; of McNemar's exact test for successes and failures. Holm: p corrected over the seven "
+    "dimensions."
+)
+AGREEMENT_MEANING = (
+    "Over what both scored. kappa: Cohen's, with quadratic weights. Spearman: rank correlation. same: equal scores, "
+    "percent."
+)
+DIVERSITY_MEANING = (
+    "redundancy within: mean cosine of a reply's word counts with the model's earlier replies of the same dialogue; "
+    "across: of two replies at the same turn of different dialogues. A Chinese character is a word. distinct-n "
+    "falls as replies become more, so compare it between as many."
+)
+
+
+class Sheet(NamedTuple):
+    """A table to be shown.
+
+    Attributes:
+        title: what it is of.
+        headings: of its columns.
+        lines: cells, one for each heading.
+        notes: below it.
+    """
+
+    title: str
+    headings: Sequence[str]
+    lines: Sequence[Sequence[Cell]]
+    notes: Sequence[str] = ()
+
+
+def sheet_rich(sheet: Sheet) -> Any:
+    """A rich table. Its title stands apart, as it may be wider than the table."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for number, heading in enumerate(sheet.headings):
+        table.add_column(heading, justify="right" if number else "left")
+    for line in sheet.lines:
+        table.add_row(*("\n".join(filter(None, cell)) for cell in line))
+    return table
+
+
+def sheet_markdown(sheet: Sheet) -> str:
+    """The same in Markdown, with its notes."""
+    lines = [[_escaped(joined(cell)) for cell in line] for line in sheet.lines]
+    return "\n\n".join([f"## {sheet.title}", markdown(list(sheet.headings), lines), *sheet.notes]) + "\n"
+
+
+def esc_sheet(reports: Sequence[EscReport], published: Figures) -> Sheet:
+    """ESC-Eval as the paper's table has it: all cards first, then each language apart."""
+    lines = []
+    names = list(dict.fromkeys(report.name for report in reports))
+    for language, some in _by_language(reports):
+        prefix = f"{language}_" if language in ("en", "zh") and len({one.language for one in reports}) > 1 else ""
+        figures = _figures_of(published, {f"{prefix}{column}": column for column in COLUMNS})
+        lines += [
+            [_text(f"{name}, {PUBLISHED}"), _text(LANGUAGES[language]), _text(""), *_published(row), *_nothing(2)]
+            for name, row in figures.items()
+            if name not in names
+        ]
+        for report in some:
+            lines.append(_esc_line(report))
+            for scorer, columns in report.by_scorer.items():
+                cells = [_number(columns[column]) for column in COLUMNS]
+                lines.append([_text(f"  {scorer} alone"), _text(""), _text(""), *cells, _text(""), _text("")])
+            if report.name in figures:
+                row = _published(figures[report.name])
+                lines.append([_text(f"  {PUBLISHED}"), _text(""), _text(""), *row, *_nothing(2)])
+    headings = ["model", "language", "cards", *COLUMNS.values(), "missing", "broken"]
+    return Sheet("ESC-Eval", headings, lines, [ESC_MEANING, *odd_averages(published)])
+
+
+def sage_sheet(reports: Sequence[SageReport], published: Figures) -> Sheet:
+    """SAGE as the paper's table has it, and how dialogues end."""
+    figures = _figures_of(published, {name: name for name in (EMOTION, SUCCESS, FAILURE)})
+    names = {report.name for report in reports}
+    lines = [
+        [_text(f"{name}, {PUBLISHED}"), *_nothing(2), *_sage_published(row), *_nothing(5)]
+        for name, row in figures.items()
+        if name not in names
+    ]
+    for place, (_, some) in enumerate(_by_language(reports)):
+        for report in some:
+            lines.append(_sage_line(report))
+            if report.name in figures and not place:
+                row = _sage_published(figures[report.name])
+                lines.append([_text(f"  {PUBLISHED}"), *_nothing(2), *row, *_nothing(5)])
+    headings = ["model", "language", "profiles", "emotion", *ENDINGS[:3], "all rounds", "missing", "replies", "broken"]
+    return Sheet("SAGE", headings, lines, [SAGE_MEANING])
+
+
+def comparison_sheet(
+    title: str, one: str, other: str, differences: Sequence[Difference], notes: Sequence[str] = ()
+) -> Sheet:
+    """One model minus another."""
+    lines = [
+        [
+            _text(COLUMNS.get(row.measure, row.measure)),
+            _text(str(row.pairs)),
+            _number(row.difference, "{:+.1f}"),
+            *(_text(str(count)) for count in (row.better, row.same, row.worse)),
+            _text(p_value(row.p)),
+            _text(p_value(row.p_holm)),
+        ]
+        for row in differences
+    ]
+    headings = ["measure", "pairs", "difference", "better", "same", "worse", "p", "Holm"]
+    return Sheet(f"{title}: {one} against {other}", headings, lines, [*notes, COMPARISON_MEANING])
+
+
+def agreement_sheet(name: str, agreements: Sequence[Agreement]) -> Sheet:
+    """How far scorers agree on the dialogues of a model."""
+    lines = [
+        [
+            _text(f"{row.first}, {row.second}"),
+            _text("all seven" if row.dimension == ALL else DIMENSIONS[row.dimension]),
+            _text(str(row.pairs)),
+            *(_text(NOTHING if value is None else f"{value:.2f}") for value in (row.kappa, row.spearman)),
+            _text(percent(row.same)),
+        ]
+        for row in agreements
+    ]
+    headings = ["scorers", "dimension", "scores", "kappa", "Spearman", "same"]
+    return Sheet(f"Agreement between scorers on {name}", headings, lines, [AGREEMENT_MEANING])
+
+
+def diversity_sheet(title: str, entries: Mapping[str, Sequence[TurnDiversity]]) -> Sheet:
+    """Diversity over turns of each model and language."""
+    lines = [
+        [
+            _text(name),
+            _text(str(entry.turn or "all")),
+            _text(str(entry.replies)),
+            *(
+                _text(
+                    NOTHING if (value := getattr(entry, field)) is None else _FORMATS.get(field, "{:.3f}").format(value)
+                )
+                for field in MEASURES
+            ),
+        ]
+        for name, some in entries.items()
+        for entry in some
+    ]
+    headings = ["model", "turn", "replies", *MEASURES.values()]
+    return Sheet(f"{title}: diversity over turns", headings, lines, [DIVERSITY_MEANING])
+
+
+def odd_averages(published: Figures) -> list[str]:
+    """A sentence on each published average that is not the plain mean of its seven columns."""
+    found = []
+    for name, row in published.items():
+        for prefix in ("", "en_", "zh_"):
+            values = [row.get(prefix + column) for column in COLUMNS]
+            if None not in values:
+                *seven, average = values
+                off = average - sum(seven) / len(seven)
+                if abs(off) > NEAR + 1e-9:
+                    where = "above" if off > 0 else "below"
+                    found.append(
+                        f"{name}: the published average {average:.2f} is {abs(off):.2f} {where} the mean of its seven "
+                        f"columns, {average - off:.2f}."
+                    )
+    return found
+
+
+def percent(share: float | None) -> str:
+    """A share in percent with one digit."""
+    return NOTHING if share is None else f"{100 * share:.1f}"
+
+
+def p_value(p: float | None) -> str:
+    """A p as papers print it."""
+    return NOTHING if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+_FORMATS = {"words": "{:.1f}"}
+
+
+def _by_language(reports: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """The reports on each language, those on both first."""
+    for language in (BOTH, "en", "zh"):
+        some = [report for report in reports if report.language == language]
+        if some:
+            yield language, some
+
+
+def _esc_line(report: EscReport) -> list[Cell]:
+    return [
+        _text(report.name),
+        _text(LANGUAGES[report.language]),
+        _text(str(report.cards)),
+        *(_number(report.columns[column]) for column in COLUMNS),
+        _text(f"{report.missing} of {report.asked}"),
+        _text(percent(report.broken / report.replies if report.replies else None)),
+    ]
+
+
+def _sage_line(report: SageReport) -> list[Cell]:
+    return [
+        _text(report.name),
+        _text(LANGUAGES[report.language]),
+        _text(str(report.profiles)),
+        _number(report.emotion),
+        *(_text(str(report.endings.get(ending, 0))) for ending in ENDINGS),
+        _text(str(report.missing)),
+        _text(NOTHING if report.rounds is None else f"{report.rounds:.1f}"),
+        _text(percent(report.broken / report.replies if report.replies else None)),
+    ]
+
+
+def _figures_of(published: Figures, wanted: Mapping[str, str]) -> dict[str, dict[str, float]]:
+    """The rows that have a figure of any wanted metric, by the column that it belongs to."""
+    rows = {name: {wanted[key]: row[key] for key in wanted if key in row} for name, row in published.items()}
+    return {name: row for name, row in rows.items() if row}
+
+
+def _published(row: Mapping[str, float]) -> list[Cell]:
+    return [_text(f"{row[column]:.2f}" if column in row else NOTHING) for column in COLUMNS]
+
+
+def _sage_published(row: Mapping[str, float]) -> list[Cell]:
+    emotion = f"{row[EMOTION]:.2f}" if EMOTION in row else NOTHING
+    return [_text(emotion), *(_text(f"{row[name]:g}" if name in row else NOTHING) for name in (SUCCESS, FAILURE))]
+
+
+def _number(estimate: Estimate, form: str = "{:.1f}") -> Cell:
+    if estimate.value is None:
+        return _text(NOTHING)
+    if estimate.low is None:
+        return _text(form.format(estimate.value))
+    return form.format(estimate.value), f"{form.format(estimate.low)}–{form.format(estimate.high)}".replace("–-", "–−")
+
+
+def _text(text: str) -> Cell:
+    return text, ""
+
+
+def _nothing(count: int) -> list[Cell]:
+    return [_text(NOTHING)] * count
+
+
+def _escaped(text: str) -> str:
+    """A cell in which no sign ends it."""
+    return text.replace("|", "\\|").replace("\n", " ")
