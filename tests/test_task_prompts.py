@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from compeer_jax.data.build.filter import VERDICTS
-from compeer_jax.dialogue.prompts import TASK_PROMPTS, load_task_prompt
+from compeer_jax.dialogue.prompts import ROLE_PROMPTS, TASK_PROMPTS, load_task_prompt
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
 
@@ -28,17 +28,24 @@ VERSIONS = {
     ("sage_planner", "zh"): (1, "f59d784a96f7c5f26ff506ee60c82ea7"),
     ("sage_agent", "en"): (1, "2263fddc3825c6640ea744e6a4abed00"),
     ("sage_agent", "zh"): (1, "270513608eec98ff7356105a312542e6"),
+    ("esc_score", "en"): (1, "54907b0a7b3bd98b2e2658b4dcb3c87e"),
+    ("esc_score", "zh"): (1, "66db1660c0a0042f6c4276610f08603b"),
+    ("esc_default", "en"): (1, "9be82bfa6aa37534faf93f8fe7f2ed4e"),
+    ("esc_default", "zh"): (1, "d0e6cdd35e5847bced2a314468590281"),
+    ("esc_role", "en"): (1, "82232e88b6afa8b1ee368ba5e47847b5"),
+    ("esc_role", "zh"): (1, "e3a2986006b76f15a46d911270e0a850"),
 }
 each_prompt = pytest.mark.parametrize("name", TASK_PROMPTS)
 each_language = pytest.mark.parametrize("language", LANGUAGES)
 
 
-@each_prompt
+@pytest.mark.parametrize("name", TASK_PROMPTS + ROLE_PROMPTS)
 @each_language
 def test_a_changed_text_has_a_new_version(name, language):
     prompt = load_task_prompt(name, language)
     assert (prompt.name, prompt.language) == (name, language)
-    digest = hashlib.sha256(f"{prompt.system}\n{prompt.user}".encode()).hexdigest()[:32]
+    more = [f"{part}\n{text}" for part, text in prompt.more.items()]
+    digest = hashlib.sha256("\n".join([prompt.system, prompt.user, *more]).encode()).hexdigest()[:32]
     assert VERSIONS[name, language] == (prompt.version, digest)
 
 

@@ -10,6 +10,8 @@ ACTIONS = {
     "generation": "rate answers against references: BLEU, ROUGE-L, METEOR, BERTScore, diversity, strategies",
     "pairs": "make blinded pairs of two systems' replies for people to judge",
     "preferences": "read what people prefer in such pairs: wins, ties, losses, and how far they agree",
+    "esc-eval": "ESC-Eval: play role cards to a model, and have the dialogues scored on seven dimensions",
+    "sage": "play SAGE: seekers whose emotion each reply moves talk with a model",
     "show": "make one HTML page of a benchmark's run, or of two side by side",
 }
 

@@ -44,7 +44,7 @@ def play(
 
     Args:
         players: what is played; they keep what was said.
-        models: by the names that players ask for; of those that several players want, the first is asked first.
+        models: by the names that players ask for; the first is asked first.
         chunk: most requests that are one call to a model. The budget is looked at between calls, so it can be
             overdrawn by the answers of one; and what a model in this process computes together follows from it, so the
             same answers need the same chunk.
@@ -58,22 +58,26 @@ def play(
     Raises:
         UserError: a model can't be asked any more (`ServerGone`); what was answered is kept.
     """
-    spent = spent or (lambda: sum((model.spent for model in {id(m): m for m in models.values()}.values()), Spent()))
+    spent = spent or (
+        lambda: sum((model.spent for model in {id(one): one for one in models.values()}.values()), Spent())
+    )
     answers = 0
     while True:
-        asked = False
-        for who, model in models.items():
-            waiting = [(player, wanted) for player in players if (wanted := player.wants()) and wanted.who == who]
-            for start in range(0, len(waiting), chunk):
+        waiting: dict[str, list[tuple[Player, ChatRequest]]] = {who: [] for who in models}
+        for player in players:
+            wanted = player.wants()
+            if wanted is not None:
+                waiting[wanted.who].append((player, wanted.request))
+        if not any(waiting.values()):
+            return ""
+        for who, asked in waiting.items():
+            for start in range(0, len(asked), chunk):
                 used_up = budget.used_up(spent()) if budget else ""
                 if used_up:
                     return used_up
-                taken = waiting[start : start + chunk]
-                for (player, _), answer in zip(
-                    taken, model.answer([wanted.request for _, wanted in taken]), strict=True
-                ):
+                taken = asked[start : start + chunk]
+                given = models[who].answer([request for _, request in taken])
+                for (player, _), answer in zip(taken, given, strict=True):
                     player.hear(answer)
-                asked, answers = True, answers + len(taken)
+                answers += len(taken)
                 heard(answers)
-        if not asked:
-            return ""

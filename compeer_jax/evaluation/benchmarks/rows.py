@@ -43,7 +43,7 @@ SILENCE = "…"  # what the others are shown of a turn without words
 
 
 class Scenario(NamedTuple):
-    """What a dialogue is played from: what the role-player sees, as plain texts by name."""
+    """What a dialogue is played from. `card` says who the seeker is, as plain texts by name."""
 
     id: str
     language: Language
@@ -114,7 +114,7 @@ class BenchDialogue:
         id: of the scenario.
         language: of the dialogue.
         model: what tables call the tested model.
-        card: what the role-player saw.
+        card: who the seeker is, as plain texts by name.
         turns: what was said.
         ending: why it went no further.
         emotion: SAGE's last emotion value.

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from compeer_jax.dialogue.prompts import chat_messages, load_prompt, load_task_prompt
-from compeer_jax.dialogue.reasoning import ABLATIONS, FORMATS, ReasoningFormat
+from compeer_jax.dialogue.reasoning import ABLATIONS, FORMATS, RESPONSE, ReasoningFormat
+from compeer_jax.dialogue.schema import Role
 from compeer_jax.evaluation.benchmarks.config import BenchConfig, Malformed, Prompted
 from compeer_jax.evaluation.benchmarks.rows import BenchTurn
 from compeer_jax.generation.chat_call import Answer
@@ -76,7 +77,7 @@ class TestedModel:
         longest = self.model.settings.get("max_tokens")
         truncated = bool(longest) and answer.completion_tokens >= longest
         if self.form is None:
-            return _plain_turn(answer.text, truncated)
+            return plain_turn("supporter", answer.text, truncated=truncated)
         found = self.form.parse(answer.text)
         content = found.response
         if not found.format_ok and self.malformed != "response":
@@ -93,13 +94,16 @@ def format_of(prompt: str) -> ReasoningFormat:
     return ABLATIONS.get(name) or FORMATS[name]
 
 
-def _plain_turn(text: str, truncated: bool) -> BenchTurn:
-    """A reply in no format of ours. Thinking that does not end leaves no reply."""
-    match = _THINK.match(text)
+def plain_turn(role: Role, text: str, *, truncated: bool = False) -> BenchTurn:
+    """A turn in no format of ours: all of the text but what was thought before. Thinking without an end leaves nothing
+    to be said, and a turn without words has the problem "empty:response".
+    """
+    match, steps, problems = _THINK.match(text), {}, []
+    content = text.strip()
     if match:
-        content, steps, problems = text[match.end() :].strip(), {THINK: match[1].strip()}, ()
-    elif text.lstrip().startswith(f"<{THINK}>"):
-        content, steps, problems = "", {THINK: text.strip().removeprefix(f"<{THINK}>")}, (f"unclosed:{THINK}",)
-    else:
-        content, steps, problems = text.strip(), {}, ()
-    return BenchTurn("supporter", content, text, steps, problems=problems, truncated=truncated)
+        content, steps = text[match.end() :].strip(), {THINK: match[1].strip()}
+    elif content.startswith(f"<{THINK}>"):
+        content, steps, problems = "", {THINK: content.removeprefix(f"<{THINK}>").strip()}, [f"unclosed:{THINK}"]
+    if not content:
+        problems.append(f"empty:{RESPONSE}")
+    return BenchTurn(role, content, text, steps, problems=tuple(problems), truncated=truncated)

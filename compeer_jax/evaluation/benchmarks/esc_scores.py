@@ -1,0 +1,144 @@
+"""Scores of ESC-Eval's dialogues: each scorer rates each dimension of each dialogue from 0 to 4.
+
+Strictly read, a reply ends with one line "Score: N". A reply that doesn't is asked for once more, then the score is
+missing, and counted with its reason. The official reading is that of the released code, for comparison with published
+figures: the smallest digit from 0 to 4 anywhere in the reply, -1 where there is none.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from compeer_jax.dialogue.prompts import load_task_prompt
+from compeer_jax.dialogue.talk import talk_text
+from compeer_jax.evaluation.benchmarks.config import Flavour
+from compeer_jax.evaluation.benchmarks.lockstep import Wanted
+from compeer_jax.evaluation.benchmarks.rows import DIMENSIONS, HIGHEST, BenchDialogue
+from compeer_jax.generation.chat_call import Answer
+from compeer_jax.generation.chat_models import ChatRequest, Malformed
+
+PROMPT = "esc_score"
+TRIES = {"strict": 2, "official": 1}
+OFFICIAL_MISSING = -1
+NOT_ASKED = "not asked"  # the budget was used up before
+_SCORE = re.compile(rf"(?:score|得分|分数|评分)\s*:\s*([0-{HIGHEST}])\s*[.。]?")
+_CLAIM = re.compile(r"(?:score|得分|分数|评分)\s*:\s*(-?\d+(?:\.\d+)?)")
+
+
+def read_score(text: str) -> int:
+    """The score in a strict reply: its last line is "Score: N", N one of 0, 1, 2, 3, 4.
+
+    Full-width signs, bold type, and the Chinese words for score are read too.
+
+    Raises:
+        Malformed: the last line is none, or other lines give other scores.
+    """
+    plain = unicodedata.normalize("NFKC", text).replace("*", "").casefold()
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
+    if not lines:
+        raise Malformed("an empty reply")
+    match = _SCORE.fullmatch(lines[-1])
+    if match is None:
+        number = _CLAIM.fullmatch(lines[-1])
+        raise Malformed(f"a score that is none of 0 to {HIGHEST}" if number else 'no last line "Score: N"')
+    if {claim for line in lines for claim in _CLAIM.findall(line)} != {match[1]}:
+        raise Malformed("two different scores")
+    return int(match[1])
+
+
+def read_official_score(text: str) -> int:
+    """The smallest digit from 0 to 4 anywhere in the reply, -1 where there is none: as the released code reads it."""
+    return min((int(sign) for sign in text if sign in "01234"), default=OFFICIAL_MISSING)
+
+
+READERS = {"strict": read_score, "official": read_official_score}
+
+
+class ScorePlayer:
+    """One score that is asked for: a player of `lockstep.play`.
+
+    Args:
+        dialogue: what is rated.
+        scorer: whose score it is.
+        dimension: by which criterion.
+        who: the model that is asked.
+        flavour: how the reply is read.
+
+    Attributes:
+        score: the score; None where it is missing.
+        reason: why it is.
+    """
+
+    def __init__(self, dialogue: BenchDialogue, scorer: str, dimension: str, who: str, flavour: Flavour):
+        self.dialogue, self.scorer, self.dimension = dialogue, scorer, dimension
+        self.who, self.flavour = who, flavour
+        self.score: int | None = None
+        self.reason = NOT_ASKED
+        self._draw = 0
+
+    def wants(self) -> Wanted | None:
+        if self.score is not None or self._draw == TRIES[self.flavour]:
+            return None
+        return Wanted(self.who, ChatRequest(score_messages(self.dialogue, self.dimension), self._draw))
+
+    def hear(self, answer: Answer | None) -> None:
+        self._draw += 1
+        if answer is None:
+            self.reason = "no reply"
+            return
+        try:
+            self.score, self.reason = READERS[self.flavour](answer.text), ""
+        except Malformed as fault:
+            self.reason = str(fault)
+
+
+def score_messages(dialogue: BenchDialogue, dimension: str) -> list[dict[str, str]]:
+    """The chat that asks for one score."""
+    prompt = load_task_prompt(PROMPT, dialogue.language)
+    talk = talk_text([turn.shown for turn in dialogue.turns], dialogue.language)
+    return prompt.messages(conversation=talk, criterion=prompt.more[dimension])
+
+
+def score_players(
+    dialogues: Iterable[BenchDialogue], scorers: Sequence[str], models: Iterable[str], flavour: Flavour
+) -> list[ScorePlayer]:
+    """A player for each score of the dialogues that have ended, scorer by scorer.
+
+    Args:
+        models: names of all models, among which that of each scorer is found.
+    """
+    models, ended = set(models), [dialogue for dialogue in dialogues if dialogue.finished]
+    return [
+        ScorePlayer(dialogue, scorer, dimension, scorer_model(scorer, dimension, dialogue.language, models), flavour)
+        for scorer in scorers
+        for dialogue in ended
+        for dimension in DIMENSIONS
+    ]
+
+
+def scorer_model(scorer: str, dimension: str, language: str, models: Iterable[str]) -> str:
+    """The model that gives a scorer's score: that of its dimension and language, or its dimension, or the scorer."""
+    names = (f"{scorer}/{dimension}/{language}", f"{scorer}/{dimension}")
+    return next((name for name in names if name in models), scorer)
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """One dialogue's, by scorer and dimension."""
+
+    scores: dict[str, dict[str, int | None]]
+    missing: dict[str, dict[str, str]]
+
+
+def with_scores(dialogues: Iterable[BenchDialogue], players: Iterable[ScorePlayer]) -> list[BenchDialogue]:
+    """The dialogues with what the players have heard. Those that did not end have no scores."""
+    of: Mapping[str, _Scores] = {}
+    for player in players:
+        row = of.setdefault(player.dialogue.id, _Scores({}, {}))
+        row.scores.setdefault(player.scorer, {})[player.dimension] = player.score
+        if player.score is None:
+            row.missing.setdefault(player.scorer, {})[player.dimension] = player.reason
+    return [
+        replace(one, scores=of[one.id].scores, missing=of[one.id].missing) if one.id in of else one for one in dialogues
+    ]
