@@ -12,6 +12,7 @@ ACTIONS = {
     "preferences": "read what people prefer in such pairs: wins, ties, losses, and how far they agree",
     "esc-eval": "ESC-Eval: play role cards to a model, and have the dialogues scored on seven dimensions",
     "sage": "play SAGE: seekers whose emotion each reply moves talk with a model",
+    "benchmarks": "test several models on ESC-Eval and SAGE, and lay the results side by side",
     "show": "make one HTML page of a benchmark's run, or of two side by side",
 }
 

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from compeer_jax.errors import UserError
+from compeer_jax.evaluation.benchmarks.tables import Diversity
 from compeer_jax.evaluation.benchmarks.trajectories import Trajectories
 from compeer_jax.evaluation.benchmarks.turn_diversity import TurnDiversity
 from compeer_jax.training.curves import COLOURS, FAINT, INK
 from compeer_jax.training.run_folder import replacing
 
+STROKES = ("-", (0, (4, 2)))
 SUCCESS, FAILURE, START = 100, 10, 40
 COLUMNS = 3  # panels beside each other
 PANELS = {
@@ -53,44 +55,45 @@ def plot_trajectories(lines: Mapping[str, Trajectories], path: Path) -> None:
     _save(figure, path)
 
 
-def plot_diversity(entries: Mapping[str, Sequence[TurnDiversity]], path: Path) -> None:
-    """A panel a measure, a line a model and language. PNG, replaced at once.
+def plot_diversity(diversity: Diversity, path: Path) -> None:
+    """A panel a measure, a line a model and language: models by colour, languages by stroke. PNG, replaced at once.
 
     Raises:
         UserError: there is nothing to draw, or the file can't be written.
     """
-    lines = {name: [entry for entry in some if entry.turn] for name, some in entries.items()}
-    fields = {
-        field: title
-        for field, title in PANELS.items()
-        if any(getattr(entry, field) is not None for some in lines.values() for entry in some)
+    languages = list(dict.fromkeys(language for of in diversity.values() for language in of))
+    lines = {
+        (name, language): [entry for entry in entries if entry.turn]
+        for name, of in diversity.items()
+        for language, entries in of.items()
     }
+    fields = [field for field in PANELS if any(_points(some, field) for some in lines.values())]
     if not fields:
         raise UserError(f"There are no replies to draw in {path}.")
-    figure, panels = _figure(len(fields), height=2.8)
-    handles = []
-    for (field, title), axes in zip(fields.items(), panels, strict=True):
-        handles = []
-        for number, (_, some) in enumerate(lines.items()):
-            points = [(entry.turn, getattr(entry, field)) for entry in some if getattr(entry, field) is not None]
-            x, y = zip(*points, strict=True) if points else ((), ())
-            style = "-" if number < len(COLOURS) else "--"
-            handles += axes.plot(x, y, style, color=COLOURS[number % len(COLOURS)], marker="o", markersize=3.2, lw=1.7)
-        axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", color=INK)
-        axes.set_ylim(bottom=0)
+    figure, (*panels, legend) = _figure(len(fields) + 1, height=2.8)
+    last = max(entry.turn for some in lines.values() for entry in some)
+    colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(diversity)}
+    for field, axes in zip(fields, panels, strict=True):
+        highest = 0.0
+        for (name, language), some in lines.items():
+            turns, values = zip(*points, strict=True) if (points := _points(some, field)) else ((), ())
+            style = {"color": colours[name], "linestyle": STROKES[languages.index(language)]}
+            axes.plot(turns, values, marker="o", markersize=3.2, linewidth=1.7, **style)
+            highest = max([highest, *values])
+        axes.set_title(PANELS[field], loc="left", fontsize=10.5, fontweight="bold", color=INK)
+        axes.set(ylim=(0, 1.08 * highest or 1), xlim=(0.7, last + 0.3))
         _finish(axes, "turn")
-    rows = math.ceil(len(lines) / COLUMNS)
-    figure.legend(
-        handles,
-        list(lines),
-        loc="outside lower left",
-        ncols=math.ceil(len(lines) / rows),
-        fontsize=9,
-        frameon=False,
-        labelcolor=INK,
-    )
+    for name, language in lines:
+        label = f"{name}, {language}" if len(languages) > 1 else name
+        legend.plot([], [], color=colours[name], linestyle=STROKES[languages.index(language)], lw=1.7, label=label)
+    legend.axis("off")
+    legend.legend(loc="upper left", fontsize=9, frameon=False, labelcolor=INK, borderaxespad=0)
     _headline(figure, "Replies as the talk goes on")
     _save(figure, path)
+
+
+def _points(entries: Sequence[TurnDiversity], field: str) -> list[tuple[int, float]]:
+    return [(entry.turn, value) for entry in entries if (value := getattr(entry, field)) is not None]
 
 
 def _figure(count: int, height: float) -> tuple[Any, list[Any]]:

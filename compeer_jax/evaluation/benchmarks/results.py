@@ -34,18 +34,23 @@ from compeer_jax.evaluation.benchmarks.measures import (
 )
 from compeer_jax.evaluation.benchmarks.rows import BenchDialogue, Benchmark, read_dialogues
 from compeer_jax.evaluation.benchmarks.tables import (
+    AGREEMENT_MEANING,
+    COMPARISON_MEANING,
     METRICS,
+    Diversity,
     Figures,
     Sheet,
     agreement_sheet,
+    brief,
     comparison_sheet,
     diversity_sheet,
-    esc_sheet,
+    esc_sheets,
+    joint_sheet,
     sage_sheet,
     sheet_markdown,
 )
 from compeer_jax.evaluation.benchmarks.trajectories import Trajectories, trajectories
-from compeer_jax.evaluation.benchmarks.turn_diversity import TurnDiversity, diversity_over_turns
+from compeer_jax.evaluation.benchmarks.turn_diversity import diversity_over_turns
 from compeer_jax.evaluation.judge_accuracy import Estimate
 from compeer_jax.evaluation.published_figures import read_figures
 
@@ -99,7 +104,7 @@ class BenchmarkResults:
         reports: of each model, and of each language.
         comparisons: of each model with the first.
         agreements: model -> scorers' agreement, where there are several scorers.
-        diversity: model and language -> diversity over turns.
+        diversity: model -> language -> diversity over turns.
         emotions: model -> trajectories, of SAGE.
         published: figures of others.
     """
@@ -108,21 +113,27 @@ class BenchmarkResults:
     reports: Sequence[EscReport | SageReport]
     comparisons: Sequence[Comparison]
     agreements: Mapping[str, Sequence[Agreement]]
-    diversity: Mapping[str, Sequence[TurnDiversity]]
+    diversity: Diversity
     emotions: Mapping[str, Trajectories] = field(default_factory=dict)
     published: Figures = field(default_factory=dict)
 
-    @property
-    def sheets(self) -> list[Sheet]:
-        """The tables; comparisons only over all scenarios."""
+    def sheets(self, *, short: bool = False) -> list[Sheet]:
+        """The tables; comparisons only over all scenarios, and with `short`, diversity only at the first and last turn.
+
+        What columns mean stands below the last table of a kind.
+        """
         title = TITLES[self.benchmark]
-        main = esc_sheet if self.benchmark == "esc-eval" else sage_sheet
+        if self.benchmark == "esc-eval":
+            main = esc_sheets(self.reports, self.published)
+        else:
+            main = [sage_sheet(self.reports, self.published)]
         whole = {row.first: row for row in self.comparisons}  # the last of each is over all languages
         compared = [
             comparison_sheet(title, row.first, row.second, row.differences, _left_out(row)) for row in whole.values()
         ]
         agreed = [agreement_sheet(name, rows) for name, rows in self.agreements.items()]
-        return [main(self.reports, self.published), *compared, *agreed, diversity_sheet(title, self.diversity)]
+        diversity = diversity_sheet(title, brief(self.diversity) if short else self.diversity)
+        return [*main, *_explained(compared, COMPARISON_MEANING), *_explained(agreed, AGREEMENT_MEANING), diversity]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, numbers in full."""
@@ -134,7 +145,10 @@ class BenchmarkResults:
                 for row in self.comparisons
             ],
             "agreement": {name: [row._asdict() for row in rows] for name, rows in self.agreements.items()},
-            "diversity": {name: [row._asdict() for row in rows] for name, rows in self.diversity.items()},
+            "diversity": {
+                name: {language: [row._asdict() for row in rows] for language, rows in of.items()}
+                for name, of in self.diversity.items()
+            },
             "emotions": {
                 name: {"mean": line.mean.tolist(), "low": _numbers(line.low), "high": _numbers(line.high)}
                 for name, line in self.emotions.items()
@@ -226,13 +240,22 @@ def write_run_results(folder: Path, *, resamples: int = RESAMPLES, seed: int = 0
     return write_results([read_run(folder)], folder, resamples=resamples, seed=seed)
 
 
+def all_sheets(results: Sequence[BenchmarkResults], *, short: bool = False) -> list[Sheet]:
+    """The tables of all; where there are both benchmarks, first one of both."""
+    sheets = [sheet for one in results for sheet in one.sheets(short=short)]
+    if len(results) < len(TITLES):
+        return sheets
+    esc, sage = (one.reports for one in results)
+    return [joint_sheet(esc, sage), *sheets]
+
+
 def results_markdown(results: Sequence[BenchmarkResults]) -> str:
     """All tables and pictures."""
-    parts = [sheet_markdown(sheet) for one in results for sheet in one.sheets]
+    parts = [sheet_markdown(sheet) for sheet in all_sheets(results)]
     for one in results:
         if one.emotions:
             parts.append(f"![The seeker's emotion over rounds]({EMOTIONS})\n")
-        if one.diversity:
+        if any(one.diversity.values()):
             parts.append(f"![{TITLES[one.benchmark]}: diversity over turns]({_diversity_file(results, one)})\n")
     return "\n".join(parts)
 
@@ -253,10 +276,12 @@ def _results(
         ],
         agreements={name: scorer_agreement(some) for name, some in scores.items() if len(some.scorers) > 1},
         diversity={
-            _label(name, language, run): entries
+            name: {
+                language: diversity_over_turns(rows)
+                for language, rows in by_language(run.rows).items()
+                if language != BOTH and any(row.responses for row in rows)
+            }
             for name, run in runs.items()
-            for language, rows in by_language(run.rows).items()
-            if language != BOTH and (entries := diversity_over_turns(rows))
         },
         emotions={name: line for name, line in lines.items() if line is not None},
         published=published,
@@ -280,14 +305,14 @@ def _compared(one: Run, other: Run, *, resamples: int, seed: int) -> list[Compar
     return found
 
 
+def _explained(sheets: Sequence[Sheet], meaning: str) -> list[Sheet]:
+    """The sheets, the last with what the columns of all mean."""
+    return [*sheets[:-1], *(sheet._replace(notes=[*sheet.notes, meaning]) for sheet in sheets[-1:])]
+
+
 def _left_out(row: Comparison) -> list[str]:
     notes = [] if row.common else ["They have no scenario in common."]
     return notes + ([f"{row.others} ids of both are left out, as their scenarios differ."] if row.others else [])
-
-
-def _label(name: str, language: str, run: Run) -> str:
-    """Of a line of the diversity table: the language is named where there are two."""
-    return f"{name}, {language}" if len({row.language for row in run.rows}) > 1 else name
 
 
 def _diversity_file(results: Sequence[BenchmarkResults], one: BenchmarkResults) -> str:
@@ -306,7 +331,7 @@ def _write(results: Sequence[BenchmarkResults], folder: Path) -> None:
     for one in results:
         if one.emotions:
             plot_trajectories(one.emotions, folder / EMOTIONS)
-        if one.diversity:
+        if any(one.diversity.values()):
             plot_diversity(one.diversity, folder / _diversity_file(results, one))
 
 

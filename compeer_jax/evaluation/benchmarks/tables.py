@@ -13,10 +13,13 @@ from compeer_jax.evaluation.judge_table import NOTHING, PUBLISHED, joined, markd
 Cell = tuple[str, str]
 """A figure, and its interval or ""."""
 
+Diversity = Mapping[str, Mapping[str, Sequence[TurnDiversity]]]
+"""Model -> language -> diversity over turns."""
+
 Figures = Mapping[str, Mapping[str, float]]
 """Row -> metric -> published figure."""
 
-LANGUAGES = {"": "", BOTH: "both", "en": "English", "zh": "Chinese"}
+LANGUAGES = {BOTH: "both languages", "en": "English", "zh": "Chinese"}
 COLUMNS = {**DIMENSIONS, AVERAGE: "Average"}
 EMOTION, SUCCESS, FAILURE = "emotion", "success", "failure"
 NEAR = 0.005  # a printed average that is off by less is the mean, rounded
@@ -63,6 +66,7 @@ DIVERSITY_MEANING = (
     "across: of two replies at the same turn of different dialogues. A Chinese character is a word. distinct-n "
     "falls as replies become more, so compare it between as many."
 )
+JOINT_MEANING = "With 95 % bootstrap intervals over cards or profiles; the tables below say what each figure is."
 
 
 class Sheet(NamedTuple):
@@ -100,28 +104,27 @@ def sheet_markdown(sheet: Sheet) -> str:
     return "\n\n".join([f"## {sheet.title}", markdown(list(sheet.headings), lines), *sheet.notes]) + "\n"
 
 
-def esc_sheet(reports: Sequence[EscReport], published: Figures) -> Sheet:
-    """ESC-Eval as the paper's table has it: all cards first, then each language apart."""
-    lines = []
-    names = list(dict.fromkeys(report.name for report in reports))
+def esc_sheets(reports: Sequence[EscReport], published: Figures) -> list[Sheet]:
+    """ESC-Eval as the paper's table has it, over all cards first, then for each language apart."""
+    names = {report.name for report in reports}
+    split = len({report.language for report in reports}) > 1
+    sheets = []
     for language, some in _by_language(reports):
-        prefix = f"{language}_" if language in ("en", "zh") and len({one.language for one in reports}) > 1 else ""
+        prefix = f"{language}_" if split and language != BOTH else ""
         figures = _figures_of(published, {f"{prefix}{column}": column for column in COLUMNS})
-        lines += [
-            [_text(f"{name}, {PUBLISHED}"), _text(LANGUAGES[language]), _text(""), *_published(row), *_nothing(2)]
+        lines = [
+            [_text(f"{name}, {PUBLISHED}"), _text(NOTHING), *_published(row), *_nothing(2)]
             for name, row in figures.items()
             if name not in names
         ]
         for report in some:
-            lines.append(_esc_line(report))
-            for scorer, columns in report.by_scorer.items():
-                cells = [_number(columns[column]) for column in COLUMNS]
-                lines.append([_text(f"  {scorer} alone"), _text(""), _text(""), *cells, _text(""), _text("")])
+            lines += _esc_lines(report)
             if report.name in figures:
-                row = _published(figures[report.name])
-                lines.append([_text(f"  {PUBLISHED}"), _text(""), _text(""), *row, *_nothing(2)])
-    headings = ["model", "language", "cards", *COLUMNS.values(), "missing", "broken"]
-    return Sheet("ESC-Eval", headings, lines, [ESC_MEANING, *odd_averages(published)])
+                lines.append([_text(f"  {PUBLISHED}"), _text(NOTHING), *_published(figures[report.name]), *_nothing(2)])
+        headings = ["model", "cards", *COLUMNS.values(), "missing", "broken"]
+        sheets.append(Sheet(f"ESC-Eval, {LANGUAGES[language]}", headings, lines))
+    sheets[-1] = sheets[-1]._replace(notes=[ESC_MEANING, *odd_averages(published)])
+    return sheets
 
 
 def sage_sheet(reports: Sequence[SageReport], published: Figures) -> Sheet:
@@ -151,15 +154,16 @@ def comparison_sheet(
         [
             _text(COLUMNS.get(row.measure, row.measure)),
             _text(str(row.pairs)),
-            _number(row.difference, "{:+.1f}"),
+            _signed(row.difference),
             *(_text(str(count)) for count in (row.better, row.same, row.worse)),
             _text(p_value(row.p)),
-            _text(p_value(row.p_holm)),
+            *([_text(p_value(row.p_holm))] if _corrected(differences) else []),
         ]
         for row in differences
     ]
-    headings = ["measure", "pairs", "difference", "better", "same", "worse", "p", "Holm"]
-    return Sheet(f"{title}: {one} against {other}", headings, lines, [*notes, COMPARISON_MEANING])
+    headings = ["measure", "pairs", "difference", "better", "same", "worse", "p"]
+    headings += ["Holm"] if _corrected(differences) else []
+    return Sheet(f"{title}: {one} against {other}", headings, lines, notes)
 
 
 def agreement_sheet(name: str, agreements: Sequence[Agreement]) -> Sheet:
@@ -175,28 +179,49 @@ def agreement_sheet(name: str, agreements: Sequence[Agreement]) -> Sheet:
         for row in agreements
     ]
     headings = ["scorers", "dimension", "scores", "kappa", "Spearman", "same"]
-    return Sheet(f"Agreement between scorers on {name}", headings, lines, [AGREEMENT_MEANING])
+    return Sheet(f"Agreement between scorers on {name}", headings, lines)
 
 
-def diversity_sheet(title: str, entries: Mapping[str, Sequence[TurnDiversity]]) -> Sheet:
+def diversity_sheet(title: str, diversity: Diversity) -> Sheet:
     """Diversity over turns of each model and language."""
     lines = [
         [
             _text(name),
+            _text(language),
             _text(str(entry.turn or "all")),
             _text(str(entry.replies)),
-            *(
-                _text(
-                    NOTHING if (value := getattr(entry, field)) is None else _FORMATS.get(field, "{:.3f}").format(value)
-                )
-                for field in MEASURES
-            ),
+            *(_measure(field, getattr(entry, field)) for field in MEASURES),
         ]
-        for name, some in entries.items()
-        for entry in some
+        for name, by_language in diversity.items()
+        for language, entries in by_language.items()
+        for entry in entries
     ]
-    headings = ["model", "turn", "replies", *MEASURES.values()]
+    headings = ["model", "language", "turn", "replies", *MEASURES.values()]
     return Sheet(f"{title}: diversity over turns", headings, lines, [DIVERSITY_MEANING])
+
+
+def brief(diversity: Diversity) -> Diversity:
+    """The first turn, the last one and all: enough for a terminal."""
+
+    def ends(entries: Sequence[TurnDiversity]) -> Sequence[TurnDiversity]:
+        return entries if len(entries) <= 3 else [entries[0], *entries[-2:]]
+
+    return {name: {language: ends(entries) for language, entries in of.items()} for name, of in diversity.items()}
+
+
+def joint_sheet(esc: Sequence[EscReport], sage: Sequence[SageReport]) -> Sheet:
+    """A line a model: what both benchmarks say of it, over all languages."""
+    whole = [{report.name: report for report in reports} for reports in (esc, sage)]  # the last of a model is over all
+    lines = []
+    for name in dict.fromkeys(report.name for report in (*esc, *sage)):
+        scores, feelings = (reports.get(name) for reports in whole)
+        average = _nothing(1) if scores is None else [_number(scores.columns[AVERAGE])]
+        counts = _nothing(3)
+        if feelings is not None:
+            counts = [_number(feelings.emotion), _text(str(feelings.success)), _text(str(feelings.failure))]
+        lines.append([_text(name), *average, *counts])
+    headings = ["model", "ESC-Eval average", "SAGE emotion", "success", "failure"]
+    return Sheet("ESC-Eval and SAGE", headings, lines, [JOINT_MEANING])
 
 
 def odd_averages(published: Figures) -> list[str]:
@@ -227,7 +252,12 @@ def p_value(p: float | None) -> str:
     return NOTHING if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-_FORMATS = {"words": "{:.1f}"}
+def _measure(field: str, value: float | None) -> Cell:
+    return _text(NOTHING if value is None else f"{value:.1f}" if field == "words" else f"{value:.3f}")
+
+
+def _corrected(differences: Sequence[Difference]) -> bool:
+    return any(row.p_holm is not None for row in differences)
 
 
 def _by_language(reports: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
@@ -238,21 +268,27 @@ def _by_language(reports: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
             yield language, some
 
 
-def _esc_line(report: EscReport) -> list[Cell]:
-    return [
-        _text(report.name),
-        _text(LANGUAGES[report.language]),
-        _text(str(report.cards)),
-        *(_number(report.columns[column]) for column in COLUMNS),
-        _text(f"{report.missing} of {report.asked}"),
-        _text(percent(report.broken / report.replies if report.replies else None)),
+def _esc_lines(report: EscReport) -> list[list[Cell]]:
+    """The line of a model, and one of each scorer alone where there are several."""
+    broken = percent(report.broken / report.replies if report.replies else None)
+    lines = [
+        [
+            _text(report.name),
+            _text(str(report.cards)),
+            *(_number(report.columns[column]) for column in COLUMNS),
+            (str(report.missing), f"of {report.asked}") if report.missing else _text("0"),
+            _text(broken),
+        ]
     ]
+    for scorer, columns in report.by_scorer.items():
+        lines.append([_text(f"  {scorer}"), _text(""), *(_number(columns[one]) for one in COLUMNS), *_nothing(2, "")])
+    return lines
 
 
 def _sage_line(report: SageReport) -> list[Cell]:
     return [
         _text(report.name),
-        _text(LANGUAGES[report.language]),
+        _text(LANGUAGES[report.language].removesuffix(" languages")),
         _text(str(report.profiles)),
         _number(report.emotion),
         *(_text(str(report.endings.get(ending, 0))) for ending in ENDINGS),
@@ -277,20 +313,26 @@ def _sage_published(row: Mapping[str, float]) -> list[Cell]:
     return [_text(emotion), *(_text(f"{row[name]:g}" if name in row else NOTHING) for name in (SUCCESS, FAILURE))]
 
 
-def _number(estimate: Estimate, form: str = "{:.1f}") -> Cell:
+def _number(estimate: Estimate) -> Cell:
+    """A figure, and its interval without digits behind the point, which it has none of to tell."""
     if estimate.value is None:
         return _text(NOTHING)
-    if estimate.low is None:
-        return _text(form.format(estimate.value))
-    return form.format(estimate.value), f"{form.format(estimate.low)}–{form.format(estimate.high)}".replace("–-", "–−")
+    return f"{estimate.value:.1f}", "" if estimate.low is None else f"{estimate.low:.0f}–{estimate.high:.0f}"
+
+
+def _signed(estimate: Estimate) -> Cell:
+    if estimate.value is None:
+        return _text(NOTHING)
+    value, low, high = (one if one is None else f"{one:+.1f}".replace("-", "−") for one in estimate)
+    return value, "" if low is None else f"{low} to {high}"
 
 
 def _text(text: str) -> Cell:
     return text, ""
 
 
-def _nothing(count: int) -> list[Cell]:
-    return [_text(NOTHING)] * count
+def _nothing(count: int, text: str = NOTHING) -> list[Cell]:
+    return [_text(text)] * count
 
 
 def _escaped(text: str) -> str:
