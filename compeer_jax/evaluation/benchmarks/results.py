@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from compeer_jax.evaluation.benchmarks.compare import (
     compare_scores,
     scorer_agreement,
 )
+from compeer_jax.evaluation.benchmarks.conditions import differing, read_settings
 from compeer_jax.evaluation.benchmarks.measures import (
     BOTH,
     CardScores,
@@ -68,12 +70,14 @@ class Run(NamedTuple):
         benchmark: which.
         rows: its dialogues.
         source: where they are from, for messages.
+        settings: of the run; empty where they are not known.
     """
 
     name: str
     benchmark: Benchmark
     rows: Sequence[BenchDialogue]
     source: str = ""
+    settings: Mapping[str, Any] = MappingProxyType({})
 
 
 class Comparison(NamedTuple):
@@ -84,6 +88,7 @@ class Comparison(NamedTuple):
         language: of the scenarios; "both" for all where there are two.
         common: how many scenarios both have.
         others: how many ids both have whose scenarios differ: these are left out.
+        conditions: in what else than the model their runs differ.
         differences: first minus second.
     """
 
@@ -92,6 +97,7 @@ class Comparison(NamedTuple):
     language: str
     common: int
     others: int
+    conditions: Sequence[str]
     differences: Sequence[Difference]
 
 
@@ -117,11 +123,17 @@ class BenchmarkResults:
     emotions: Mapping[str, Trajectories] = field(default_factory=dict)
     published: Figures = field(default_factory=dict)
 
-    def sheets(self, *, short: bool = False) -> list[Sheet]:
-        """The tables; comparisons only over all scenarios, and with `short`, diversity only at the first and last turn.
+    @property
+    def sheets(self) -> list[Sheet]:
+        """The tables, comparisons only over all scenarios. What columns mean stands below the last table of a kind."""
+        return self._sheets(self.diversity)
 
-        What columns mean stands below the last table of a kind.
-        """
+    @property
+    def brief_sheets(self) -> list[Sheet]:
+        """The same with diversity only at the first turn, the last one and all: enough for a terminal."""
+        return self._sheets(brief(self.diversity))
+
+    def _sheets(self, diversity: Diversity) -> list[Sheet]:
         title = TITLES[self.benchmark]
         if self.benchmark == "esc-eval":
             main = esc_sheets(self.reports, self.published)
@@ -129,11 +141,12 @@ class BenchmarkResults:
             main = [sage_sheet(self.reports, self.published)]
         whole = {row.first: row for row in self.comparisons}  # the last of each is over all languages
         compared = [
-            comparison_sheet(title, row.first, row.second, row.differences, _left_out(row)) for row in whole.values()
+            comparison_sheet(title, row.first, row.second, row.differences, _cautions(row)) for row in whole.values()
         ]
         agreed = [agreement_sheet(name, rows) for name, rows in self.agreements.items()]
-        diversity = diversity_sheet(title, brief(self.diversity) if short else self.diversity)
-        return [*main, *_explained(compared, COMPARISON_MEANING), *_explained(agreed, AGREEMENT_MEANING), diversity]
+        turns = diversity_sheet(title, diversity)
+        sheets = [*main, *_explained(compared, COMPARISON_MEANING), *_explained(agreed, AGREEMENT_MEANING), turns]
+        return [sheet for sheet in sheets if sheet.lines]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, numbers in full."""
@@ -168,7 +181,7 @@ def read_run(folder: str | Path, name: str = "") -> Run:
         values = list(dict.fromkeys(getattr(row, field_) for row in rows))
         if len(values) > 1:
             raise UserError(f"{folder} holds dialogues of several {of} ({', '.join(values)}); keep each in its folder.")
-    return Run(name or rows[0].model, rows[0].benchmark, rows, str(folder))
+    return Run(name or rows[0].model, rows[0].benchmark, rows, str(folder), read_settings(folder))
 
 
 def summarise(
@@ -242,7 +255,7 @@ def write_run_results(folder: Path, *, resamples: int = RESAMPLES, seed: int = 0
 
 def all_sheets(results: Sequence[BenchmarkResults], *, short: bool = False) -> list[Sheet]:
     """The tables of all; where there are both benchmarks, first one of both."""
-    sheets = [sheet for one in results for sheet in one.sheets(short=short)]
+    sheets = [sheet for one in results for sheet in (one.brief_sheets if short else one.sheets)]
     if len(results) < len(TITLES):
         return sheets
     esc, sage = (one.reports for one in results)
@@ -301,7 +314,17 @@ def _compared(one: Run, other: Run, *, resamples: int, seed: int) -> list[Compar
             differences = compare_emotions(rows, against, resamples=resamples, seed=seed)
         else:
             differences = compare_scores(CardScores.of(rows), CardScores.of(against), resamples=resamples, seed=seed)
-        found.append(Comparison(one.name, other.name, language, len(rows), len(shared) - len(common), differences))
+        found.append(
+            Comparison(
+                first=one.name,
+                second=other.name,
+                language=language,
+                common=len(rows),
+                others=len(shared) - len(common),
+                conditions=differing(one.settings, other.settings),
+                differences=differences,
+            )
+        )
     return found
 
 
@@ -310,9 +333,13 @@ def _explained(sheets: Sequence[Sheet], meaning: str) -> list[Sheet]:
     return [*sheets[:-1], *(sheet._replace(notes=[*sheet.notes, meaning]) for sheet in sheets[-1:])]
 
 
-def _left_out(row: Comparison) -> list[str]:
+def _cautions(row: Comparison) -> list[str]:
     notes = [] if row.common else ["They have no scenario in common."]
-    return notes + ([f"{row.others} ids of both are left out, as their scenarios differ."] if row.others else [])
+    if row.others:
+        notes.append(f"{row.others} ids of both are left out, as their scenarios differ.")
+    if row.conditions:
+        notes.append(f"Careful: the two runs differ in {', '.join(row.conditions)} too.")
+    return notes
 
 
 def _diversity_file(results: Sequence[BenchmarkResults], one: BenchmarkResults) -> str:
