@@ -21,7 +21,7 @@ DESCRIPTION = (
 )
 CONFIG = ChatConfig
 
-PROMPT = "you › "
+PROMPT = "you> "
 _CONTROL = re.compile(r"(?![\n\t])[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 

@@ -17,8 +17,12 @@ from compeer_jax.dialogue.taxonomy import Language, check_language
 
 
 def suggests_danger(text: str) -> bool:
-    """Whether `text` holds one of the words, in either language, as people mix them. Case and width don't count."""
-    return _pattern().search(_plain(text)) is not None
+    """Whether `text` holds one of the words, in either language: people mix them.
+
+    Case, full-width letters, apostrophes, hyphens and spacing make no difference.
+    """
+    patterns, plain = _patterns(), _plain(text)
+    return bool(patterns["en"].search(plain) or patterns["zh"].search(plain.replace(" ", "")))
 
 
 def opening_notice(language: Language) -> str:
@@ -37,14 +41,16 @@ def _content() -> Mapping:
 
 
 @cache
-def _pattern() -> re.Pattern:
-    words = _content()["words"]
-    english = "|".join(re.escape(_plain(phrase)) for phrase in words["en"])
-    chinese = "|".join(re.escape(_plain(phrase)) for phrase in words["zh"])
-    return re.compile(rf"(?<![a-z])(?:{english})(?![a-z])|{chinese}")
+def _patterns() -> Mapping[str, re.Pattern]:
+    """By language; English phrases are found between other letters' ends, Chinese ones anywhere."""
+    any_of = {
+        language: "|".join(re.escape(_plain(phrase)) for phrase in phrases)
+        for language, phrases in _content()["words"].items()
+    }
+    return {"en": re.compile(rf"(?<![a-z])(?:{any_of['en']})(?![a-z])"), "zh": re.compile(any_of["zh"])}
 
 
 def _plain(text: str) -> str:
-    """`text` in half-width, caseless letters, with straight apostrophes and single spaces."""
-    plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("‑", "-").replace("‐", "-")
-    return " ".join(plain.split())
+    """`text` in half-width, caseless letters, without apostrophes, words a space apart."""
+    plain = re.sub("['’‘ʼ`´]", "", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(re.sub(r"[-‐‑–]", " ", plain).split())

@@ -81,7 +81,10 @@ def converse(
                 findings = tuple(judge(effect.history, effect.output))
             show(ShowFindings(findings))
         elif isinstance(effect, Save):
-            transcript.save(session.turns, provenance)
+            try:
+                transcript.save(session.turns, provenance)
+            except UserError as error:  # the talk matters more than its transcript
+                show(Trouble(str(error)))
         elif isinstance(effect, SaveCopy):
             show(Note(_saved(transcript, effect.path, session, provenance)))
         else:

@@ -69,5 +69,5 @@ class ChatConfig:
     def __post_init__(self):
         require_at_least(1, self, "", "tries")
         load_prompt(self.data.prompt, self.language)
-        if self.server.model and self.model != ModelConfig():
-            raise UserError("model and server.model are both set, but one model answers; leave one out.")
+        if self.server.model and self.model.path != ModelConfig().path:
+            raise UserError("model.path and server.model are both set, but one model answers; leave one out.")

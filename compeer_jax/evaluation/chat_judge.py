@@ -7,13 +7,17 @@ less: whether the form is kept, and whether the reply repeats what was said befo
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
+from compeer_jax.dialogue.judging import JudgeCase, JudgeKind
+from compeer_jax.dialogue.reasoning import RESPONSE
 from compeer_jax.dialogue.schema import Turn
-from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.chat_config import ChatConfig
 from compeer_jax.evaluation.chat_session import Output
+
+if TYPE_CHECKING:
+    from compeer_jax.rewards.generative_judge import Respond
 
 NO_VERDICT = "no verdict"
 COMPARED = "not rated: the judge has only learned to compare a reply with another"
@@ -72,6 +76,35 @@ def step_findings(replies: Sequence[str], tags: Sequence[str], present: Sequence
     return findings
 
 
+def rate_steps(respond: "Respond", kind: JudgeKind, case: JudgeCase, seed: int = 0) -> list[Finding]:
+    """What a judge says of each step of a case. It is asked a second time where it gave no verdict on a step.
+
+    Args:
+        respond: the judge.
+        kind: "unifi" rates all steps in one conversation, "prm" each in its own.
+        case: what is rated; its steps are those of the format, in order.
+        seed: of what is random in the replies.
+    """
+    import jax
+
+    from compeer_jax.rewards.generative_judge import Conversation
+
+    tags = tuple(case.steps)
+    present = [bool(case.steps[tag].strip()) for tag in tags]
+    asked = [Conversation(case, rounds) for rounds in ([tags] if kind == "unifi" else [(tag,) for tag in tags])]
+
+    def ask(retry: bool) -> list[Finding]:
+        key = jax.random.key(seed + retry)
+        held = respond(asked, key, group_size=1 if retry else len(asked), retry=retry)
+        return step_findings([reply for replies in held for reply in replies], tags, present)
+
+    findings = ask(retry=False)
+    if any(finding.verdict == NO_VERDICT for finding in findings):
+        pairs = zip(findings, ask(retry=True), strict=True)
+        findings = [second if first.verdict == NO_VERDICT else first for first, second in pairs]
+    return [*findings, Finding(RESPONSE, COMPARED)]
+
+
 class _StepJudge:
     """A UnifiReward judge or a process reward model in this process, asked about the steps alone."""
 
@@ -93,26 +126,9 @@ class _StepJudge:
         self._kind = card.kind
 
     def __call__(self, history: Sequence[Turn], output: Output) -> list[Finding]:
-        from compeer_jax.rewards.generative_judge import Conversation
-
-        case = _case(self._format, history, output, self._config.language)
-        tags = self._format.tags[:-1]
-        rounds = [tags] if self._kind == "unifi" else [(tag,) for tag in tags]
-        asked = [Conversation(case, one) for one in rounds]
-        present = [bool(case.steps[tag].strip()) for tag in tags]
-        findings = self._ask(asked, tags, present, retry=False)
-        if any(finding.verdict == NO_VERDICT for finding in findings):
-            again = self._ask(asked, tags, present, retry=True)
-            pairs = zip(findings, again, strict=True)
-            findings = [second if first.verdict == NO_VERDICT else first for first, second in pairs]
-        return [*findings, Finding(RESPONSE, COMPARED)]
-
-    def _ask(self, asked, tags, present, *, retry: bool) -> list[Finding]:
-        import jax
-
-        key = jax.random.key(self._config.seed + retry)
-        replies = self._judge()(asked, key, group_size=len(asked), retry=retry)
-        return step_findings([text for conversation in replies for text in conversation], tags, present)
+        steps = {tag: self._format.section(output.turn, tag, self._config.language) for tag in self._format.tags[:-1]}
+        case = JudgeCase(self._config.language, tuple(history), steps, ("", output.turn.response))
+        return rate_steps(self._judge(), self._kind, case, self._config.seed)
 
     def _judge(self):
         if self._respond is None:
@@ -124,10 +140,3 @@ class _StepJudge:
             mesh = make_mesh(self._config.mesh)
             self._respond = InProcessJudge(self._config.judge, self._kind, self._format, models, mesh)
         return self._respond
-
-
-def _case(format: ReasoningFormat, history: Sequence[Turn], output: Output, language: Language):
-    from compeer_jax.dialogue.judging import JudgeCase
-
-    steps = {tag: format.section(output.turn, tag, language) for tag in format.tags[:-1]}
-    return JudgeCase(language, tuple(history), steps, ("", output.turn.response))
