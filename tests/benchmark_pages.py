@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+from compeer_jax.evaluation.benchmarks.page import Shown
+from compeer_jax.evaluation.benchmarks.rows import BenchDialogue
+
 DIMENSIONS = ("fluency", "diversity", "empathy", "suggestion", "tech", "human", "overall")
 EVIL = (
     "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\"> <!-- & \u2028 “end”"
@@ -79,19 +82,19 @@ def sage_row(number: int, model: str, shift: int = 0) -> dict:
     """A dialogue of SAGE: emotion goes up or down until it ends."""
     emotion, turns, ending = 40, [], "rounds"
     seeker, supporter = TALK["zh"]
-    turns.append({"role": "seeker", "content": seeker[0], "emotion": 40, "change": 0, "thinking": "先说说看。"})
+    turns.append({"role": "seeker", "content": seeker[0], "emotion": 40, "thinking": "先说说看。"})
     step = (10, -9, 4, 7, -2)[(number + shift) % 5]
     for index in range(1, 9):
         turns.append({"role": "supporter", "content": supporter[index % 5], "text": supporter[index % 5]})
         change = max(-10, min(10, step + (index * number) % 4 - 1))
         emotion = max(0, min(100, emotion + change))
         ending = "success" if emotion >= 100 else "failure" if emotion < 10 else "rounds"
-        if ending != "rounds":
-            break
         turns.append(
             {"role": "seeker", "content": seeker[index % 5], "emotion": emotion, "change": change}
             | {"analysis": "Content: 他在听。\n\nAnalyse: 没有急着给建议。", "thinking": "他好像懂我。"}
         )
+        if ending != "rounds":
+            break
     if number % 6 == 5:
         ending = "no reply"
     row = {
@@ -120,3 +123,19 @@ def evil_row(number: int = 0) -> dict:
         turn |= {"text": EVIL, "steps": {EVIL: EVIL}, "labels": {EVIL: EVIL}} if turn["role"] == "supporter" else {}
         turn |= {"analysis": EVIL, "thinking": EVIL} if turn["role"] == "seeker" else {}
     return row | {"id": EVIL, "card": {EVIL: EVIL}, "provenance": {EVIL: EVIL}}
+
+
+def shown(rows: list[dict], name: str = "run") -> Shown:
+    """Rows as a run on the page."""
+    return Shown(name, [BenchDialogue.from_json(row, "row") for row in rows])
+
+
+def esc_runs(count: int = 12) -> list[Shown]:
+    """Two runs of ESC-Eval; each has a card that the other lacks."""
+    both = [shown([esc_row(n, "compeer") for n in range(count)], "compeer")]
+    return [*both, shown([esc_row(n, "base", 2) for n in range(1, count + 1)], "base")]
+
+
+def sage_runs(count: int = 12) -> list[Shown]:
+    """Two runs of SAGE on the same profiles."""
+    return [shown([sage_row(n, name, shift) for n in range(count)], name) for shift, name in enumerate(("one", "two"))]

@@ -16,6 +16,8 @@ from typing import Any
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 
+MISSING = "Chromium and ChromeDriver are not installed (Debian: apt-get install chromium chromium-driver)"
+
 ARGUMENTS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--disable-extensions", "--hide-scrollbars"),
@@ -25,6 +27,11 @@ ARGUMENTS = (
 
 KEYS = {"Down": "\ue015", "Up": "\ue013", "Enter": "\ue007", "End": "\ue010", "Home": "\ue011", "Tab": "\ue004"}
 KEYS |= {"Escape": "\ue00c", "PageDown": "\ue00f"}
+
+
+def installed() -> bool:
+    """Whether there is a browser to drive."""
+    return bool(CHROMIUM and DRIVER)
 
 
 class Browser:

@@ -5,12 +5,14 @@ const { runs, dimensions, titles } = JSON.parse(document.getElementById("data").
 const sage = runs[0].benchmark === "sage";
 const kinds = runs.length > 1 ? ["a", "b"] : [""];
 const scenarios = pairScenarios(runs);
-const byId = Object.fromEntries(["words", "ending", "language", "remark", "order", "dimension", "least", "most"].map((id) => [id, document.getElementById(id)]));
+const inputs = ["words", "ending", "language", "remark", "order", "dimension", "least", "most"];
+const byId = Object.fromEntries(inputs.map((id) => [id, document.getElementById(id)]));
 const list = document.getElementById("list");
 const main = document.getElementById("main");
 const narrow = window.matchMedia("(max-width: 760px)");
 const options = new Map(); // scenario -> its line in the list
 const texts = new Map(); // dialogue -> all of its words, made when first searched
+const LANGUAGES = { en: "English", zh: "Chinese" };
 let listed = [];
 let chosen = null;
 let unfolded = false;
@@ -35,6 +37,11 @@ function filters() {
   };
 }
 
+/** The letter of one of two runs, or nothing. */
+function keyOf(index) {
+  return kinds[index] ? element("span", { class: `key ${kinds[index]}` }, kinds[index].toUpperCase()) : null;
+}
+
 function fill(select, choices) {
   select.replaceChildren(...choices.map(([value, text]) => element("option", { value }, text)));
 }
@@ -43,9 +50,9 @@ function prepare() {
   const rows = runs.flatMap((run) => run.rows);
   const values = (name) => [...new Set(rows.map((row) => row[name]))].sort();
   const count = (name, value) => rows.filter((row) => row[name] === value).length;
-  const counted = (name) => values(name).map((value) => [value, `${value} (${count(name, value)})`]);
-  fill(byId.ending, [["", "any"], ...counted("ending")]);
-  fill(byId.language, [["", "any"], ...counted("language")]);
+  const counted = (name, word) => values(name).map((value) => [value, `${word(value)} (${count(name, value)})`]);
+  fill(byId.ending, [["", "any"], ...counted("ending", ended)]);
+  fill(byId.language, [["", "any"], ...counted("language", (name) => LANGUAGES[name] || name)]);
   const word = sage ? "emotion" : "score";
   const gaps = runs.length > 1 ? [["a", "A ahead of B"], ["b", "B ahead of A"]] : [];
   fill(byId.order, [["", "as in the run"], ["lowest", `lowest ${word} first`], ["highest", `highest ${word} first`], ...gaps]);
@@ -53,11 +60,11 @@ function prepare() {
   document.getElementById("dimension_label").hidden = sage;
   document.getElementById("range_legend").textContent = sage ? "Last emotion" : "Score, 0 to 100";
   const names = runs.map((run, index) => {
-    const key = kinds[index] ? element("span", { class: `key ${kinds[index]}` }, kinds[index].toUpperCase()) : null;
-    return element("span", { class: "run" }, key, `${run.name}: ${run.rows.length} dialogues`);
+    const many = `${run.rows.length} ${run.rows.length === 1 ? "dialogue" : "dialogues"}`;
+    return element("span", { class: "run" }, keyOf(index), `${run.name}: ${many}`);
   });
-  document.getElementById("runs").replaceChildren(badge(sage ? "SAGE" : "ESC-Eval"), ...names);
-  document.getElementById("figures").open = !narrow.matches;
+  document.getElementById("runs").replaceChildren(...names);
+  for (const id of ["figures", "more"]) document.getElementById(id).open = !narrow.matches;
   scenarios.forEach((scenario, index) => options.set(scenario, optionOf(scenario, index)));
 }
 
@@ -80,10 +87,8 @@ function marksOf(scenario, dimension) {
   return scenario.dialogues.map((row, index) => {
     if (row === null) return null;
     const score = shown(scoreOf(row, dimension, dimensions), sage ? 0 : 1);
-    const key = kinds[index] ? [element("span", { class: `key ${kinds[index]}` }, kinds[index].toUpperCase())] : [];
-    const broken = brokenTurns(row) ? badge("!", "bad") : null;
-    if (broken) broken.title = "broken format or cut";
-    return element("span", { class: "mark" }, ...key, `${score} ${row.ending}`, broken);
+    const broken = brokenTurns(row) ? [" ", badge("broken", "bad")] : [];
+    return element("span", { class: "mark" }, keyOf(index), element("b", {}, score), ` ${ended(row.ending)}`, broken);
   });
 }
 
@@ -100,6 +105,7 @@ function refresh() {
     : "No scenario passes these filters.";
   const rows = runs.map((_, index) => listed.map(({ dialogues }) => dialogues[index]).filter(Boolean));
   document.getElementById("table").replaceChildren(figures(runs, rows, dimensions, titles));
+  fit();
   if (!listed.includes(chosen)) choose(listed[0] || null);
   else reveal();
 }
@@ -120,14 +126,15 @@ function reveal() {
   }
   const option = options.get(chosen);
   list.setAttribute("aria-activedescendant", option.id);
+  if (narrow.matches) return;
   const [box, line] = [list.getBoundingClientRect(), option.getBoundingClientRect()];
   if (line.top < box.top) list.scrollTop -= box.top - line.top;
   else if (line.bottom > box.bottom) list.scrollTop += line.bottom - box.bottom;
 }
 
-/** On a narrow screen the whole page scrolls, not the list. */
+/** Brings the chosen line into sight, in the list and on the page. */
 function scrollToChosen() {
-  if (narrow.matches && chosen) options.get(chosen).scrollIntoView({ block: "nearest" });
+  if (chosen && listed.includes(chosen)) options.get(chosen).scrollIntoView({ block: "nearest" });
 }
 
 /** Chooses a scenario and goes to its dialogue; the address remembers it, so "back" returns to the list. */
@@ -142,13 +149,11 @@ function view(name) {
   document.body.dataset.view = name;
   if (name === "list") {
     list.focus({ preventScroll: true });
-    reveal();
     scrollToChosen();
     return;
   }
   drawCurve();
   if (narrow.matches) window.scrollTo(0, 0);
-  main.scrollTop = 0;
   main.querySelector("h2")?.focus({ preventScroll: true });
 }
 
@@ -161,9 +166,7 @@ function show() {
   const step = (by, text) => {
     const next = listed[position + by];
     const button = element("button", { type: "button", disabled: !next }, text);
-    button.addEventListener("click", () => {
-      open(next);
-    });
+    button.addEventListener("click", () => open(next));
     return button;
   };
   const back = element("button", { type: "button", class: "back" }, "← All scenarios");
@@ -187,12 +190,22 @@ function show() {
     element(
       "div",
       { class: runs.length > 1 ? "pair" : "single", "data-beside": String(beside) },
-      chosen.dialogues.map((dialogue, index) => dialogueView(dialogue, runs[index], kinds[index], dimensions, titles)),
+      chosen.dialogues.map((dialogue, index) =>
+        dialogueView(dialogue, runs[index], kinds[index], dimensions, titles, narrow.matches || runs.length > 1),
+      ),
     ),
   ];
   main.replaceChildren(...parts.filter((part) => part !== null));
   unfold();
   drawCurve();
+  if (!narrow.matches && main.getBoundingClientRect().top < 0) main.scrollIntoView({ block: "start" });
+}
+
+/** On a wide screen the list ends where the window does. */
+function fit() {
+  const nav = list.parentElement;
+  const above = Math.max(12, nav.getBoundingClientRect().top);
+  nav.style.maxHeight = `${window.innerHeight - above - 12}px`;
 }
 
 /** On a narrow screen: which of two runs is shown. */
@@ -204,7 +217,7 @@ function switcher() {
       beside = index;
       main.querySelector(".pair").dataset.beside = String(index);
     });
-    return element("label", {}, input, element("span", { class: `key ${kinds[index]}` }, kinds[index].toUpperCase()), run.name);
+    return element("label", {}, input, keyOf(index), run.name);
   });
   return element("fieldset", { class: "switcher" }, element("legend", {}, "Show the dialogue of"), buttons);
 }
@@ -269,6 +282,9 @@ document.getElementById("filters").addEventListener("input", refresh);
 document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
 document.getElementById("filters").addEventListener("reset", () => window.setTimeout(refresh));
 window.addEventListener("resize", drawCurve);
+for (const event of ["resize", "scroll"]) window.addEventListener(event, fit, { passive: true });
+document.getElementById("figures").addEventListener("toggle", fit);
+narrow.addEventListener("change", show);
 window.addEventListener("popstate", follow);
 
 /** Shows what the address names. */
@@ -290,5 +306,6 @@ function follow() {
 }
 
 prepare();
+fit();
 refresh();
 follow();

@@ -8,14 +8,19 @@ function element(tag, attributes = {}, ...contents) {
     if (value === true) node.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
   }
-  node.append(...contents.flat().filter((part) => part !== null && part !== undefined));
+  node.append(...contents.flat(Infinity).filter((part) => part !== null && part !== undefined));
   return node;
 }
 
-/** A number as it is printed: two decimals in tables, or none where it is whole. */
+const ENDINGS = { rounds: "all rounds", budget: "budget used up" }; // others are said as they are called
+
+function ended(ending) {
+  return ENDINGS[ending] || ending;
+}
+
+/** A number as it is printed, or a dash. */
 function shown(value, digits = 2) {
-  if (value === null || value === undefined) return "–";
-  return Number.isInteger(value) && digits < 2 ? String(value) : value.toFixed(digits);
+  return value === null || value === undefined ? "–" : value.toFixed(digits);
 }
 
 function signed(change) {
@@ -49,7 +54,7 @@ function turnView(turn, row) {
   const supporter = turn.role === "supporter";
   const heading = element("h4", {}, supporter ? "Supporter" : "Seeker");
   if (typeof turn.emotion === "number") heading.append(" ", badge(`emotion ${turn.emotion}`));
-  if (typeof turn.change === "number") heading.append(" ", badge(signed(turn.change), turn.change < 0 ? "bad" : "good"));
+  if (typeof turn.change === "number") heading.append(" ", badge(signed(turn.change), turn.change < 0 ? "bad" : turn.change > 0 ? "good" : ""));
   if (turn.truncated) heading.append(" ", badge("cut", "bad"));
   if ((turn.problems || []).length) heading.append(" ", badge("broken format", "bad"));
   const contents = [heading];
@@ -57,14 +62,14 @@ function turnView(turn, row) {
   if (steps.length) {
     const labels = Object.entries(turn.labels || {}).map(([name, value]) => badge(`${titled(name)}: ${value}`));
     const list = element("dl", {}, steps.map(([tag, text]) => named(tag, text, row.language)));
-    contents.push(fold("Reasoning", "reasoning", labels.length ? element("p", {}, labels) : null, list));
+    contents.push(fold("Reasoning", "reasoning", labels.length ? element("p", { class: "facts" }, labels) : null, list));
   }
   const inner = ["analysis", "thinking"].filter((name) => typeof turn[name] === "string" && turn[name]);
   if (inner.length) {
     const list = element("dl", {}, inner.map((name) => named(name, turn[name], row.language)));
     contents.push(fold("What the seeker thinks", "reasoning", list));
   }
-  contents.push(turn.content ? said(turn.content, row.language) : element("p", { class: "none" }, "(no reply)"));
+  contents.push(turn.content ? said(turn.content, row.language) : element("p", { class: "none" }, "(nothing said)"));
   if (supporter && typeof turn.text === "string" && turn.text !== turn.content) {
     const problems = (turn.problems || []).length ? element("p", {}, `Problems: ${turn.problems.join(", ")}`) : null;
     contents.push(fold("Output as it was written", "raw", problems, element("pre", { lang: row.language }, turn.text)));
@@ -72,8 +77,8 @@ function turnView(turn, row) {
   return element("li", { class: `turn ${supporter ? "supporter" : "seeker"}` }, contents);
 }
 
-/** The scores of one ESC-Eval dialogue, 0 to 4, a row a scorer. */
-function scoreTable(row, dimensions, titles) {
+/** The scores of one ESC-Eval dialogue, 0 to 4: a row a scorer, or, where there is less room, a row a dimension. */
+function scoreTable(row, dimensions, titles, upright) {
   const scorers = Object.entries(row.scores || {});
   if (!scorers.length) return [];
   const head = ["Scorer", ...dimensions.map((name) => titles[name])];
@@ -81,7 +86,9 @@ function scoreTable(row, dimensions, titles) {
     scorer,
     ...dimensions.map((name) => (typeof scores[name] === "number" ? String(scores[name]) : "missing")),
   ]);
-  const table = scrolling("Scores of this dialogue, 0 to 4", tableOf("Scores, 0 to 4", head, lines));
+  const grid = [head, ...lines];
+  const turned = upright ? head.map((_, column) => grid.map((line) => line[column])) : grid;
+  const table = scrolling("Scores of this dialogue, 0 to 4", tableOf("Scores, 0 to 4", turned[0], turned.slice(1)));
   const reasons = Object.entries(row.missing || {}).flatMap(([scorer, missing]) =>
     Object.entries(missing).map(([name, why]) => element("li", {}, `${scorer}, ${titles[name] || name}: ${why}`)),
   );
@@ -106,7 +113,7 @@ function scrolling(label, content) {
 }
 
 /** One run's dialogue: who spoke, how it ended, what it scored, and every turn. */
-function dialogueView(row, run, kind, dimensions, titles) {
+function dialogueView(row, run, kind, dimensions, titles, upright) {
   const heading = element("h3", {}, kind ? element("span", { class: `key ${kind}` }, kind.toUpperCase()) : null, run.name);
   const area = element("section", { class: `dialogue ${kind}`, "aria-label": `Dialogue of ${run.name}` }, heading);
   if (row === null) {
@@ -120,12 +127,12 @@ function dialogueView(row, run, kind, dimensions, titles) {
       "p",
       { class: "facts" },
       badge(row.model),
-      badge(row.ending, row.ending === "success" ? "good" : row.ending === "failure" ? "bad" : ""),
+      badge(ended(row.ending), row.ending === "success" ? "good" : row.ending === "failure" ? "bad" : ""),
       badge(score === null ? `${word} missing` : `${word} ${shown(score, row.benchmark === "sage" ? 0 : 1)}`),
       brokenTurns(row) ? badge(`${brokenTurns(row)} broken or cut`, "bad") : null,
     ),
   );
-  area.append(...scoreTable(row, dimensions, titles));
+  area.append(...scoreTable(row, dimensions, titles, upright));
   area.append(element("ol", { class: "turns" }, row.turns.map((turn) => turnView(turn, row))));
   if (row.provenance !== undefined) {
     area.append(fold("Where this comes from", "raw", element("pre", {}, JSON.stringify(row.provenance, null, 2))));
@@ -155,7 +162,7 @@ function figures(runs, lists, dimensions, titles) {
       String(row.missing),
       String(row.count),
     ]);
-    const head = ["Run", "Emotion", ...endings.map(titled), "Score missing", "Dialogues"];
+    const head = ["Run", "Emotion", ...endings.map((ending) => titled(ended(ending))), "Score missing", "Dialogues"];
     return tableOf("Mean last emotion, 0 to 100, and how many dialogues ended how", head, lines);
   }
   const lines = lists.flatMap((rows, index) =>
