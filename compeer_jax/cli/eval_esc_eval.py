@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.eval_preferences import with_list
-from compeer_jax.cli.terminal import show_log
+from compeer_jax.cli.terminal import show_log, wide_console
 from compeer_jax.evaluation.benchmarks.config import EscEvalConfig
 
 DESCRIPTION = (
@@ -17,10 +17,13 @@ CONFIG = EscEvalConfig
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, with_list(arguments, "--cards"), command="eval esc-eval", description=DESCRIPTION)
     show_log()
-    from compeer_jax.evaluation.benchmarks.esc_eval import run_esc_eval, summary
-    from compeer_jax.evaluation.benchmarks.rows import read_dialogues
+    from compeer_jax.evaluation.benchmarks.esc_eval import run_esc_eval
+    from compeer_jax.evaluation.benchmarks.results import read_run, summarise
+    from compeer_jax.evaluation.benchmarks.tables import sheet_rich
 
     folder = run_esc_eval(config, say=print)
-    for line in summary(read_dialogues(folder)):
-        print(line)
-    print(f"The dialogues are in {folder}. To read them: compeer eval show {folder}")
+    console = wide_console()
+    for results in summarise([read_run(folder)], seed=config.seed):
+        for sheet in results.sheets:
+            console.print(sheet_rich(sheet))
+    print(f"All of it is in {folder}. To read the dialogues: compeer eval show {folder}")

@@ -69,7 +69,7 @@ class BenchConfig:
     label: str = ""
     limit: int = 0
     seed: int = 0
-    chunk: int = 64
+    chunk: int = 128
     budget: BudgetConfig = field(default_factory=BudgetConfig)
 
     def __post_init__(self):

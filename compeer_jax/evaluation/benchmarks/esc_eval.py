@@ -2,9 +2,17 @@
 
 The role-player is greeted with the fixed words of its prompt file; the tested model doesn't see them. Then, each round,
 the role-player says something as the seeker, and the tested model replies.
+
+    OUTPUT/
+      settings.json, answers/, rejected.jsonl    as every benchmark has them (benchmarks/bench_run.py)
+      dialogues.jsonl                            a row a card, in their order
+      counts.json                                what could not be used or read, and the cost
+      results.json, results.md, diversity.png    the paper's table with intervals, and diversity over turns
+
+A run that was killed, or stopped by its budget, goes on when it is started again, and ends with the same files.
 """
 
-from collections import Counter
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from string import Template
@@ -14,13 +22,13 @@ from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.evaluation.benchmarks.bench_run import BenchRun, bench_run, drawn, scenarios_hash
 from compeer_jax.evaluation.benchmarks.config import EscEvalConfig
-from compeer_jax.evaluation.benchmarks.esc_eval_cards import read_cards
+from compeer_jax.evaluation.benchmarks.esc_counts import count_lines, counts_of
+from compeer_jax.evaluation.benchmarks.esc_eval_cards import Cards, read_cards
 from compeer_jax.evaluation.benchmarks.esc_scores import PROMPT as SCORE_PROMPT
-from compeer_jax.evaluation.benchmarks.esc_scores import score_players, scorer_model, with_scores
+from compeer_jax.evaluation.benchmarks.esc_scores import ScorePlayer, score_players, scorer_model, with_scores
 from compeer_jax.evaluation.benchmarks.lockstep import Wanted, play
 from compeer_jax.evaluation.benchmarks.rows import (
     DIMENSIONS,
-    UNFINISHED,
     BenchDialogue,
     BenchTurn,
     Ending,
@@ -30,10 +38,13 @@ from compeer_jax.evaluation.benchmarks.rows import (
 from compeer_jax.evaluation.benchmarks.tested_model import TestedModel, plain_turn
 from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import ChatRequest
+from compeer_jax.training.run_folder import replacing
 
 ROLE_PROMPT = "esc_role"
 ROLE, TESTED = "role", "tested"
+COUNTS = "counts.json"
 REJECTED = "rejected.jsonl"
+MOST_TOLD = 20  # lines about single cards
 TRIES = 2  # times that the role-player is asked for a message before it counts as silent
 _AS_ROLE = {"seeker": "assistant", "supporter": "user"}
 
@@ -97,7 +108,19 @@ def role_messages(scenario: Scenario, turns: Sequence[BenchTurn]) -> list[dict[s
 
 
 def run_esc_eval(config: EscEvalConfig, say: Callable[[str], None]) -> Path:
-    """Runs the benchmark, or goes on with a run that was stopped; returns its folder.
+    """Runs the benchmark, or goes on with a run that was stopped; returns its folder, with results and pictures.
+
+    Arguments and errors as of `play_cards`.
+    """
+    from compeer_jax.evaluation.benchmarks.results import write_run_results
+
+    folder = play_cards(config, say)
+    write_run_results(folder, seed=config.seed)
+    return folder
+
+
+def play_cards(config: EscEvalConfig, say: Callable[[str], None]) -> Path:
+    """Plays the cards and has the dialogues scored; returns the folder with the rows and the counts.
 
     Args:
         config: the settings.
@@ -109,15 +132,12 @@ def run_esc_eval(config: EscEvalConfig, say: Callable[[str], None]) -> Path:
     """
     cards = read_cards(config.cards, config.languages)
     scenarios = drawn(cards.scenarios, config.limit, config.seed)
-    if cards.rejected:
-        reasons = Counter(one["reason"].partition(":")[0] for one in cards.rejected)
-        counted = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
-        say(f"{len(cards.rejected)} cards are left out ({counted}); see {Path(config.output) / REJECTED}.")
     with bench_run(config, say=say) as run:
         tested = TestedModel.of(run.models[config.tested], config)
-        prompts = tested.prompts(config.languages) | _versions((ROLE_PROMPT, SCORE_PROMPT), config.languages[0])
-        run.bind(settings_of(config, scenarios, prompts), _used(config))
-        write_jsonl(run.folder / REJECTED, cards.rejected)
+        prompts = tested.prompts(config.languages) | _versions((ROLE_PROMPT, SCORE_PROMPT), config.languages)
+        if run.bind(settings_of(config, scenarios, prompts), _used(config)):
+            say(f"{run.folder} holds this run: going on with it.")
+        _tell_rejected(run, cards)
         players = [EscPlayer(scenario, tested, config.rounds) for scenario in scenarios]
         stopped = _talk(run, config, players)
         provenance = {
@@ -127,14 +147,19 @@ def run_esc_eval(config: EscEvalConfig, say: Callable[[str], None]) -> Path:
             "seed": config.seed,
         }
         dialogues = [dialogue_of(player, config.name, provenance) for player in players]
-        if stopped or not config.scorers:
-            write_dialogues(run.folder, dialogues)
-        else:
-            dialogues, stopped = _score(run, config, dialogues)
+        scores = score_players(dialogues, config.scorers, config.models, config.flavour)
+        write_dialogues(run.folder, dialogues)
+        if not stopped:
+            stopped = _score(run, config, scores)
+        dialogues = with_scores(dialogues, scores)
+        write_dialogues(run.folder, dialogues)
+        counts = counts_of(cards, dialogues, scores) | {"spent": vars(run.models.spent())}
+        with replacing(run.folder / COUNTS) as temporary:
+            temporary.write_text(json.dumps(counts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        for line in count_lines(counts):
+            say(line)
         if stopped:
-            left = sum(one.ending == "budget" for one in dialogues)
-            what = f"{left} of {len(dialogues)} dialogues have not ended" if left else "not all scores are given"
-            say(f"Stopped: {stopped}; {what}. Give the same command with a higher budget to go on.")
+            say(f"Stopped: {stopped}. Give the same command with a higher budget to go on.")
         return run.folder
 
 
@@ -165,26 +190,6 @@ def dialogue_of(player: EscPlayer, model: str, provenance: Mapping[str, Any]) ->
     )
 
 
-def summary(dialogues: Sequence[BenchDialogue]) -> list[str]:
-    """What a run gave, a line each: endings, replies in broken format, scores that are missing and why."""
-    endings = Counter(one.ending for one in dialogues)
-    lines = [f"{len(dialogues)} dialogues: " + ", ".join(f"{name} {count}" for name, count in endings.most_common())]
-    replies = [turn for one in dialogues for turn in one.turns if turn.role == "supporter"]
-    broken, cut = sum(bool(turn.problems) for turn in replies), sum(turn.truncated for turn in replies)
-    silent = sum(not turn.content for turn in replies)
-    lines.append(f"{len(replies)} replies: {broken} in broken format, {silent} without words, {cut} cut at the longest")
-    scorers = dict.fromkeys(scorer for one in dialogues for scorer in one.scores)
-    for scorer in scorers:
-        given = [score for one in dialogues for score in one.scores.get(scorer, {}).values()]
-        why = Counter(reason for one in dialogues for reason in one.missing.get(scorer, {}).values())
-        missing = given.count(None) + len(DIMENSIONS) * sum(endings[name] for name in UNFINISHED)
-        if any(endings[name] for name in UNFINISHED):
-            why["dialogues that did not end"] = missing - given.count(None)
-        counted = f" ({', '.join(f'{reason}: {count}' for reason, count in why.most_common())})" if why else ""
-        lines.append(f"{scorer}: {len(given) - given.count(None)} scores, {missing} missing{counted}")
-    return lines
-
-
 def _talk(run: BenchRun, config: EscEvalConfig, players: Sequence[EscPlayer]) -> str:
     with run.progress("dialogues", 2 * config.rounds * len(players), "message") as heard:
         return play(
@@ -197,23 +202,26 @@ def _talk(run: BenchRun, config: EscEvalConfig, players: Sequence[EscPlayer]) ->
         )
 
 
-def _score(run: BenchRun, config: EscEvalConfig, dialogues: Sequence[BenchDialogue]) -> tuple[list[BenchDialogue], str]:
-    """The dialogues with their scores, as written, and which budget was used up meanwhile."""
-    write_dialogues(run.folder, dialogues)
-    players = score_players(dialogues, config.scorers, config.models, config.flavour)
-    names = dict.fromkeys(player.who for player in players)
-    with run.progress("scores", len(players), "score") as heard:
-        stopped = play(
-            players,
+def _score(run: BenchRun, config: EscEvalConfig, scores: Sequence[ScorePlayer]) -> str:
+    names = dict.fromkeys(one.who for one in scores)
+    with run.progress("scores", len(scores), "score") as heard:
+        return play(
+            scores,
             run.asked({name: name for name in names}),
             chunk=config.chunk,
             budget=config.budget,
             spent=run.models.spent,
             heard=heard,
         )
-    scored = with_scores(dialogues, players)
-    write_dialogues(run.folder, scored)
-    return scored, stopped
+
+
+def _tell_rejected(run: BenchRun, cards: Cards) -> None:
+    """Keeps the cards that can't be played, and says a line of each, up to a number that can be read."""
+    write_jsonl(run.folder / REJECTED, cards.rejected)
+    for one in cards.rejected[:MOST_TOLD]:
+        run.say(f"left out: {one['where']}: {one['reason']}")
+    if len(cards.rejected) > MOST_TOLD:
+        run.say(f"left out: {len(cards.rejected) - MOST_TOLD} more cards; see {run.folder / REJECTED}")
 
 
 def _used(config: EscEvalConfig) -> list[str]:
@@ -227,5 +235,5 @@ def _used(config: EscEvalConfig) -> list[str]:
     return list(dict.fromkeys([config.role, config.tested, *asked]))
 
 
-def _versions(names: Sequence[str], language: str) -> dict[str, int]:
-    return {name: load_task_prompt(name, language).version for name in names}
+def _versions(names: Sequence[str], languages: Sequence[str]) -> dict[str, int]:
+    return {f"{name}.{language}": load_task_prompt(name, language).version for name in names for language in languages}

@@ -68,6 +68,7 @@ class ScorePlayer:
     Attributes:
         score: the score; None where it is missing.
         reason: why it is.
+        asked_again: what was wrong with replies that were asked for once more.
     """
 
     def __init__(self, dialogue: BenchDialogue, scorer: str, dimension: str, who: str, flavour: Flavour):
@@ -75,6 +76,7 @@ class ScorePlayer:
         self.who, self.flavour = who, flavour
         self.score: int | None = None
         self.reason = NOT_ASKED
+        self.asked_again: list[str] = []
         self._draw = 0
 
     def wants(self) -> Wanted | None:
@@ -84,13 +86,14 @@ class ScorePlayer:
 
     def hear(self, answer: Answer | None) -> None:
         self._draw += 1
-        if answer is None:
-            self.reason = "no reply"
-            return
         try:
+            if answer is None:
+                raise Malformed("no reply")
             self.score, self.reason = READERS[self.flavour](answer.text), ""
         except Malformed as fault:
             self.reason = str(fault)
+            if self._draw < TRIES[self.flavour]:
+                self.asked_again.append(self.reason)
 
 
 def score_messages(dialogue: BenchDialogue, dimension: str) -> list[dict[str, str]]:

@@ -8,7 +8,6 @@ into the talk, so that neither the seeker, nor the scorers, nor the model itself
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from compeer_jax.dialogue.prompts import chat_messages, load_prompt, load_task_prompt
 from compeer_jax.dialogue.reasoning import ABLATIONS, FORMATS, RESPONSE, ReasoningFormat
@@ -54,13 +53,12 @@ class TestedModel:
         """The format in which it is to write; None where it just replies."""
         return format_of(self.format_prompt) if self.prompt == "ours" else None
 
-    def prompts(self, languages: Sequence[str]) -> dict[str, Any]:
-        """The prompts it is given, for settings and provenance: name -> version; "own" -> its words."""
+    def prompts(self, languages: Sequence[str]) -> dict[str, int | str]:
+        """The prompts it is given, for settings and provenance: name and language -> version, or own words."""
         if self.prompt == "own":
-            return {"own": {language: (self.system or {})[language] for language in languages}}
-        if self.prompt == "ours":
-            return {self.format_prompt: load_prompt(self.format_prompt, languages[0]).version}
-        return {DEFAULT_PROMPT: load_task_prompt(DEFAULT_PROMPT, languages[0]).version}
+            return {f"own.{language}": (self.system or {})[language] for language in languages}
+        name, load = (self.format_prompt, load_prompt) if self.prompt == "ours" else (DEFAULT_PROMPT, load_task_prompt)
+        return {f"{name}.{language}": load(name, language).version for language in languages}
 
     def request(self, turns: Sequence[BenchTurn], language: str) -> ChatRequest:
         """What it is asked: the talk so far, the seeker's turn last."""
