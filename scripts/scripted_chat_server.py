@@ -74,10 +74,15 @@ class Script:
             for name in names
             for language in LANGUAGES
         }
+        # Prompts that show something within the system's text are known by how they begin.
+        self.openings = {text.partition("$")[0]: task for text, task in self.tasks.items() if "$" in text}
+        self.said: dict[str, list[str]] = {}
         self.replies: dict[tuple[str, str], list[str]] = {}
         for dialogue in sample_dialogues():
             for turn in dialogue.turns:
-                if turn.strategy is not None:
+                if turn.role == "seeker":
+                    self.said.setdefault(dialogue.language, []).append(turn.content)
+                elif turn.strategy is not None:
                     self.replies.setdefault((dialogue.language, turn.strategy), []).append(turn.content)
 
     def answer(self, body: dict) -> str:
@@ -85,9 +90,12 @@ class Script:
         system, *talk = body["messages"]
         if system["role"] != "system" or not talk:
             return "Hello."
-        if system["content"] not in self.tasks:
+        task = self.tasks.get(system["content"]) or next(
+            (task for start, task in self.openings.items() if system["content"].startswith(start)), None
+        )
+        if task is None:
             return "I only know the prompts of compeer_jax."
-        name, language = self.tasks[system["content"]]
+        name, language = task
         asked = json.dumps(body["messages"], sort_keys=True)
         own = _random(asked, body["model"])
         if _random(asked, "hopeless").random() < HOPELESS or own.random() < MALFORMED.get(body.get("seed", 0), 0):
@@ -134,6 +142,29 @@ class Script:
         """Nearly every node passes."""
         names = ("Context", "Cognition", "Emotion", "Plan", "Whole")
         return "\n".join(f"{name}: {'pass' if own.random() > 0.03 else 'fail'}" for name in names)
+
+    def esc_default(self, said: str, language: str, own: random.Random) -> str:
+        """Any reply of the bundled dialogues."""
+        return own.choice(own.choice([found for (spoken, _), found in self.replies.items() if spoken == language]))
+
+    def esc_role(self, said: str, language: str, own: random.Random) -> str:
+        """Any seeker's turn of the bundled dialogues."""
+        return own.choice(self.said[language])
+
+    def esc_score(self, said: str, language: str, own: random.Random) -> str:
+        """A score by lot."""
+        return f"This score was drawn by lot.\nScore: {own.choices(range(5), (1, 3, 6, 6, 2))[0]}"
+
+    def sage_planner(self, said: str, language: str, own: random.Random) -> str:
+        """A change by lot, rather up than down."""
+        titles = ("Content", "TargetCompletion", "Activity", "Analyse")
+        return "\n".join([*(f"{title}: by lot" for title in titles), f"Change: {own.randint(-8, 10):+d}"])
+
+    def sage_agent(self, said: str, language: str, own: random.Random) -> str:
+        """Any seeker's turn of the bundled dialogues; now and then a goodbye."""
+        goodbye = {"en": "Thank you, goodbye.", "zh": "谢谢，再见。"}[language]
+        words = goodbye if own.random() < 0.03 else own.choice(self.said[language])
+        return f"Thinking: by lot\nOrigin: by lot\nChange: by lot\nResponse: {words}"
 
     def traits(self, said: str, language: str, own: random.Random) -> str:
         """A manner of speaking for each of the two, by lot."""

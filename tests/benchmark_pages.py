@@ -95,8 +95,9 @@ def sage_row(number: int, model: str, shift: int = 0) -> dict:
         )
         if ending != "rounds":
             break
+    missing = {}
     if number % 6 == 5:
-        ending = "no reply"
+        ending, missing = "no reply", {"missing": {"planner": {"emotion": "section Change is not there"}}}
     row = {
         "benchmark": "sage",
         "id": f"profile-{number:02}",
@@ -104,7 +105,7 @@ def sage_row(number: int, model: str, shift: int = 0) -> dict:
         "model": model,
         "card": {"player": "* 姓名：周宁\n* 年龄：27岁", "scene": "考研又一次没有考上", "task": "被认真地听一次"},
     }
-    return row | {"turns": turns, "ending": ending, "emotion": emotion, "provenance": {"seed": 0}}
+    return row | missing | {"turns": turns, "ending": ending, "emotion": emotion, "provenance": {"seed": 0}}
 
 
 def write_run(folder: Path, rows: list[dict]) -> Path:

@@ -22,7 +22,7 @@ COMMANDS = {
     "config": "show the merged settings of a command",
 }
 
-RESUMABLE = ("quickstart", "sft", "grpo", "reward train", "data")
+RESUMABLE = ("quickstart", "sft", "grpo", "reward train", "data", "eval esc-eval", "eval sage", "eval benchmarks")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         resumable = " ".join(arguments[:2]).startswith(RESUMABLE)
-        resumes = "; the same command goes on from the last checkpoint" if resumable else ""
+        resumes = "; the same command goes on where it stopped" if resumable else ""
         print(f"\ncompeer {name}: interrupted{resumes}.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone

@@ -49,7 +49,7 @@ def plot_trajectories(lines: Mapping[str, Trajectories], path: Path) -> None:
         for level in (FAILURE, START, SUCCESS):
             axes.axhline(level, color=FAINT, linewidth=0.7, linestyle=(0, (4, 3)), zorder=1)
         axes.set(ylim=(-2, 103), xlim=(0, max(last, 1) * 1.02), yticks=(0, FAILURE, START, 70, SUCCESS))
-        axes.set_title(name, loc="left", fontsize=10.5, fontweight="bold", color=INK)
+        axes.set_title(_plain(name), loc="left", fontsize=10.5, fontweight="bold", color=INK)
         _finish(axes, "round")
     _headline(figure, "The seeker's emotion: each dialogue, and the mean with its 95 % interval")
     _save(figure, path)
@@ -85,11 +85,18 @@ def plot_diversity(diversity: Diversity, path: Path) -> None:
         _finish(axes, "turn")
     for name, language in lines:
         label = f"{name}, {language}" if len(languages) > 1 else name
-        legend.plot([], [], color=colours[name], linestyle=STROKES[languages.index(language)], lw=1.7, label=label)
+        legend.plot(
+            [], [], color=colours[name], linestyle=STROKES[languages.index(language)], lw=1.7, label=_plain(label)
+        )
     legend.axis("off")
     legend.legend(loc="upper left", fontsize=9, frameon=False, labelcolor=INK, borderaxespad=0)
     _headline(figure, "Replies as the talk goes on")
     _save(figure, path)
+
+
+def _plain(name: str) -> str:
+    """A name in which no sign begins a formula."""
+    return name.replace("$", r"\$")
 
 
 def _points(entries: Sequence[TurnDiversity], field: str) -> list[tuple[int, float]]:

@@ -89,12 +89,13 @@ def sheet_rich(sheet: Sheet) -> Any:
     """A rich table. Its title stands apart, as it may be wider than the table."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for number, heading in enumerate(sheet.headings):
         table.add_column(heading, justify="right" if number else "left")
     for line in sheet.lines:
-        table.add_row(*("\n".join(filter(None, cell)) for cell in line))
+        table.add_row(*(Text("\n".join(filter(None, cell))) for cell in line))  # names may look like markup
     return table
 
 

@@ -80,7 +80,7 @@ function turnView(turn, row) {
 /** The scores of one ESC-Eval dialogue, 0 to 4: a row a scorer, or, where there is less room, a row a dimension. */
 function scoreTable(row, dimensions, titles, upright) {
   const scorers = Object.entries(row.scores || {});
-  if (!scorers.length) return [];
+  if (!scorers.length) return null;
   const head = ["Scorer", ...dimensions.map((name) => titles[name])];
   const lines = scorers.map(([scorer, scores]) => [
     scorer,
@@ -88,11 +88,15 @@ function scoreTable(row, dimensions, titles, upright) {
   ]);
   const grid = [head, ...lines];
   const turned = upright ? head.map((_, column) => grid.map((line) => line[column])) : grid;
-  const table = scrolling("Scores of this dialogue, 0 to 4", tableOf("Scores, 0 to 4", turned[0], turned.slice(1)));
-  const reasons = Object.entries(row.missing || {}).flatMap(([scorer, missing]) =>
-    Object.entries(missing).map(([name, why]) => element("li", {}, `${scorer}, ${titles[name] || name}: ${why}`)),
+  return scrolling("Scores of this dialogue, 0 to 4", tableOf("Scores, 0 to 4", turned[0], turned.slice(1)));
+}
+
+/** Why a dialogue lacks scores: who said what of which dimension. */
+function reasonsView(row, titles) {
+  const reasons = Object.entries(row.missing || {}).flatMap(([who, missing]) =>
+    Object.entries(missing).map(([name, why]) => element("li", {}, `${who}, ${titles[name] || name}: ${why}`)),
   );
-  return reasons.length ? [table, fold("Why scores are missing", "raw", element("ul", {}, reasons))] : [table];
+  return reasons.length ? fold("What is missing, and why", "raw", element("ul", {}, reasons)) : null;
 }
 
 /** A table with a heading line and a head cell a row. */
@@ -132,7 +136,7 @@ function dialogueView(row, run, kind, dimensions, titles, upright) {
       brokenTurns(row) ? badge(`${brokenTurns(row)} broken or cut`, "bad") : null,
     ),
   );
-  area.append(...scoreTable(row, dimensions, titles, upright));
+  area.append(...[scoreTable(row, dimensions, titles, upright), reasonsView(row, titles)].filter(Boolean));
   area.append(element("ol", { class: "turns" }, row.turns.map((turn) => turnView(turn, row))));
   if (row.provenance !== undefined) {
     area.append(fold("Where this comes from", "raw", element("pre", {}, JSON.stringify(row.provenance, null, 2))));
