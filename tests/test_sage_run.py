@@ -126,7 +126,7 @@ def test_the_results_are_those_of_the_rows(whole):
 def test_a_budget_stops_it_cleanly_and_more_budget_ends_with_the_same_files(profiles, whole, tmp_path):
     folder, _, asked = whole
     with ChatHTTPServer(scripted, models=MODELS) as server:
-        for limit in (1, 1500, 0):
+        for limit in (1, 700, 0):
             lines: list[str] = []
             budget = BudgetConfig(max_tokens=limit)
             run_sage(config_of(server, profiles, tmp_path, budget=budget), lines.append)
@@ -162,7 +162,7 @@ run_sage(SageConfig(models=models, **given), print)
 
 def test_killed_at_random_it_asks_nothing_twice_and_ends_with_the_same_files(profiles, whole, tmp_path):
     folder, _, asked = whole
-    generator, kills, left, process = random.Random(3), 3, 0, None
+    generator, kills, left, process = random.Random(3), 2, 0, None
 
     def answer(body):
         nonlocal left
