@@ -233,11 +233,11 @@ def test_emotion_curves_are_drawn_as_they_went(visit):
     label = window.run("return document.querySelector('#curve svg').getAttribute('aria-label')")
     first = ", ".join(f"{value:.0f}" for value in trajectory(rows[0]))
     assert label.startswith(f"Emotion at the start and after each round. one: {first}. two: 40, ")
+    assert window.texts("#curve title")[:2] == ["one, start: 40", f"one, round 1: {trajectory(rows[0])[1]:.0f}"]
     assert window.texts(".raw li") == []
     window.run("document.querySelectorAll('#list li')[5].click()")
     assert window.texts(".dialogue.a .raw li") == ["planner, emotion: section Change is not there"]
     assert window.text(".dialogue.a .facts").endswith("no reply\nlast emotion missing")
-    assert window.texts("#curve title")[:2] == ["one, start: 40", f"one, round 1: {trajectory(rows[0])[1]:.0f}"]
 
 
 def test_a_phone_shows_the_list_then_the_dialogue_and_goes_back(visit):

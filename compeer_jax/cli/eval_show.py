@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from itertools import takewhile
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log
@@ -24,6 +23,13 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def with_runs(arguments: Sequence[str]) -> list[str]:
-    """The arguments with the folders that come before any option made the list that settings take."""
-    folders = list(takewhile(lambda word: not word.startswith("-"), arguments))
-    return [*([f"--runs={json.dumps(folders)}"] if folders else []), *arguments[len(folders) :]]
+    """The arguments with the folders among them, RUN [RUN2], made the list that settings take."""
+    words, folders, options = iter(arguments), [], []
+    for word in words:
+        if not word.startswith("-"):
+            folders.append(word)
+            continue
+        options.append(word)
+        if "=" not in word:
+            options += [value for value in [next(words, None)] if value is not None]
+    return [*([f"--runs={json.dumps(folders)}"] if folders else []), *options]
