@@ -262,6 +262,34 @@ def test_a_missing_last_word_does_not_undo_what_the_emotion_has_settled():
     assert (player.turns[-1].content, player.turns[-1].emotion, player.missing) == ("", 45, None)
 
 
+answers = st.sampled_from(
+    [None, "", "好多了，+5", words("嗯"), words("先这样，再见。"), words(""), planner("+60"), planner("−9"), planner("很多"),
+     "<think>\n我在想"]
+)  # fmt: skip
+
+
+@given(st.lists(answers, min_size=1, max_size=30), st.integers(1, 6))
+@settings(deadline=None, max_examples=150)
+def test_whatever_comes_a_talk_ends_and_has_a_result_or_a_reason(said, most):
+    player = talk(most)
+    for step in range((2 + 4 + 2) * most + 4):  # the opening, then a reply, a judgement and words, each at most twice
+        if player.wants() is None:
+            break
+        drive(player, said[step % len(said)])
+        assert 0 <= player.emotion <= HIGHEST
+    assert player.wants() is None
+    assert (player.ending == "no reply") == (player.missing is not None)
+    assert [turn.role for turn in player.turns][::2] == ["seeker"] * ((len(player.turns) + 1) // 2)
+
+
+def test_an_english_talk_is_asked_for_in_english():
+    player = talk(1, language="en")
+    assert "The talk has not begun" in player.wants().request.messages[1]["content"]
+    drive(player, words("I feel low."), "I'm listening.")
+    assert player.wants().request.messages[0]["content"].startswith("You judge how a person's emotion changes")
+    assert "Seeker: I feel low.\nSupporter: I'm listening." in player.wants().request.messages[1]["content"]
+
+
 # Replies.
 
 
