@@ -263,8 +263,8 @@ def test_a_missing_last_word_does_not_undo_what_the_emotion_has_settled():
 
 
 answers = st.sampled_from(
-    [None, "", "好多了，+5", words("嗯"), words("先这样，再见。"), words(""), planner("+60"), planner("−9"), planner("很多"),
-     "<think>\n我在想"]
+    [None, "", "好多了，+5", words("嗯"), words("先这样，再见。"), words(""), planner("+60"), planner("−9"),
+     planner("很多"), "<think>\n我在想"]
 )  # fmt: skip
 
 
