@@ -398,6 +398,7 @@ def test_tables_lay_published_figures_beside(runs):
         "ours": {"fluency": 75.0, "success": 20.0},
     }
     text = results_markdown(summarise(read_all(runs), published=figures, **DRAWS))
+    assert "| GPT, published | 70.50 | 61.25 | – | – |" in text
     assert "| GPT, published | – | – | – | – | – | – | – | – | 70.50 | – | – |" in text
     assert "|   published | – | 75.00 | – | – | – | – | – | – | – | – | – |" in text
     assert "| GPT, published | – | 61.00 | – | – | – | – | – | – | – | – | – |" in text

@@ -259,7 +259,7 @@ def all_sheets(results: Sequence[BenchmarkResults], *, short: bool = False) -> l
     if len(results) < len(TITLES):
         return sheets
     esc, sage = (one.reports for one in results)
-    return [joint_sheet(esc, sage), *sheets]
+    return [joint_sheet(esc, sage, results[0].published), *sheets]
 
 
 def results_markdown(results: Sequence[BenchmarkResults]) -> str:

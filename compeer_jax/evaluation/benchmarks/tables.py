@@ -210,17 +210,24 @@ def brief(diversity: Diversity) -> Diversity:
     return {name: {language: ends(entries) for language, entries in of.items()} for name, of in diversity.items()}
 
 
-def joint_sheet(esc: Sequence[EscReport], sage: Sequence[SageReport]) -> Sheet:
+def joint_sheet(esc: Sequence[EscReport], sage: Sequence[SageReport], published: Figures) -> Sheet:
     """A line a model: what both benchmarks say of it, over all languages."""
-    whole = [{report.name: report for report in reports} for reports in (esc, sage)]  # the last of a model is over all
-    lines = []
-    for name in dict.fromkeys(report.name for report in (*esc, *sage)):
-        scores, feelings = (reports.get(name) for reports in whole)
-        average = _nothing(1) if scores is None else [_number(scores.columns[AVERAGE])]
-        counts = _nothing(3)
-        if feelings is not None:
-            counts = [_number(feelings.emotion), _text(str(feelings.success)), _text(str(feelings.failure))]
+    scores, feelings = ({report.name: report for report in reports} for reports in (esc, sage))  # the last is over all
+    names = list(dict.fromkeys((*scores, *feelings)))
+    figures = {
+        name: [_text(f"{row[metric]:{form}}" if metric in row else NOTHING) for metric, form in _JOINT.items()]
+        for name, row in _figures_of(published, {metric: metric for metric in _JOINT}).items()
+    }
+    lines = [[_text(f"{name}, {PUBLISHED}"), *row] for name, row in figures.items() if name not in names]
+    for name in names:
+        average, counts = _nothing(1), _nothing(3)
+        if name in scores:
+            average = [_number(scores[name].columns[AVERAGE])]
+        if (felt := feelings.get(name)) is not None:
+            counts = [_number(felt.emotion), _text(str(felt.success)), _text(str(felt.failure))]
         lines.append([_text(name), *average, *counts])
+        if name in figures:
+            lines.append([_text(f"  {PUBLISHED}"), *figures[name]])
     headings = ["model", "ESC-Eval average", "SAGE emotion", "success", "failure"]
     return Sheet("ESC-Eval and SAGE", headings, lines, [JOINT_MEANING])
 
@@ -251,6 +258,9 @@ def percent(share: float | None) -> str:
 def p_value(p: float | None) -> str:
     """A p as papers print it."""
     return NOTHING if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+_JOINT = {AVERAGE: ".2f", EMOTION: ".2f", SUCCESS: "g", FAILURE: "g"}
 
 
 def _measure(field: str, value: float | None) -> Cell:

@@ -1,0 +1,215 @@
+"""Several models on both benchmarks in one command, against a local server whose words are scripted."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from bench_rows import random_esc, random_sage
+from chat_server_fixture import ChatHTTPServer, last_message
+
+from compeer_jax.cli.main import main
+from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
+from compeer_jax.errors import UserError
+from compeer_jax.evaluation.benchmarks.config import BenchConfig, EscEvalConfig
+from compeer_jax.evaluation.benchmarks.results import read_run
+from compeer_jax.evaluation.benchmarks.rows import write_dialogues
+from compeer_jax.evaluation.benchmarks.sage_config import SageConfig
+from compeer_jax.evaluation.benchmarks.suite_config import (
+    EscEvalPart,
+    SagePart,
+    SuiteConfig,
+    TestedConfig,
+    folder_name,
+)
+from compeer_jax.generation.chat_config import ServerConfig
+from compeer_jax.generation.chat_models import ChatModelConfig
+
+MODELS = ("policy", "plain", "seeker", "planner", "rank", "general")
+KEPT = ("results.json", "results.md", "emotions.png", "diversity_esc-eval.png", "diversity_sage.png")
+REASONED = COMPEER.render(
+    ReasonedTurn(
+        steps={"history": "early", "emotion": "sad", "strategy": "ask"},
+        labels={"stage": "exploration", "sentiment": "negative", "emotion": "sadness", "intensity": "3",
+                "strategy": "Question"},
+        response="What hurts most?",
+    )
+)  # fmt: skip
+
+
+def scripted(body: dict) -> str:
+    """What each model says; nothing in it thinks."""
+    mark = int(hashlib.sha256(json.dumps(body["messages"]).encode()).hexdigest(), 16)
+    if body["model"] == "policy":
+        return REASONED.replace("most?", f"most, {mark % 7}?")
+    if body["model"] == "plain":
+        return f"I see. {mark % 5}"
+    if body["model"] == "planner":
+        change = 9 if "What hurts" in last_message(body) else -9
+        return f"Content: a\nTargetCompletion: b\nActivity: c\nAnalyse: d\nChange: {change}"
+    if body["model"] == "seeker":
+        said = f"还是难过{mark % 9}"
+        return said if "Response" not in body["messages"][0]["content"] else (
+            f"Thinking: a\nOrigin: b\nChange: c\nResponse: {said}"
+        )  # fmt: skip
+    return f"It helps somewhat.\nScore: {3 if 'What hurts' in json.dumps(body) else mark % 3}"
+
+
+@pytest.fixture
+def server():
+    with ChatHTTPServer(scripted, models=MODELS) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(tmp_path, server) -> dict:
+    """A suite of two models, three cards and two profiles, as a file would have it."""
+    cards = [
+        {"base": f"Age: {30 + n}", "res": "work", "source": "x", "language": language, "id": n}
+        for n, language in enumerate(("english", "english", "chinese"))
+    ]
+    (tmp_path / "cards.json").write_text(json.dumps(cards))
+    profiles = [
+        {
+            "id": f"p{n}",
+            "player": f"小{n}",
+            "scene": "难过",
+            "main_cha": "被动型",
+            "cha_group": ["内向"],
+            "task": "倾诉",
+        }
+        for n in range(2)
+    ]
+    (tmp_path / "profiles.jsonl").write_text("\n".join(map(json.dumps, profiles)))
+    reached = {"url": server.url, "backoff": 0.01, "max_tokens": 64}
+    return {
+        "output": str(tmp_path / "suite"),
+        "models": {name: {"server": {"model": name, **reached}} for name in MODELS},
+        "tested": {"Plain": {"model": "plain"}, "COMPEER / ours": {"model": "policy", "prompt": "ours"}},
+        "esc_eval": {"cards": [str(tmp_path / "cards.json")], "role": "seeker", "scorers": ["rank", "general"],
+                     "rounds": 2},
+        "sage": {"profiles": str(tmp_path / "profiles.jsonl"), "role": "seeker", "planner": "planner", "rounds": 8},
+        "published": str(figures(tmp_path)),
+    }  # fmt: skip
+
+
+def figures(folder: Path) -> Path:
+    path = folder / "figures.yaml"
+    path.write_text("Another: {average: 61.5, emotion: 33.25, success: 9}\n")
+    return path
+
+
+def give(settings: dict, folder: Path, **changes) -> int:
+    """The command with these settings in a file; its exit status."""
+    path = folder / "suite.yaml"
+    path.write_text(yaml.safe_dump(settings | changes, sort_keys=False))
+    return main(["eval", "benchmarks", "--config", str(path)])
+
+
+def test_both_benchmarks_of_all_models_become_one_table(tmp_path, settings, server, capsys):
+    assert give(settings, tmp_path) == 0
+    output = tmp_path / "suite"
+    shown = capsys.readouterr().out
+    for words in ("ESC-Eval and SAGE", "COMPEER / ours against Plain", "Another, published", "33.25"):
+        assert words in shown
+    assert {path.name for path in output.iterdir()} == {*KEPT, "Plain", "COMPEER_ours"}
+    esc, sage = json.loads((output / "results.json").read_text())
+    assert [(row["name"], row["language"], row["cards"]) for row in esc["reports"]] == [
+        (name, language, cards)
+        for name in ("Plain", "COMPEER / ours")
+        for language, cards in (("en", 2), ("zh", 1), ("both", 3))
+    ]
+    ours = next(row for row in esc["reports"] if row["name"] != "Plain" and row["language"] == "both")
+    assert {one["value"] for one in ours["columns"].values()} == {75.0}  # both scorers: 3, x 25
+    # 40 + 7 x 9 is above 100 and 40 - 4 x 9 below 10, both within the eight rounds.
+    assert [(row["name"], row["emotion"]["value"], row["success"], row["failure"]) for row in sage["reports"]] == [
+        ("Plain", 4.0, 0, 2),
+        ("COMPEER / ours", 100.0, 2, 0),
+    ]
+    kept = {path: (output / path).read_bytes() for path in KEPT}
+    asked = len(server.asked)
+    assert give(settings, tmp_path) == 0
+    assert len(server.asked) == asked
+    assert {path: (output / path).read_bytes() for path in KEPT} == kept
+
+
+def test_a_stopped_suite_shows_what_there_is_and_goes_on(tmp_path, settings):
+    settings = settings | {"tested": {"Plain": {"model": "plain"}}, "sage": {}, "chunk": 2}
+    assert give(settings, tmp_path, budget={"max_tokens": 50}) == 0
+    (esc,) = json.loads((tmp_path / "suite" / "results.json").read_text())
+    assert "budget" in esc["reports"][2]["endings"]
+    assert give(settings, tmp_path) == 0
+    (esc,) = json.loads((tmp_path / "suite" / "results.json").read_text())
+    assert (esc["reports"][2]["endings"], esc["reports"][2]["missing"]) == ({"rounds": 3}, 0)
+
+
+def test_runs_that_are_there_stand_beside(tmp_path, capsys):
+    write_dialogues(tmp_path / "esc", random_esc(0, model="one"))
+    write_dialogues(tmp_path / "more", random_esc(1, model="two"))
+    write_dialogues(tmp_path / "sage", random_sage(0, model="one"))
+    runs = json.dumps([str(tmp_path / name) for name in ("esc", "more", "sage")])
+    assert main(["eval", "benchmarks", f"--runs={runs}", f"--output={tmp_path}/table", "--against=two"]) == 0
+    esc, sage = json.loads((tmp_path / "table" / "results.json").read_text())
+    assert {(row["first"], row["second"]) for row in esc["comparisons"]} == {("one", "two")}
+    assert sage["comparisons"] == []
+    assert "ESC-Eval: one against two" in capsys.readouterr().out
+    assert read_run(tmp_path / "esc").settings == {}
+
+
+def test_a_suite_has_all_settings_of_a_benchmark():
+    own = {field.name for field in dataclasses.fields(BenchConfig)}
+    for part, config in ((EscEvalPart, EscEvalConfig), (SagePart, SageConfig)):
+        theirs = {field.name: field for field in dataclasses.fields(config) if field.name not in own}
+        ours = {field.name: field for field in dataclasses.fields(part)}
+        assert list(ours) == list(theirs)
+        for name, field in ours.items():
+            assert field.type == theirs[name].type
+            assert default(field) == default(theirs[name])
+    how = {field.name for field in dataclasses.fields(TestedConfig)} - {"model"}
+    shared = {field.name for field in dataclasses.fields(SuiteConfig)}
+    assert own - {"tested", "label"} <= how | shared
+
+
+def default(field: dataclasses.Field):
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+MODEL = {"m": ChatModelConfig(server=ServerConfig(model="m"))}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"output": ""}, "output names no folder"),
+        ({"tested": {}}, "tested and runs are both empty"),
+        ({"esc_eval": EscEvalPart()}, "no benchmark is asked for; name esc_eval.cards, or sage.profiles, or both."),
+        ({"tested": {"a b": TestedConfig("m"), "a_b": TestedConfig("m")}}, "'a b' and 'a_b' would be one folder, a_b;"),
+        ({"resamples": 0}, "resamples is 0; it must be at least 1."),
+        ({"tested": {"x": TestedConfig()}}, "esc_eval, for x: tested: unknown chat model 'x'; it can be one of: m."),
+        ({"esc_eval": EscEvalPart(["c"])}, "esc_eval, for x: role names no model; name one of models."),
+        ({"sage": SagePart("p", role="n")}, "sage, for x: role: unknown chat model 'n';"),
+        ({"tested": {"x": TestedConfig("m", "own")}}, "esc_eval, for x: prompt is own, but system is empty;"),
+    ],
+)
+def test_wrong_settings_are_named(settings, sentence):
+    right = {
+        "output": "o",
+        "models": MODEL,
+        "tested": {"x": TestedConfig("m")},
+        "esc_eval": EscEvalPart(["c"], role="m"),
+    }
+    with pytest.raises(UserError) as error:
+        SuiteConfig(**right | settings).runs_to_make()
+    assert sentence in str(error.value)
+
+
+def test_folders_are_named_as_the_tables_name_models():
+    names = {"COMPEER (URP)": "COMPEER_URP", "a/b": "a_b", "../x": "x", "咨询": "咨询", "…": "_", "v1.2": "v1.2"}
+    assert {name: folder_name(name) for name in names} == names
+
+
+def test_a_wrong_key_within_a_part_is_named(tmp_path, settings, capsys):
+    assert give(settings, tmp_path, esc_eval={"card": ["x"]}) == 2
+    assert "unknown config key 'esc_eval.card'; did you mean 'esc_eval.cards'?" in capsys.readouterr().err
