@@ -143,7 +143,7 @@ class Screen:
             self._print(f"{finding.part}: {finding.verdict}{f' ({critique})' if critique else ''}", style)
 
     def _showdanger(self, shown) -> None:
-        self._panel(danger_notice(self.language), "Please call", "bold red")
+        self._panel(danger_notice(self.language), "Where to call", "bold red")
 
     def _showhelp(self, shown) -> None:
         from compeer_jax.evaluation.chat_session import COMMANDS

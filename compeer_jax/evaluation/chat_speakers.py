@@ -77,7 +77,8 @@ class _LocalSpeaker:
         self._key = jax.random.key(config.seed)
         self._prompt([Turn("seeker", "?")])  # says now if not even that fits
         sampling = {name: getattr(config.sampling, name) for name in ("temperature", "top_k", "top_p")}
-        self.provenance = _provenance(config, Path(config.model.path).name) | {"sampling": sampling}
+        drawn = {"sampling": sampling, "seed": config.seed}
+        self.provenance = _provenance(config, Path(config.model.path).name) | drawn
 
     def answer(self, history: Sequence[Turn], draw: int) -> Output | None:
         import jax
@@ -117,7 +118,7 @@ class _ServedSpeaker:
         self._model = open_chat_model(name, ChatModelConfig(server=config.server), folder=None, say=say)
         self._model.check()
         sampling = {"temperature": config.server.temperature, **config.server.extra}
-        self.provenance = _provenance(config, name) | {"sampling": sampling}
+        self.provenance = _provenance(config, name) | {"sampling": sampling, "seed": config.server.seed}
 
     def answer(self, history: Sequence[Turn], draw: int) -> Output | None:
         from compeer_jax.generation.chat_models import ChatRequest
@@ -134,4 +135,4 @@ class _ServedSpeaker:
 def _provenance(config: ChatConfig, model: str) -> dict[str, Any]:
     prompt = load_prompt(config.data.prompt, config.language)
     named = f"{prompt.name} v{prompt.version}"
-    return {"stage": "chat", "model": model, "prompt": named, "format": config.data.format, "seed": config.seed}
+    return {"stage": "chat", "model": model, "prompt": named, "format": config.data.format}
