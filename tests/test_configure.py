@@ -17,6 +17,7 @@ from compeer_jax.cli.reward import ACTIONS as REWARD_ACTIONS
 from compeer_jax.data.build.config import BuildConfig
 from compeer_jax.data.care.config import CareDataConfig
 from compeer_jax.errors import UserError
+from compeer_jax.evaluation.benchmarks.config import EscEvalConfig
 from compeer_jax.evaluation.benchmarks.suite_config import SuiteConfig
 from compeer_jax.evaluation.evaluate import EvalConfig
 from compeer_jax.evaluation.reward_eval import RewardEvalConfig
@@ -33,6 +34,7 @@ CONFIG_OF = {  # by the end of a file's name
     "data": BuildConfig,
     "care_data": CareDataConfig,
     "benchmarks": SuiteConfig,
+    "esc_eval": EscEvalConfig,
 }
 
 
