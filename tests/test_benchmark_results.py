@@ -232,13 +232,22 @@ def test_successes_are_compared_by_mcnemars_test_and_missing_dialogues_with_noth
     assert found["emotion"].difference.value == pytest.approx((6 * 50 + 3 * 10 - 40) / 11)
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12))
 def test_holm_is_statsmodels(values):
     there = [p for p in values if p is not None]
     wanted = list(multipletests(there, method="holm")[1]) if there else []
     assert [p for p in holm(values) if p is not None] == pytest.approx(wanted)
     assert [p is None for p in holm(values)] == [p is None for p in values]
+
+
+@pytest.mark.parametrize("count", [1, 2, 6, 13, 14, 40])
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_signed_rank_test_is_scipys_exact_where_there_are_few(count, ties):
+    differences = np.random.default_rng(count).normal(0.4, 1, count)
+    differences = np.round(2 * differences) / 2 if ties else differences
+    differences = np.where(differences == 0, 0.5, differences)
+    assert signed_rank(differences) == pytest.approx(stats.wilcoxon(differences).pvalue)
 
 
 def test_equal_means_that_differ_by_rounding_are_ties():

@@ -24,6 +24,8 @@ from compeer_jax.evaluation.judge_accuracy import Estimate, sklearn_metrics
 
 EMOTION, SUCCESS, FAILURE = "emotion", "success", "failure"
 ALL = "all"
+FEW = 13  # differences of which every choice of signs can be looked at
+DIGITS = 9  # means of scores that differ by less differ by rounding
 
 
 class Difference(NamedTuple):
@@ -112,17 +114,24 @@ def scorer_agreement(scores: CardScores) -> list[Agreement]:
 
 
 def signed_rank(differences: Float[np.ndarray, " N"]) -> float | None:
-    """The two-sided p of the Wilcoxon signed-rank test (scipy), zeros left out; 1 where all are zero, None without any.
+    """The two-sided p of the Wilcoxon signed-rank test, zeros left out; 1 where all are zero, None without any.
 
-    It is exact for up to 50 differences without ties, by permutation for very few with ties, else normal.
+    Exact for up to 13 differences, and for up to 50 of which no two are of one size; else scipy's normal approximation.
     """
-    from scipy.stats import wilcoxon
+    from scipy.stats import rankdata, wilcoxon
 
     if not len(differences):
         return None
-    differences = np.round(differences, 9)  # means of scores that are equal but for rounding are ties
+    differences = np.round(differences, DIGITS)
     left = differences[differences != 0]
-    return float(wilcoxon(left).pvalue) if len(left) else 1.0
+    if not len(left):
+        return 1.0
+    if len(left) > FEW:
+        return float(wilcoxon(left).pvalue)
+    ranks = rankdata(np.abs(left))  # ties share a rank; if nothing differs, each is as likely to be positive as not
+    positive = np.arange(2 ** len(left))[:, None] >> np.arange(len(left)) & 1
+    middle = ranks.sum() / 2
+    return float((np.abs(positive @ ranks - middle) >= abs(ranks[left > 0].sum() - middle)).mean())
 
 
 def sign_p(more: int, less: int) -> float:
@@ -164,7 +173,7 @@ def _paired(one: CardScores, other: CardScores) -> Float[np.ndarray, "P 7"]:
 def _difference(measure: str, differences: Float[np.ndarray, " N"], resamples: int, seed: int) -> Difference:
     there = differences[~np.isnan(differences)]
     drawn = resampled(len(there), resamples, seed) @ there / max(len(there), 1)
-    rounded = np.round(there, 9)
+    rounded = np.round(there, DIGITS)
     return Difference(
         measure=measure,
         pairs=len(there),
