@@ -35,7 +35,7 @@ from compeer_jax.evaluation.benchmarks.rows import (
     Scenario,
     write_dialogues,
 )
-from compeer_jax.evaluation.benchmarks.tested_model import TestedModel, plain_turn
+from compeer_jax.evaluation.benchmarks.tested_model import THINK, TestedModel, plain_turn
 from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import ChatRequest
 from compeer_jax.training.run_folder import replacing
@@ -90,9 +90,9 @@ class EscPlayer:
         return len(self.turns) % 2 == 0
 
     def _hear_seeker(self, answer: Answer | None) -> None:
-        said = plain_turn("seeker", answer.text).content if answer is not None else ""
-        if said:
-            self.turns.append(BenchTurn("seeker", said))
+        said = plain_turn("seeker", answer.text if answer is not None else "")
+        if said.content:
+            self.turns.append(BenchTurn("seeker", said.content, thinking=said.steps.get(THINK)))
             self._draw = 0
         else:
             self._draw += 1
