@@ -159,10 +159,14 @@ def resampled(count: int, resamples: int, seed: int) -> Weights:
 
 
 def estimate(value: float, draws: Float[np.ndarray, " R"]) -> Estimate:
-    """A value with its interval; without one where no resample has a value, and nothing where it is NaN itself."""
+    """A value with its interval; nothing where it is NaN itself.
+
+    There is no interval where all dialogues say the same: resamples of these can't tell how rare others are.
+    """
     if np.isnan(value):
         return Estimate(None)
-    return Estimate(float(value), *(interval(draws) if np.isfinite(draws).any() else ()))
+    known = draws[np.isfinite(draws)]
+    return Estimate(float(value), *(interval(known) if len(known) and known.min() < known.max() else ()))
 
 
 def _columns(values: Float[np.ndarray, "N S 7"], weights: Weights) -> dict[str, Estimate]:
