@@ -35,7 +35,7 @@ from compeer_jax.evaluation.benchmarks.measures import (
 from compeer_jax.evaluation.benchmarks.plots import plot_diversity, plot_trajectories
 from compeer_jax.evaluation.benchmarks.results import Run, read_run, results_markdown, summarise, write_results
 from compeer_jax.evaluation.benchmarks.rows import DIMENSIONS, write_dialogues
-from compeer_jax.evaluation.benchmarks.tables import odd_averages, p_value, sheet_markdown, sheet_rich
+from compeer_jax.evaluation.benchmarks.tables import odd_averages, p_value, sage_sheet, sheet_markdown, sheet_rich
 from compeer_jax.evaluation.benchmarks.trajectories import trajectories
 from compeer_jax.evaluation.benchmarks.turn_diversity import (
     cosine,
@@ -144,6 +144,8 @@ def test_final_emotions_are_averaged_over_dialogues_that_ended():
     assert (report.success, report.failure, report.missing, report.profiles) == (1, 1, 2, 6)
     assert report.endings == {"success": 1, "failure": 1, "goodbye": 1, "rounds": 1, "no reply": 1, "budget": 1}
     assert report.rounds == (2 + 1 + 1 + 2) / 4
+    line = sage_sheet([report], {}).lines[0]
+    assert line[4:9] == [("1", "17 %")] * 4 + [("2", "33 %")]
     (nobody,) = sage_reports("ours", rows[4:], **DRAWS)
     assert (nobody.emotion.value, nobody.rounds, nobody.missing) == (None, None, 2)
 

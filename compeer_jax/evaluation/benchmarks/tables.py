@@ -48,8 +48,8 @@ ESC_MEANING = (
 SAGE_MEANING = (
     "emotion: mean final value, with its 95 % bootstrap interval over profiles. success, failure: how many end at 100, "
     "or below 10; goodbye: how many the seeker takes leave in; all rounds: how many run out of rounds. missing: "
-    "dialogues without an end, which count nowhere else. replies: mean number a dialogue. broken: replies in broken "
-    "format or cut off, percent."
+    "dialogues without an end, which count nowhere else; each with its share of all profiles. replies: mean number a "
+    "dialogue. broken: replies in broken format or cut off, percent."
 )
 COMPARISON_MEANING = (
     "On the same cards or profiles: mean difference with its 95 % bootstrap interval, in the units of the table "
@@ -302,8 +302,8 @@ def _sage_line(report: SageReport) -> list[Cell]:
         _text(LANGUAGES[report.language].removesuffix(" languages")),
         _text(str(report.profiles)),
         _number(report.emotion),
-        *(_text(str(report.endings.get(ending, 0))) for ending in ENDINGS),
-        _text(str(report.missing)),
+        *(_share(report.endings.get(ending, 0), report.profiles) for ending in ENDINGS),
+        _share(report.missing, report.profiles),
         _text(NOTHING if report.rounds is None else f"{report.rounds:.1f}"),
         _text(percent(report.broken / report.replies if report.replies else None)),
     ]
@@ -329,6 +329,11 @@ def _number(estimate: Estimate) -> Cell:
     if estimate.value is None:
         return _text(NOTHING)
     return f"{estimate.value:.1f}", "" if estimate.low is None else f"{estimate.low:.0f}–{estimate.high:.0f}"
+
+
+def _share(count: int, of: int) -> Cell:
+    """A count, and its share in percent."""
+    return str(count), f"{100 * count / of:.0f} %"
 
 
 def _signed(estimate: Estimate) -> Cell:
