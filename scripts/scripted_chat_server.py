@@ -25,6 +25,7 @@ from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.dialogue.prompts import (
     JUDGE_PROMPTS,
     PROMPTS,
+    ROLE_PROMPTS,
     TASK_PROMPTS,
     load_judge_prompt,
     load_prompt,
@@ -69,7 +70,7 @@ class Script:
             for load, names in (
                 (load_prompt, PROMPTS),
                 (load_judge_prompt, JUDGE_PROMPTS),
-                (load_task_prompt, TASK_PROMPTS),
+                (load_task_prompt, TASK_PROMPTS + ROLE_PROMPTS),
             )
             for name in names
             for language in LANGUAGES
