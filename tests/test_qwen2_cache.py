@@ -77,4 +77,4 @@ def test_the_cache_is_kept_in_the_type_of_the_computation():
     cache = jax.eval_shape(lambda: model.init_cache(2, 4))
     assert {leaf.dtype for leaf in (*cache.keys, *cache.values)} == {jnp.dtype(jnp.bfloat16)}
     assert len(cache.keys) == CONFIG.num_hidden_layers
-    assert cache.keys[0].shape == (2, 4, 2, 12)
+    assert cache.keys[0].shape == (2, 2, 12, 4)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from compeer_jax.models.attention import Visibility, attend
+from compeer_jax.models.attention import Visibility
+from compeer_jax.models.cached_attention import attend_part, group_heads
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.parallel.sharding import constrain
 
@@ -31,20 +32,22 @@ class Cache(Protocol):
 
 
 AnyCache = TypeVar("AnyCache", bound=Cache)
+Keys = tuple[Float[Array, "N K H S"], ...] | Float[Array, "L N K H S"]
+Values = tuple[Float[Array, "N K S H"], ...] | Float[Array, "L N K S H"]
 
 
 class KVCache(NamedTuple):
     """S slots for each of N rows. All rows fill the same slots; a slot that is not valid (padding) is seen by no one.
 
     Attributes:
-        keys, values: one array a layer, or one array of all layers [L, N, S, K, H] when the model scans its layers.
+        keys, values: one array a layer, or one array of all layers when the model scans its layers.
         valid: which slots hold a real token.
         next_position: the position (for RoPE) of each row's next real token.
         length: how many slots are filled.
     """
 
-    keys: tuple[Float[Array, "N S K H"], ...] | Float[Array, "L N S K H"]
-    values: tuple[Float[Array, "N S K H"], ...] | Float[Array, "L N S K H"]
+    keys: Keys
+    values: Values
     valid: Bool[Array, "N S"]
     next_position: Int[Array, " N"]
     length: Int[Array, ""]
@@ -71,32 +74,42 @@ class KVCache(NamedTuple):
     ) -> "KVCache":
         """Puts a layer's keys and values into the T slots taken last."""
         slot = self.length - key.shape[1]
-        return self._replace(keys=_put(self.keys, layer, slot, key), values=_put(self.values, layer, slot, value))
+        return self._replace(
+            keys=_put(self.keys, layer, (0, 0, 0, slot), key.transpose(0, 2, 3, 1), KEY_AXES),
+            values=_put(self.values, layer, (0, 0, slot, 0), value.swapaxes(1, 2), VALUE_AXES),
+        )
 
     def attend(
         self, layer: int | Int[Array, ""], query: Float[Array, "N T Q H"], visibility: Visibility
     ) -> Float[Array, "N T Q H"]:
         """What the queries of a layer find in the cache."""
-        return attend(query, self.keys[layer], self.values[layer], visibility)
+        keys, values = self.keys[layer], self.values[layer]
+        part = attend_part(group_heads(query, keys.shape[1]), keys, values, visibility.mask())
+        return part.finish().astype(query.dtype)
 
 
 def empty_cache(config: Qwen2Config, rows: int, length: int, *, dtype: jnp.dtype, stacked: bool) -> KVCache:
     """A cache of `length` slots for each of `rows` rows, none filled."""
-    layers = config.num_hidden_layers
-    shape = (rows, length, config.num_key_value_heads, config.head_dim)
-
-    def zeros() -> tuple[Array, ...] | Array:
-        if stacked:
-            return constrain(jnp.zeros((layers, *shape), dtype), "layers", *_AXES)
-        return tuple(constrain(jnp.zeros(shape, dtype), *_AXES) for _ in range(layers))
-
+    keys, values = empty_slots(config, rows, length, dtype=dtype, stacked=stacked)
     return KVCache(
-        keys=zeros(),
-        values=zeros(),
+        keys=keys,
+        values=values,
         valid=jnp.zeros((rows, length), bool),
         next_position=jnp.zeros((rows,), jnp.int32),
         length=jnp.zeros((), jnp.int32),
     )
+
+
+def empty_slots(config: Qwen2Config, rows: int, length: int, *, dtype: jnp.dtype, stacked: bool) -> tuple[Keys, Values]:
+    """Zeros for the keys and values of `length` slots a row: an array a layer, or of all layers when `stacked`."""
+    layers, kv_heads, size = config.num_hidden_layers, config.num_key_value_heads, config.head_dim
+
+    def zeros(axes: tuple[str, ...], *shape: int) -> tuple[Array, ...] | Array:
+        if stacked:
+            return place(jnp.zeros((layers, *shape), dtype), axes)
+        return tuple(place(jnp.zeros(shape, dtype), axes) for _ in range(layers))
+
+    return zeros(KEY_AXES, rows, kv_heads, size, length), zeros(VALUE_AXES, rows, kv_heads, length, size)
 
 
 def repeat_rows(cache: KVCache, times: int) -> KVCache:
@@ -115,14 +128,24 @@ def repeat_rows(cache: KVCache, times: int) -> KVCache:
     )
 
 
-_AXES = ("batch", "length", "kv_heads", "head_dim")
+KEY_AXES = ("batch", "kv_heads", "head_dim", "length")
+VALUE_AXES = ("batch", "kv_heads", "length", "head_dim")
 
 
-def _put(store: tuple[Array, ...] | Array, layer: int | Array, slot: Array, new: Array) -> tuple[Array, ...] | Array:
-    """Writes [N, T, K, H] at a slot of one layer."""
+def place(x: Array, axes: tuple[str, ...]) -> Array:
+    """Lays slots out on the mesh, one layer's or those of all."""
+    return constrain(x, *("layers",)[: x.ndim - 4], *axes)
+
+
+def _put(
+    store: tuple[Array, ...] | Array,
+    layer: int | Array,
+    start: tuple[int | Array, ...],
+    new: Array,
+    axes: tuple[str, ...],
+) -> tuple[Array, ...] | Array:
+    """Writes into one layer from `start` on."""
     if not isinstance(store, tuple):
-        new = new.astype(store.dtype)[None]
-        return constrain(lax.dynamic_update_slice(store, new, (layer, 0, slot, 0, 0)), "layers", *_AXES)
-    old = store[layer]
-    updated = constrain(lax.dynamic_update_slice(old, new.astype(old.dtype), (0, slot, 0, 0)), *_AXES)
+        return place(lax.dynamic_update_slice(store, new.astype(store.dtype)[None], (layer, *start)), axes)
+    updated = place(lax.dynamic_update_slice(store[layer], new.astype(store[layer].dtype), start), axes)
     return (*store[:layer], updated, *store[layer + 1 :])

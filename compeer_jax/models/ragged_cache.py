@@ -11,11 +11,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from compeer_jax.models.attention import Visibility
+from compeer_jax.models.cache import KEY_AXES, VALUE_AXES, Keys, Values, empty_slots, place
+from compeer_jax.models.cached_attention import SoftmaxPart, attend_part, group_heads
 from compeer_jax.models.config import Qwen2Config
-from compeer_jax.parallel.sharding import constrain
-
-Keys = tuple[Float[Array, "N K H S"], ...] | Float[Array, "L N K H S"]
-Values = tuple[Float[Array, "N K S H"], ...] | Float[Array, "L N K S H"]
 
 
 class Prefix(NamedTuple):
@@ -34,8 +32,7 @@ class RaggedKVCache(NamedTuple):
     that read nothing included.
 
     Attributes:
-        keys, values: one array a layer, or one array of all layers when the model scans its layers. Slots are a key's
-            last dimension, as the product with queries wants them, which on CPU is five times faster than [N S K H].
+        keys, values: one array a layer, or one array of all layers when the model scans its layers.
         lengths: how many slots each row has filled.
         starts: where in each row the tokens taken last begin.
         prefix: what the rows read together, row n being of prompt n // (N / B); None where they share nothing.
@@ -74,30 +71,26 @@ class RaggedKVCache(NamedTuple):
 
         def put(store: tuple[Array, ...] | Array, new: Array, axes: tuple[str, ...], *index: Array | slice):
             if not isinstance(store, tuple):
-                return _place(store.at[layer, *index].set(new.astype(store.dtype)), axes)
-            updated = _place(store[layer].at[index].set(new.astype(store[layer].dtype)), axes)
+                return place(store.at[layer, *index].set(new.astype(store.dtype)), axes)
+            updated = place(store[layer].at[index].set(new.astype(store[layer].dtype)), axes)
             return (*store[:layer], updated, *store[layer + 1 :])
 
         everything = slice(None)
         return self._replace(
-            keys=put(self.keys, key, _KEY_AXES, rows[:, None], everything, everything, slots),
-            values=put(self.values, value, _VALUE_AXES, rows[:, None], everything, slots),
+            keys=put(self.keys, key, KEY_AXES, rows[:, None], everything, everything, slots),
+            values=put(self.values, value, VALUE_AXES, rows[:, None], everything, slots),
         )
 
     def attend(
         self, layer: int | Int[Array, ""], query: Float[Array, "M T Q H"], visibility: Visibility
     ) -> Float[Array, "M T Q H"]:
         """As `compeer_jax.models.attention.attend`, over the prefix and the row's own slots."""
-        m, t, q, h = query.shape
         keys, values = self._of_rows(self.keys[layer]), self._of_rows(self.values[layer])
-        k = keys.shape[1]
-        queries = (query * h**-0.5).reshape(m, t, k, q // k, h).transpose(0, 2, 3, 1, 4)
-        mask = visibility.mask()[:, None, None]
-        part = _attend_part(queries, keys, values, mask)
+        queries = group_heads(query, keys.shape[1])
+        part = attend_part(queries, keys, values, visibility.mask())
         if self.prefix is not None:
-            part = _merge(part, self._attend_prefix(layer, queries))
-        mixed = (part.mixed / part.total[..., None]).astype(query.dtype)
-        return mixed.transpose(0, 3, 1, 2, 4).reshape(m, t, q, h)
+            part = part.merge(self._attend_prefix(layer, queries))
+        return part.finish().astype(query.dtype)
 
     def share(self, times: int) -> "RaggedKVCache":
         """Makes every row the prefix of `times` rows without slots yet: b of rows b * times … b * times + times - 1."""
@@ -123,11 +116,11 @@ class RaggedKVCache(NamedTuple):
         def pad(x: Array, axis: int, axes: tuple[str, ...]) -> Array:
             widths = [(0, 0)] * x.ndim
             widths[axis] = (0, slots - self.slots)
-            return _place(jnp.pad(x, widths), axes)
+            return place(jnp.pad(x, widths), axes)
 
         return self._replace(
-            keys=jax.tree.map(lambda x: pad(x, -1, _KEY_AXES), self.keys),
-            values=jax.tree.map(lambda x: pad(x, -2, _VALUE_AXES), self.values),
+            keys=jax.tree.map(lambda x: pad(x, -1, KEY_AXES), self.keys),
+            values=jax.tree.map(lambda x: pad(x, -2, VALUE_AXES), self.values),
         )
 
     @property
@@ -143,84 +136,31 @@ class RaggedKVCache(NamedTuple):
     def _of_rows(self, x: Array) -> Array:
         return x if self.rows is None else x[self.rows]
 
-    def _attend_prefix(self, layer: int | Array, queries: Array) -> "_Part":
+    def _attend_prefix(self, layer: int | Array, queries: Float[Array, "M K R T H"]) -> SoftmaxPart:
         """The softmax's part over the prefix; where all rows are at hand, those of a prompt meet it together."""
         keys, values, lengths = self.prefix.keys[layer], self.prefix.values[layer], self.prefix.lengths
-        m, k, r, t, h = queries.shape
-        if self.rows is None:
-            b = len(lengths)
-            queries = queries.reshape(b, m // b, k, r, t, h).transpose(0, 2, 1, 3, 4, 5).reshape(b, k, -1, t, h)
-        else:
+        if self.rows is not None:
             prompts = self._prompts[self.rows]
             keys, values, lengths = keys[prompts], values[prompts], lengths[prompts]
-        mask = (jnp.arange(keys.shape[-1]) < lengths[:, None])[:, None, None, None]
-        part = _attend_part(queries, keys, values, mask)
+        seen = (jnp.arange(keys.shape[-1]) < lengths[:, None])[:, None]
         if self.rows is not None:
-            return part
+            return attend_part(queries, keys, values, seen)
 
-        def by_rows(x):
+        m, k, r, *rest = queries.shape
+        prompts = len(lengths)
+        together = queries.reshape(prompts, m // prompts, k, r, *rest).swapaxes(1, 2).reshape(prompts, k, -1, *rest)
+
+        def by_rows(x: Array) -> Array:
             rest = x.shape[3:]
-            return x.reshape(b, k, m // b, r, *rest).swapaxes(1, 2).reshape(m, k, r, *rest)
+            return x.reshape(prompts, k, m // prompts, r, *rest).swapaxes(1, 2).reshape(m, k, r, *rest)
 
-        return jax.tree.map(by_rows, part)
-
-
-class _Part(NamedTuple):
-    """A softmax over some of the keys, not yet divided: Σ exp(s - top) · value, Σ exp(s - top), and top = max s."""
-
-    mixed: Float[Array, "N K R T H"]
-    total: Float[Array, "N K R T"]
-    top: Float[Array, "N K R T"]
-
-
-def _attend_part(
-    queries: Float[Array, "N K R T H"],
-    keys: Float[Array, "N K H S"],
-    values: Float[Array, "N K S H"],
-    mask: Bool[Array, "N 1 1 #T S"],
-) -> _Part:
-    n, k, r, t, h = queries.shape
-    scores = jnp.matmul(queries.reshape(n, k, r * t, h), keys, preferred_element_type=jnp.float32)
-    scores = jnp.where(mask, scores.reshape(n, k, r, t, -1), jnp.finfo(jnp.float32).min)
-    top = scores.max(-1)
-    weights = jnp.exp(scores - top[..., None])
-    flat = weights.astype(values.dtype).reshape(n, k, r * t, -1)
-    mixed = jnp.matmul(flat, values, preferred_element_type=jnp.float32)
-    return _Part(mixed.reshape(n, k, r, t, h), weights.sum(-1), top)
-
-
-def _merge(first: _Part, second: _Part) -> _Part:
-    """The softmax over the keys of both."""
-    top = jnp.maximum(first.top, second.top)
-    one, two = jnp.exp(first.top - top), jnp.exp(second.top - top)
-    mixed = first.mixed * one[..., None] + second.mixed * two[..., None]
-    return _Part(mixed, first.total * one + second.total * two, top)
+        return SoftmaxPart(*map(by_rows, attend_part(together, keys, values, seen)))
 
 
 def empty_ragged_cache(
     config: Qwen2Config, rows: int, length: int, *, dtype: jnp.dtype, stacked: bool
 ) -> RaggedKVCache:
     """A cache of `length` slots for each of `rows` rows, none filled, with nothing shared."""
-    layers, kv_heads, size = config.num_hidden_layers, config.num_key_value_heads, config.head_dim
-
-    def zeros(axes: tuple[str, ...], *shape: int) -> tuple[Array, ...] | Array:
-        if stacked:
-            return _place(jnp.zeros((layers, *shape), dtype), axes)
-        return tuple(_place(jnp.zeros(shape, dtype), axes) for _ in range(layers))
-
+    keys, values = empty_slots(config, rows, length, dtype=dtype, stacked=stacked)
     none = jnp.zeros((rows,), jnp.int32)
-    return RaggedKVCache(
-        keys=zeros(_KEY_AXES, rows, kv_heads, size, length),
-        values=zeros(_VALUE_AXES, rows, kv_heads, length, size),
-        lengths=none,
-        starts=none,
-    )
-
-
-_KEY_AXES = ("batch", "kv_heads", "head_dim", "length")
-_VALUE_AXES = ("batch", "kv_heads", "length", "head_dim")
-
-
-def _place(x: Array, axes: tuple[str, ...]) -> Array:
-    """Lays one layer's slots out on the mesh, or all layers'."""
-    return constrain(x, *("layers",)[: x.ndim - 4], *axes)
+    return RaggedKVCache(keys, values, lengths=none, starts=none)

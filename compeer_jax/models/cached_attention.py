@@ -1,0 +1,58 @@
+"""Attention to a cache, whose slots lie as the products want them: five times as fast on CPU as keys of [N S K H].
+
+A softmax may be taken over several parts of the keys, each where it lies, and merged after.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+
+class SoftmaxPart(NamedTuple):
+    """A softmax over some of the keys, not yet divided: Σ exp(s - top) · value, Σ exp(s - top), and top = max s.
+
+    Every K-head serves R neighbouring Q-heads, R = Q / K.
+    """
+
+    mixed: Float[Array, "N K R T H"]
+    total: Float[Array, "N K R T"]
+    top: Float[Array, "N K R T"]
+
+    def merge(self, other: "SoftmaxPart") -> "SoftmaxPart":
+        """The softmax over the keys of both."""
+        top = jnp.maximum(self.top, other.top)
+        mine, others = jnp.exp(self.top - top), jnp.exp(other.top - top)
+        mixed = self.mixed * mine[..., None] + other.mixed * others[..., None]
+        return SoftmaxPart(mixed, self.total * mine + other.total * others, top)
+
+    def finish(self) -> Float[Array, "N T Q H"]:
+        """What each Q-head finds."""
+        n, k, r, t, h = self.mixed.shape
+        return (self.mixed / self.total[..., None]).transpose(0, 3, 1, 2, 4).reshape(n, t, k * r, h)
+
+
+def group_heads(query: Float[Array, "N T Q H"], kv_heads: int) -> Float[Array, "N K R T H"]:
+    """Queries by the K-head that serves them, divided by √H."""
+    n, t, q, h = query.shape
+    return (query * h**-0.5).reshape(n, t, kv_heads, q // kv_heads, h).transpose(0, 2, 3, 1, 4)
+
+
+def attend_part(
+    queries: Float[Array, "N K R T H"],
+    keys: Float[Array, "N K H S"],
+    values: Float[Array, "N K S H"],
+    mask: Bool[Array, "N #T S"],
+) -> SoftmaxPart:
+    """The softmax over the keys that `mask` allows; over all of them, equally, where it allows none.
+
+    Scores and sums are float32.
+    """
+    n, k, r, t, h = queries.shape
+    scores = jnp.matmul(queries.reshape(n, k, r * t, h), keys, preferred_element_type=jnp.float32)
+    scores = jnp.where(mask[:, None, None], scores.reshape(n, k, r, t, -1), jnp.finfo(jnp.float32).min)
+    top = scores.max(-1)
+    weights = jnp.exp(scores - top[..., None])
+    flat = weights.astype(values.dtype).reshape(n, k, r * t, -1)
+    mixed = jnp.matmul(flat, values, preferred_element_type=jnp.float32)
+    return SoftmaxPart(mixed.reshape(n, k, r, t, h), weights.sum(-1), top)
