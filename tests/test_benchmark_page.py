@@ -180,6 +180,13 @@ def test_the_command_writes_the_page_beside_the_run_and_names_no_folder_above_it
     assert "<title>SAGE: one and two</title>" in texts[1]
 
 
+def test_runs_in_folders_of_one_name_are_called_by_their_models(tmp_path):
+    runs = [write_run(tmp_path / model / "sage", [sage_row(0, model)]) for model in ("COMPEER", "plain")]
+    page = show_runs(ShowConfig([str(run) for run in runs]))
+    assert page == runs[0] / "beside_plain.html"
+    assert "<title>SAGE: COMPEER and plain</title>" in page.read_text(encoding="utf-8")
+
+
 def test_what_can_not_be_shown_is_said_in_a_sentence(tmp_path):
     sage = write_run(tmp_path / "sage", [sage_row(0, "m")])
     esc = write_run(tmp_path / "esc", [esc_row(0, "m")])

@@ -51,7 +51,7 @@ class Shown(NamedTuple):
     """One run on the page.
 
     Attributes:
-        name: what the page calls it; never more of its path than the folder's name.
+        name: what the page calls it: the folder's name, never more of its path, or the tested model's.
         rows: its dialogues, all of one benchmark.
     """
 
@@ -70,7 +70,7 @@ def show_runs(config: ShowConfig) -> Path:
         UserError: a folder without dialogues, a line that is none, two benchmarks, runs that share no scenario, or a
             page that can't be written.
     """
-    shown = [read_shown(path) for path in config.runs]
+    shown = told_apart([read_shown(path) for path in config.runs])
     page = page_of(shown)
     output = Path(config.output).expanduser() if config.output else _beside(config.runs, shown)
     if output.is_dir():
@@ -101,6 +101,12 @@ def read_shown(path: str | Path) -> Shown:
         raise UserError(f"{folder} holds dialogues of {' and '.join(benchmarks)}; keep each in a file of its own.")
     named = folder.resolve()
     return Shown(named.parent.name if named.name == FILE else named.stem if named.is_file() else named.name, rows)
+
+
+def told_apart(runs: Sequence[Shown]) -> list[Shown]:
+    """The runs, called by their tested models where their folders have one name, as in the folders of a suite."""
+    alike = len({run.name for run in runs}) < len(runs)
+    return [Shown(run.rows[0].model, run.rows) if alike else run for run in runs]
 
 
 def page_of(runs: Sequence[Shown]) -> str:
