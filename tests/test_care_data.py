@@ -532,7 +532,7 @@ def test_two_at_a_time_are_not_let_in(tmp_path):
 
     with (
         FileLock(tmp_path / ".lock"),
-        pytest.raises(UserError, match=r"^another process is building in .*; wait for it"),
+        pytest.raises(UserError, match=r"^another process is at work in .*; wait for it"),
     ):
         build_care(CareDataConfig(output=str(tmp_path)), say=lambda line: None)
 

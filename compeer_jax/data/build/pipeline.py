@@ -9,7 +9,7 @@ from pathlib import Path
 from compeer_jax.data.build.config import BuildConfig
 from compeer_jax.data.build.stage import REJECTED, Stage, Workspace, read_card, run_stage
 from compeer_jax.errors import UserError
-from compeer_jax.generation.chat_models import ChatModels
+from compeer_jax.generation.model_folder import models_in
 
 STAGES = {
     "corpora": "read the corpora into dialogues",
@@ -23,9 +23,7 @@ STAGES = {
 }
 """Each is a module of this package, with its name and a `STAGE` in it."""
 
-NEEDED = ("datasketch", "filelock", "ijson", "openai", "sklearn", "statsmodels", "tenacity")  # of the extra "data"
-ANSWERS = "answers"
-LOCK = ".lock"
+NEEDED = ("datasketch", "ijson", "openai", "sklearn", "statsmodels", "tenacity")  # of the extra "data"
 
 
 def build(
@@ -58,24 +56,8 @@ def workspace(config: BuildConfig, *, say: Callable[[str], None]) -> Iterator[Wo
     for package in NEEDED:
         if importlib.util.find_spec(package) is None:
             raise UserError(f'building data needs the {package} package; run pip install "compeer_jax[data]".')
-    from filelock import FileLock, Timeout
-
-    folder = Path(config.output).expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} can't be made ({error.strerror}); choose another output.") from error
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise UserError(f"another process is building in {folder}; wait for it, or choose another output.") from error
-    models = ChatModels(config.models, folder=folder / ANSWERS, say=say)
-    try:
+    with models_in(config.output, config.models, say=say) as (folder, models):
         yield Workspace(config, folder, models, say)
-    finally:
-        models.close()
-        lock.release()
 
 
 def run_and_tell(stage: Stage, work: Workspace, *, again: bool = False) -> None:

@@ -19,12 +19,11 @@ from compeer_jax.errors import UserError
 from compeer_jax.evaluation.benchmarks.config import BenchConfig
 from compeer_jax.evaluation.benchmarks.rows import Scenario
 from compeer_jax.generation.chat_models import ChatModel, ChatModels
+from compeer_jax.generation.model_folder import models_in
 from compeer_jax.progress import Progress
 from compeer_jax.training.run_folder import replacing
 
 SETTINGS = "settings.json"
-ANSWERS = "answers"
-LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -86,24 +85,8 @@ def bench_run(config: BenchConfig, *, say: Callable[[str], None]) -> Iterator[Be
     Raises:
         UserError: the folder can't be written, or another process is at work in it.
     """
-    from filelock import FileLock, Timeout
-
-    folder = Path(config.output).expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} can't be made ({error.strerror}); choose another output.") from error
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise UserError(f"another process is at work in {folder}; wait for it, or choose another output.") from error
-    models = ChatModels(config.models, folder=folder / ANSWERS, say=say)
-    try:
+    with models_in(config.output, config.models, say=say) as (folder, models):
         yield BenchRun(config, folder, models, say)
-    finally:
-        models.close()
-        lock.release()
 
 
 def drawn(scenarios: Sequence[Scenario], limit: int, seed: int) -> list[Scenario]:
