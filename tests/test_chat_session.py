@@ -556,8 +556,14 @@ def test_at_a_terminal_ctrl_c_leaves_cleanly(tmp_path):
 def at_terminal(command: list[str], key: bytes) -> tuple[str, int]:
     """What a terminal shows, and the exit status: one line is said, then the key is pressed."""
     ours, theirs = pty.openpty()
-    # The shell opens the terminal as the first of a new session, which makes it the one that Ctrl-C speaks for.
-    through = ["/bin/sh", "-c", 'terminal=$0; exec "$@" <"$terminal" >"$terminal" 2>&1', os.ttyname(theirs)]
+    # Who opens a terminal as the first of a new session makes it the one that Ctrl-C speaks for. A shell's background
+    # jobs, of which tests may be one, begin with Ctrl-C ignored, and so would what they start.
+    launcher = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL);"
+        "terminal = os.open(sys.argv[1], os.O_RDWR); [os.dup2(terminal, number) for number in range(3)];"
+        "os.execv(sys.argv[2], sys.argv[2:])"
+    )
+    through = [sys.executable, "-c", launcher, os.ttyname(theirs)]
     with subprocess.Popen([*through, *command], env=os.environ | {"TERM": "xterm"}, start_new_session=True) as process:
         shown = b""
         for sent in (b"Hello.\n", key):
