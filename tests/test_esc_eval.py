@@ -171,9 +171,9 @@ def test_reasoning_goes_no_further_than_its_row_and_the_greeting_no_further_than
         _, texts = said(body)
         assert SECRET not in "".join(texts)
         assert any(greeting in texts for greeting in greetings) == (body["model"] == "role")
-    first = asked_of(server, "role")[0]["messages"]
-    assert [message["role"] for message in first] == ["system", "user"]
-    assert f"<card>\n{CARDS[0]['base']}\n</card>" in first[0]["content"]
+    begun = [body["messages"] for body in asked_of(server, "role") if len(body["messages"]) == 2]
+    assert all([message["role"] for message in first] == ["system", "user"] for first in begun)
+    assert sum(f"<card>\n{CARDS[0]['base']}\n</card>" in first[0]["content"] for first in begun) == 1
     later = max(asked_of(server, "role"), key=lambda body: len(body["messages"]))["messages"]
     assert [message["role"] for message in later] == ["system", "user", "assistant", "user"]
     assert later[-1]["content"] == "What hurts most?"
