@@ -6,7 +6,7 @@ from typing import Any
 
 from compeer_jax.evaluation.benchmarks.esc_eval_cards import Cards
 from compeer_jax.evaluation.benchmarks.esc_scores import ScorePlayer
-from compeer_jax.evaluation.benchmarks.rows import BenchDialogue
+from compeer_jax.evaluation.benchmarks.rows import BenchDialogue, BenchTurn
 
 
 def counts_of(cards: Cards, dialogues: Sequence[BenchDialogue], scores: Sequence[ScorePlayer]) -> dict[str, Any]:
@@ -17,16 +17,11 @@ def counts_of(cards: Cards, dialogues: Sequence[BenchDialogue], scores: Sequence
         dialogues: how far each has come.
         scores: what scorers were asked.
     """
-    replies = [turn for one in dialogues for turn in one.turns if turn.role == "supporter"]
     return {
         "cards": len(dialogues),
-        "rejected": _counted(one["reason"].partition(":")[0] for one in cards.rejected),
-        "endings": _counted(one.ending for one in dialogues),
-        "replies": len(replies),
-        "broken format": sum(bool(turn.problems) for turn in replies),
-        "problems": _counted(problem for turn in replies for problem in turn.problems),
-        "empty": sum(not turn.content for turn in replies),
-        "truncated": sum(turn.truncated for turn in replies),
+        "rejected": counted(one["reason"].partition(":")[0] for one in cards.rejected),
+        "endings": counted(one.ending for one in dialogues),
+        **reply_counts(turn for one in dialogues for turn in one.turns),
         "scores": {
             scorer: _scores_of([one for one in scores if one.scorer == scorer])
             for scorer in dict.fromkeys(one.scorer for one in scores)
@@ -51,12 +46,24 @@ def count_lines(counts: Mapping[str, Any]) -> list[str]:
 def _scores_of(players: Sequence[ScorePlayer]) -> dict[str, Any]:
     return {
         "given": sum(one.score is not None for one in players),
-        "asked again": _counted(fault for one in players for fault in one.asked_again),
-        "missing": _counted(one.reason for one in players if one.score is None),
+        "asked again": counted(fault for one in players for fault in one.asked_again),
+        "missing": counted(one.reason for one in players if one.score is None),
     }
 
 
-def _counted(values: Iterable[str]) -> dict[str, int]:
+def reply_counts(turns: Iterable[BenchTurn]) -> dict[str, Any]:
+    """How many of the turns are the tested model's, and what is wrong with how many of them."""
+    replies = [turn for turn in turns if turn.role == "supporter"]
+    return {
+        "replies": len(replies),
+        "broken format": sum(bool(turn.problems) for turn in replies),
+        "problems": counted(problem for turn in replies for problem in turn.problems),
+        "empty": sum(not turn.content for turn in replies),
+        "truncated": sum(turn.truncated for turn in replies),
+    }
+
+
+def counted(values: Iterable[str]) -> dict[str, int]:
     """How often each comes, the most frequent first."""
     return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
 

@@ -10,14 +10,14 @@ A run that was killed, or stopped by its budget, goes on when it is started agai
 """
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.evaluation.benchmarks.bench_run import BenchRun, bench_run, drawn, scenarios_hash
+from compeer_jax.evaluation.benchmarks.esc_counts import counted, reply_counts
 from compeer_jax.evaluation.benchmarks.lockstep import play
 from compeer_jax.evaluation.benchmarks.rows import BenchDialogue, Scenario, write_dialogues
 from compeer_jax.evaluation.benchmarks.sage_agent import AGENT, PLANNER, SageRules, SageTalk
@@ -86,18 +86,13 @@ def dialogue_of(talk: SageTalk, config: SageConfig, provenance: Mapping[str, Any
 
 def counts_of(talks: Sequence[SageTalk], rejected: Sequence[RejectedProfile]) -> dict[str, Any]:
     """What went how often: endings, replies, broken formats, and what could not be read at first and for good."""
-    replies = [turn for talk in talks for turn in talk.turns if turn.role == "supporter"]
     return {
         "profiles": len(talks),
-        "rejected": _counted(one.reason for one in rejected),
-        "endings": _counted(talk.ending or "budget" for talk in talks),
-        "replies": len(replies),
-        "broken format": sum(bool(turn.problems) for turn in replies),
-        "problems": _counted(problem for turn in replies for problem in turn.problems),
-        "empty": sum(not turn.content for turn in replies),
-        "truncated": sum(turn.truncated for turn in replies),
-        "asked again": _counted(fault for talk in talks for fault in talk.faults.elements()),
-        "missing": _counted(": ".join(talk.missing) for talk in talks if talk.missing),
+        "rejected": counted(one.reason for one in rejected),
+        "endings": counted(talk.ending or "budget" for talk in talks),
+        **reply_counts(turn for talk in talks for turn in talk.turns),
+        "asked again": counted(fault for talk in talks for fault in talk.faults.elements()),
+        "missing": counted(": ".join(talk.missing) for talk in talks if talk.missing),
     }
 
 
@@ -151,11 +146,6 @@ def _tell(rows: Sequence[BenchDialogue], counts: Mapping, stopped: str, say: Cal
         say(f"missing: {count} talks without a result ({fault}).")
     if stopped:
         say(f"stopped: {stopped}; raise the budget and start the same command again to go on.")
-
-
-def _counted(values: Iterable[str]) -> dict[str, int]:
-    """How often each comes, the most frequent first."""
-    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
 
 
 def _write_json(path: Path, value: Mapping) -> None:
