@@ -1,26 +1,25 @@
 """GRPO with a judge and redundancy-aware rewards: the loop of the paper's Figure 3, top to bottom."""
 
-import time
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from compeer_jax.data.batches import prompt_batches
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import encode_prompts, load_records
 from compeer_jax.errors import UserError
-from compeer_jax.generation.engine import Engine, bucket, pad_left
+from compeer_jax.generation.engine import Engine
 from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.encoders import make_encoder, response_lengths
 from compeer_jax.rewards.load import JUDGES, load_reward
 from compeer_jax.rewards.reward import reference_completion
-from compeer_jax.rl.advantages import equal_reward_share
 from compeer_jax.rl.reward_shaping import shape_rewards
 from compeer_jax.training.config import GRPOConfig
-from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_logprobs, make_policy_loss
+from compeer_jax.training.learner_batch import learner_batch, shuffled_minibatches
+from compeer_jax.training.policy_update import count_whole, make_logprobs, make_policy_loss
+from compeer_jax.training.rollout_metrics import Clock, grouped, rollout_metrics
 from compeer_jax.training.run import open_run
 from compeer_jax.training.samples import log_rollout, write_samples
 from compeer_jax.training.update import make_update
@@ -139,73 +138,3 @@ def train_grpo(config: GRPOConfig) -> Path:
             run.save(step, state, batches, metrics, last=step == config.steps)
 
     return run.finish(state, export=config.export)
-
-
-def learner_batch(rollout, prompts, advantages, pad_id: int, config: GRPOConfig) -> PolicyBatch:
-    """The rollout as the learner wants it: prompts repeated for each output, completions cut to the longest."""
-    tokens, mask = pad_left(prompts, pad_id, bucket(max(map(len, prompts))))
-    longest = int(rollout.mask.sum(axis=1).max())
-    columns = slice(0, min(bucket(longest), rollout.mask.shape[1]))
-    trained = rollout.mask & rollout.finished[:, None] if config.loss.mask_truncated else rollout.mask
-    return PolicyBatch(
-        prompts=tokens.repeat(config.group_size, axis=0),
-        prompt_mask=mask.repeat(config.group_size, axis=0),
-        completions=rollout.tokens[:, columns],
-        mask=rollout.mask[:, columns],
-        trained=trained[:, columns],
-        advantages=advantages,
-        sampler_logps=rollout.logps[:, columns],
-    )
-
-
-def shuffled_minibatches(batch: PolicyBatch, key, config: GRPOConfig):
-    """Yields the minibatches of every epoch; one minibatch is the batch itself, in its order."""
-    if config.minibatches == 1:
-        yield from [batch] * config.epochs_per_rollout
-        return
-    rows = batch.mask.shape[0]
-    for epoch in range(config.epochs_per_rollout):
-        order = jax.random.permutation(jax.random.fold_in(key, rows + epoch), rows)  # 0 … rows - 1 drew the outputs
-        for part in order.reshape(config.minibatches, -1):
-            yield jax.tree.map(lambda array, part=part: array[part], batch)
-
-
-def grouped(values: np.ndarray, group_size: int) -> np.ndarray:
-    """[N] -> [B, G]."""
-    return np.asarray(values, np.float32).reshape(-1, group_size)
-
-
-def rollout_metrics(rollout, rewards, shaped) -> dict[str, float]:
-    """What a step's outputs were like; names as TRL's where the thing is the same."""
-    lengths = rollout.mask.sum(axis=1)
-    groups = grouped(rewards.total, shaped.advantages.shape[1])
-    deviation = groups.std(axis=1, ddof=1) if groups.shape[1] > 1 else np.zeros(len(groups))
-    metrics = {
-        "reward": rewards.total.mean(),
-        "reward_std": deviation.mean(),
-        "frac_reward_zero_std": equal_reward_share(jnp.asarray(shaped.rewards)),
-        "reward_reweighted": shaped.rewards.mean(),
-        "redundancy/in_group": shaped.s_in.mean(),
-        "redundancy/history": shaped.s_hi.mean(),
-        "redundancy/tau": shaped.tau.mean(),
-        "completions/mean_length": lengths.mean(),
-        "completions/max_length": lengths.max(),
-        "completions/clipped_ratio": np.mean(~rollout.finished),
-    }
-    metrics |= {f"rewards/{name}/mean": values.mean() for name, values in rewards.parts.items()}
-    return {name: float(value) for name, value in metrics.items()} | dict(rewards.diagnostics)
-
-
-class Clock:
-    """Wall time of a step's stages, in seconds."""
-
-    def __init__(self):
-        self.times: dict[str, float] = {}
-        self.last = time.perf_counter()
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.times[stage], self.last = now - self.last, now
-
-    def seconds(self) -> dict[str, float]:
-        return {f"time/{stage}": seconds for stage, seconds in self.times.items()}
