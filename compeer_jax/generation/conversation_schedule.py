@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import jax
 
+from compeer_jax.parallel.platform import platform
+
 WAITING_SHARE = 0.15  # of the rows that are left; by simulation of replies of 10 to 40 tokens flat from 0.1 to 0.25
 
 
@@ -32,6 +34,6 @@ def default_schedule(rows: int) -> Schedule:
     at once (by that model, not measured); and on a mesh a choice among all rows would move caches between devices.
     """
     mesh = jax.sharding.get_abstract_mesh()
-    if jax.default_backend() == "cpu" and (mesh.empty or mesh.size == 1):
+    if platform() == "cpu" and (mesh.empty or mesh.size == 1):
         return Schedule(read_rows=max(4, rows // 16), read_chunk=16)
     return Schedule(read_rows=None, read_chunk=64)
