@@ -41,6 +41,9 @@ class ConversationEngine:
         pad_id: what fills arrays where there is no token.
         multiple: prefixes and asks are padded to a `bucket` of at least this width.
         schedule: when rows read and when they write; None for the `default_schedule`.
+
+    Raises:
+        UserError: a `repetition_penalty`, which would count what a judge was asked as repeated.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class ConversationEngine:
         multiple: int = 32,
         schedule: Schedule | None = None,
     ):
+        if sampling.needs_seen:
+            raise UserError("sampling.repetition_penalty is not for conversations of many rounds; take 1.0.")
         self.sampling = sampling
         self.pad_id = pad_id
         self.multiple = multiple

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from compeer_jax.generation.sampling import SamplingConfig, choose_with_logps, draw_uniforms, row_keys
+from compeer_jax.generation.sampling import SamplingConfig, choose_with_logps, draw_uniforms, row_keys, tokens_seen
 from compeer_jax.models.qwen2 import KVCache, Qwen2, repeat_rows
 
 
@@ -17,8 +17,8 @@ class Rollout(NamedTuple):
     Attributes:
         tokens: what was drawn, then padding.
         mask: True up to and including the stop token.
-        logps: log-probability of each token under softmax(logits / temperature) before top-k and top-p, which is what
-            the learner computes; 0 where masked.
+        logps: log-probability of each token under softmax(logits / temperature) before any penalty and before top-k,
+            top-p and min-p, which is what the learner computes; 0 where masked.
         finished: whether the row drew a stop token; False means that it was cut off.
     """
 
@@ -29,12 +29,16 @@ class Rollout(NamedTuple):
 
 
 class _Progress(NamedTuple):
-    """What the decode loop carries; `latest` is the token that the model has yet to read."""
+    """What the decode loop carries; `latest` is the token that the model has yet to read.
+
+    `seen` says which tokens of the vocabulary stand in each row; None where no setting asks for it.
+    """
 
     step: Int[Array, ""]
     latest: Int[Array, " N"]
     rollout: Rollout
     cache: KVCache
+    seen: Bool[Array, "N V"] | None
 
 
 def rollout(
@@ -42,6 +46,7 @@ def rollout(
     prompts: Int[Array, "B P"],
     prompt_mask: Bool[Array, "B P"],
     key: Key[Array, ""] | Key[Array, " N"],
+    limits: Int[Array, " N"] | None = None,
     *,
     group_size: int,
     sampling: SamplingConfig,
@@ -58,6 +63,7 @@ def rollout(
         prompts: token ids, padded on the left.
         prompt_mask: True for the real tokens.
         key: a fresh one for every call: the same key draws the same completions. Or one a row.
+        limits: after how many tokens each row is cut off, where that is before `max_new_tokens`.
         group_size: completions a prompt (G).
         sampling: how tokens are drawn, and how many at most.
         stop_ids: tokens that end a completion.
@@ -66,10 +72,16 @@ def rollout(
     model = cast_once(model)
     keys = key if key.ndim else row_keys(key, len(prompts) * group_size)
 
-    def draw(logits: Float[Array, "N V"], step: Int[Array, ""], so_far: Rollout) -> tuple[Int[Array, " N"], Rollout]:
-        """Every row's next token, noted for the rows that have not stopped."""
-        going = ~so_far.finished
-        tokens, logps = choose_with_logps(logits, draw_uniforms(keys, step), sampling)
+    def still(step: Int[Array, ""], so_far: Rollout) -> Bool[Array, " N"]:
+        """The rows that go on."""
+        return ~so_far.finished if limits is None else ~so_far.finished & (step < limits)
+
+    def draw(
+        logits: Float[Array, "N V"], step: Int[Array, ""], so_far: Rollout, seen: Bool[Array, "N V"] | None
+    ) -> tuple[Int[Array, " N"], Rollout]:
+        """Every row's next token, noted for the rows that go on."""
+        going = still(step, so_far)
+        tokens, logps = choose_with_logps(logits, draw_uniforms(keys, step), sampling, seen)
         tokens = jnp.where(going, tokens, pad_id)
         return tokens, Rollout(
             tokens=so_far.tokens.at[:, step].set(tokens),
@@ -79,14 +91,17 @@ def rollout(
         )
 
     def unfinished(progress: _Progress) -> Bool[Array, ""]:
-        return (progress.step < sampling.max_new_tokens) & ~progress.rollout.finished.all()
+        return (progress.step < sampling.max_new_tokens) & still(progress.step, progress.rollout).any()
 
     def decode(progress: _Progress) -> _Progress:
         with jax.named_scope("decode"):
-            going = ~progress.rollout.finished
+            going = still(progress.step, progress.rollout)
             hidden, cache = model.extend(progress.latest[:, None], progress.cache, valid=going[:, None])
-            latest, drawn = draw(model.logits(hidden[:, 0]), progress.step, progress.rollout)
-            return _Progress(progress.step + 1, latest, drawn, cache)
+            seen = progress.seen
+            if seen is not None:
+                seen = seen.at[jnp.arange(len(keys)), progress.latest].set(True)
+            latest, drawn = draw(model.logits(hidden[:, 0]), progress.step, progress.rollout, seen)
+            return _Progress(progress.step + 1, latest, drawn, cache, seen)
 
     with jax.named_scope("prefill"):
         rows, length = prompts.shape
@@ -95,8 +110,11 @@ def rollout(
         logits = jnp.repeat(model.logits(hidden[:, -1]), group_size, axis=0)
         cache = repeat_rows(cache, group_size)
 
-    latest, drawn = draw(logits, jnp.int32(0), _empty(len(keys), sampling.max_new_tokens, pad_id))
-    return jax.lax.while_loop(unfinished, decode, _Progress(jnp.int32(1), latest, drawn, cache)).rollout
+    seen = None
+    if sampling.needs_seen:
+        seen = jnp.repeat(tokens_seen(prompts, prompt_mask, model.config.vocab_size), group_size, axis=0)
+    latest, drawn = draw(logits, jnp.int32(0), _empty(len(keys), sampling.max_new_tokens, pad_id), seen)
+    return jax.lax.while_loop(unfinished, decode, _Progress(jnp.int32(1), latest, drawn, cache, seen)).rollout
 
 
 def _empty(rows: int, length: int, pad_id: int) -> Rollout:

@@ -1,4 +1,4 @@
-"""Which token comes next: temperature, top-k, top-p, and one uniform number a row through the inverse CDF.
+"""Which token comes next: temperature, truncation, and one uniform number a row through the inverse CDF.
 
 Drawing Gumbel noise for a whole vocabulary costs about a third of a decode step on CPU. One uniform number a row is
 enough: weights are summed in blocks, the block that holds the number's quantile is found among the block sums, then
@@ -28,6 +28,10 @@ class SamplingConfig:
         temperature: divides the logits; 0 takes the most probable token.
         top_k: keep the k most probable tokens; 0 keeps all.
         top_p: keep the smallest set of most probable tokens that holds this share of the probability left by top-k.
+        min_p: keep the tokens that have at least this share of the most probable one's probability; 0 keeps all.
+        repetition_penalty: divides positive and multiplies negative logits of tokens that stand in the prompt or the
+            completion so far (arXiv:1909.05858, as transformers has it); 1 changes nothing. Not for training: tokens
+            are then drawn from another distribution than the model's.
 
     Raises:
         UserError: a value out of its range.
@@ -37,6 +41,8 @@ class SamplingConfig:
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
 
     def __post_init__(self):
         if self.max_new_tokens < 1:
@@ -49,10 +55,21 @@ class SamplingConfig:
             raise UserError(f"sampling: top_k is {self.top_k}; it must be 0 (off) or above.")
         if not 0 < self.top_p <= 1:
             raise UserError(f"sampling: top_p is {self.top_p}; it must be above 0 and at most 1 (off).")
+        if not 0 <= self.min_p <= 1:
+            raise UserError(f"sampling: min_p is {self.min_p}; it must be from 0 (off) to 1.")
+        if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
+            raise UserError(
+                f"sampling: repetition_penalty is {self.repetition_penalty}; it must be above 0, and 1 is off."
+            )
 
     @property
     def greedy(self) -> bool:
         return self.temperature == 0
+
+    @property
+    def needs_seen(self) -> bool:
+        """Whether a choice depends on which tokens stand before it."""
+        return self.repetition_penalty != 1
 
 
 def row_keys(key: Key[Array, ""], rows: int) -> Key[Array, " rows"]:
@@ -60,40 +77,72 @@ def row_keys(key: Key[Array, ""], rows: int) -> Key[Array, " rows"]:
     return jax.vmap(lambda row: jax.random.fold_in(key, row))(jnp.arange(rows))
 
 
-def draw_uniforms(keys: Key[Array, " N"], step: Int[Array, ""]) -> Float[Array, " N"]:
-    """One number in [0, 1) for every row's key at decode step `step`."""
-    return jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, step)))(keys)
+def draw_uniforms(keys: Key[Array, " N"], step: Int[Array, ""] | Int[Array, " N"]) -> Float[Array, " N"]:
+    """One number in [0, 1) for every row's key at decode step `step`, of all rows or of each."""
+    steps = jnp.broadcast_to(step, keys.shape)
+    return jax.vmap(lambda key, step: jax.random.uniform(jax.random.fold_in(key, step)))(keys, steps)
+
+
+def tokens_seen(tokens: Int[Array, "N T"], mask: Bool[Array, "N T"], vocabulary: int) -> Bool[Array, "N {vocabulary}"]:
+    """Which tokens of the vocabulary stand in each row where `mask` is True."""
+    rows = jnp.arange(len(tokens))[:, None]
+    return (
+        jnp.zeros((len(tokens), vocabulary), bool).at[rows, jnp.where(mask, tokens, vocabulary)].set(True, mode="drop")
+    )
 
 
 def choose_tokens(
-    logits: Float[Array, "N V"], uniforms: Float[Array, " N"], config: SamplingConfig
+    logits: Float[Array, "N V"],
+    uniforms: Float[Array, " N"],
+    config: SamplingConfig,
+    seen: Bool[Array, "N V"] | None = None,
 ) -> Int[Array, " N"]:
     """The token of each row at the quantile `uniforms` (in [0, 1)) of its truncated distribution."""
-    return choose_with_logps(logits, uniforms, config)[0]
+    return choose_with_logps(logits, uniforms, config, seen)[0]
 
 
 def choose_with_logps(
-    logits: Float[Array, "N V"], uniforms: Float[Array, " N"], config: SamplingConfig
+    logits: Float[Array, "N V"],
+    uniforms: Float[Array, " N"],
+    config: SamplingConfig,
+    seen: Bool[Array, "N V"] | None = None,
 ) -> tuple[Int[Array, " N"], Float[Array, " N"]]:
-    """As `choose_tokens`, with each token's log-probability before truncation: what the learner computes.
+    """As `choose_tokens`, with each token's log-probability before penalty and truncation: what the learner computes.
 
     The distribution is softmax(logits / temperature); for a greedy choice it is softmax(logits).
+
+    Args:
+        logits: scores over the vocabulary.
+        uniforms: a number in [0, 1) a row.
+        config: how tokens are drawn.
+        seen: which tokens stand in each row so far, for `repetition_penalty`.
     """
     with jax.named_scope("choose"):
         scale = 1.0 if config.greedy else 1.0 / config.temperature
         scaled = (logits - logits.max(-1, keepdims=True)) * scale
         weights = jnp.exp(scaled)
-        tokens = _largest(logits) if config.greedy else _invert_cdf(_truncate(weights, config), uniforms)
+        kept, liked = weights, logits
+        if config.needs_seen:
+            liked = penalise(logits, seen, config.repetition_penalty)
+            kept = jnp.exp((liked - liked.max(-1, keepdims=True)) * scale)
+        tokens = _largest(liked) if config.greedy else _invert_cdf(_truncate(kept, config), uniforms)
         return tokens, _pick(scaled, tokens) - jnp.log(weights.sum(-1))
 
 
+def penalise(logits: Float[Array, "N V"], seen: Bool[Array, "N V"], penalty: float) -> Float[Array, "N V"]:
+    """Logits with those of the tokens that were seen made less likely (penalty > 1) or more (penalty < 1)."""
+    return jnp.where(seen, jnp.where(logits < 0, logits * penalty, logits / penalty), logits)
+
+
 def _truncate(weights: Float[Array, "N V"], config: SamplingConfig) -> Float[Array, "N V"]:
-    """Weights with those outside top-k, then outside top-p, set to 0."""
+    """Weights, the largest of them 1, with those outside top-k, then outside top-p, then below min-p set to 0."""
     if 0 < config.top_k < weights.shape[-1]:
         weights = _smallest_set(weights, lambda kept: kept.sum(-1) >= config.top_k)
     if config.top_p < 1:
         wanted = config.top_p * weights.sum(-1)
         weights = _smallest_set(weights, lambda kept: (weights * kept).sum(-1) >= wanted)
+    if config.min_p > 0:
+        weights = jnp.where(weights >= config.min_p, weights, 0)
     return weights
 
 

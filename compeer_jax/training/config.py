@@ -158,6 +158,11 @@ class GRPOConfig:
             raise UserError(
                 "sampling.temperature is 0, so all outputs of a group would be the same; take 1.0 for grpo."
             )
+        if self.sampling.repetition_penalty != 1:
+            raise UserError(
+                f"sampling.repetition_penalty is {self.sampling.repetition_penalty}, so outputs would be drawn from "
+                "another distribution than the one that grpo trains; take 1.0."
+            )
         if self.loss.ratio == "sequence" and self.loss.reduction == "fixed_length":
             raise UserError(
                 "loss.reduction 'fixed_length' needs loss.ratio 'token'; take 'sequence_mean' with 'sequence'."
