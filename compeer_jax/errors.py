@@ -1,4 +1,4 @@
-"""Mistakes that a user can mend: one clear sentence instead of a traceback."""
+"""What ends a command early: a mistake that the user can mend, or a signal. One clear sentence, not a traceback."""
 
 import difflib
 from collections.abc import Iterable
@@ -8,6 +8,10 @@ FEW = 24
 
 class UserError(Exception):
     """A mistake in what the user gave us. Its text is one sentence that names the thing and the mend."""
+
+
+class StopAsked(Exception):
+    """The machine asked a run to stop, and the run has saved what it had. Its text is one sentence that says so."""
 
 
 def unknown(kind: str, name: object, options: Iterable[str], where: str = "") -> UserError:

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from compeer_jax import __version__
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.errors import StopAsked, UserError, unknown
+from compeer_jax.parallel.processes import leave
 
 COMMANDS = {
     "quickstart": "train a small model on the bundled dialogues, SFT then GRPO, and print what it learned",
@@ -24,9 +25,20 @@ COMMANDS = {
 
 RESUMABLE = ("quickstart", "sft", "grpo", "reward train", "data", "eval esc-eval", "eval sage", "eval benchmarks")
 
+STOPPED = 75
+"""What sysexits.h calls EX_TEMPFAIL. A launcher can tell from it that the same command should be given again."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit status: 0, or 2 after a mistake of the user's, or 130 when interrupted."""
+    """Runs one command; returns its exit status.
+
+    That is 0, or 2 after a mistake of the user's, 75 (EX_TEMPFAIL: try again) when a signal stopped a run that saved
+    first, or 130 when interrupted at the keyboard.
+    """
+    return leave(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(overview())
@@ -44,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"compeer {name}: {error}", file=sys.stderr)
         return 2
+    except StopAsked as stop:
+        print(f"compeer {name}: {stop}", file=sys.stderr)
+        return STOPPED
     except KeyboardInterrupt:
         resumable = " ".join(arguments[:2]).startswith(RESUMABLE)
         resumes = "; the same command goes on where it stopped" if resumable else ""

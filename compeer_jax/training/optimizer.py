@@ -30,6 +30,8 @@ class OptimizerConfig:
         beta2: decay of the mean of squared gradients.
         epsilon: added to the root of the latter.
         max_grad_norm: gradients longer than this, over all weights, are scaled down to it (0: off).
+        max_skipped: an update whose loss or gradient is not finite is skipped; after so many steps in a row with one,
+            the run stops.
     """
 
     learning_rate: float = 1e-5
@@ -41,6 +43,7 @@ class OptimizerConfig:
     beta2: float = 0.999
     epsilon: float = 1e-8
     max_grad_norm: float = 1.0
+    max_skipped: int = 3
 
     def __post_init__(self):
         if self.schedule not in SCHEDULES:
@@ -49,6 +52,7 @@ class OptimizerConfig:
         _require(self, "epsilon", self.epsilon > 0, "above 0")
         for name in ("warmup_steps", "weight_decay", "max_grad_norm"):
             _require(self, name, getattr(self, name) >= 0, "at least 0")
+        _require(self, "max_skipped", self.max_skipped >= 1, "at least 1")
         for name in ("beta1", "beta2"):
             _require(self, name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         _require(self, "final_fraction", 0 <= self.final_fraction <= 1, "between 0 and 1")

@@ -9,15 +9,18 @@ import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 import jax
 from flax import nnx
 
-from compeer_jax.errors import UserError
+from compeer_jax.errors import StopAsked, UserError
 from compeer_jax.models.source import load_model, model_directory
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
+from compeer_jax.parallel.exchange import from_first, is_first
 from compeer_jax.parallel.mesh import make_mesh
+from compeer_jax.parallel.processes import join
 from compeer_jax.progress import Progress
 from compeer_jax.training.checkpoints import Checkpoints
 from compeer_jax.training.config import GRPOConfig, SupervisedConfig
@@ -26,6 +29,8 @@ from compeer_jax.training.export import keep_base, write_model
 from compeer_jax.training.metrics import MetricWriter, read_metrics
 from compeer_jax.training.optimizer import learning_rate_at, make_optimizer
 from compeer_jax.training.run_folder import RunFolder
+from compeer_jax.training.same_run import open_folder
+from compeer_jax.training.stop_signals import StopSignals
 from compeer_jax.training.update import TrainState, init_state
 
 log = logging.getLogger(__name__)
@@ -39,7 +44,8 @@ def open_run(config: SupervisedConfig | GRPOConfig, kind: str, *, optimizer_step
         kind: "sft", "reward" (a judge) or "grpo": a title, and what the best checkpoint is chosen by.
         optimizer_steps: of the whole run; the learning-rate schedule ends there.
     """
-    folder = RunFolder.open(config.output, dataclasses.asdict(config))
+    join(config.processes)
+    folder = open_folder(config.output, dataclasses.asdict(config))
     mesh = make_mesh(config.mesh)
     tokenizer = load_tokenizer(model_directory(config.model.path))
     return Run(config, kind, folder, mesh, tokenizer, optimizer_steps)
@@ -57,6 +63,9 @@ class Run:
         model_config: the model's shape; there after `start`.
         graphdef: the model without its weights; there after `start`.
         reference_params: the weights that the run started from; there after `start` when a KL term needs them.
+        stop: what signals have asked for.
+        writer: of the metrics; in process 0, once `start` was there.
+        skipped_in_row: how many steps in a row, up to the last one, had an update skipped.
     """
 
     def __init__(self, config, kind: str, folder: RunFolder, mesh, tokenizer, optimizer_steps: int):
@@ -68,6 +77,8 @@ class Run:
         self.progress: Progress | None = None
         self.writer: MetricWriter | None = None
         self.reference_params = None
+        self.stop = StopSignals()
+        self.skipped_in_row = 0
 
     def start(self, batches) -> tuple[TrainState, int]:
         """Loads the model, or the last checkpoint over it, and sets `batches` to where they were.
@@ -83,7 +94,7 @@ class Run:
         if isinstance(config, GRPOConfig) and config.loss.kl_coefficient:
             # The update gives its state's memory away, so weights to be kept need a copy of their own.
             self.reference_params = jax.tree.map(lambda x: x.copy(), params)
-        keep_base(self.folder, self.model_config, self.tokenizer)
+        from_first(lambda: keep_base(self.folder, self.model_config, self.tokenizer))
         state = init_state(params, self.optimizer, self.mesh)
         del params
         best = ("reward", "max") if self.kind == "grpo" else ("eval/loss", "min")
@@ -102,10 +113,16 @@ class Run:
             done, state, position = self.checkpoints.restore(wanted)
             batches.set_state(position["batches"])
             self.say(f"Going on after step {done}, from the checkpoint in {self.folder.checkpoints}.")
-        self.progress = Progress(total=config.steps, title=self.kind, done=done)
+        self.progress = Progress(total=config.steps, title=self.kind, done=done, quiet=not is_first())
+        self.skipped_in_row = from_first(lambda: self._rewind(done))
+        return state, done + 1
+
+    def _rewind(self, done: int) -> int:
+        """Opens the metrics after step `done`; how many steps in a row, up to it, had an update skipped."""
         self.writer = MetricWriter(self.folder)
         self.writer.rewind(done)
-        return state, done + 1
+        skipped = takewhile(lambda row: row.get("skipped"), reversed(read_metrics(self.folder.metrics)))
+        return len(list(skipped))
 
     def check_context(self, tokens: int, setting: str) -> None:
         """Raises UserError when so many tokens are more than the model's context; `setting` is what to lower."""
@@ -117,38 +134,61 @@ class Run:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """The mesh and the progress bar of the loop; whatever ends it, checkpoints being written are finished."""
+        """The mesh, the signals and the bar of the loop; whatever ends it, checkpoints being written are finished."""
         try:
-            with jax.set_mesh(self.mesh), self.progress:
+            with jax.set_mesh(self.mesh), self.stop, self.progress:
                 yield
         finally:
             self.checkpoints.wait()
-            self.writer.close()
+            if self.writer is not None:
+                self.writer.close()
 
     def learning_rate(self, update: int) -> float:
-        """The rate of optimiser step `update`, counted from 0."""
-        return float(learning_rate_at(self.config.optimizer, self.optimizer_steps, update))
+        """The rate of optimiser step `update`, counted from 0 (or before it, while all updates were skipped)."""
+        return float(learning_rate_at(self.config.optimizer, self.optimizer_steps, max(0, update)))
 
     def log(self, step: int, metrics: Mapping[str, float], shown: tuple[str, ...]) -> None:
         """Writes a step's metrics; the bar shows those in `shown`.
 
         Raises:
-            UserError: the loss or the gradient is not finite; the checkpoint before is kept as it is.
+            UserError: too many steps in a row had an update skipped; the checkpoint before them is kept as it is.
         """
-        for name in ("loss", "grad_norm"):
-            if not math.isfinite(metrics[name]):
-                raise UserError(
-                    f"Step {step}: {name} is {metrics[name]}; the last checkpoint is whole, so lower the learning rate "
-                    "(in a new output folder), or look at that step's data."
-                )
-        self.writer.write(step, metrics)
+        if self.writer is not None:
+            self.writer.write(step, metrics)
         self.progress.update(step, {name: metrics[name] for name in shown if name in metrics})
+        if not metrics["skipped"]:
+            self.skipped_in_row = 0
+            return
+        self.skipped_in_row += 1
+        name = next((name for name in ("loss", "grad_norm") if not math.isfinite(metrics[name])), "a gradient")
+        self.say(f"Step {step}: {name} is not finite; that update is skipped, and the weights stay as they were.")
+        if self.skipped_in_row >= self.config.optimizer.max_skipped:
+            kept = self.checkpoints.latest_step()
+            raise UserError(
+                f"{name} was not finite in {self.skipped_in_row} steps in a row, up to step {step} "
+                f"(optimizer.max_skipped); "
+                + ("no checkpoint is there yet" if kept is None else f"the checkpoint of step {kept} is whole")
+                + ": lower the learning rate (in a new output folder), or look at the data of these steps."
+            )
 
     def save(self, step: int, state: TrainState, batches, metrics: Mapping[str, float], *, last: bool) -> None:
-        """Saves a checkpoint when one is due, and redraws the curves."""
-        if last or step % self.config.checkpoint.every == 0:
+        """Saves a checkpoint when one is due, and redraws the curves; saves and leaves when a signal asked for it.
+
+        None is due after a step that skipped an update: should the weights be what spoils the gradients, the
+        checkpoints before must not make room for them.
+
+        Raises:
+            StopAsked: a signal came, and this step is saved.
+        """
+        asked = self.stop.asked()
+        due = last or (step % self.config.checkpoint.every == 0 and not metrics["skipped"])
+        if due or asked:
             position = {"batches": batches.get_state()}
             self.checkpoints.save(step, state, position, dict(metrics))
+        if asked and not last:
+            self.checkpoints.wait()
+            raise StopAsked(f"{asked} came; step {step} is done and saved, and the same command goes on after it.")
+        if due and is_first():
             self.draw_curves()
 
     def finish(self, state: TrainState, *, export: bool) -> Path:
@@ -169,7 +209,9 @@ class Run:
             self.say(f"{count} of {of} {what} records exceed data.max_prompt_tokens or max_answer_tokens: left out.")
 
     def say(self, line: str) -> None:
-        """One line to the person at the terminal."""
+        """One line to the person at the terminal, from process 0."""
+        if not is_first():
+            return
         if self.progress is not None:
             self.progress.say(line)
         else:

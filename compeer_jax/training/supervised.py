@@ -45,7 +45,7 @@ def train_supervised(run: Run, train: Sequence[Example], valid: Sequence[Example
         longest_setting: the setting to lower when an example is longer than the model's context.
 
     Raises:
-        UserError: an example longer than that, or a loss that is not finite.
+        UserError: an example longer than that, or losses that are not finite in several steps in a row.
     """
     config: SupervisedConfig = run.config
     valid = spread(valid, config.eval_records)
@@ -79,7 +79,7 @@ def train_supervised(run: Run, train: Sequence[Example], valid: Sequence[Example
             state, metrics = update(state, place_batch(batch, run.mesh))
             metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
             metrics["batch_tokens"] = float(batch.segment_ids.sum())
-            metrics["learning_rate"] = run.learning_rate(step - 1)
+            metrics["learning_rate"] = run.learning_rate(int(state.step) - 1)
             last = step == config.steps
             if last or (config.eval_every and step % config.eval_every == 0):
                 metrics["eval/loss"] = valid_loss(state.params)

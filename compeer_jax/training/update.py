@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PyTree
@@ -38,7 +39,7 @@ def init_state(params: PyTree, optimizer: optax.GradientTransformation, mesh: Me
         transform_non_params=lambda _: replicated(mesh),
     )
     opt_state = jax.jit(init, out_shardings=shardings)(params)
-    return TrainState(params, opt_state, jax.device_put(jnp.zeros((), jnp.int32), replicated(mesh)))
+    return TrainState(params, opt_state, jax.device_put(np.zeros((), np.int32), replicated(mesh)))
 
 
 def make_update(
@@ -59,7 +60,8 @@ def make_update(
 
     Returns:
         `update(state, batch) -> (state, metrics)`. The state given is donated. Metrics hold "loss", "grad_norm" (before
-        clipping) and what `loss` reports.
+        clipping), "skipped" and what `loss` reports. An update whose loss or gradient is not finite is skipped: the
+        state comes back as it was, and "skipped" is 1 instead of 0.
     """
 
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Float[Array, ""]]]:
@@ -80,9 +82,12 @@ def make_update(
             ((value, metrics), grads), _ = jax.lax.scan(add_part, zeros, batch_parts)
 
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), **metrics}
-        return TrainState(params, opt_state, state.step + 1), metrics
+        norm = optax.tree.norm(grads)
+        usable = jnp.isfinite(value) & jnp.isfinite(norm)
+        # A choice in the loop that writes the new numbers costs nothing; a branch would need both states at once.
+        new = TrainState(optax.apply_updates(state.params, updates), opt_state, state.step + 1)
+        state = jax.tree.map(lambda new, old: jnp.where(usable, new, old), new, state)
+        return state, {"loss": value, "grad_norm": norm, "skipped": 1.0 - usable, **metrics}
 
     return jax.jit(update, donate_argnums=0)
 
