@@ -1,0 +1,299 @@
+"""What a compiled program does on each device: operations, bytes to and from memory, and what goes over the links.
+
+XLA's own `cost_analysis` counts a loop's body once. Here it counts as often as it runs: the number is read off the
+loop's condition, `i < n`. A loop that may end earlier, as decoding does when all rows have stopped, counts in full; for
+one whose condition has no such number, the caller says how often it runs.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from compeer_jax.planning.hlo import ArrayType, Computation, Instruction, Program
+from compeer_jax.planning.products import product_flops
+
+COLLECTIVES = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute", "ragged-all-to-all")
+
+_FREE = {"parameter", "get-tuple-element", "tuple", "bitcast", "constant", "after-all", "partition-id", "replica-id"}
+_FREE |= {"while", "conditional", "call", "opt-barrier"}
+_SLICES = ("dynamic-slice", "slice", "gather")
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What one kind of collective moves.
+
+    Attributes:
+        calls: how often it runs.
+        bytes: what each device receives, by the ring algorithm.
+    """
+
+    calls: float = 0.0
+    bytes: float = 0.0
+
+    def __add__(self, other: "Traffic") -> "Traffic":
+        return Traffic(self.calls + other.calls, self.bytes + other.bytes)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one device does.
+
+    Attributes:
+        flops: of its matrix products; a multiplication and an addition are two.
+        bytes: read from and written to its memory, each operation taking its inputs from there and putting its outputs
+            there, unless the compiler keeps them on the chip.
+        collectives: by kind.
+    """
+
+    flops: float = 0.0
+    bytes: float = 0.0
+    collectives: Mapping[str, Traffic] = field(default_factory=dict)
+
+    def __add__(self, other: "Counts") -> "Counts":
+        kinds = {**self.collectives, **other.collectives}
+        none = Traffic()
+        return Counts(
+            self.flops + other.flops,
+            self.bytes + other.bytes,
+            {kind: self.collectives.get(kind, none) + other.collectives.get(kind, none) for kind in kinds},
+        )
+
+    @property
+    def received(self) -> float:
+        """Bytes over the links, of all collectives."""
+        return sum(traffic.bytes for traffic in self.collectives.values())
+
+    def times(self, count: float) -> "Counts":
+        """The same, so many times."""
+        scaled = {kind: Traffic(x.calls * count, x.bytes * count) for kind, x in self.collectives.items()}
+        return Counts(self.flops * count, self.bytes * count, scaled)
+
+
+def count(program: Program, loops: Mapping[str, float] | None = None) -> dict[str, Counts]:
+    """What a program does, by phase.
+
+    Args:
+        program: from `hlo.parse`.
+        loops: phases, by the named scope of the source that a loop runs, and how often it runs there if its condition
+            does not say; "" is for all other loops whose condition does not say.
+
+    Returns:
+        The counts of each phase that has a loop; those of everything else under "".
+
+    Raises:
+        KeyError: a loop whose condition does not say, and that `loops` has no number for.
+    """
+    totals: dict[str, Counts] = {}
+    _Walk(program, dict(loops or {}), totals).run(program.entry, 1.0, "")
+    return totals
+
+
+class _Walk:
+    """Goes through computations as they call each other, adding up into `totals`."""
+
+    def __init__(self, program: Program, loops: dict[str, float], totals: dict[str, Counts]):
+        self.program, self.loops, self.totals = program, loops, totals
+
+    def run(self, name: str, times: float, phase: str) -> None:
+        """Adds what a computation that runs so many times does, and what it calls."""
+        computation = self.program.computations[name]
+        channels: set[str] = set()  # a collective that is split into several instructions keeps its channel
+        for line in computation.instructions.values():
+            if line.opcode == "while":
+                inner = self._phase(line) or phase
+                self.run(line.called["body"], times * self._trips(computation, line, inner), inner)
+            elif line.opcode == "call":
+                self.run(line.called["to_apply"], times, phase)
+            elif line.opcode == "conditional":
+                branches = re.findall(r"%([\w.\-]+)", line.attribute(r"branch_computations=\{([^}]*)\}") or "")
+                for branch in branches:
+                    self.run(branch, times / len(branches), phase)
+            else:
+                done = self._flops(computation, line) + self._collectives(computation, line, channels)
+                done += Counts(bytes=self._bytes(computation, line))
+                self.totals[phase] = self.totals.get(phase, Counts()) + done.times(times)
+
+    def _inside(self, line: Instruction) -> Computation | None:
+        """The computation that a fusion, or an asynchronous call, stands for."""
+        return self.program.computations.get(line.called.get("calls", ""))
+
+    def _phase(self, loop: Instruction) -> str:
+        """The phase that a loop begins: the scope that is not the loop's own but that of what it runs."""
+        body = self.program.computations[loop.called["body"]].instructions.values()
+        for phase in filter(None, self.loops):
+            inside = sum(phase in line.scopes for line in body)
+            if phase not in loop.scopes and inside > sum(bool(line.scopes[0]) for line in body) / 2:
+                return phase
+        return ""
+
+    def _trips(self, computation: Computation, loop: Instruction, phase: str) -> float:
+        """How often a loop runs."""
+        if (known := loop.attribute(r'known_trip_count":\{"n":"(\d+)"')) is not None:
+            return float(known)
+        condition = self.program.computations[loop.called["condition"]]
+        bound = self._bound(condition, {})
+        if bound is not None:
+            limit, index = bound
+            return max(0, math.ceil((limit - self._start(computation, loop, index)) / self._stride(loop, index)))
+        return self.loops[phase] if phase in self.loops else self.loops[""]
+
+    def _bound(self, computation: Computation, given: Mapping[int, Instruction]) -> tuple[int, int | None] | None:
+        """(n, the index of i in what the loop carries) of an `i < n` that a condition must meet."""
+
+        def resolve(name: str) -> Instruction | None:
+            line = computation.instructions.get(name)
+            if line is not None and line.opcode == "parameter":
+                return given.get(int(line.operands[0]), line)
+            return line
+
+        for line in computation.instructions.values():
+            if line.opcode == "compare" and line.attribute(r"direction=(\w+)") in ("LT", "GT"):
+                left, right = map(resolve, line.operands)
+                if line.attribute(r"direction=(\w+)") == "GT":
+                    left, right = right, left
+                if (limit := _whole(right)) is not None and left is not None and left.arrays[0].shape == ():
+                    index = left.attribute(r"index=(\d+)")
+                    return limit, None if index is None else int(index)
+            inside = self._inside(line)
+            if inside is not None:
+                found = self._bound(inside, {at: resolve(name) for at, name in enumerate(line.operands)})
+                if found is not None:
+                    return found
+        return None
+
+    def _start(self, computation: Computation, loop: Instruction, index: int | None) -> int:
+        """Where a loop's counter starts: what it is given, where that is a constant, else 0."""
+        start = computation.instructions.get(loop.operands[0])
+        if index is None or start is None or start.opcode != "tuple":
+            return 0
+        return _whole(_source(computation, start.operands[index])) or 0
+
+    def _stride(self, loop: Instruction, index: int | None) -> int:
+        """By how much a loop's counter grows each time: the compiler may do two turns of the source's in one."""
+        body = self.program.computations[loop.called["body"]]
+        if index is None or body.root.opcode != "tuple":
+            return 1
+        grown, line = 0, _source(body, body.root.operands[index])
+        while line is not None and line.opcode == "add":
+            parts = [_source(body, name) for name in line.operands]
+            steps = [step for step in map(_whole, parts) if step is not None]
+            if len(steps) != 1:
+                return 1
+            grown += steps[0]
+            line = next(part for part in parts if _whole(part) is None)
+        return max(1, grown)
+
+    def _flops(self, computation: Computation, line: Instruction) -> Counts:
+        if line.opcode in ("dot", "convolution"):
+            shapes = [computation.instructions[name].arrays[0].shape for name in line.operands[:2]]
+            return Counts(flops=product_flops(line, *shapes))
+        inside = self._inside(line)
+        if inside is None:
+            return Counts()
+        return sum((self._flops(inside, part) for part in inside.instructions.values()), Counts())
+
+    def _collectives(self, computation: Computation, line: Instruction, channels: set[str]) -> Counts:
+        """What a collective moves; one inside a fusion too."""
+        kind = line.opcode.removesuffix("-start")
+        if kind in COLLECTIVES:
+            channel = line.attribute(r"channel_id=(\d+)")
+            if channel is not None and channel in channels:
+                return Counts()
+            channels.add(channel or line.name)
+            moved = _received(kind, line, [computation.instructions[name] for name in line.operands])
+            return Counts(collectives={kind: Traffic(1.0, moved)})
+        inside = self._inside(line)
+        if inside is None:
+            return Counts()
+        parts = (self._collectives(inside, part, channels) for part in inside.instructions.values())
+        return sum(parts, Counts())
+
+    def _bytes(self, computation: Computation, line: Instruction) -> float:
+        """What an instruction reads from memory and writes there."""
+        if line.opcode in _FREE or line.opcode.endswith("-done") or line.opcode in ("broadcast", "iota"):
+            return _in_memory(line.arrays) if line.opcode in ("broadcast", "iota") else 0.0
+        operands = [computation.instructions[name] for name in line.operands if name in computation.instructions]
+        if line.opcode in _SLICES:
+            return 2 * _in_memory(line.arrays)
+        if line.opcode == "dynamic-update-slice":
+            return 2 * _in_memory(operands[1].arrays)
+        if line.opcode.endswith("-start"):  # its outputs repeat its inputs
+            return _in_memory(line.arrays)
+        inside = self._inside(line)
+        if line.opcode != "fusion" or inside is None:
+            return _in_memory(line.arrays) + sum(_in_memory(operand.arrays) for operand in operands)
+        read = sum(_read(inside, at, operand) for at, operand in enumerate(operands))
+        return read + _written(inside, line)
+
+
+def _source(computation: Computation, name: str) -> Instruction | None:
+    """What an instruction's value is copied from."""
+    line = computation.instructions.get(name)
+    while line is not None and line.opcode in ("copy", "bitcast", "convert"):
+        line = computation.instructions.get(line.operands[0])
+    return line
+
+
+def _whole(line: Instruction | None) -> int | None:
+    """The number that an instruction stands for, if it is a whole constant."""
+    is_whole = line is not None and line.opcode == "constant" and re.fullmatch(r"-?\d+", line.operands[0])
+    return int(line.operands[0]) if is_whole else None
+
+
+def _in_memory(arrays: tuple[ArrayType, ...]) -> float:
+    return sum(array.bytes for array in arrays if array.in_memory)
+
+
+def _read(inside: Computation, index: int, operand: Instruction) -> float:
+    """What a fusion reads of one of its inputs: slices of it, where it only takes slices."""
+    whole = _in_memory(operand.arrays)
+    parameter = inside.parameters.get(index)
+    if whole == 0.0 or parameter is None:
+        return whole
+    users = [line for line in inside.instructions.values() if parameter.name in line.operands]
+    read = 0.0
+    for user in users:
+        if user.opcode in _SLICES and user.operands[0] == parameter.name:
+            read += sum(array.bytes for array in user.arrays)
+        elif user.opcode != "dynamic-update-slice" or user.operands[0] != parameter.name:  # else updated in place
+            return whole
+    return min(whole, read)
+
+
+def _written(inside: Computation, line: Instruction) -> float:
+    """What a fusion writes: the part that changes, where it updates an array in place."""
+    root = inside.root
+    while root.opcode == "bitcast":
+        root = inside.instructions[root.operands[0]]
+    if root.opcode == "dynamic-update-slice" and line.arrays[0].in_memory:
+        return sum(array.bytes for array in inside.instructions[root.operands[1]].arrays)
+    return _in_memory(line.arrays)
+
+
+def _received(kind: str, line: Instruction, operands: list[Instruction]) -> float:
+    """Bytes that a device receives in a collective, on a ring."""
+    given = sum(array.bytes for operand in operands for array in operand.arrays)
+    group = _group_size(line)
+    return {
+        "all-gather": given * (group - 1),
+        "all-reduce": 2 * given * (group - 1) / group,
+        "reduce-scatter": given * (group - 1) / group,
+        "all-to-all": given * (group - 1) / group,
+        "ragged-all-to-all": given * (group - 1) / group,
+        "collective-permute": given,
+    }[kind]
+
+
+def _group_size(line: Instruction) -> int:
+    """How many devices take part together."""
+    if (groups := line.attribute(r"replica_groups=\{\{([\d,]+)\}")) is not None:
+        return groups.count(",") + 1
+    if (size := line.attribute(r"replica_groups=\[\d+,(\d+)\]")) is not None:
+        return int(size)
+    if (axes := line.attribute(r"replica_groups=mesh\[([^\]]*)\]")) is not None:
+        sizes = dict(re.findall(r"'([^']+)'=(\d+)", axes))
+        named = re.findall(r"'([^']+)'", line.attribute(r"replica_groups=mesh\[[^\]]*\] \{([^}]*)\}") or "")
+        return math.prod(int(sizes[name.partition(":")[0]]) for name in named)
+    return 1
