@@ -30,6 +30,8 @@ class TensorNames:
         layer: by path in a layer, the tensors of each layer.
         head: by path in our tree, tensors that are not the body's and have no prefix.
         spare: patterns of what may lie in a checkpoint without a place in our tree.
+        file: what a checkpoint of one file is called.
+        described_in: the file beside it that says which tensors there are.
     """
 
     prefixes: tuple[str, ...]
@@ -38,6 +40,8 @@ class TensorNames:
     layer: Mapping[Path, tuple[str, Merges]]
     head: Mapping[Path, tuple[str, Merges]] = field(default_factory=dict)
     spare: tuple[str, ...] = ()
+    file: str = "model.safetensors"
+    described_in: str = "config.json"
 
     def prefix_in(self, names: Iterable[str]) -> str:
         """The prefix that a checkpoint with these names uses, or "" for a checkpoint of the body alone."""

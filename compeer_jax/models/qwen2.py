@@ -42,7 +42,10 @@ class RMSNorm(nnx.Module):
 
 
 class Projection(nnx.Module):
-    """x · kernel + bias. The kernel's first `contract` dimensions are the last of x; the others are what comes out."""
+    """x · kernel + bias. The kernel's first `contract` dimensions are the last of x; the others are what comes out.
+
+    An `adapter` adds what it makes of x (see lora.py), and a frozen kernel may be kept in few bits (quantized.py).
+    """
 
     def __init__(
         self,
@@ -56,9 +59,12 @@ class Projection(nnx.Module):
         self.kernel = make.normal(shape, axes)
         self.bias = make.zeros(shape[contract:], axes[contract:]) if bias else None
         self.contract = contract
+        self.adapter: nnx.Module | None = nnx.data(None)
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         y = jnp.tensordot(x, self.kernel[...].astype(x.dtype), axes=self.contract)
+        if self.adapter is not None:
+            y = y + self.adapter(x)
         return y if self.bias is None else y + self.bias[...].astype(x.dtype)
 
 

@@ -1,13 +1,17 @@
 """The model that a config names: a directory, or a hub id that is fetched first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import jax.numpy as jnp
+from flax import nnx
 from jax.sharding import Mesh
 
 from compeer_jax.errors import UserError
+from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.lora import LoRAConfig, abstract_adapted, merge_adapters, split_adapters
+from compeer_jax.models.peft_files import is_adapter, load_adapters, read_adapter_config
 from compeer_jax.models.qwen2 import Qwen2
 
 
@@ -21,6 +25,7 @@ class ModelConfig:
         param_dtype: type the weights are kept and updated in (float32 masters with bfloat16 compute is the safe pair).
         scan_layers: keep layers stacked and scan over them: flat compile time on TPU and GPU, half the speed on CPU.
         remat: what the backward pass computes again instead of keeping: nothing, all but matrix products ("dots"), all.
+        lora: what is trained instead of the weights themselves.
     """
 
     path: str = "Qwen/Qwen2.5-7B-Instruct"
@@ -28,6 +33,7 @@ class ModelConfig:
     param_dtype: Literal["float32", "bfloat16"] = "float32"
     scan_layers: bool = False
     remat: Literal["none", "dots", "full"] = "none"
+    lora: LoRAConfig = field(default_factory=LoRAConfig)
 
 
 def model_directory(path: str) -> Path:
@@ -57,13 +63,45 @@ def model_directory(path: str) -> Path:
         ) from error
 
 
-def load_model(config: ModelConfig, mesh: Mesh) -> Qwen2:
-    """The model on `mesh`, with the types and the layout that `config` asks for."""
-    return Qwen2.from_pretrained(
-        model_directory(config.path),
-        mesh=mesh,
-        dtype=jnp.dtype(config.dtype),
-        param_dtype=jnp.dtype(config.param_dtype),
-        scan_layers=config.scan_layers,
-        remat=config.remat,
-    )
+def base_directory(directory: str | Path) -> Path:
+    """The directory of the whole model: of that which adapters are for, or `directory` itself.
+
+    Raises:
+        UserError: the model that the adapters name can't be had.
+    """
+    directory = Path(directory)
+    if not is_adapter(directory):
+        return directory
+    base = read_adapter_config(directory)[1]
+    try:
+        return model_directory(base)
+    except UserError as error:
+        raise UserError(f"the adapters in {directory} are for {base}: {error}") from error
+
+
+def base_name(path: str) -> str:
+    """What adapters call the model at `path`, or the model of the adapters there: hub id, or whole path."""
+    directory = model_directory(path)
+    if is_adapter(directory):
+        return read_adapter_config(directory)[1]
+    return str(directory.absolute()) if Path(path).expanduser().is_dir() else path
+
+
+def load_model(config: ModelConfig, mesh: Mesh | None) -> Qwen2:
+    """The model on `mesh`, with the types and the layout that `config` asks for; adapters are merged into it."""
+    directory = model_directory(config.path)
+    dtype, param_dtype = jnp.dtype(config.dtype), jnp.dtype(config.param_dtype)
+    options = {"dtype": dtype, "param_dtype": param_dtype, "scan_layers": config.scan_layers, "remat": config.remat}
+    model = Qwen2.from_pretrained(base_directory(directory), mesh=mesh, **options)
+    if not is_adapter(directory):
+        return model
+    lora, _ = read_adapter_config(directory)
+    abstract = split_adapters(abstract_adapted(model.config, lora, **options)[1])[0]
+    graphdef, params = nnx.split(model, nnx.Param)
+    del model
+    return nnx.merge(graphdef, merge_adapters(params, load_adapters(directory, abstract, mesh=mesh), lora.scale))
+
+
+def model_shape(directory: str | Path) -> Qwen2Config:
+    """The shape of the model in a directory, or of that which the adapters there are for."""
+    return Qwen2Config.from_json(base_directory(directory))

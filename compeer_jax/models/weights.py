@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from compeer_jax.errors import UserError
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.hf_names import QWEN2, HFTensor, TensorNames, hf_tensors
 from compeer_jax.models.parameters import param_axes
+from compeer_jax.parallel.exchange import fetch, is_first
 from compeer_jax.parallel.sharding import check_divides, shardings
 
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
@@ -32,6 +33,7 @@ def load(
     *,
     mesh: jax.sharding.Mesh | None = None,
     names: TensorNames = QWEN2,
+    made_of: Callable[[tuple, nnx.Param], Iterable[tuple[tuple, nnx.Param]]] = lambda path, param: [(path, param)],
 ) -> nnx.State:
     """Reads the weights of a Hugging Face directory into the tree of `abstract_params`.
 
@@ -41,7 +43,8 @@ def load(
         directory: holds `model.safetensors`, or shards and `model.safetensors.index.json`.
         abstract_params: the weights' shapes, types and axis names, from `qwen2.abstract`.
         mesh: where to put them, by their axis names; None is the default device.
-        names: what the files call the tensors of this kind of model.
+        names: what the files, and their tensors, are called for this kind of model.
+        made_of: what is kept of each weight, with its path, as soon as it is read; default: the weight.
 
     Raises:
         UserError: a file is missing or damaged; a tensor is missing, too many, or of another shape; the mesh does not
@@ -55,13 +58,13 @@ def load(
         places = dict(nnx.to_flat_state(shardings(axes, mesh)))
 
     parts = defaultdict(list)
-    with _open_checkpoint(directory) as files:
+    with _open_checkpoint(directory, names) as files:
         for tensor in hf_tensors(abstract_params, names, names.prefix_in(files)):
             parts[tensor.path].append(tensor)
         _check_tensors(directory, files, [tensor for tensors in parts.values() for tensor in tensors], names)
         loaded = []
         for path, param in nnx.to_flat_state(abstract_params):
-            loaded.append((path, param.replace(_place(files, parts[path], param, places.get(path)))))
+            loaded += made_of(path, param.replace(_place(files, parts[path], param, places.get(path))))
     return nnx.from_flat_state(loaded)
 
 
@@ -75,6 +78,8 @@ def save(
 ) -> None:
     """Writes a directory that `transformers` loads unchanged; it appears whole or not at all.
 
+    With several processes all call it, and process 0 writes.
+
     Args:
         directory: where. An empty directory, or an earlier model of this kind, is replaced.
         config: the model's shape.
@@ -85,16 +90,36 @@ def save(
     Raises:
         UserError: the directory holds something that is no such model, or cannot be written.
     """
-    directory = Path(directory).absolute()
-    _refuse_to_replace(directory)
-    temporary = directory.with_name(f".{directory.name}.writing")
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+    if not is_first():
+        flat = dict(nnx.to_flat_state(params))
+        for tensor in hf_tensors(params):
+            _fetched(flat, tensor)
+        return
+    with whole_directory(directory) as temporary:
         _write_configs(temporary, config, params, tokenizer)
         if tokenizer is not None:
             tokenizer.save_pretrained(str(temporary))
         _write_tensors(temporary, params, max_shard_size)
+
+
+@contextmanager
+def whole_directory(directory: str | Path, *, described_in: str = "config.json") -> Iterator[Path]:
+    """A temporary directory that takes the place of `directory` when the block ends well; else nothing changes.
+
+    Args:
+        directory: where. An empty directory, or an earlier model, is replaced.
+        described_in: the file that an earlier model has.
+
+    Raises:
+        UserError: the directory holds something that is no model, or cannot be written.
+    """
+    directory = Path(directory).absolute()
+    _refuse_to_replace(directory, described_in)
+    temporary = directory.with_name(f".{directory.name}.writing")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        yield temporary
         _move(temporary, directory)
     except OSError as error:
         raise UserError(
@@ -131,11 +156,11 @@ def _place(
 
 
 @contextmanager
-def _open_checkpoint(directory: Path) -> Iterator[dict[str, Any]]:
+def _open_checkpoint(directory: Path, names: TensorNames) -> Iterator[dict[str, Any]]:
     """Opens all safetensors files of a directory; gives, for each tensor's name, the open file that holds it."""
     with ExitStack() as stack:
-        if (directory / SINGLE_FILE).exists():
-            single = stack.enter_context(_open_safetensors(directory / SINGLE_FILE))
+        if (directory / names.file).exists() or names.file != SINGLE_FILE:  # only whole models come in several files
+            single = stack.enter_context(_open_safetensors(directory / names.file))
             yield dict.fromkeys(single.keys(), single)
             return
         places = _read_index(directory)
@@ -180,15 +205,17 @@ def _check_tensors(directory: Path, files: Mapping[str, Any], expected: Iterable
     for tensor in expected:
         names.add(tensor.name)
         if tensor.name not in files:
-            raise UserError(f"{directory}: the tensor {tensor.name}, which config.json asks for, is missing.")
+            raise UserError(f"{directory}: the tensor {tensor.name}, which {kind.described_in} asks for, is missing.")
         shape = tuple(files[tensor.name].get_slice(tensor.name).get_shape())
         if shape != tensor.hf_shape:
             raise UserError(
-                f"{directory}: the tensor {tensor.name} has shape {shape}, but config.json asks for {tensor.hf_shape}."
+                f"{directory}: the tensor {tensor.name} has shape {shape}, but {kind.described_in} asks for {tensor.hf_shape}."
             )
     for name in sorted(files.keys() - names):
         if not kind.is_spare(name):
-            raise UserError(f"{directory}: the tensor {name} has no place in the model that config.json describes.")
+            raise UserError(
+                f"{directory}: the tensor {name} has no place in the model that {kind.described_in} describes."
+            )
 
 
 def _write_configs(directory: Path, config: Qwen2Config, params: nnx.State, tokenizer: Any) -> None:
@@ -221,19 +248,24 @@ def _write_tensors(directory: Path, params: nnx.State, max_shard_size: int) -> N
         name = SINGLE_FILE if len(shards) == 1 else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         arrays = {}
         for tensor in shard:
-            value = flat[tensor.path][...]
-            arrays[tensor.name] = tensor.to_hf(np.asarray(value if tensor.layer is None else value[tensor.layer]))
+            arrays[tensor.name] = tensor.to_hf(_fetched(flat, tensor))
             places[tensor.name] = name
         save_file(arrays, directory / name, metadata={"format": "pt"})
     if len(shards) > 1:
         _write_json(directory / INDEX_FILE, {"metadata": {"total_size": total}, "weight_map": places})
 
 
+def _fetched(flat: Mapping[tuple, nnx.Param], tensor: HFTensor) -> np.ndarray:
+    """One tensor whole, from wherever its parts are; with several processes, all have to fetch it."""
+    value = flat[tensor.path][...]
+    return fetch(value if tensor.layer is None else value[tensor.layer])
+
+
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def _refuse_to_replace(directory: Path) -> None:
+def _refuse_to_replace(directory: Path, described_in: str) -> None:
     """Raises UserError unless the directory is absent, empty, or an earlier model and nothing else."""
     if not directory.exists():
         return
@@ -242,7 +274,7 @@ def _refuse_to_replace(directory: Path) -> None:
     inside = sorted(directory.iterdir())
     kinds = (".json", ".safetensors", ".jinja", ".txt", ".model")
     strange = [path.name for path in inside if path.is_dir() or path.suffix not in kinds]
-    if inside and (strange or not (directory / "config.json").exists()):
+    if inside and (strange or not (directory / described_in).exists()):
         what = strange[0] if strange else inside[0].name
         raise UserError(f"{directory} holds {what!r}, so it is no model to replace: give a new or empty directory.")
 
