@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+import numpy as np
+
 from compeer_jax.data.cer.folder import cer_folder, read_sft_records
 from compeer_jax.data.chat import (
     DoesNotFit,
@@ -21,6 +23,7 @@ from compeer_jax.data.silver import silver_records
 from compeer_jax.data.splits import DialogueSplits, read_split, split_dialogues
 from compeer_jax.dialogue.reasoning import ABLATIONS, FORMATS, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least
+from compeer_jax.parallel.exchange import by_share
 
 T = TypeVar("T")
 FormatName = Literal[
@@ -134,22 +137,25 @@ def spread(items: Sequence[T], count: int) -> list[T]:
 def encode_prompts(records: Sequence[Record], tokenizer, config: DataConfig) -> dict[str, list[int]]:
     """The prompt of each record by its id, as `config` wants prompts; see `chat.prompt_tokens`.
 
-    With `overlong: leave_out`, records that don't fit are absent.
+    With `overlong: leave_out`, records that don't fit are absent. In a run of several processes, each encodes its share.
 
     Raises:
         UserError: naming the record that doesn't fit; or none does.
     """
     tokenizer = RememberingTokenizer(tokenizer)
     settings = {"prompt": config.prompt, "max_tokens": config.max_prompt_tokens}
-    return _each_fitting(
-        records, config, lambda record, way: prompt_tokens(tokenizer, record, overlong=way, **settings)
-    )
+
+    def encode(record: Record, way: Overlong) -> list[int]:
+        return prompt_tokens(tokenizer, record, overlong=way, **settings)
+
+    return _each_fitting(records, config, encode)
 
 
 def encode_examples(records: Sequence[Record], tokenizer, config: DataConfig) -> dict[str, Example]:
     """Prompt and reference answer of each record by its id; see `chat.example_tokens`.
 
-    Records whose answer is longer than `max_answer_tokens` are absent; for prompts see `encode_prompts`.
+    Records whose answer is longer than `max_answer_tokens` are absent; for prompts, and several processes, see
+    `encode_prompts`.
 
     Raises:
         UserError: naming the record that doesn't fit; or none does.
@@ -158,21 +164,40 @@ def encode_examples(records: Sequence[Record], tokenizer, config: DataConfig) ->
     format, most = config.reasoning, config.max_answer_tokens
     lengths = {"max_tokens": config.max_prompt_tokens + most, "max_prompt_tokens": config.max_prompt_tokens}
     settings = {"format": format, "prompt": config.prompt, **lengths}
-    short = [record for record in records if len(answer_tokens(tokenizer, record, format)) <= most]
-    return _each_fitting(short, config, lambda record, way: example_tokens(tokenizer, record, overlong=way, **settings))
+
+    def encode(record: Record, way: Overlong) -> Example | None:
+        if len(answer_tokens(tokenizer, record, format)) > most:
+            return None
+        return example_tokens(tokenizer, record, overlong=way, **settings)
+
+    return _each_fitting(records, config, encode, pack=pack_example, unpack=unpack_example)
+
+
+def pack_example(example: Example | None) -> list[list[int]] | None:
+    """What JSON can hold of an example."""
+    return example and [example.tokens.tolist(), example.loss_mask.tolist()]
+
+
+def unpack_example(packed: list[list[int]] | None) -> Example | None:
+    """The example that `pack_example` packed."""
+    return packed and Example(np.array(packed[0], np.int32), np.array(packed[1], bool))
 
 
 def _each_fitting(
-    records: Sequence[Record], config: DataConfig, encode: Callable[[Record, Overlong], T]
+    records: Sequence[Record], config: DataConfig, encode: Callable[[Record, Overlong], T | None], **packing: Callable
 ) -> dict[str, T]:
     way = "error" if config.overlong == "error" else "drop_oldest"
-    encoded = {}
-    for record in records:
+
+    def fitting(record: Record) -> T | None:
         try:
-            encoded[record.id] = encode(record, way)
+            return encode(record, way)
         except DoesNotFit:
             if config.overlong != "leave_out":
                 raise
+            return None
+
+    each = by_share(lambda share: [fitting(record) for record in share], records, **packing)
+    encoded = {record.id: tokens for record, tokens in zip(records, each, strict=True) if tokens is not None}
     if not encoded:
         raise UserError(
             f"No record fits data.max_prompt_tokens = {config.max_prompt_tokens} and data.max_answer_tokens = "

@@ -12,8 +12,9 @@ from jaxtyping import Array, Int, Key
 from compeer_jax.errors import UserError
 from compeer_jax.generation.conversation import converse
 from compeer_jax.generation.conversation_schedule import Schedule
-from compeer_jax.generation.engine import bucket
+from compeer_jax.generation.prompt_batch import bucket
 from compeer_jax.generation.sampling import SamplingConfig
+from compeer_jax.parallel.exchange import fetch
 
 Conversation = Sequence[Sequence[int]]
 """The asks of a conversation's rounds, each the token ids that lead up to a reply."""
@@ -87,7 +88,7 @@ class ConversationEngine:
             raise ValueError(f"{len(conversations)} conversations are no whole number of groups of {group_size}")
         groups = [conversations[at : at + group_size] for at in range(0, len(conversations), group_size)]
         inputs = _pack(groups, self.pad_id, self.multiple)
-        replies = jax.device_get(self._converse(params, *inputs, key))
+        replies = fetch(self._converse(params, *inputs, key))
         return [
             [
                 Reply(tokens[: length - 1].tolist(), bool(finished))

@@ -70,8 +70,8 @@ class MeshConfig:
 def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -> Mesh:
     """Lay devices out as a mesh with the axes `data`, `fsdp` and `tensor` (all of type Auto).
 
-    A mesh smaller than the machine takes the first devices and says so in the log; with several processes every
-    device must have its place, since each process has to own a part of each array.
+    A mesh smaller than the machine takes the first devices and says so in the log; with several processes the first of
+    each process, since each has to own a part of each array.
 
     Args:
         config: the sizes.
@@ -84,16 +84,37 @@ def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -
     sizes = config.resolve(len(devices))
     used = math.prod(sizes)
     if used < len(devices):
-        if len({device.process_index for device in devices}) > 1:
-            raise UserError(
-                f"The mesh {config} uses {used} of {len(devices)} devices, and a run of several processes must "
-                f"use all; set one of its axes to -1."
-            )
         log.warning(
             "The mesh %s uses %d of %d devices; set one of its axes to -1 to use all.", config, used, len(devices)
         )
-        devices = devices[:used]
+        devices = share_of_each_process(devices, used, f"The mesh {config}")
     types = (AxisType.Auto,) * len(AXES)
     if used == 1:  # a topology-aware layout has nothing to choose
         return Mesh(np.array(devices).reshape(sizes), AXES, axis_types=types)
     return jax.make_mesh(sizes, AXES, devices=devices, axis_types=types)
+
+
+def share_of_each_process(
+    devices: Sequence[jax.Device], count: int, what: str, *, last: bool = False
+) -> list[jax.Device]:
+    """The first (or the last) of each process's devices, `count` in all.
+
+    Args:
+        devices: of all processes, as many of each.
+        count: at most their number.
+        what: takes them, for the error.
+        last: take the last ones instead.
+
+    Raises:
+        UserError: the processes don't share `count` equally.
+    """
+    processes: dict[int, list[jax.Device]] = {}
+    for device in devices:
+        processes.setdefault(device.process_index, []).append(device)
+    each, left = divmod(count, len(processes))
+    if left:
+        raise UserError(
+            f"{what} uses {count} of {len(devices)} devices, which {len(processes)} processes can't share equally; "
+            f"take a multiple of {len(processes)}, so that each process owns a part of every array."
+        )
+    return [device for own in processes.values() for device in (own[-each:] if last else own[:each])]

@@ -88,15 +88,18 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
 def place_batch(batch: Any, mesh: Mesh) -> Any:
     """Put a tree of host arrays on the mesh, rows split over `data` and `fsdp`.
 
-    With several processes each gives its own rows, and the result is the global batch.
+    With several processes each gives the whole batch, of which it reads only the rows of its own devices; which those
+    are follows from the mesh, and with `tensor` across processes some rows are read by several.
 
     Raises:
         UserError: the rows do not divide over the mesh.
     """
     for leaf in jax.tree.leaves(batch):
-        check_divides({"the batch": (leaf.shape[0] * jax.process_count(),)}, {"the batch": ("batch",)}, mesh)
+        check_divides({"the batch": (leaf.shape[0],)}, {"the batch": ("batch",)}, mesh)
     sharding = batch_sharding(mesh)
-    return jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(sharding, leaf), batch)
+    return jax.tree.map(
+        lambda leaf: jax.make_array_from_callback(leaf.shape, sharding, lambda index, leaf=leaf: leaf[index]), batch
+    )
 
 
 def check_divides(shapes: Any, axes: Any, mesh: Mesh | AbstractMesh, rules: Mapping[str, Rule] = RULES) -> None:

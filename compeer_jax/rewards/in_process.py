@@ -18,8 +18,8 @@ from compeer_jax.generation.conversation_engine import ConversationEngine
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig, load_model
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
-from compeer_jax.parallel.mesh import MeshConfig, make_mesh
-from compeer_jax.parallel.sharding import replicated
+from compeer_jax.parallel.exchange import host_key
+from compeer_jax.parallel.mesh import MeshConfig, make_mesh, share_of_each_process
 from compeer_jax.rewards.config import JudgeModelsConfig
 from compeer_jax.rewards.generative_judge import Conversation
 from compeer_jax.rewards.judge_card import JudgeCard, check_tokenizer
@@ -88,8 +88,8 @@ class InProcessJudge:
             asks += asks[:group_size] * (_power_of_four(groups) - groups)
         at_once = self._batch_prompts * group_size or len(asks)
         replies: list[tuple[str, ...]] = []
+        key = host_key(key)  # it may come from another part of the machine
         with jax.set_mesh(self.mesh):
-            key = jax.device_put(key, replicated(self.mesh))  # it may come from another part of the machine
             for start in range(0, len(asks), at_once):
                 part = asks[start : start + at_once]
                 held = self._engines[retry].reply(self._params, part, jax.random.fold_in(key, start), group_size)
@@ -117,17 +117,17 @@ def _power_of_four(count: int) -> int:
 
 
 def last_devices(count: int) -> jax.sharding.Mesh:
-    """A mesh of the last `count` devices, over which weights are split.
+    """A mesh of the last `count` devices, with several processes the last of each; weights are split over them.
 
     Raises:
-        UserError: there are fewer, or they belong to several processes.
+        UserError: there are fewer, or the processes can't share them equally.
     """
-    if jax.process_count() > 1:
-        raise UserError(f"reward.models.devices is {count}, but a run of several processes keeps its judge on all: 0.")
     devices = jax.devices()
     if count > len(devices):
         raise UserError(f"reward.models.devices is {count} and there are {len(devices)} devices; take at most those.")
-    return make_mesh(MeshConfig(fsdp=count), devices[-count:])
+    return make_mesh(
+        MeshConfig(fsdp=count), share_of_each_process(devices, count, f"reward.models.devices = {count}", last=True)
+    )
 
 
 def _check_use(directory: str | Path, card: JudgeCard, kind: JudgeKind, format: ReasoningFormat) -> None:

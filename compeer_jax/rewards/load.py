@@ -12,7 +12,9 @@ import numpy as np
 from compeer_jax.dialogue.judging import JudgeKind
 from compeer_jax.dialogue.reasoning import COMPEER, ReasoningFormat
 from compeer_jax.errors import UserError
+from compeer_jax.parallel.exchange import is_first
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+from compeer_jax.rewards.by_share import answered_by_share, rewarded_by_share
 from compeer_jax.rewards.config import PartWeights, RewardConfig
 from compeer_jax.rewards.generative_judge import GenerativeJudge
 from compeer_jax.rewards.hierarchical import HierarchicalReward
@@ -37,7 +39,7 @@ def load_reward(
     """The reward that a config names: one of `JUDGES`, "hierarchical", or the dotted path of a function of the user's.
 
     A function of the user's is called with the completions alone, and may return `Rewards` or any array of N numbers;
-    both come out as checked `Rewards`.
+    both come out as checked `Rewards`. In a run of several processes each calls it with its share, whole groups.
 
     Args:
         config: names it.
@@ -56,16 +58,17 @@ def load_reward(
                 "take 'hierarchical', or bring a reward of your own."
             )
         judge = _judge(config, format, mesh, say, folder)
-        return checked(judge_reward(judge, dataclasses.asdict(config.weights)), config.judge)
+        rated = checked(judge_reward(judge, dataclasses.asdict(config.weights)), config.judge)
+        return rewarded_by_share(rated) if config.judge == "rules" else rated
     if config.weights != PartWeights():
         raise UserError(
             f"reward.weights weigh the parts of a judge; reward.judge {config.judge!r} has to weigh its own, "
             "so leave them out."
         )
     if config.judge == HIERARCHICAL:
-        return checked(HierarchicalReward(format, config.hierarchical), HIERARCHICAL)
+        return rewarded_by_share(checked(HierarchicalReward(format, config.hierarchical), HIERARCHICAL))
     function = _imported(config.judge)
-    return checked(lambda completions, key: function(completions), config.judge)
+    return rewarded_by_share(checked(lambda completions, key: function(completions), config.judge))
 
 
 def _judge(
@@ -80,9 +83,11 @@ def _judge(
     if config.judge == "remote":
         from compeer_jax.rewards.remote_judge import RemoteJudge
 
-        remote = RemoteJudge(config.remote, say=say, folder=folder and folder / "answers")
+        # A store of answers of its own for each process: SQLite's locks don't reach over a network's file system.
+        store = "answers" if is_first() else f"answers_{jax.process_index()}"
+        remote = RemoteJudge(config.remote, say=say, folder=folder and folder / store)
         remote.check()
-        return GenerativeJudge(format, {"unifi": remote})
+        return GenerativeJudge(format, {"unifi": answered_by_share(remote)})
     from compeer_jax.rewards.in_process import InProcessJudge
 
     kinds: tuple[JudgeKind, ...] = ("unifi",) if config.judge == "unifi" else ("prm", "orm")

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from compeer_jax.errors import UserError
+from compeer_jax.parallel.exchange import from_first, gather
 
 ASIDE = "unreadable-"
 
@@ -84,10 +85,10 @@ class Checkpoints:
             enable_async_checkpointing=asynchronous,
         )
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            for step_directory in () if read_only else self.directory.iterdir():
-                if step_directory.name.isdecimal() and (damage := _damage(step_directory)):
-                    self._set_aside(step_directory, damage)
+            if read_only:
+                self._set_damaged_aside()
+            else:
+                from_first(self._set_damaged_aside)
             self._manager = ocp.CheckpointManager(self.directory, options=options)
         except OSError as error:
             raise UserError(f"The checkpoint folder {self.directory} can't be written: {error.strerror}.") from error
@@ -147,17 +148,19 @@ class Checkpoints:
         wanted, treedef = _named(abstract_state)
         for candidate in steps if step is None else [step]:
             path = self.directory / str(candidate)
+            damage = ""
             try:
                 _check_same_model(self._saved(path), wanted, path, partial)
                 arrays, position = self._read(path, wanted, partial)
             except (UserError, MemoryError, jax.errors.JaxRuntimeError):
                 raise
             except Exception as error:  # damage shows in many ways: missing files, failed checksums, short reads
+                damage = _first_line(error)
                 if step is not None or self._read_only:
-                    raise UserError(
-                        f"The checkpoint {path} is damaged ({_first_line(error)}); take another."
-                    ) from error
-                self._set_aside(path, error)
+                    raise UserError(f"The checkpoint {path} is damaged ({damage}); take another.") from error
+            # Each process reads its own parts of a checkpoint, and only one may have met the damage.
+            if damage := next(filter(None, () if self._read_only else gather(damage)), ""):
+                from_first(lambda path=path, damage=damage: self._set_aside(path, damage))
                 self._manager.reload()
                 continue
             leaves = [_restored(arrays[name], leaf) for name, leaf in wanted.items()]
@@ -214,6 +217,13 @@ class Checkpoints:
         with contextlib.closing(self._ocp.PyTreeCheckpointHandler()) as reader:
             arrays = reader.restore(self._epath(path / "state"), args=args)
         return arrays, json.loads((path / "position" / "metadata").read_text(encoding="utf-8"))
+
+    def _set_damaged_aside(self) -> None:
+        """Makes the folder, and moves checkpoints whose small files are damaged out of the way."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for step_directory in () if self._read_only else self.directory.iterdir():
+            if step_directory.name.isdecimal() and (damage := _damage(step_directory)):
+                self._set_aside(step_directory, damage)
 
     def _set_aside(self, path: Path, reason: object) -> None:
         aside = path.with_name(f"{ASIDE}{path.name}")

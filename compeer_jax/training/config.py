@@ -11,6 +11,7 @@ from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig
+from compeer_jax.parallel.processes import ProcessesConfig
 from compeer_jax.rewards.config import RewardConfig
 from compeer_jax.training.optimizer import OptimizerConfig
 
@@ -55,6 +56,7 @@ class SupervisedConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     mesh: MeshConfig = field(default_factory=MeshConfig)
+    processes: ProcessesConfig = field(default_factory=ProcessesConfig)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-5))
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     steps: int = 1000
@@ -133,6 +135,7 @@ class GRPOConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     mesh: MeshConfig = field(default_factory=MeshConfig)
+    processes: ProcessesConfig = field(default_factory=ProcessesConfig)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-6))
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)

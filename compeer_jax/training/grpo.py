@@ -10,6 +10,7 @@ from compeer_jax.data.record import Record
 from compeer_jax.data.records import encode_prompts, load_records
 from compeer_jax.errors import UserError
 from compeer_jax.generation.engine import Engine
+from compeer_jax.parallel.exchange import fetch, is_first
 from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.encoders import make_encoder, response_lengths
@@ -81,7 +82,7 @@ def train_grpo(config: GRPOConfig) -> Path:
 
             # 1. Roll out: G outputs o_1 … o_G of the current policy for each prompt.
             batch_prompts = [prompts[record.id] for record in chosen]
-            rollout = jax.device_get(engine.generate(state.params, batch_prompts, step_key, config.group_size))
+            rollout = fetch(engine.generate(state.params, batch_prompts, step_key, config.group_size))
             clock.lap("rollout")
 
             # 2. Judge: each reasoning step, the response and the format.
@@ -127,9 +128,10 @@ def train_grpo(config: GRPOConfig) -> Path:
             metrics |= rollout_metrics(rollout, rewards, shaped) | clock.seconds()
             metrics["learning_rate"] = run.learning_rate(int(state.step) - 1)
             run.log(step, metrics, shown=("reward", "rewards/format/mean", "entropy", "grad_norm"))
-            log_rollout(run.folder, step, completions, rewards, shaped, lengths)
-            if step == 1 or step % config.samples_every == 0:
-                write_samples(run.folder, every=config.samples_every, last=step)
+            if is_first():
+                log_rollout(run.folder, step, completions, rewards, shaped, lengths)
+                if step == 1 or step % config.samples_every == 0:
+                    write_samples(run.folder, every=config.samples_every, last=step)
             if step == first_step and on_policy:
                 run.say(
                     f"The loss prints {metrics['loss']:+.1e}: with one update a rollout the ratio is 1 and the "
