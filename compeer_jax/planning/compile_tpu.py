@@ -1,0 +1,101 @@
+"""The TPU compiler on a machine without TPUs, and what it says of a program."""
+
+import os
+import re
+import time
+from dataclasses import dataclass
+
+import jax
+
+from compeer_jax.errors import UserError
+from compeer_jax.parallel.topologies import Topology
+from compeer_jax.planning.counts import Counts, count
+from compeer_jax.planning.hlo import parse
+from compeer_jax.planning.programs import Planned
+
+# What libtpu asks of a machine before it loads; it would look for a real TPU's metadata otherwise.
+ENVIRONMENT = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-16",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_STDERR_LOG_LEVEL": "3",
+    "TPU_MIN_LOG_LEVEL": "3",
+}
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What the compiler says of a program, for each device.
+
+    Attributes:
+        name: of the program.
+        runs: how often it runs in a step.
+        arguments, temporaries, outputs: bytes; outputs without those that take an argument's place.
+        phases: what it does, by phase; nothing where it doesn't fit.
+        seconds: how long it took to trace and compile.
+        fits: False where the compiler gave up for lack of memory; `temporaries` is then what it would have needed.
+    """
+
+    name: str
+    runs: float
+    arguments: int
+    temporaries: int
+    outputs: int
+    phases: dict[str, Counts]
+    seconds: float
+    fits: bool = True
+
+
+def topology_devices(topology: Topology) -> list[jax.Device]:
+    """The devices of a TPU slice, which can be compiled for and not computed on.
+
+    Raises:
+        UserError: libtpu, which holds the compiler, is not installed, or does not know the slice.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        import libtpu  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"Planning for {topology.name} needs the TPU compiler, which libtpu holds: pip install 'compeer_jax[plan]'."
+        ) from error
+    from jax.experimental import topologies
+
+    try:
+        found = topologies.get_topology_desc(platform="tpu", topology_name=topology.name)
+    except Exception as error:  # the plugin raises errors of many kinds
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"The TPU compiler does not take {topology.name} ({reason}); name another topology.") from error
+    return list(found.devices)
+
+
+def compile_program(planned: Planned) -> Compiled:
+    """Compiles one program and reads what the compiler says of it."""
+    start = time.monotonic()
+    try:
+        with jax.set_mesh(planned.mesh):
+            compiled = planned.lower().compile()
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        used = _used(str(error))
+        return Compiled(planned.name, planned.runs, 0, used, 0, {}, time.monotonic() - start, fits=False)
+    memory = compiled.memory_analysis()
+    phases = count(parse(compiled.as_text()), planned.loops)
+    named = {phase or planned.rest: counts for phase, counts in phases.items()}
+    return Compiled(
+        planned.name,
+        planned.runs,
+        memory.argument_size_in_bytes,
+        memory.temp_size_in_bytes + memory.generated_code_size_in_bytes,
+        max(0, memory.output_size_in_bytes - memory.alias_size_in_bytes),
+        named,
+        time.monotonic() - start,
+    )
+
+
+def _used(error: str) -> int:
+    """The memory that a program would have needed, from "Used 20.50G of 15.75G hbm"; 0 where that is not said."""
+    found = re.search(r"Used ([\d.]+)([KMGT]?) of [\d.]+[KMGT]? hbm", error)
+    return 0 if found is None else int(float(found[1]) * 2 ** (10 * " KMGT".index(found[2] or " ")))

@@ -1,0 +1,54 @@
+"""The shape of a model whose weights nobody needs: from its config.json, or by the name of a published one."""
+
+import re
+from pathlib import Path
+
+from compeer_jax.errors import UserError
+from compeer_jax.models.config import Qwen2Config
+
+
+def _qwen(vocabulary: int, hidden: int, layers: int, heads: int, kv_heads: int, mlp: int, tied: bool) -> Qwen2Config:
+    return Qwen2Config(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        intermediate_size=mlp,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=kv_heads,
+        max_position_embeddings=32768,
+        rope_theta=1e6,
+        tie_word_embeddings=tied,
+    )
+
+
+# From the config.json of Qwen/Qwen2.5-…-Instruct on the Hugging Face hub.
+PUBLISHED: dict[str, Qwen2Config] = {
+    "Qwen2.5-0.5B": _qwen(151936, 896, 24, 14, 2, 4864, True),
+    "Qwen2.5-1.5B": _qwen(151936, 1536, 28, 12, 2, 8960, True),
+    "Qwen2.5-3B": _qwen(151936, 2048, 36, 16, 2, 11008, True),
+    "Qwen2.5-7B": _qwen(152064, 3584, 28, 28, 4, 18944, False),
+    "Qwen2.5-14B": _qwen(152064, 5120, 48, 40, 8, 13824, False),
+    "Qwen2.5-32B": _qwen(152064, 5120, 64, 40, 8, 27648, False),
+    "Qwen2.5-72B": _qwen(152064, 8192, 80, 64, 8, 29568, False),
+}
+
+
+def model_shape(path: str, setting: str) -> tuple[Qwen2Config, str]:
+    """The shape of the model that a setting names, and where it was found.
+
+    A directory with a config.json counts first, weights or not. Then the name of a published model in the path: a hub
+    id such as Qwen/Qwen2.5-7B-Instruct, or a run that is yet to come, such as runs/qwen2.5-7b_sft/model.
+
+    Raises:
+        UserError: neither tells; the sentence names the setting.
+    """
+    directory = Path(path).expanduser()
+    if path and (directory / "config.json").is_file():
+        return Qwen2Config.from_json(directory), f"{directory}/config.json"
+    for name, shape in PUBLISHED.items():
+        if re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.]*\d)", path.replace("_", "-"), re.IGNORECASE):
+            return shape, f"the published shape of {name}"
+    raise UserError(
+        f"{setting} is {path!r}, which holds no config.json, and its name tells no shape; give a directory with the "
+        f"model's config.json, or a name of {', '.join(PUBLISHED)}."
+    )
