@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log
@@ -16,12 +17,15 @@ class ExportConfig:
     Args:
         run: run folder of `compeer sft`, `compeer reward train` or `compeer grpo`.
         output: directory to write.
-        step: step of the checkpoint; 0 takes the last.
+        step: of the checkpoint: a number, or the last one, or the best (by valid loss; for grpo by mean reward).
+        merge: write the adapters of a run with `model.lora` merged into their model; else they are written by
+            themselves, as PEFT has them.
     """
 
     run: str
     output: str
-    step: int = 0
+    step: int | Literal["last", "best"] = "last"
+    merge: bool = False
 
 
 CONFIG = ExportConfig
@@ -32,5 +36,5 @@ def run(arguments: Sequence[str]) -> None:
     show_log()
     from compeer_jax.training.export import export_run
 
-    step = export_run(config.run, config.output, step=config.step or None)
+    step = export_run(config.run, config.output, step=config.step, merge=config.merge)
     print(f"The model of step {step} is in {config.output}.")

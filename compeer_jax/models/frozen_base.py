@@ -83,6 +83,10 @@ class FrozenBase:
             return load_adapters(self._start, wanted, mesh=self.mesh)
         return new_adapters(wanted, jax.random.key(seed), self.mesh)
 
+    def has_adapters(self, directory: str | Path) -> bool:
+        """Whether a directory holds adapters of this model."""
+        return is_adapter(directory) and base_directory(directory).samefile(self.directory)
+
     def adapters_in(self, directory: str | Path) -> tuple[nnx.GraphDef, nnx.State]:
         """The graph of this model with the adapters of another directory, such as a judge's, and those adapters."""
         lora, _ = read_adapter_config(directory)

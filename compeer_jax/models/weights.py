@@ -209,7 +209,8 @@ def _check_tensors(directory: Path, files: Mapping[str, Any], expected: Iterable
         shape = tuple(files[tensor.name].get_slice(tensor.name).get_shape())
         if shape != tensor.hf_shape:
             raise UserError(
-                f"{directory}: the tensor {tensor.name} has shape {shape}, but {kind.described_in} asks for {tensor.hf_shape}."
+                f"{directory}: the tensor {tensor.name} has shape {shape}, but {kind.described_in} asks for "
+                f"{tensor.hf_shape}."
             )
     for name in sorted(files.keys() - names):
         if not kind.is_spare(name):

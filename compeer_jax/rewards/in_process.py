@@ -16,7 +16,9 @@ from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
 from compeer_jax.generation.conversation_engine import ConversationEngine
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.source import ModelConfig, load_model
+from compeer_jax.models.frozen_base import FrozenBase
+from compeer_jax.models.lora import join
+from compeer_jax.models.source import ModelConfig, load_model, model_shape
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.exchange import host_key
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh, share_of_each_process
@@ -40,6 +42,9 @@ class InProcessJudge:
         format: of the outputs to judge.
         config: types, temperatures and place.
         mesh: of the run.
+        base: the frozen model of the run, in the types and layout that the run has it in; a directory of adapters of
+            that model uses its weights, unless `config` puts the judge on other devices. Other adapters are merged into
+            a model of the judge's own.
 
     Attributes:
         card: how it wants to be asked.
@@ -57,6 +62,7 @@ class InProcessJudge:
         format: ReasoningFormat,
         config: JudgeModelsConfig,
         mesh: jax.sharding.Mesh,
+        base: FrozenBase | None = None,
     ):
         directory = Path(directory).expanduser()
         self.card = JudgeCard.read(directory)
@@ -64,11 +70,15 @@ class InProcessJudge:
         self._tokenizer = load_tokenizer(directory)
         check_tokenizer(directory, self._tokenizer)
         self.mesh = last_devices(config.devices) if config.devices else mesh
-        types = {"dtype": config.dtype, "param_dtype": config.dtype}
-        model = load_model(ModelConfig(str(directory), scan_layers=config.scan_layers, **types), self.mesh)
-        self._context = model.config.max_position_embeddings
+        self._context = model_shape(directory).max_position_embeddings
         _check_context(directory, self.card, self._tokenizer, self._context)
-        graphdef, self._params = nnx.split(model, nnx.Param)
+        if base is not None and self.mesh is mesh and base.has_adapters(directory):
+            graphdef, adapters = base.adapters_in(directory)
+            self._params = join(adapters, base.params)
+        else:
+            types = {"dtype": config.dtype, "param_dtype": config.dtype}
+            model = load_model(ModelConfig(str(directory), scan_layers=config.scan_layers, **types), self.mesh)
+            graphdef, self._params = nnx.split(model, nnx.Param)
         stop_ids, pad_id = chat_ids(self._tokenizer)
 
         def engine(temperature: float) -> ConversationEngine:

@@ -16,7 +16,7 @@ from compeer_jax.dialogue.prompts import JUDGE_PROMPTS, load_judge_prompt
 from compeer_jax.dialogue.reasoning import FORMATS, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError, unknown
-from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.source import model_shape
 
 CARD = "judge.json"
 
@@ -98,7 +98,7 @@ class JudgeCard:
 
 def check_tokenizer(directory: str | Path, tokenizer: Any) -> None:
     """Raises UserError when the tokenizer beside a judge's weights has ids that the weights have no rows for."""
-    size = Qwen2Config.from_json(Path(directory).expanduser()).vocab_size
+    size = model_shape(Path(directory).expanduser()).vocab_size
     if len(tokenizer) > size:
         raise UserError(
             f"the tokenizer in {directory} has {len(tokenizer)} tokens, but vocab_size in its config.json is {size}: "

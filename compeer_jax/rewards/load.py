@@ -12,6 +12,7 @@ import numpy as np
 from compeer_jax.dialogue.judging import JudgeKind
 from compeer_jax.dialogue.reasoning import COMPEER, ReasoningFormat
 from compeer_jax.errors import UserError
+from compeer_jax.models.frozen_base import FrozenBase
 from compeer_jax.parallel.exchange import is_first
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.by_share import answered_by_share, rewarded_by_share
@@ -35,6 +36,7 @@ def load_reward(
     mesh: jax.sharding.Mesh | None = None,
     say: Callable[[str], None] = log.warning,
     folder: Path | None = None,
+    base: FrozenBase | None = None,
 ) -> RewardFunction:
     """The reward that a config names: one of `JUDGES`, "hierarchical", or the dotted path of a function of the user's.
 
@@ -47,6 +49,7 @@ def load_reward(
         mesh: where a judge with weights lives.
         say: told one line when a judge's server goes away, and one when it is back.
         folder: of the run; a server's answers are kept in it.
+        base: the frozen model of a run with adapters; a judge that is adapters of the same model shares its weights.
 
     Raises:
         UserError: nothing can be had by that name, or the judge can't read that format, or can't be used.
@@ -57,7 +60,7 @@ def load_reward(
                 f"reward.judge {config.judge!r} reads 'compeer' outputs, not {format.name!r}; "
                 "take 'hierarchical', or bring a reward of your own."
             )
-        judge = _judge(config, format, mesh, say, folder)
+        judge = _judge(config, format, mesh, say, folder, base)
         rated = checked(judge_reward(judge, dataclasses.asdict(config.weights)), config.judge)
         return rewarded_by_share(rated) if config.judge == "rules" else rated
     if config.weights != PartWeights():
@@ -77,6 +80,7 @@ def _judge(
     mesh: jax.sharding.Mesh | None,
     say: Callable[[str], None],
     folder: Path | None,
+    base: FrozenBase | None,
 ) -> Judge:
     if config.judge == "rules":
         return RuleJudge()
@@ -101,7 +105,7 @@ def _judge(
     mesh = mesh or make_mesh(MeshConfig())
     return GenerativeJudge(
         format,
-        {kind: InProcessJudge(path, kind, format, config.models, mesh) for kind, path in directories.items()},
+        {kind: InProcessJudge(path, kind, format, config.models, mesh, base) for kind, path in directories.items()},
     )
 
 

@@ -24,6 +24,13 @@ from compeer_jax.parallel.exchange import from_first, gather
 
 ASIDE = "unreadable-"
 
+CHUNK_BYTES = 64 * 2**20
+"""Larger tensors are stored in chunks of this size, cut along their first dimension: so a layer of stacked ones can be
+read alone."""
+
+WRITING_SECONDS = 30 * 24 * 3600
+"""How long writing a checkpoint may take. Orbax measures it by the wall clock, so it must outlast what clocks jump."""
+
 log = logging.getLogger(__name__)
 
 
@@ -83,6 +90,7 @@ class Checkpoints:
             cleanup_tmp_directories=not read_only,
             read_only=read_only,
             enable_async_checkpointing=asynchronous,
+            async_options=ocp.AsyncOptions(timeout_secs=WRITING_SECONDS),
         )
         try:
             if read_only:
@@ -107,8 +115,11 @@ class Checkpoints:
         Raises:
             UserError: this checkpoint, or the one before if written asynchronously, can't be written.
         """
+        arrays = {name: _storable(leaf) for name, leaf in _named(state)[0].items()}
+        chunked = self._ocp.SaveArgs(chunk_byte_size=CHUNK_BYTES, shard_axes=(0,))
+        layout = {name: chunked if a.nbytes > CHUNK_BYTES else self._ocp.SaveArgs() for name, a in arrays.items()}
         args = self._ocp.args.Composite(
-            state=self._ocp.args.StandardSave({name: _storable(leaf) for name, leaf in _named(state)[0].items()}),
+            state=self._ocp.args.StandardSave(arrays, layout),
             position=self._ocp.args.JsonSave(dict(position)),
         )
         numbers = None if metrics is None else {name: float(value) for name, value in metrics.items()}
@@ -141,12 +152,9 @@ class Checkpoints:
                 can be read.
         """
         self.wait()
-        steps = sorted(self._manager.all_steps(), reverse=True)
-        if step is not None and step not in steps:
-            have = ", ".join(map(str, reversed(steps))) or "none"
-            raise UserError(f"There is no checkpoint of step {step} under {self.directory}; it has: {have}.")
+        steps = self.all_steps()[::-1] if step is None else [self._present(step)]
         wanted, treedef = _named(abstract_state)
-        for candidate in steps if step is None else [step]:
+        for candidate in steps:
             path = self.directory / str(candidate)
             damage = ""
             try:
@@ -172,6 +180,30 @@ class Checkpoints:
                 f"remove that folder to start over."
             )
         return None
+
+    def stored(self, abstract_state: Any, step: int | None = None) -> tuple[int, Any] | None:
+        """A checkpoint as it lies on disk, in which no tensor is read before it is asked for.
+
+        Args:
+            abstract_state: the tree to fill, a part of what was saved; names and shapes count.
+            step: which one; None takes the newest.
+
+        Returns:
+            (step, the tree with a `StoredTensor` as each leaf), or None when there is no checkpoint at all.
+
+        Raises:
+            UserError: the checkpoint is of another model, is absent, or its list of tensors is damaged.
+        """
+        self.wait()
+        step = self.latest_step() if step is None else self._present(step)
+        if step is None:
+            return None
+        path = self.directory / str(step)
+        wanted, treedef = _named(abstract_state)
+        if damage := _damage(path):
+            raise UserError(f"The checkpoint {path} is damaged ({damage}); take another.")
+        _check_same_model(self._saved(path), wanted, path, partial=True)
+        return step, jax.tree.unflatten(treedef, [StoredTensor.open(path, name) for name in wanted])
 
     def latest_step(self) -> int | None:
         """The newest step that has a checkpoint; None without any."""
@@ -200,6 +232,12 @@ class Checkpoints:
 
     def __exit__(self, *_) -> None:
         self.close()
+
+    def _present(self, step: int) -> int:
+        if step not in self.all_steps():
+            have = ", ".join(map(str, self.all_steps())) or "none"
+            raise UserError(f"There is no checkpoint of step {step} under {self.directory}; it has: {have}.")
+        return step
 
     def _saved(self, path: Path) -> dict[str, jax.ShapeDtypeStruct]:
         """Names, shapes and types of the tensors in a checkpoint."""
@@ -232,6 +270,46 @@ class Checkpoints:
         )
         shutil.rmtree(aside, ignore_errors=True)
         path.rename(aside)
+
+
+class StoredTensor:
+    """A tensor in a checkpoint. `np.asarray` reads it; an index first makes that read a part alone.
+
+    Attributes:
+        shape: of all of it, or of the part.
+        dtype: as it was saved.
+    """
+
+    def __init__(self, path: Path, store: Any):
+        self._path, self._store = path, store
+        self.shape, self.dtype = tuple(store.shape), store.dtype.numpy_dtype
+
+    @classmethod
+    def open(cls, path: Path, name: str) -> "StoredTensor":
+        """The tensor called `name` of the checkpoint at `path`."""
+        import tensorstore
+
+        # What Orbax writes: Zarr arrays within one OCDBT database.
+        database = {"driver": "ocdbt", "base": f"file://{path / 'state'}/", "path": f"{name}/"}
+        with _reading(path):
+            store = tensorstore.open({"driver": "zarr", "kvstore": database}, open=True, read=True).result()
+        return cls(path, store)
+
+    def __getitem__(self, index: Any) -> "StoredTensor":
+        return StoredTensor(self._path, self._store[index])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        with _reading(self._path):
+            return np.asarray(self._store.read().result(), dtype)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turns what TensorStore raises when a checkpoint can't be read into one sentence."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise UserError(f"The checkpoint {path} is damaged ({_first_line(error)}); take another.") from error
 
 
 def _damage(path: Path) -> str:

@@ -6,18 +6,20 @@ when that model is gone; the run of a judge keeps the judge's card there too.
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Literal
 
-import jax
-import jax.numpy as jnp
 import yaml
-from flax import nnx
 
 from compeer_jax.errors import UserError
+from compeer_jax.models import weights
 from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.qwen2 import Qwen2, abstract
+from compeer_jax.models.qwen2 import abstract
 from compeer_jax.models.tokenizer import load_tokenizer
+from compeer_jax.parallel.exchange import from_first
 from compeer_jax.rewards.judge_card import CARD
+from compeer_jax.training.adapter_export import abstract_adapters, has_adapters, merged_weights, write_adapters
 from compeer_jax.training.checkpoints import Checkpoints
 from compeer_jax.training.run_folder import RunFolder, replacing
 from compeer_jax.training.update import TrainState
@@ -31,13 +33,25 @@ def keep_base(folder: RunFolder, config: Qwen2Config, tokenizer) -> None:
     tokenizer.save_pretrained(folder.base)
 
 
-def export_run(run: str | Path, output: str | Path, *, step: int | None = None) -> int:
+def export_run(
+    run: str | Path,
+    output: str | Path,
+    *,
+    step: int | Literal["last", "best"] = "last",
+    merge: bool = False,
+    max_shard_size: int = 5 * 10**9,
+) -> int:
     """Writes the weights of a checkpoint, in the type they were trained in; returns the checkpoint's step.
+
+    They go from the checkpoint to the files tensor by tensor, so the host's memory holds no more than one of the files
+    written, on whatever mesh the run was trained. With several processes all call it, and process 0 writes.
 
     Args:
         run: run folder.
         output: directory to write.
-        step: which checkpoint; None takes the last.
+        step: which checkpoint: a number, the last, or the best by what the run keeps its best ones by.
+        merge: write the adapters of a run that has them merged into their model, not by themselves.
+        max_shard_size: bytes a file.
 
     Raises:
         UserError: no run there, no such checkpoint, or the output can't be written.
@@ -46,25 +60,41 @@ def export_run(run: str | Path, output: str | Path, *, step: int | None = None) 
     if not folder.config.is_file() or not (folder.base / "config.json").is_file():
         raise UserError(f"{run} is no run folder of `compeer sft`, `grpo` or `reward train` that has begun to train.")
     settings = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
-    graphdef, params = abstract(
-        Qwen2Config.from_json(folder.base),
-        param_dtype=jnp.dtype(settings["model"]["param_dtype"]),
-        scan_layers=settings["model"]["scan_layers"],
-    )
-    # In the host's memory: a chip of the mesh that trained the model may not hold all of it.
-    host = jax.sharding.SingleDeviceSharding(jax.local_devices(backend="cpu")[0])
-    params = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=host), params)
-    with Checkpoints(folder.checkpoints, read_only=True) as checkpoints:
-        restored = checkpoints.restore(TrainState(params, None, None), step, partial=True)
-    if restored is None:
+    config = Qwen2Config.from_json(folder.base)
+    adapted = has_adapters(folder)
+    if merge and not adapted:
+        raise UserError(f"{run} trained the whole model, so there are no adapters to merge; leave --merge out.")
+    if adapted:
+        params = abstract_adapters(folder, settings)
+    else:
+        _, params = abstract(config, scan_layers=settings["model"]["scan_layers"])
+    metric, mode = best_by(settings)
+    with Checkpoints(
+        folder.checkpoints, read_only=True, keep_best=1, best_metric=metric, best_mode=mode
+    ) as checkpoints:
+        number = {"last": checkpoints.latest_step, "best": checkpoints.best_step}.get(step, lambda: step)()
+        stored = checkpoints.stored(TrainState(params, None, None), number)
+    if stored is None:
         raise UserError(f"{run} has no checkpoint yet; let it train on, then export.")
-    step, state, _ = restored
-    write_model(folder, nnx.merge(graphdef, state.params), load_tokenizer(folder.base), output)
-    return step
+    number, state = stored
+
+    def write() -> None:
+        if adapted and not merge:
+            write_adapters(folder, state.params, output)
+        else:
+            params = merged_weights(folder, state.params, settings) if merge else state.params
+            weights.save(output, config, params, load_tokenizer(folder.base), max_shard_size=max_shard_size)
+        if (folder.base / CARD).is_file():
+            shutil.copyfile(folder.base / CARD, Path(output) / CARD)
+
+    from_first(write)
+    return number
 
 
-def write_model(folder: RunFolder, model: Qwen2, tokenizer, output: str | Path) -> None:
-    """Writes a model of the run, with its tokenizer; a judge's with its card."""
-    model.save_pretrained(output, tokenizer)
-    if (folder.base / CARD).is_file():
-        shutil.copyfile(folder.base / CARD, Path(output) / CARD)
+def best_by(settings: Mapping[str, Any]) -> tuple[str, Literal["max", "min"]]:
+    """The metric that says which checkpoint of a run is best: a policy's mean reward, else the loss on unseen examples.
+
+    Args:
+        settings: of the run; those with a section `reward` are a policy's.
+    """
+    return ("reward", "max") if "reward" in settings else ("eval/loss", "min")

@@ -37,7 +37,7 @@ def train_grpo(config: GRPOConfig) -> Path:
     # All that can be wrong is found here, before anything is compiled.
     format = config.data.reasoning
     run = open_run(config, "grpo", optimizer_steps=config.steps * config.epochs_per_rollout * config.minibatches)
-    reward = load_reward(config.reward, format, mesh=run.mesh, say=run.say, folder=run.folder.path)
+    reward = load_reward(config.reward, format, mesh=run.mesh, say=run.say, folder=run.folder.path, base=run.base)
     outputs = config.prompts_per_step * config.group_size
     rows = outputs // config.minibatches // config.gradient_accumulation
     check_divides({ROWS: (rows,)}, {ROWS: ("batch",)}, run.mesh)
@@ -61,7 +61,7 @@ def train_grpo(config: GRPOConfig) -> Path:
     state, first_step = run.start(batches)
     graphdef, temperature = run.graphdef, config.sampling.temperature
     engine = Engine(graphdef, sampling=config.sampling, stop_ids=run.stop_ids, pad_id=run.pad_id)
-    engine.check(state.params, list(prompts.values()))
+    engine.check(run.whole(state.params), list(prompts.values()))
     update = make_update(
         make_policy_loss(graphdef, config.loss, config.sampling),
         run.optimizer,
@@ -82,7 +82,7 @@ def train_grpo(config: GRPOConfig) -> Path:
 
             # 1. Roll out: G outputs o_1 … o_G of the current policy for each prompt.
             batch_prompts = [prompts[record.id] for record in chosen]
-            rollout = fetch(engine.generate(state.params, batch_prompts, step_key, config.group_size))
+            rollout = fetch(engine.generate(run.whole(state.params), batch_prompts, step_key, config.group_size))
             clock.lap("rollout")
 
             # 2. Judge: each reasoning step, the response and the format.
@@ -114,12 +114,12 @@ def train_grpo(config: GRPOConfig) -> Path:
             batch = learner_batch(rollout, batch_prompts, shaped.advantages.reshape(-1), run.pad_id, config)
             batch = place_batch(batch, run.mesh)
             if config.epochs_per_rollout * config.minibatches > 1:
-                batch = batch._replace(old_logps=logprobs(state.params, batch))
+                batch = batch._replace(old_logps=logprobs(run.whole(state.params), batch))
             if run.reference_params is not None:
                 batch = batch._replace(ref_logps=logprobs(run.reference_params, batch))
             updates = []
             for minibatch in shuffled_minibatches(batch, step_key, config):
-                state, metrics = update(state, minibatch)
+                state, metrics = update(state, minibatch, run.frozen)
                 updates.append(metrics)
             updates = jax.device_get(updates)
             clock.lap("update")
@@ -139,4 +139,4 @@ def train_grpo(config: GRPOConfig) -> Path:
                 )
             run.save(step, state, batches, metrics, last=step == config.steps)
 
-    return run.finish(state, export=config.export)
+    return run.finish(export=config.export)

@@ -16,16 +16,19 @@ import jax
 from flax import nnx
 
 from compeer_jax.errors import StopAsked, UserError
+from compeer_jax.models.frozen_base import FrozenBase
+from compeer_jax.models.lora import join as join_adapters
 from compeer_jax.models.source import load_model, model_directory
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.exchange import from_first, is_first
 from compeer_jax.parallel.mesh import make_mesh
 from compeer_jax.parallel.processes import join
 from compeer_jax.progress import Progress
+from compeer_jax.training.adapter_export import keep_adapter_config
 from compeer_jax.training.checkpoints import Checkpoints
 from compeer_jax.training.config import GRPOConfig, SupervisedConfig
 from compeer_jax.training.curves import plot_curves
-from compeer_jax.training.export import keep_base, write_model
+from compeer_jax.training.export import best_by, export_run, keep_base
 from compeer_jax.training.metrics import MetricWriter, read_metrics
 from compeer_jax.training.optimizer import learning_rate_at, make_optimizer
 from compeer_jax.training.run_folder import RunFolder
@@ -60,6 +63,8 @@ class Run:
         mesh: where its arrays live.
         tokenizer: of the model.
         optimizer: an optax transformation.
+        base: the frozen model that the run's adapters stand on; None in a run that trains the whole model.
+        frozen: its weights; there after `start`. None in a run that trains the whole model.
         model_config: the model's shape; there after `start`.
         graphdef: the model without its weights; there after `start`.
         reference_params: the weights that the run started from; there after `start` when a KL term needs them.
@@ -77,6 +82,8 @@ class Run:
         self.progress: Progress | None = None
         self.writer: MetricWriter | None = None
         self.reference_params = None
+        self.base = FrozenBase(config.model, mesh) if config.model.lora.rank else None
+        self.frozen = None
         self.stop = StopSignals()
         self.skipped_in_row = 0
 
@@ -87,23 +94,22 @@ class Run:
             The state, and the number of the next step, counted from 1.
         """
         config = self.config
-        model = load_model(config.model, self.mesh)
-        self.model_config = model.config
-        self.graphdef, params = nnx.split(model, nnx.Param)
-        del model
+        params = self._load()
         if isinstance(config, GRPOConfig) and config.loss.kl_coefficient:
-            # The update gives its state's memory away, so weights to be kept need a copy of their own.
-            self.reference_params = jax.tree.map(lambda x: x.copy(), params)
+            # The update gives its state's memory away, so what is to be kept of it needs a copy of its own.
+            self.reference_params = self.whole(jax.tree.map(lambda x: x.copy(), params))
         from_first(lambda: keep_base(self.folder, self.model_config, self.tokenizer))
+        if self.base is not None:
+            from_first(lambda: keep_adapter_config(self.folder, self.base))
         state = init_state(params, self.optimizer, self.mesh)
         del params
-        best = ("reward", "max") if self.kind == "grpo" else ("eval/loss", "min")
+        best_metric, best_mode = best_by(vars(config))
         self.checkpoints = Checkpoints(
             self.folder.checkpoints,
             keep_last=config.checkpoint.keep_last,
             keep_best=config.checkpoint.keep_best,
-            best_metric=best[0],
-            best_mode=best[1],
+            best_metric=best_metric,
+            best_mode=best_mode,
             asynchronous=config.checkpoint.asynchronous,
         )
         done = 0
@@ -116,6 +122,21 @@ class Run:
         self.progress = Progress(total=config.steps, title=self.kind, done=done, quiet=not is_first())
         self.skipped_in_row = from_first(lambda: self._rewind(done))
         return state, done + 1
+
+    def _load(self) -> nnx.State:
+        """Reads the model; returns what learns of it, which is its adapters where it has some."""
+        if self.base is not None:
+            self.model_config, self.frozen = self.base.model_config, self.base.params
+            self.graphdef, _ = self.base.abstract()
+            return self.base.first_adapters(self.config.seed)
+        model = load_model(self.config.model, self.mesh)
+        self.model_config = model.config
+        self.graphdef, params = nnx.split(model, nnx.Param)
+        return params
+
+    def whole(self, params: nnx.State) -> nnx.State:
+        """The weights that the graph computes with: the params of the state and, if those are adapters, the frozen."""
+        return join_adapters(params, self.frozen)
 
     def _rewind(self, done: int) -> int:
         """Opens the metrics after step `done`; how many steps in a row, up to it, had an update skipped."""
@@ -191,12 +212,13 @@ class Run:
         if due and is_first():
             self.draw_curves()
 
-    def finish(self, state: TrainState, *, export: bool) -> Path:
-        """Closes the checkpoints and exports the model."""
+    def finish(self, *, export: bool) -> Path:
+        """Closes the checkpoints and exports the last one."""
         self.checkpoints.close()
         if export:
-            write_model(self.folder, nnx.merge(self.graphdef, state.params), self.tokenizer, self.folder.model)
-            self.say(f"The model is in {self.folder.model}.")
+            export_run(self.folder.path, self.folder.model)
+            what = "The model is" if self.base is None else f"The adapters of {self.base.name} are"
+            self.say(f"{what} in {self.folder.model}.")
         return self.folder.path
 
     def draw_curves(self) -> None:

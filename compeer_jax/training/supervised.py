@@ -69,14 +69,14 @@ def train_supervised(run: Run, train: Sequence[Example], valid: Sequence[Example
             padding = [Example(np.array([run.pad_id]), np.array([False]))] * (at_once - len(rows))
             batch = pad_examples(rows + padding, length=length, pad_id=run.pad_id)
             count = int(batch.loss_mask.sum())
-            total += float(evaluate(params, place_batch(batch, run.mesh))) * count
+            total += float(evaluate(run.whole(params), place_batch(batch, run.mesh))) * count
             tokens += count
         return total / tokens
 
     with run.under_way():
         for step in range(first_step, config.steps + 1):
             batch = next(batches)
-            state, metrics = update(state, place_batch(batch, run.mesh))
+            state, metrics = update(state, place_batch(batch, run.mesh), run.frozen)
             metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
             metrics["batch_tokens"] = float(batch.segment_ids.sum())
             metrics["learning_rate"] = run.learning_rate(int(state.step) - 1)
@@ -87,7 +87,7 @@ def train_supervised(run: Run, train: Sequence[Example], valid: Sequence[Example
             run.log(step, metrics, shown=("loss", "eval/loss", "grad_norm"))
             run.save(step, state, batches, metrics, last=last)
 
-    return run.finish(state, export=config.export)
+    return run.finish(export=config.export)
 
 
 def round_up(length: int, multiple: int = LENGTH_MULTIPLE) -> int:

@@ -10,6 +10,7 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PyTree
 
+from compeer_jax.models.lora import join
 from compeer_jax.parallel.sharding import replicated
 
 Batch = PyTree[Array]
@@ -17,7 +18,7 @@ Loss = Callable[[PyTree, Batch, Any], tuple[Float[Array, ""], dict[str, Float[Ar
 
 
 class TrainState(NamedTuple):
-    """All that an optimiser step changes."""
+    """All that an optimiser step changes: in a run with adapters, those are the `params`, and the weights are not."""
 
     params: PyTree
     opt_state: PyTree
@@ -48,7 +49,7 @@ def make_update(
     *,
     parts: int = 1,
     whole: Callable[[Batch], Any] = lambda batch: None,
-) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, Float[Array, ""]]]]:
+) -> Callable[..., tuple[TrainState, dict[str, Float[Array, ""]]]]:
     """The compiled optimiser step.
 
     Args:
@@ -59,14 +60,21 @@ def make_update(
         whole: what a part must know of the whole batch, such as its number of tokens.
 
     Returns:
-        `update(state, batch) -> (state, metrics)`. The state given is donated. Metrics hold "loss", "grad_norm" (before
+        `update(state, batch, frozen=None) -> (state, metrics)`. The state given is donated; `frozen` is the weights
+        that the params of the state are adapters for, which have no gradient. Metrics hold "loss", "grad_norm" (before
         clipping), "skipped" and what `loss` reports. An update whose loss or gradient is not finite is skipped: the
         state comes back as it was, and "skipped" is 1 instead of 0.
     """
 
-    def update(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Float[Array, ""]]]:
+    def update(
+        state: TrainState, batch: Batch, frozen: PyTree | None = None
+    ) -> tuple[TrainState, dict[str, Float[Array, ""]]]:
         context = whole(batch)
-        gradient = jax.value_and_grad(loss, has_aux=True)
+
+        def loss_of(params: PyTree, part: Batch, context: Any) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+            return loss(join(params, frozen), part, context)
+
+        gradient = jax.value_and_grad(loss_of, has_aux=True)
 
         def add_part(total, part):
             return jax.tree.map(lambda a, b: a + b.astype(a.dtype), total, gradient(state.params, part, context)), None
