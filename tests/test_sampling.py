@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+from transformers import (
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from compeer_jax.errors import UserError
 from compeer_jax.generation.sampling import (
@@ -16,7 +23,9 @@ from compeer_jax.generation.sampling import (
     choose_tokens,
     choose_with_logps,
     draw_uniforms,
+    penalise,
     row_keys,
+    tokens_seen,
 )
 
 LARGEST_UNIFORM = np.float32(1 - 2**-24)
@@ -33,6 +42,8 @@ def transformers_probabilities(logits, config):
         steps.append(TopKLogitsWarper(config.top_k))
     if config.top_p < 1:
         steps.append(TopPLogitsWarper(config.top_p))
+    if config.min_p:
+        steps.append(MinPLogitsWarper(config.min_p))
     scores = steps(None, torch.tensor(logits, dtype=torch.float64)[None])
     return scores.softmax(-1)[0].numpy()
 
@@ -48,6 +59,7 @@ CONFIGS = [
     SamplingConfig(top_k=7),
     SamplingConfig(top_p=0.8),
     SamplingConfig(temperature=1.4, top_k=40, top_p=0.9),
+    SamplingConfig(temperature=1.2, top_p=0.98, min_p=0.05),
 ]
 
 
@@ -139,6 +151,30 @@ def test_log_probabilities_are_those_before_truncation(temperature):
     np.testing.assert_allclose(logps, expected[np.arange(6), np.asarray(tokens)], atol=1e-5)
 
 
+@pytest.mark.parametrize("penalty", [0.7, 1.3])
+def test_a_repetition_penalty_is_that_of_transformers_and_leaves_log_probabilities_alone(penalty):
+    logits = np.stack([random_logits(40, seed) for seed in range(3)])
+    tokens = np.random.default_rng(0).integers(0, 40, (3, 9))
+    seen = tokens_seen(jnp.asarray(tokens), jnp.ones((3, 9), bool), 40)
+    processor = RepetitionPenaltyLogitsProcessor(penalty)
+    expected = processor(torch.tensor(tokens), torch.tensor(logits)).numpy()
+    np.testing.assert_allclose(penalise(jnp.asarray(logits), seen, penalty), expected, rtol=1e-6)
+
+    config = SamplingConfig(temperature=0.5, repetition_penalty=penalty)
+    points = 2000
+    rows = [jnp.repeat(jnp.asarray(x[:1]), points, axis=0) for x in (logits, seen)]
+    drawn, logps = choose_with_logps(rows[0], (jnp.arange(points) + 0.5) / points, config, rows[1])
+    wanted = torch.tensor(expected[0] / 0.5, dtype=torch.float64).softmax(-1).numpy() * points
+    assert np.abs(np.bincount(drawn, minlength=40) - wanted).max() < 1.1
+    plain = torch.tensor(logits[0] / 0.5, dtype=torch.float64).log_softmax(-1).numpy()
+    np.testing.assert_allclose(logps, plain[np.asarray(drawn)], atol=1e-5)
+
+
+def test_padding_is_not_seen():
+    seen = tokens_seen(jnp.array([[0, 5, 6]]), jnp.array([[False, True, True]]), 8)
+    assert np.flatnonzero(seen[0]).tolist() == [5, 6]
+
+
 def test_the_choice_neither_sorts_nor_sums_cumulatively_over_the_vocabulary():
     config = SamplingConfig(top_k=50, top_p=0.9)
     text = str(jax.make_jaxpr(lambda x, u: choose_tokens(x, u, config))(jnp.zeros((2, 8192)), jnp.zeros(2)))
@@ -171,6 +207,10 @@ def test_noise_differs_between_rows_steps_and_keys_and_repeats_with_the_same_key
         ({"top_p": 0.0}, "top_p is 0.0"),
         ({"top_p": 1.01}, "top_p is 1.01"),
         ({"top_p": math.nan}, "top_p is nan"),
+        ({"min_p": -0.1}, "min_p is -0.1"),
+        ({"min_p": 1.1}, "min_p is 1.1"),
+        ({"repetition_penalty": 0.0}, "repetition_penalty is 0.0"),
+        ({"repetition_penalty": math.inf}, "repetition_penalty is inf"),
     ],
 )
 def test_a_setting_out_of_range_is_named(settings_, named):

@@ -1,20 +1,29 @@
 """Prompts of any length as Python lists: padded to a bucket, compiled once a bucket, generated."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import jax
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Bool, Int, Key
+from jaxtyping import Array, Int, Key
 
 from compeer_jax.errors import UserError
+from compeer_jax.generation.prompt_batch import bucket, pad_left
 from compeer_jax.generation.rollout import Rollout, rollout
-from compeer_jax.generation.sampling import SamplingConfig
+from compeer_jax.generation.sampling import SamplingConfig, row_keys
+from compeer_jax.generation.slot_engine import Completion, OnTokens, SlotEngine
+from compeer_jax.generation.stop_strings import Decode, StopStrings
+
+Limits = Sequence[int] | Int[np.ndarray, " N"]
+"""After how many tokens each row is cut off."""
 
 
 class Engine:
     """Generates with one model graph and whatever weights each call brings, e.g. those of the learner's last step.
+
+    All rows at once decode in one compiled loop, which waits for the longest. With fewer `slots` than rows, a row that
+    has ended makes room for one that waits; what is drawn for a row is the same.
 
     Args:
         graphdef: from `nnx.split(model)` or `compeer_jax.models.qwen2.abstract`.
@@ -23,6 +32,12 @@ class Engine:
         pad_id: what fills prompts on the left and completions on the right.
         prompt_multiple: prompts are padded to a `bucket` of at least this width. Each bucket compiles once for a number
             of prompts and a group size; a smaller one computes less padding and compiles more often.
+        slots: how many rows are decoded together at most; 0: all of a call.
+        stop: strings that end a completion, with the token that completes the first of them; it counts as finished.
+        decode: token ids to text, for `stop`.
+
+    Raises:
+        UserError: less than 0 slots, an empty stop string, or stop strings without `decode`.
     """
 
     def __init__(
@@ -33,11 +48,18 @@ class Engine:
         stop_ids: Sequence[int],
         pad_id: int,
         prompt_multiple: int = 32,
+        slots: int = 0,
+        stop: Sequence[str] = (),
+        decode: Decode | None = None,
     ):
+        if slots < 0:
+            raise UserError(f"slots is {slots}; it must be 0 (all rows at once) or above.")
         self.sampling = sampling
         self.pad_id = pad_id
         self.prompt_multiple = prompt_multiple
         self.graphdef = graphdef
+        self.slots = slots
+        self._one_loop = not slots and not stop
         draw = partial(rollout, sampling=sampling, stop_ids=tuple(stop_ids), pad_id=pad_id)
 
         @partial(jax.jit, static_argnames="group_size")
@@ -45,6 +67,14 @@ class Engine:
             return draw(nnx.merge(graphdef, params), *inputs, group_size=group_size)
 
         self._generate = generate
+        self._slot_engine = SlotEngine(
+            graphdef,
+            sampling=sampling,
+            stop_ids=stop_ids,
+            pad_id=pad_id,
+            prompt_multiple=prompt_multiple,
+            stop=StopStrings(stop, decode),
+        )
 
     def generate(
         self,
@@ -52,6 +82,7 @@ class Engine:
         prompts: Sequence[Sequence[int]],
         key: Key[Array, ""] | Key[Array, " N"],
         group_size: int = 1,
+        limits: Limits | None = None,
     ) -> Rollout:
         """Completions of every prompt, row b·G + g being the g-th of prompt b. See `rollout`.
 
@@ -61,13 +92,58 @@ class Engine:
             key: a fresh one for every call: the same key draws the same completions. Or one a row, which makes what
                 is drawn for a prompt independent of the prompts beside it.
             group_size: completions a prompt (G).
+            limits: after how many tokens each row is cut off, where that is before `max_new_tokens`.
 
         Raises:
-            UserError: no prompt, an empty one, or one that leaves no room for `max_new_tokens` in the model's context.
+            UserError: no prompt, an empty one, or one that leaves no room for `max_new_tokens` in the model's context;
+                a limit below 1.
         """
+        if not self._one_loop:
+            groups = dict(self.stream(params, prompts, key, group_size, limits))
+            return Rollout(*map(np.concatenate, zip(*(groups[index] for index in range(len(prompts))), strict=True)))
         self.check(params, prompts)
         tokens, mask = pad_left(prompts, self.pad_id, bucket(max(map(len, prompts)), self.prompt_multiple))
-        return self._generate(params, tokens, mask, key, group_size=group_size)
+        if limits is not None:
+            limits = self._limits(limits, len(prompts) * group_size)
+        return self._generate(params, tokens, mask, key, limits, group_size=group_size)
+
+    def stream(
+        self,
+        params: nnx.State,
+        prompts: Sequence[Sequence[int]],
+        key: Key[Array, ""] | Key[Array, " N"],
+        group_size: int = 1,
+        limits: Limits | None = None,
+        on_tokens: OnTokens | None = None,
+    ) -> Iterator[tuple[int, Rollout]]:
+        """The number of each prompt and its G completions, as soon as all of them have ended, while others decode.
+
+        Args:
+            params, prompts, key, group_size, limits: as of `generate`, which gives the same completions.
+            on_tokens: told, every few tokens, a row's number and what it has written since.
+
+        Raises:
+            UserError: as `generate`.
+        """
+        self.check(params, prompts)
+        rows = len(prompts) * group_size
+        complete = self._slot_engine.complete(
+            params,
+            prompts,
+            key if key.ndim else row_keys(key, rows),
+            group_size,
+            self._limits(self.sampling.max_new_tokens if limits is None else limits, rows),
+            slots=self.slots or rows,
+            on_tokens=on_tokens,
+        )
+        groups: dict[int, dict[int, Completion]] = {}
+        for row, completion in complete:
+            index, member = divmod(row, group_size)
+            group = groups.setdefault(index, {})
+            group[member] = completion
+            if len(group) == group_size:
+                del groups[index]
+                yield index, self._together([group[member] for member in range(group_size)])
 
     def check(self, params: nnx.State, prompts: Sequence[Sequence[int]]) -> None:
         """Makes sure that `generate` can take these prompts; a long run asks for all its prompts before it starts.
@@ -91,26 +167,20 @@ class Engine:
     @property
     def compilations(self) -> int:
         """How many programs have been compiled so far."""
-        return self._generate._cache_size()
+        return self._generate._cache_size() + self._slot_engine.compilations
 
+    def _limits(self, limits: Limits | int, rows: int) -> Int[np.ndarray, " N"]:
+        limits = np.broadcast_to(np.asarray(limits, np.int32), rows)
+        if limits.min() < 1:
+            raise UserError(f"A row's limit is {limits.min()} tokens; it must be at least 1.")
+        return np.minimum(limits, self.sampling.max_new_tokens)
 
-def bucket(length: int, width: int = 32) -> int:
-    """The padded length for `length`: the next multiple of `width`, or of an eighth of the next power of two if more.
-
-    So padding is at most a quarter of what is padded (or `width`), and all lengths up to 2,048 make 20 programs.
-    """
-    width = max(width, 1 << max((length - 1).bit_length() - 3, 0))
-    return -(-length // width) * width
-
-
-def pad_left(
-    prompts: Sequence[Sequence[int]], pad_id: int, length: int | None = None
-) -> tuple[Int[np.ndarray, "B P"], Bool[np.ndarray, "B P"]]:
-    """Prompts as one array, padded on the left to `length` (or the longest); and True where their tokens are."""
-    length = length or max(map(len, prompts))
-    tokens = np.full((len(prompts), length), pad_id, np.int32)
-    mask = np.zeros(tokens.shape, bool)
-    for row, prompt in enumerate(prompts):
-        tokens[row, length - len(prompt) :] = prompt
-        mask[row, length - len(prompt) :] = True
-    return tokens, mask
+    def _together(self, completions: Sequence[Completion]) -> Rollout:
+        """Completions as rows, padded on the right."""
+        shape = (len(completions), self.sampling.max_new_tokens)
+        tokens, logps = np.full(shape, self.pad_id, np.int32), np.zeros(shape, np.float32)
+        for row, one in enumerate(completions):
+            tokens[row, : len(one.tokens)], logps[row, : len(one.tokens)] = one.tokens, one.logps
+        lengths = np.array([len(one.tokens) for one in completions])
+        mask = np.arange(shape[1]) < lengths[:, None]
+        return Rollout(tokens, mask, logps, np.array([one.finished for one in completions]))
