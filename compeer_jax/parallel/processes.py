@@ -7,12 +7,12 @@ the same programs on them. Nothing here knows of training.
 import atexit
 import logging
 import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 
 from compeer_jax.errors import UserError, require_at_least
+from compeer_jax.parallel.last_words import LastWords
 
 AUTO = "auto"
 
@@ -62,7 +62,7 @@ class ProcessesConfig:
 
 
 _joined: ProcessesConfig | None = None
-_last_words: subprocess.Popen | None = None
+_last_words: LastWords | None = None
 
 
 def join(config: ProcessesConfig) -> None:
@@ -73,7 +73,7 @@ def join(config: ProcessesConfig) -> None:
     Raises:
         UserError: they could not meet; no launcher is known for "auto"; JAX is in use already, or joined otherwise.
     """
-    global _joined
+    global _joined, _last_words
     if not config.coordinator:
         return
     import jax
@@ -82,6 +82,13 @@ def join(config: ProcessesConfig) -> None:
         if _joined not in (None, config):
             raise UserError("This process has joined a run already, by other processes.* settings; start another one.")
         return
+    where = "what its launcher tells" if config.coordinator == AUTO else config.coordinator
+    unmet = (
+        f"the processes of the run did not meet within processes.timeout = {config.timeout} s (process 0 at {where}); "
+        "start all of them, with the same count, and check that this address is of process 0, free, and can be reached"
+    )
+    last_words = LastWords()
+    last_words.would_be(f"compeer: {unmet}.")
     explicit = {"coordinator_address": config.coordinator, "num_processes": config.count, "process_id": config.index}
     try:
         jax.distributed.initialize(
@@ -90,23 +97,25 @@ def join(config: ProcessesConfig) -> None:
             heartbeat_timeout_seconds=config.heartbeat,
             shutdown_timeout_seconds=config.heartbeat,
         )
-    except ValueError as error:
-        raise UserError(
-            "processes.coordinator is 'auto', but nothing here tells how many processes there are (no TPU pod, SLURM, "
-            "Open MPI or Kubernetes job is seen); give HOST:PORT of process 0, count and index instead."
-        ) from error
-    except RuntimeError as error:  # what the runtime raises has no kinds
+    except (ValueError, RuntimeError) as error:
+        last_words.keep_silent()
         reason = " ".join(str(error).split())
         if "must be called before" in reason:
             raise UserError("JAX has been used before the processes of the run met; join them first.") from error
-        raise UserError(
-            f"The processes of the run did not meet within processes.timeout = {config.timeout} s at "
-            f"{config.coordinator} ({reason[:160]}); start all of them, with the same count, and check that this "
-            "address is of process 0 and can be reached."
-        ) from error
-    _joined = config
-    _start_last_words(jax.process_index(), jax.process_count())
-    if jax.process_index() > 0:
+        if "should be defined" in reason or "must be defined" in reason:
+            raise UserError(
+                "processes.coordinator is 'auto', but nothing here tells how many processes there are (no TPU pod, "
+                "SLURM, Open MPI or Kubernetes job is seen); give HOST:PORT of process 0, count and index instead."
+            ) from error
+        raise UserError(f"{unmet[0].upper()}{unmet[1:]} ({reason[:160]}).") from error
+    _joined, _last_words = config, last_words
+    index, count = jax.process_index(), jax.process_count()
+    last_words.would_be(
+        f"compeer: process {index} of {count} has ended in the middle of the run: it was killed, or another process "
+        "was gone, which the lines above tell; start all processes again, and the run goes on from its last checkpoint."
+    )
+    atexit.register(last_words.keep_silent)
+    if index > 0:
         logging.getLogger("compeer_jax").setLevel(logging.ERROR)
 
 
@@ -117,7 +126,7 @@ def leave(status: int) -> int:
     that this one will never come to, so it goes at once, and they notice.
     """
     if _last_words is not None:
-        _end_last_words()
+        _last_words.keep_silent()
         if status:
             import jax
 
@@ -127,32 +136,3 @@ def leave(status: int) -> int:
                 time.sleep(2)  # the runtime of the others ends with this process: they may have a sentence to say
             os._exit(status)
     return status
-
-
-# When a process is gone the runtime ends the others from within, with pages of its own. A small helper, which outlives
-# its process by a moment, puts a line that people understand below them.
-_HELPER = """
-import sys
-line, said = sys.argv[1], sys.stdin.buffer.read()
-if not said:
-    print(line, file=sys.stderr, flush=True)
-"""
-
-
-def _start_last_words(index: int, count: int) -> None:
-    global _last_words
-    line = (
-        f"compeer: process {index} of {count} has ended in the middle of the run: it was killed, or another process "
-        "was gone, which the lines above tell; start all processes again, and the run goes on from its last checkpoint."
-    )
-    command = [sys.executable, "-I", "-S", "-c", _HELPER, line]
-    # In a session of its own, it isn't stopped by what stops the process that it speaks for.
-    _last_words = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-    atexit.register(_end_last_words)
-
-
-def _end_last_words() -> None:
-    if _last_words is not None and _last_words.stdin and not _last_words.stdin.closed:
-        _last_words.stdin.write(b"ended well")
-        _last_words.stdin.close()
-        _last_words.wait()

@@ -155,12 +155,27 @@ class Run:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """The mesh, the signals and the bar of the loop; whatever ends it, checkpoints being written are finished."""
+        """The mesh, the signals and the bar of the loop; whatever ends it, checkpoints being written are finished.
+
+        Raises:
+            UserError: a computation of several processes failed, most likely since one of them is gone.
+        """
+        together = True
         try:
             with jax.set_mesh(self.mesh), self.stop, self.progress:
                 yield
+        except jax.errors.JaxRuntimeError as error:
+            if jax.process_count() == 1:
+                raise
+            together = False
+            raise UserError(
+                f"process {jax.process_index()} of {jax.process_count()} can't go on, most likely since another one is "
+                f"gone ({str(error).splitlines()[0][:160]}); start all processes again, and the run goes on from its "
+                "last checkpoint."
+            ) from error
         finally:
-            self.checkpoints.wait()
+            if together:  # a checkpoint can't be finished without the others
+                self.checkpoints.wait()
             if self.writer is not None:
                 self.writer.close()
 
