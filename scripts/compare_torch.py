@@ -179,12 +179,12 @@ def train_trl(case: Case, folder: str) -> tuple[list[Update], list[Sampled]]:
     return [Update(*step) for step in zip(losses, norms, params, strict=True)], sampled
 
 
-def words(vocabulary: int):
-    """A tokenizer of the words w2, w3, …, one token each."""
+def words(vocabulary: int, eos: int = 1):
+    """A tokenizer of the words w1, w2, …, one token each; `eos` is the id of the token that ends a text."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    ids = {"<pad>": 0, "<eos>": 1} | {f"w{index}": index for index in range(2, vocabulary)}
+    ids = {"<pad>": 0} | {f"w{index}": index for index in range(1, vocabulary) if index != eos} | {"<eos>": eos}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token="<pad>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>")
