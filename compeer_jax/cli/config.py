@@ -17,7 +17,7 @@ ACTIONS = {
     "reward": list(REWARD_ACTIONS),
     "eval": list(EVAL_ACTIONS),
 }
-COMMANDS = ("init", "sft", "grpo", "eval", "chat", "quickstart", "ablate")
+COMMANDS = ("init", "sft", "grpo", "eval", "chat", "quickstart", "ablate", "plan")
 CONFIGURED = (*COMMANDS, *(f"{command} {action}" for command, actions in ACTIONS.items() for action in actions))
 
 USAGE = f"usage: compeer config show {{{','.join(CONFIGURED)}}} [--config FILE.yaml] [--key value ...]"

@@ -19,6 +19,7 @@ COMMANDS = {
     "eval": "rate a model on held-out dialogues",
     "chat": "talk with a model at the terminal",
     "ablate": "sweep reward settings over a run's logged rollouts",
+    "plan": "say whether a run fits a TPU slice that is not here, and what bounds its speed there",
     "export": "write a run's model as a Hugging Face directory",
     "config": "show the merged settings of a command",
 }

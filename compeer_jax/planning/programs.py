@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax.sharding import Mesh
+from jax.sharding import AbstractMesh, Mesh
 
 from compeer_jax.errors import UserError
 from compeer_jax.generation.conversation import converse
@@ -17,8 +17,7 @@ from compeer_jax.generation.conversation_schedule import default_schedule
 from compeer_jax.generation.engine import bucket
 from compeer_jax.generation.rollout import Rollout, rollout
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.config import Qwen2Config
-from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+from compeer_jax.parallel.mesh import AXES, MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import check_divides
 from compeer_jax.planning.abstract_run import abstract_model, abstract_state, device_bytes, rows, whole
 from compeer_jax.planning.shapes import model_shape
@@ -31,6 +30,7 @@ from compeer_jax.training.policy_update import count_whole, make_logprobs, make_
 from compeer_jax.training.update import make_update
 
 STOP, PAD = (1,), 0  # any ids serve: they change no shape
+AnyMesh = Mesh | AbstractMesh  # an abstract one serves for sizes, not for lowering
 QUESTION = 96  # tokens that stand around a step or answer in a judge's ask, about
 
 
@@ -50,7 +50,7 @@ class Planned:
 
     name: str
     lower: Callable[[], jax.stages.Lowered]
-    mesh: Mesh
+    mesh: AnyMesh
     runs: float
     holds: frozenset[str]
     loops: Mapping[str, float] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Step:
     notes: tuple[str, ...]
 
 
-def grpo_step(config: GRPOConfig, mesh: Mesh) -> Step:
+def grpo_step(config: GRPOConfig, mesh: AnyMesh) -> Step:
     """The programs of a step with these settings on this mesh, all prompts and outputs at their full length.
 
     Raises:
@@ -124,7 +124,7 @@ def grpo_step(config: GRPOConfig, mesh: Mesh) -> Step:
     return Step(tuple(programs), resident, params, tuple(notes))
 
 
-def _check_rows(config: GRPOConfig, mesh: Mesh) -> None:
+def _check_rows(config: GRPOConfig, mesh: AnyMesh) -> None:
     part = config.prompts_per_step * config.group_size // config.minibatches // config.gradient_accumulation
     what = f"the {part} outputs that gradient_accumulation {config.gradient_accumulation} computes at once"
     check_divides({what: (part,)}, {what: ("batch",)}, mesh)
@@ -147,12 +147,12 @@ def _batch(config: GRPOConfig) -> Any:
     return learner_batch(full, prompts, np.zeros(outputs, np.float32), PAD, config)
 
 
-def _key(mesh: Mesh) -> jax.ShapeDtypeStruct:
+def _key(mesh: AnyMesh) -> jax.ShapeDtypeStruct:
     key = jax.eval_shape(lambda: jax.random.key(0))
     return whole(key.shape, key.dtype, mesh)
 
 
-def _rollout(config: GRPOConfig, graphdef: nnx.GraphDef, params: nnx.State, mesh: Mesh) -> Planned:
+def _rollout(config: GRPOConfig, graphdef: nnx.GraphDef, params: nnx.State, mesh: AnyMesh) -> Planned:
     def draw(params, prompts, mask, key):
         return rollout(
             nnx.merge(graphdef, params),
@@ -172,6 +172,43 @@ def _rollout(config: GRPOConfig, graphdef: nnx.GraphDef, params: nnx.State, mesh
     return Planned("rollout", lambda: jax.jit(draw).lower(*given), mesh, 1, held, loops, rest="prefill")
 
 
+def _last(mesh: AnyMesh, devices: int) -> AnyMesh:
+    """A mesh of the last devices of another, as `compeer_jax.rewards.in_process.last_devices` makes it."""
+    if devices > mesh.size:
+        raise UserError(f"reward.models.devices is {devices} and the mesh has {mesh.size}; take at most those.")
+    if isinstance(mesh, AbstractMesh):
+        return AbstractMesh((1, devices, 1), AXES, axis_types=mesh.axis_types)
+    return make_mesh(MeshConfig(fsdp=devices), list(mesh.devices.flat)[-devices:])
+
+
+def judge_cards(config: GRPOConfig) -> dict[str, tuple[str, JudgeCard, bool]]:
+    """The judges that live in the run's memory: kind -> directory, card, and whether the card was found there.
+
+    Raises:
+        UserError: a judge that the settings need has no directory, or a card there that is malformed.
+    """
+    kinds = {"unifi": ("unifi",), "prm_orm": ("prm", "orm")}.get(config.reward.judge, ())
+    found = {}
+    for kind in kinds:
+        path = getattr(config.reward.models, kind)
+        if not path:
+            raise UserError(f"reward.judge {config.reward.judge!r} needs reward.models.{kind}: a judge's directory.")
+        has_card = (Path(path).expanduser() / CARD).is_file()
+        card = JudgeCard.read(path) if has_card else JudgeCard(kind=kind, format=config.data.reasoning.name)
+        found[kind] = (path, card, has_card)
+    return found
+
+
+def asked_tokens(card: JudgeCard) -> int:
+    """What a conversation reads after its prefix, all rounds; the last of steps and response shows two answers."""
+    return bucket((max(map(len, card.conversations)) + 1) * (card.limits.max_part_tokens + QUESTION), WIDTH)
+
+
+def prefix_tokens(card: JudgeCard) -> int:
+    """What the conversations about a prompt begin with."""
+    return bucket(card.limits.max_history_tokens + QUESTION, WIDTH)
+
+
 @dataclass(frozen=True)
 class _Judge:
     name: str
@@ -179,45 +216,37 @@ class _Judge:
     program: Planned
 
 
-def _judges(config: GRPOConfig, mesh: Mesh, notes: list[str]) -> Iterator[_Judge]:
+def _judges(config: GRPOConfig, mesh: AnyMesh, notes: list[str]) -> Iterator[_Judge]:
     """The judges that live in the run's memory."""
     models = config.reward.models
-    kinds = {"unifi": ("unifi",), "prm_orm": ("prm", "orm")}.get(config.reward.judge, ())
-    for kind in kinds:
-        path = getattr(models, kind)
-        if not path:
-            raise UserError(f"reward.judge {config.reward.judge!r} needs reward.models.{kind}: a judge's directory.")
+    for kind, (path, card, has_card) in judge_cards(config).items():
         shape, source = model_shape(path, f"reward.models.{kind}")
         notes.append(f"judge {kind}: {source}")
-        has_card = (Path(path).expanduser() / CARD).is_file()
-        card = JudgeCard.read(path) if has_card else JudgeCard(kind=kind, format=config.data.reasoning.name)
         if not has_card:
             notes.append(f"judge {kind}: no {CARD} in {path}, so its limits are the defaults")
         place = mesh
         if models.devices:
-            place = make_mesh(MeshConfig(fsdp=models.devices), list(mesh.devices.flat)[-models.devices :])
+            place = _last(mesh, models.devices)
         dtype = jnp.dtype(models.dtype)
         graphdef, params = abstract_model(shape, place, dtype=dtype, param_dtype=dtype, scan_layers=models.scan_layers)
         name = f"judge {kind}"
-        yield _Judge(name, device_bytes(params), _rounds(name, config, card, shape, graphdef, params, place))
+        yield _Judge(name, device_bytes(params), _rounds(name, config, card, graphdef, params, place))
 
 
 def _rounds(
     name: str,
     config: GRPOConfig,
     card: JudgeCard,
-    shape: Qwen2Config,
     graphdef: nnx.GraphDef,
     params: nnx.State,
-    mesh: Mesh,
+    mesh: AnyMesh,
 ) -> Planned:
     """All conversations with one judge about the outputs of a step."""
     at_once = min(config.reward.models.batch_prompts or config.prompts_per_step, config.prompts_per_step)
     conversations = at_once * config.group_size * len(card.conversations)
     rounds = max(map(len, card.conversations))
     part = card.limits.max_part_tokens + QUESTION
-    asked = bucket((rounds + 1) * part, WIDTH)  # the last round of steps and response shows two answers
-    prefix = bucket(min(card.limits.max_history_tokens + QUESTION, shape.max_position_embeddings), WIDTH)
+    asked, prefix = asked_tokens(card), prefix_tokens(card)
     sampling = SamplingConfig(max_new_tokens=card.max_new_tokens, temperature=config.reward.models.temperature)
 
     def hold(params, *given):
@@ -225,7 +254,7 @@ def _rounds(
 
     shapes = ((at_once, prefix), (at_once,), (conversations, asked), (conversations, rounds))
     given = (params, *(whole(shape, jnp.int32, mesh) for shape in shapes), _key(mesh))
-    with jax.set_mesh(mesh):
+    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
         schedule = default_schedule(conversations)
     # Each of the stages in which the cache grows takes its share of the rounds; in a round all read, then all write.
     pieces = -(-part // schedule.read_chunk) * (rounds + 1) / rounds
