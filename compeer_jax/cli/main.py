@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from compeer_jax import __version__
 from compeer_jax.errors import StopAsked, UserError, unknown
+from compeer_jax.parallel.libtpu import calm
 from compeer_jax.parallel.processes import leave
 
 COMMANDS = {
@@ -51,6 +52,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         if name not in COMMANDS:
             raise unknown("command", name, COMMANDS)
+        calm()
         command = importlib.import_module(f"compeer_jax.cli.{name}")
         command.run(rest)
         sys.stdout.flush()

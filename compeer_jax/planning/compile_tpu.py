@@ -1,6 +1,5 @@
 """The TPU compiler on a machine without TPUs, and what it says of a program."""
 
-import os
 import re
 import time
 from dataclasses import dataclass
@@ -8,19 +7,11 @@ from dataclasses import dataclass
 import jax
 
 from compeer_jax.errors import UserError
+from compeer_jax.parallel.libtpu import calm
 from compeer_jax.parallel.topologies import Topology
 from compeer_jax.planning.counts import Counts, count
 from compeer_jax.planning.hlo import parse
 from compeer_jax.planning.programs import Planned
-
-# What libtpu asks of a machine before it loads; it would look for a real TPU's metadata otherwise.
-ENVIRONMENT = {
-    "TPU_SKIP_MDS_QUERY": "1",
-    "TPU_ACCELERATOR_TYPE": "v5litepod-16",
-    "TPU_WORKER_HOSTNAMES": "localhost",
-    "TPU_STDERR_LOG_LEVEL": "3",
-    "TPU_MIN_LOG_LEVEL": "3",
-}
 
 
 @dataclass(frozen=True)
@@ -52,8 +43,7 @@ def topology_devices(topology: Topology) -> list[jax.Device]:
     Raises:
         UserError: libtpu, which holds the compiler, is not installed, or does not know the slice.
     """
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    calm()
     try:
         import libtpu  # noqa: F401
     except ImportError as error:
