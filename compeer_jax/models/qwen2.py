@@ -15,7 +15,8 @@ from jaxtyping import Array, Bool, DTypeLike, Float, Int
 
 from compeer_jax.errors import unknown
 from compeer_jax.models import weights
-from compeer_jax.models.attention import Visibility, attend, causal_visibility, segment_positions
+from compeer_jax.models.attention import Visibility, causal_visibility, segment_positions
+from compeer_jax.models.attention_kernels import AttentionName, attention_by_name
 from compeer_jax.models.cache import AnyCache, Cache, KVCache, empty_cache, repeat_rows
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.parameters import WeightMaker, param_axes
@@ -71,7 +72,8 @@ class Projection(nnx.Module):
 class Attention(nnx.Module):
     """Grouped-query attention with biases on q, k and v."""
 
-    def __init__(self, config: Qwen2Config, make: WeightMaker):
+    def __init__(self, config: Qwen2Config, make: WeightMaker, attention: AttentionName):
+        self.attend = attention_by_name(attention)
         d, h = config.hidden_size, config.head_dim
         q, k = config.num_attention_heads, config.num_key_value_heads
         self.query = Projection((d, q, h), ("embed", "heads", "head_dim"), make, bias=True)
@@ -93,7 +95,7 @@ class Attention(nnx.Module):
             value = constrain(self.value(x), "batch", "length", "kv_heads", "head_dim")
         if cache is None:
             with jax.named_scope("attend"):
-                mixed = attend(query, key, value, visibility)
+                mixed = self.attend(query, key, value, visibility)
         else:
             with jax.named_scope("cache"):
                 cache = cache.write(layer, key, value)
@@ -119,9 +121,9 @@ class MLP(nnx.Module):
 class Layer(nnx.Module):
     """One decoder layer: attention, then the MLP, each on the normalised stream and added back to it."""
 
-    def __init__(self, config: Qwen2Config, make: WeightMaker):
+    def __init__(self, config: Qwen2Config, make: WeightMaker, attention: AttentionName):
         self.attention_norm = RMSNorm(config.hidden_size, config.rms_norm_eps, make)
-        self.attention = Attention(config, make)
+        self.attention = Attention(config, make, attention)
         self.mlp_norm = RMSNorm(config.hidden_size, config.rms_norm_eps, make)
         self.mlp = MLP(config, make)
 
@@ -154,6 +156,7 @@ class Qwen2(nnx.Module):
             otherwise each layer has its own arrays and code, which CPUs run faster.
         remat: what the backward pass computes again instead of keeping: nothing, everything in a layer ("full"), or
             everything but the outputs of products with weights ("dots").
+        attention: which code computes it where no cache is read; see `attention_kernels`.
     """
 
     def __init__(
@@ -165,6 +168,7 @@ class Qwen2(nnx.Module):
         param_dtype: DTypeLike = jnp.float32,
         scan_layers: bool = False,
         remat: Remat = "none",
+        attention: AttentionName = "auto",
     ):
         if remat not in _REMAT_POLICIES:
             raise unknown("remat", remat, _REMAT_POLICIES)
@@ -176,9 +180,9 @@ class Qwen2(nnx.Module):
         make = WeightMaker(rngs, jnp.dtype(param_dtype), config.initializer_range)
         self.embedding = make.normal((config.vocab_size, config.hidden_size), ("vocab", "embed"))
         if scan_layers:
-            self.layers = Layer(config, make.stacked(config.num_hidden_layers))
+            self.layers = Layer(config, make.stacked(config.num_hidden_layers), attention)
         else:
-            self.layers = nnx.List([Layer(config, make) for _ in range(config.num_hidden_layers)])
+            self.layers = nnx.List([Layer(config, make, attention) for _ in range(config.num_hidden_layers)])
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps, make)
         tied = config.tie_word_embeddings
         self.output = None if tied else make.normal((config.hidden_size, config.vocab_size), ("embed", "vocab"))
@@ -189,19 +193,22 @@ class Qwen2(nnx.Module):
         *,
         positions: Int[Array, "N T"] | None = None,
         segment_ids: Int[Array, "N T"] | None = None,
+        branches: Int[Array, "N T"] | None = None,
     ) -> Float[Array, "N T D"]:
         """Hidden states after the last norm.
 
         Args:
             tokens: token ids.
-            positions: for RoPE; default: the count of real tokens so far in the segment.
+            positions: for RoPE; default: how many tokens before it a token sees.
             segment_ids: 0 is padding; equal other numbers see each other, causally. Default: all one segment.
+            branches: 0 is the trunk of a segment, which all of it sees; equal other numbers see each other. Default:
+                all trunk.
         """
         if segment_ids is None:
             segment_ids = jnp.ones_like(tokens)
         if positions is None:
-            positions = segment_positions(segment_ids)
-        hidden, _ = self._decode(tokens, positions, causal_visibility(segment_ids), cache=None)
+            positions = segment_positions(segment_ids, branches)
+        hidden, _ = self._decode(tokens, positions, causal_visibility(segment_ids, branches), cache=None)
         return hidden
 
     def extend(
@@ -246,10 +253,12 @@ class Qwen2(nnx.Module):
         param_dtype: DTypeLike = jnp.float32,
         scan_layers: bool = False,
         remat: Remat = "none",
+        attention: AttentionName = "auto",
     ) -> "Qwen2":
         """Loads a Hugging Face directory; see `compeer_jax.models.weights.load`."""
         config = Qwen2Config.from_json(directory)
-        graphdef, params = abstract(config, dtype=dtype, param_dtype=param_dtype, scan_layers=scan_layers, remat=remat)
+        options = {"scan_layers": scan_layers, "remat": remat, "attention": attention}
+        graphdef, params = abstract(config, dtype=dtype, param_dtype=param_dtype, **options)
         return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh))
 
     def save_pretrained(self, directory: str | Path, tokenizer: Any = None, *, max_shard_size: int = 5 * 10**9) -> None:

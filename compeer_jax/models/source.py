@@ -25,6 +25,8 @@ class ModelConfig:
         param_dtype: type the weights are kept and updated in (float32 masters with bfloat16 compute is the safe pair).
         scan_layers: keep layers stacked and scan over them: flat compile time on TPU and GPU, half the speed on CPU.
         remat: what the backward pass computes again instead of keeping: nothing, all but matrix products ("dots"), all.
+        attention: which code computes it in training: what is made for the backend at hand (auto), plain XLA, the cuDNN
+            kernel of NVIDIA GPUs (half precision), or the splash kernel of TPUs.
         lora: what is trained instead of the weights themselves.
     """
 
@@ -33,6 +35,7 @@ class ModelConfig:
     param_dtype: Literal["float32", "bfloat16"] = "float32"
     scan_layers: bool = False
     remat: Literal["none", "dots", "full"] = "none"
+    attention: Literal["auto", "xla", "cudnn", "splash"] = "auto"
     lora: LoRAConfig = field(default_factory=LoRAConfig)
 
 
@@ -91,7 +94,13 @@ def load_model(config: ModelConfig, mesh: Mesh | None) -> Qwen2:
     """The model on `mesh`, with the types and the layout that `config` asks for; adapters are merged into it."""
     directory = model_directory(config.path)
     dtype, param_dtype = jnp.dtype(config.dtype), jnp.dtype(config.param_dtype)
-    options = {"dtype": dtype, "param_dtype": param_dtype, "scan_layers": config.scan_layers, "remat": config.remat}
+    options = {
+        "dtype": dtype,
+        "param_dtype": param_dtype,
+        "scan_layers": config.scan_layers,
+        "remat": config.remat,
+        "attention": config.attention,
+    }
     model = Qwen2.from_pretrained(base_directory(directory), mesh=mesh, **options)
     if not is_adapter(directory):
         return model
