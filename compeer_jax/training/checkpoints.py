@@ -29,7 +29,7 @@ CHUNK_BYTES = 64 * 2**20
 read alone."""
 
 WRITING_SECONDS = 30 * 24 * 3600
-"""How long writing a checkpoint may take. Orbax measures it by the wall clock, so it must outlast what clocks jump."""
+"""How long writing a checkpoint may take. Orbax measures it by the wall clock, which a machine may set at any moment."""
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,8 @@ class Checkpoints:
             cleanup_tmp_directories=not read_only,
             read_only=read_only,
             enable_async_checkpointing=asynchronous,
-            async_options=ocp.AsyncOptions(timeout_secs=WRITING_SECONDS),
+            # Folders that are made meanwhile would be waited for by the wall clock, without this limit.
+            async_options=ocp.AsyncOptions(timeout_secs=WRITING_SECONDS, create_directories_asynchronously=False),
         )
         try:
             if read_only:
