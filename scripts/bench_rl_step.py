@@ -18,6 +18,7 @@ import queue
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -81,7 +82,6 @@ class Turns:
 
     def __init__(self, train: Callable[["Turns"], None]):
         self.go, self.done = queue.Queue(), queue.Queue()
-        self.taken = -1
         self.train = train
         threading.Thread(target=self._run, daemon=True).start()
         self.done.get()  # it stands before its first step
@@ -89,8 +89,9 @@ class Turns:
     def _run(self) -> None:
         try:
             self.train(self)
-        finally:
-            self.done.put("ended")
+        except BaseException:
+            traceback.print_exc()
+        self.done.put("ended")
 
     def boundary(self) -> None:
         self.done.put("stands")
@@ -274,7 +275,7 @@ def tunix(case: Case) -> Callable[[], None]:
                 for texts in case.texts():
                     jax.block_until_ready(nnx.state(cluster.actor_trainer.model))
                     turns.boundary()
-                    yield {"prompts": texts}
+                    yield {"prompts": np.array(texts)}
 
             learner.train(steps())
 
