@@ -172,22 +172,21 @@ class LocalChat:
 
     @cached_property
     def _context(self) -> int:
-        from compeer_jax.models.config import Qwen2Config
+        from compeer_jax.models.source import model_shape
 
-        return Qwen2Config.from_json(self._directory).max_position_embeddings
+        return model_shape(self._directory).max_position_embeddings
 
     @cached_property
     def _model(self) -> "_Model":
         from flax import nnx
-        from jax import numpy as jnp
 
         from compeer_jax.generation.engine import Engine
         from compeer_jax.generation.sampling import SamplingConfig
-        from compeer_jax.models.qwen2 import Qwen2
+        from compeer_jax.models.source import ModelConfig, load_model
 
         local = self.config.local
-        dtype = jnp.dtype(local.dtype)
-        model = Qwen2.from_pretrained(self._directory, dtype=dtype, param_dtype=dtype, scan_layers=local.scan_layers)
+        types = {"dtype": local.dtype, "param_dtype": local.dtype}
+        model = load_model(ModelConfig(str(self._directory), scan_layers=local.scan_layers, **types), None)
         graphdef, params = nnx.split(model, nnx.Param)
         stop_ids, pad_id = chat_ids(self._tokenizer)
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, DTypeLike, Float, Int
 from compeer_jax.generation.prompt_batch import bucket
 from compeer_jax.models.json_config import read_config
 from compeer_jax.models.sentence import Pooling, SentenceConfig, load_text_model, pool, unit
-from compeer_jax.models.source import ModelConfig, model_directory
+from compeer_jax.models.source import ModelConfig, base_directory, model_directory
 from compeer_jax.models.tokenizer import read_tokenizer
 from compeer_jax.parallel.mesh import AXES
 from compeer_jax.parallel.sharding import replicated
@@ -101,7 +101,7 @@ def hidden_state_embedder(
     computation and without the output head.
 
     Args:
-        model: which.
+        model: which; where it names adapters, the model that they are for.
         tokenizer: its own.
         mesh: where the weights and rows are laid out.
         max_tokens: longer texts are clipped (or at the model's own limit, where that is less).
@@ -111,7 +111,10 @@ def hidden_state_embedder(
         UserError: the model cannot be read.
     """
     frozen, context = load_text_model(
-        model_directory(model.path), mesh=mesh, dtype=jnp.dtype(model.dtype), scan_layers=model.scan_layers
+        base_directory(model_directory(model.path)),
+        mesh=mesh,
+        dtype=jnp.dtype(model.dtype),
+        scan_layers=model.scan_layers,
     )
     longest = min(max_tokens, context)
 

@@ -42,6 +42,10 @@ def read_tokenizer(directory: str | Path) -> Any:
     from transformers import AutoTokenizer
 
     directory = Path(directory)
+    if directory.is_dir() and not any((directory / name).exists() for name in FILES):
+        from compeer_jax.models.source import base_directory  # loads jax
+
+        directory = base_directory(directory)  # adapters may come without a tokenizer: their model has it
     if not directory.is_dir():
         raise UserError(f"the tokenizer's directory {directory} does not exist.")
     if not any((directory / name).exists() for name in FILES):
