@@ -122,9 +122,9 @@ class _Walk:
     def _phase(self, loop: Instruction) -> str:
         """The phase that a loop begins: the scope that is not the loop's own but that of what it runs."""
         body = self.program.computations[loop.called["body"]].instructions.values()
+        sources = [line.scopes for line in body if len(line.scopes) > 1]
         for phase in filter(None, self.loops):
-            inside = sum(phase in line.scopes for line in body)
-            if phase not in loop.scopes and inside > sum(bool(line.scopes[0]) for line in body) / 2:
+            if phase not in loop.scopes and 2 * sum(phase in scopes for scopes in sources) > len(sources):
                 return phase
         return ""
 
