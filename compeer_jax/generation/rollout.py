@@ -128,11 +128,15 @@ def _empty(rows: int, length: int, pad_id: int) -> Rollout:
 
 
 def cast_once(model: Qwen2) -> Qwen2:
-    """The model with its matrices and biases in the dtype it computes in; norms, used in float32, stay as they are."""
+    """The model with its matrices and biases in the dtype it computes in.
+
+    Norms, used in float32, stay as they are, and so does what is kept in few bits.
+    """
 
     def cast(param: nnx.Param) -> nnx.Param:
         is_norm = sum(axis != "layers" for axis in param.axes) == 1
-        return param if is_norm else param.replace(param[...].astype(model.dtype))
+        is_code = not jnp.issubdtype(param.dtype, jnp.floating)
+        return param if is_norm or is_code else param.replace(param[...].astype(model.dtype))
 
     graphdef, params = nnx.split(model)
     return nnx.merge(graphdef, jax.tree.map(cast, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable)))
