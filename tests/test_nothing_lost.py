@@ -129,8 +129,8 @@ def test_a_signal_ends_a_run_with_its_own_status_after_a_save(configure, tmp_pat
     capsys.readouterr()
     assert main([*arguments, str(tmp_path / "stopped")]) == STOPPED
     line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert line == "compeer grpo: SIGTERM came; step 2 is done and saved, and the same command goes on after it."
-    assert saved_steps(tmp_path / "stopped") == [2]
+    assert line == "compeer grpo: SIGTERM came; the steps done are saved, and the same command goes on after them."
+    assert saved_steps(tmp_path / "stopped") == [1]
     assert [signal.getsignal(number) for number in SIGNALS] == handlers
 
     assert main([*arguments, str(tmp_path / "stopped")]) == 0

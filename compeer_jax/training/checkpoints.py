@@ -29,7 +29,7 @@ CHUNK_BYTES = 64 * 2**20
 read alone."""
 
 WRITING_SECONDS = 30 * 24 * 3600
-"""How long writing a checkpoint may take. Orbax measures it by the wall clock, which a machine may set at any moment."""
+"""How long writing a checkpoint may take. Orbax measures it by the wall clock, which may be set at any moment."""
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ import numpy as np
 from compeer_jax.data.batches import prompt_batches
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import encode_prompts, load_records
-from compeer_jax.errors import UserError
 from compeer_jax.generation.engine import Engine
 from compeer_jax.parallel.exchange import fetch, is_first
 from compeer_jax.parallel.sharding import check_divides, place_batch
@@ -73,6 +72,7 @@ def train_grpo(config: GRPOConfig) -> Path:
     on_policy = config.epochs_per_rollout * config.minibatches == 1 and config.loss.reduction == "sequence_mean"
     on_policy &= not (config.loss.kl_coefficient or config.loss.mask_truncated)
 
+    metrics: dict[str, float] = {}
     with run.under_way():
         for step in range(first_step, config.steps + 1):
             clock = Clock()
@@ -80,19 +80,18 @@ def train_grpo(config: GRPOConfig) -> Path:
             position = batches.get_state()
             chosen: list[Record] = next(batches)
 
-            # 1. Roll out: G outputs o_1 … o_G of the current policy for each prompt.
-            batch_prompts = [prompts[record.id] for record in chosen]
-            rollout = fetch(engine.generate(run.whole(state.params), batch_prompts, step_key, config.group_size))
-            clock.lap("rollout")
+            # A judge may be gone, or a signal come, minutes before the update: the steps before this one are kept then.
+            with run.kept(step - 1, state, position, metrics):
+                # 1. Roll out: G outputs o_1 … o_G of the current policy for each prompt.
+                batch_prompts = [prompts[record.id] for record in chosen]
+                rollout = fetch(engine.generate(run.whole(state.params), batch_prompts, step_key, config.group_size))
+                clock.lap("rollout")
+                run.heed_signals()
 
-            # 2. Judge: each reasoning step, the response and the format.
-            completions = read_completions(rollout, chosen, tokenizer, format)
-            try:
+                # 2. Judge: each reasoning step, the response and the format.
+                completions = read_completions(rollout, chosen, tokenizer, format)
                 rewards = reward(completions, jax.random.fold_in(judge_key, step))
-            except (UserError, KeyboardInterrupt):  # such as a server that is gone: keep the steps before this one
-                if step > first_step and step - 1 not in run.checkpoints.all_steps():
-                    run.checkpoints.save(step - 1, state, {"batches": position}, metrics)
-                raise
+                run.heed_signals()
             lengths = response_lengths(completions, config.reward.length_unit, tokenizer)
 
             # 3. Reweight by redundancy (Eq. 5-7), then normalise within each group (Eq. 3).

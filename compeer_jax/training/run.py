@@ -208,24 +208,45 @@ class Run:
             )
 
     def save(self, step: int, state: TrainState, batches, metrics: Mapping[str, float], *, last: bool) -> None:
-        """Saves a checkpoint when one is due, and redraws the curves; saves and leaves when a signal asked for it.
+        """Saves a checkpoint when one is due, and redraws the curves.
 
         None is due after a step that skipped an update: should the weights be what spoils the gradients, the
         checkpoints before must not make room for them.
 
         Raises:
-            StopAsked: a signal came, and this step is saved.
+            StopAsked: a signal came; this step is saved, due or not.
         """
-        asked = self.stop.asked()
         due = last or (step % self.config.checkpoint.every == 0 and not metrics["skipped"])
-        if due or asked:
+        if due:
             position = {"batches": batches.get_state()}
             self.checkpoints.save(step, state, position, dict(metrics))
-        if asked and not last:
-            self.checkpoints.wait()
-            raise StopAsked(f"{asked} came; step {step} is done and saved, and the same command goes on after it.")
+        if not last:
+            with self.kept(step, state, batches.get_state(), metrics):
+                self.heed_signals()
         if due and is_first():
             self.draw_curves()
+
+    @contextmanager
+    def kept(self, step: int, state: TrainState, position, metrics: Mapping[str, float]) -> Iterator[None]:
+        """A block of work on the step after `step`: given up for a reason that may pass, it leaves `step` saved.
+
+        Args:
+            step: the last one done.
+            state: after it.
+            position: of the batches after it.
+            metrics: of it; empty when this start of the run has done none.
+        """
+        try:
+            yield
+        except (UserError, KeyboardInterrupt, StopAsked):
+            if metrics and step not in self.checkpoints.all_steps():
+                self.checkpoints.save(step, state, {"batches": position}, metrics)
+            raise
+
+    def heed_signals(self) -> None:
+        """Raises StopAsked when a signal has come; for use in a `kept` block, between its parts."""
+        if asked := self.stop.asked():
+            raise StopAsked(f"{asked} came; the steps done are saved, and the same command goes on after them.")
 
     def finish(self, *, export: bool) -> Path:
         """Closes the checkpoints and exports the last one."""
