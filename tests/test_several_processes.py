@@ -1,0 +1,180 @@
+"""Whole runs of two and four processes on this machine: the numbers of one process, and what happens to the rest when
+one is lost."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_training import GRPO, SFT, start, weights  # noqa: F401  `start` is a fixture
+
+from compeer_jax.cli.configure import parse_config
+from compeer_jax.training.config import GRPOConfig, SFTConfig
+from compeer_jax.training.grpo import train_grpo
+from compeer_jax.training.metrics import read_metrics
+from compeer_jax.training.sft import train_sft
+
+REWARD = """
+def shorter_is_better(completions):
+    assert len({completion.record.id for completion in completions}) == SEEN, "each process rates its share of prompts"
+    return [-len(completion.text) / 10 for completion in completions]
+"""
+HEARTBEAT = 20
+
+
+@pytest.fixture
+def arguments(tmp_path, start) -> Callable[..., list[str]]:  # noqa: F811
+    """`arguments("grpo", "name", "--steps", "3")`: what `compeer` is given for a run in the folder `name`."""
+
+    def make(command: str, name: str, *changes: str) -> list[str]:
+        text = {"sft": SFT, "grpo": GRPO}[command].replace("START", str(start))
+        config = tmp_path / f"{command}.yaml"
+        config.write_text(text)
+        return [command, "--config", str(config), "--output", str(tmp_path / name), *changes]
+
+    return make
+
+
+class Launch:
+    """`compeer` started as several processes.
+
+    Args:
+        tmp_path: where they work, and whose modules they can import.
+        arguments: of all of them.
+        own: further arguments of each, or how many processes there are.
+        devices: of each process.
+        launcher: what tells them of each other: our flags, or the variables of SLURM or of Open MPI.
+    """
+
+    def __init__(self, tmp_path: Path, arguments: list[str], own, *, devices: int = 2, launcher: str = "flags"):
+        own = [[]] * own if isinstance(own, int) else own
+        with socket.create_server(("localhost", 0)) as free:
+            port = free.getsockname()[1]
+        settings = {"PYTHONPATH": str(tmp_path), "JAX_NUM_CPU_DEVICES": str(devices)}
+        self.processes = []
+        for index, changes in enumerate(own):
+            flags, told = ["--processes.coordinator", "auto"], {}
+            if launcher == "flags":
+                address = f"--processes.coordinator localhost:{port} --processes.count {len(own)}"
+                flags = [*address.split(), "--processes.index", str(index)]
+            elif launcher == "slurm":
+                told = {"SLURM_JOB_ID": str(port), "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": str(len(own))}
+                told |= {"SLURM_PROCID": str(index), "SLURM_LOCALID": str(index), "SLURM_STEP_NUM_NODES": "1"}
+            else:
+                told = {"OMPI_MCA_orte_hnp_uri": f"{port * 2**12}.0;tcp://127.0.0.1:{port}"}
+                told |= {"OMPI_COMM_WORLD_SIZE": str(len(own)), "OMPI_COMM_WORLD_RANK": str(index)}
+                told |= {"OMPI_COMM_WORLD_LOCAL_RANK": str(index)}
+            command = [sys.executable, "-m", "compeer_jax.cli.main", *arguments, *changes, *flags]
+            command += ["--processes.heartbeat", str(HEARTBEAT)]
+            with (tmp_path / f"{index}.log").open("w") as log:
+                started = subprocess.Popen(
+                    command, env=os.environ | settings | told, stdout=log, stderr=subprocess.STDOUT, cwd=tmp_path
+                )
+            self.processes.append(started)
+        self.logs = [tmp_path / f"{index}.log" for index in range(len(own))]
+
+    def __enter__(self) -> "Launch":
+        return self
+
+    def __exit__(self, *_) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+    def wait(self, timeout: float = 300) -> list[int]:
+        """Exit statuses of all."""
+        return [process.wait(timeout) for process in self.processes]
+
+    def said(self, index: int) -> str:
+        """The log of a process on one line, without what the collectives tell of themselves."""
+        return " ".join(line for line in self.logs[index].read_text().split("\n") if "[Gloo]" not in line)
+
+    def finished(self) -> None:
+        statuses = self.wait()
+        assert not any(statuses), [self.said(index)[-3000:] for index in range(len(statuses))]
+
+
+def assert_same_metrics(one: Path, other: Path, steps: int) -> None:
+    """Every number of every step, but for times."""
+    runs = [read_metrics(run / "metrics.jsonl") for run in (one, other)]
+    for rows in runs:
+        assert [row["step"] for row in rows] == list(range(1, steps + 1))
+    for a, b in zip(*runs, strict=True):
+        assert a.keys() == b.keys()
+        for name in a:
+            if not name.startswith("time/"):
+                assert a[name] == pytest.approx(b[name], rel=1e-5, abs=1e-5), (a["step"], name)
+
+
+def assert_same_model(one: Path, other: Path) -> None:
+    first, second = weights(one), weights(other)
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_allclose(first[name], second[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("processes, devices, launcher", [(2, 2, "flags"), (4, 1, "slurm")])
+def test_sft_in_several_processes_is_that_of_one(arguments, tmp_path, processes, devices, launcher):
+    """The weights split over processes; with four, heads and vocabulary too, and two read the same rows."""
+    changes = ("--steps", "4", "--mesh.fsdp", "2", "--mesh.tensor", "2", "--checkpoint.every", "2")
+    one = train_sft(parse_config(SFTConfig, arguments("sft", "one", *changes)[1:], command="", description=""))
+    several = arguments("sft", "several", *changes)
+    with Launch(tmp_path, several, processes, devices=devices, launcher=launcher) as launched:
+        launched.finished()
+        for index in range(1, processes):
+            assert not launched.said(index).strip()  # process 0 speaks for all
+    assert_same_metrics(one, tmp_path / "several", 4)
+    assert_same_model(one, tmp_path / "several")
+
+
+def test_a_lost_process_ends_the_others_and_the_run_goes_on_when_all_are_back(arguments, tmp_path, monkeypatch):
+    """With `data` x `tensor` over two processes; the whole is that of one process which nothing ever stopped."""
+    changes = ("--steps", "8", "--mesh.data", "2", "--mesh.tensor", "2", "--optimizer.learning_rate", "1e-3")
+    changes += ("--reward.judge", "rewards_of_both.shorter_is_better")
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone" / "rewards_of_both.py").write_text(REWARD.replace("SEEN", "4"))
+    (tmp_path / "rewards_of_both.py").write_text(REWARD.replace("SEEN", "2"))
+    monkeypatch.syspath_prepend(tmp_path / "alone")
+    one = train_grpo(parse_config(GRPOConfig, arguments("grpo", "one", *changes)[1:], command="", description=""))
+
+    several = arguments("grpo", "several", *changes)
+    metrics = tmp_path / "several" / "metrics.jsonl"
+    with Launch(tmp_path, several, 2) as launched:
+        deadline = time.monotonic() + 240
+        while not metrics.exists() or metrics.read_text().count("\n") < 4:
+            assert all(process.poll() is None for process in launched.processes), launched.said(0)[-3000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        launched.processes[1].send_signal(signal.SIGKILL)
+        assert launched.processes[0].wait(60) != 0
+        last = launched.logs[0].read_text().rstrip().split("\n")[-1]
+        assert last.startswith("compeer")
+        assert "another" in last
+        assert "start all processes again, and the run goes on from its last checkpoint" in last
+        assert launched.logs[1].read_text().rstrip().split("\n")[-1].startswith("compeer: process 1 of 2 has ended")
+    with Launch(tmp_path, several, 2) as launched:
+        launched.finished()
+        assert "Going on after step" in launched.said(0)
+    assert_same_metrics(one, tmp_path / "several", 8)
+    assert_same_model(one, tmp_path / "several")
+    rollouts = [sorted((run / "rollouts").iterdir()) for run in (one, tmp_path / "several")]
+    assert [path.name for path in rollouts[0]] == [path.name for path in rollouts[1]]
+    assert (one / "samples.md").read_text() == (tmp_path / "several" / "samples.md").read_text()
+
+
+def test_processes_that_mean_different_runs_all_say_so(arguments, tmp_path):
+    own = [["--optimizer.learning_rate", rate] for rate in ("1e-2", "2e-2")]
+    with Launch(tmp_path, arguments("sft", "never"), own, launcher="open_mpi") as launched:
+        assert launched.wait() == [2, 2]
+        for index in range(2):
+            assert launched.said(index).strip() == (
+                "compeer sft: Process 1 was started otherwise than process 0: optimizer.learning_rate is 0.02 there and "
+                "0.01 in process 0; start all processes with the same settings and the same installation."
+            )
+    assert not (tmp_path / "never").exists()
