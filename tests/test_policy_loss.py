@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from compeer_jax.errors import UserError
-from compeer_jax.rl.policy_loss import kl_divergence, policy_loss
+from compeer_jax.rl.policy_loss import importance_weights, kl_divergence, policy_loss
 
 CLIP_LOW, CLIP_HIGH, DUAL_CLIP, FIXED_LENGTH = 0.2, 0.3, 1.6, 9
 
@@ -103,6 +103,46 @@ def test_value_and_gradient_are_those_of_loops_in_float64(batch, mode):
         bump[index] = 1e-6
         expected[index] = (reference(logps + bump, *rest, **mode) - reference(logps - bump, *rest, **mode)) / 2e-6
     np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("ratio", ["token", "sequence"])
+def test_token_weights_multiply_each_tokens_clipped_loss_and_leave_its_kl(batch, ratio):
+    logps, old, advantages, mask, ref = batch
+    weights = np.random.default_rng(5).uniform(0.1, 2, mask.shape)
+    expected = 0.0
+    for n, t in zip(*np.nonzero(mask), strict=True):
+        log_ratio = (logps - old)[n, t] if ratio == "token" else (logps - old)[n][mask[n]].mean()
+        expected += weights[n, t] * token_loss(log_ratio, advantages[n], None)
+        expected += 0.3 * token_kl(logps[n, t], ref[n, t], "k3")
+    options = {"ratio": ratio, "clip_low": CLIP_LOW, "clip_high": CLIP_HIGH, "reduction": "token_mean"}
+    with jax.enable_x64(True):
+        arrays = map(jnp.array, (logps, old, advantages, mask))
+        kl = {"kl_coefficient": 0.3, "ref_logps": jnp.array(ref)}
+        hidden = jnp.array(np.where(mask, weights, np.nan))  # what stands beside the tokens is not looked at
+        loss, _ = policy_loss(*arrays, **options, **kl, token_weights=hidden)
+    np.testing.assert_allclose(loss, expected / mask.sum(), rtol=1e-12)
+
+
+def test_importance_weights_are_ratios_up_to_the_cap_and_data_to_the_gradient():
+    old, sampler = jnp.log(jnp.array([[0.2, 0.4, 0.9, 0.1]])), jnp.log(jnp.array([[0.4, 0.2, 0.1, 0.1]]))
+    np.testing.assert_allclose(importance_weights(old, sampler, math.inf), [[0.5, 2, 9, 1]], rtol=1e-6)
+    np.testing.assert_allclose(importance_weights(old, sampler, 2.5), [[0.5, 2, 2.5, 1]], rtol=1e-6)
+    gradient = jax.grad(lambda old: importance_weights(old, sampler, math.inf).sum())(old)
+    np.testing.assert_array_equal(gradient, 0)
+
+
+def test_with_importance_weights_the_mean_over_the_samplers_tokens_is_that_over_the_policys():
+    """The exact expectation over a vocabulary: without a cap no bias is left, with one some is, and it is bounded."""
+    policy, sampler = jnp.array([0.1, 0.2, 0.7]), jnp.array([0.6, 0.3, 0.1])
+    gains = jnp.array([3.0, -1.0, 2.0])
+
+    def mean(cap):
+        return float(
+            (sampler * importance_weights(jnp.log(policy)[None], jnp.log(sampler)[None], cap)[0] * gains).sum()
+        )
+
+    assert mean(math.inf) == pytest.approx(float(policy @ gains), rel=1e-6)
+    assert mean(2.0) == pytest.approx(0.6 * 3 / 6 - 0.2 + 0.1 * 2 * 2, rel=1e-6)
 
 
 def slope(log_ratio, advantage, **options):

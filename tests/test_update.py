@@ -1,5 +1,7 @@
 """The optimiser step: the same result whole, in parts, and on any mesh."""
 
+import math
+
 import jax
 import numpy as np
 import optax
@@ -69,6 +71,32 @@ def test_a_policy_batch_in_parts_gives_the_update_of_the_whole(settings):
 
     batch = random_policy_batch()
     assert_same(step(loss, count_whole, batch), step(loss, count_whole, batch, parts=4))
+
+
+def test_importance_weights_change_nothing_where_the_sampler_is_the_policy():
+    batch = random_policy_batch()._replace(old_logps=None)
+    graphdef, params = nnx.split(tiny_model(), nnx.Param)
+    batch = batch._replace(sampler_logps=np.asarray(make_logprobs(graphdef, SAMPLING.temperature, 1)(params, batch)))
+
+    def loss(cap):
+        return lambda graphdef: make_policy_loss(graphdef, LossConfig(importance_cap=cap), SAMPLING)
+
+    without, weighted = (step(loss(cap), count_whole, batch, updates=1) for cap in (None, math.inf))
+    assert weighted[1].pop("importance/mean") == pytest.approx(1, abs=1e-5)
+    assert weighted[1].pop("importance/capped") == 0
+    assert_same(without, weighted)
+
+
+def test_importance_weights_of_parts_are_those_of_the_whole_and_reach_the_loss():
+    def loss(cap):
+        return lambda graphdef: make_policy_loss(graphdef, LossConfig(importance_cap=cap), SAMPLING)
+
+    batch = random_policy_batch()  # whose sampler is far from the policy
+    whole = step(loss(1.5), count_whole, batch)
+    assert_same(whole, step(loss(1.5), count_whole, batch, parts=4))
+    assert 0 < whole[1]["importance/capped"] < 1
+    assert whole[1]["importance/mean"] <= 1.5
+    assert whole[1]["loss"] != pytest.approx(step(loss(None), count_whole, batch)[1]["loss"], rel=0.05)
 
 
 def test_an_sft_batch_in_parts_gives_the_update_of_the_whole():

@@ -33,6 +33,7 @@ def policy_loss(
     kl_coefficient: ScalarLike = 0.0,
     ref_logps: Float[Array, "N T"] | None = None,
     kl_estimator: KLEstimator = "k3",
+    token_weights: Float[Array, "N T"] | None = None,
     reduction: Reduction = "sequence_mean",
     fixed_length: ScalarLike | None = None,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
@@ -60,6 +61,7 @@ def policy_loss(
         kl_coefficient: weight of the KL term; 0, as in the paper, for none.
         ref_logps: under the start policy; needed for a KL term.
         kl_estimator: see `kl_divergence`.
+        token_weights: what the clipped loss of each token is multiplied by, the KL term not; see `importance_weights`.
         reduction: see `reduce_tokens`.
         fixed_length: T of the "fixed_length" reduction.
 
@@ -87,6 +89,8 @@ def policy_loss(
 
     losses = clipped_losses(rho, advantage, clip_low, clip_high, dual_clip)
     losses = jnp.broadcast_to(losses, mask.shape)
+    if token_weights is not None:
+        losses = losses * jax.lax.stop_gradient(_precise(jnp.where(mask, token_weights, 0)))
     metrics = {
         "ratio": _mean(rho, counted),
         "clip_low": _mean((rho < 1 - clip_low) & (advantage < 0), counted),
@@ -120,6 +124,18 @@ def clipped_losses(
     if dual_clip is not None:
         gain = jnp.where(advantage < 0, jnp.maximum(gain, dual_clip * advantage), gain)
     return -gain
+
+
+def importance_weights(
+    old_logps: Float[Array, "N T"], sampler_logps: Float[Array, "N T"], cap: ScalarLike
+) -> Float[Array, "N T"]:
+    """min(π_old / π_sampler, cap) of each token, without gradient: makes up for tokens that other weights drew.
+
+    Truncated importance sampling: without the cap a mean over the sampler's tokens would have the expectation of one
+    over π_old's; the cap trades a little of that for bounded variance (Ionides 2008; Yao et al. 2025 for RL).
+    """
+    log_ratio = jnp.clip(_precise(old_logps) - _precise(sampler_logps), -LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)
+    return jax.lax.stop_gradient(jnp.minimum(jnp.exp(log_ratio), cap))
 
 
 def kl_divergence(

@@ -93,6 +93,8 @@ class LossConfig:
         scale: what advantages are divided by: the group's std, the batch's, or nothing.
         epsilon: added to that std.
         mask_truncated: leave outputs without a stop token out of the loss.
+        importance_cap: weigh each token by how much more probable the learner finds it than the sampler did, up to
+            this (2 is usual; .inf: no limit), which makes up for outputs of older weights (off when not given).
     """
 
     ratio: Literal["token", "sequence"] = "token"
@@ -105,8 +107,11 @@ class LossConfig:
     scale: Literal["group", "batch", "none"] = "group"
     epsilon: float = 1e-4
     mask_truncated: bool = False
+    importance_cap: float | None = None
 
     def __post_init__(self):
+        if self.importance_cap is not None and not self.importance_cap >= 1:
+            raise UserError(f"loss.importance_cap is {self.importance_cap}; it must be at least 1, or null for none.")
         require_at_least(0, self, "loss.", "clip_low", "clip_high", "kl_coefficient", "epsilon")
         if self.dual_clip is not None and self.dual_clip <= 1 + self.clip_high:
             raise UserError(
@@ -127,6 +132,8 @@ class GRPOConfig:
         epochs_per_rollout: passes over each rollout.
         gradient_accumulation: parts a minibatch is computed in, to save memory; the result is the same.
         seed: seed of the shuffle and of the sampling.
+        overlap: draw the outputs of the next step while those of this one are judged and learnt from, so with weights
+            one step old; needs loss.importance_cap.
         samples_every: steps between entries in samples.md.
         export: write the trained model to OUTPUT/model when done.
     """
@@ -148,6 +155,7 @@ class GRPOConfig:
     epochs_per_rollout: int = 1
     gradient_accumulation: int = 1
     seed: int = 0
+    overlap: bool = False
     samples_every: int = 10
     export: bool = True
 
@@ -157,6 +165,11 @@ class GRPOConfig:
         outputs = self.prompts_per_step * self.group_size
         require_divides(self, "minibatches", "prompts_per_step x group_size", outputs)
         require_divides(self, "gradient_accumulation", "the minibatch", outputs // self.minibatches)
+        if self.overlap and self.loss.importance_cap is None:
+            raise UserError(
+                "overlap learns from outputs of weights one step old; set loss.importance_cap (such as 2), which makes "
+                "up for it."
+            )
         if self.sampling.greedy:
             raise UserError(
                 "sampling.temperature is 0, so all outputs of a group would be the same; take 1.0 for grpo."

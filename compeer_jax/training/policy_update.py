@@ -1,7 +1,6 @@
 """The learner's side of GRPO: log-probabilities of completions under the weights, and the loss of Eq. 2 on them.
 
-Arrays only. Prompts are left-padded and completions right-padded, so that every completion starts in the same column
-and only its columns ever reach the LM head.
+Arrays only. Only what predicts a completion's token ever reaches the LM head.
 """
 
 from collections.abc import Callable
@@ -14,13 +13,13 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.rl.logprobs import token_logprobs
-from compeer_jax.rl.policy_loss import policy_loss
+from compeer_jax.rl.policy_loss import importance_weights, policy_loss
 from compeer_jax.training.config import LossConfig
-from compeer_jax.training.update import deal
+from compeer_jax.training.update import Parts, deal
 
 
 class PolicyBatch(NamedTuple):
-    """N completions to learn from.
+    """N completions to learn from, one a row: each starts in the same column.
 
     Attributes:
         prompts, prompt_mask: [N P], left-padded.
@@ -44,11 +43,46 @@ class PolicyBatch(NamedTuple):
     ref_logps: Float[Array, "N T"] | None = None
 
 
+class PackedBatch(NamedTuple):
+    """The same completions in R rows of L tokens: see packing.py, which makes it. A row has up to K of them.
+
+    Attributes:
+        tokens: [R L].
+        segments: [R L], a prompt with its completions; 0 is padding.
+        branches: [R L], 0 on a prompt, and a number of its own on each of its completions; None when each has a
+            prompt to itself.
+        predictors, targets: [R C], the completions' tokens, and the columns whose hidden states predict them.
+        places: [R K T], where among those C each token of a completion is.
+        mask, trained, sampler_logps, old_logps, ref_logps: [R K T], as in `PolicyBatch`.
+        advantages: [R K].
+    """
+
+    tokens: Int[Array, "R L"]
+    segments: Int[Array, "R L"]
+    branches: Int[Array, "R L"] | None
+    predictors: Int[Array, "R C"]
+    targets: Int[Array, "R C"]
+    places: Int[Array, "R K T"]
+    mask: Bool[Array, "R K T"]
+    trained: Bool[Array, "R K T"]
+    advantages: Float[Array, "R K"]
+    sampler_logps: Float[Array, "R K T"]
+    old_logps: Float[Array, "R K T"] | None = None
+    ref_logps: Float[Array, "R K T"] | None = None
+
+
 def completion_logprobs(
-    graphdef: nnx.GraphDef, params: PyTree, batch: PolicyBatch, temperature: float
-) -> tuple[Float[Array, "N T"], Float[Array, "N T"]]:
-    """Log-probability and entropy of each completion token, at the temperature it was sampled with."""
+    graphdef: nnx.GraphDef, params: PyTree, batch: PolicyBatch | PackedBatch, temperature: float
+) -> tuple[Float[Array, "*N T"], Float[Array, "*N T"]]:
+    """Log-probability and entropy of each completion token, at the temperature it was sampled with; shaped as `mask`."""
     model = nnx.merge(graphdef, params)
+    if isinstance(batch, PackedBatch):
+        hidden = model(batch.tokens, segment_ids=batch.segments, branches=batch.branches)
+        hidden = jnp.take_along_axis(hidden, batch.predictors[:, :, None], axis=1)
+        scores = token_logprobs(hidden, model.head, batch.targets, temperature=temperature)
+        places = batch.places.reshape(len(batch.places), -1)
+        logps, entropy = (jnp.take_along_axis(score, places, axis=1).reshape(batch.places.shape) for score in scores)
+        return logps, entropy
     tokens = jnp.concatenate([batch.prompts, batch.completions], axis=1)
     segment_ids = jnp.concatenate([batch.prompt_mask, batch.mask], axis=1).astype(jnp.int32)
     hidden = model(tokens, segment_ids=segment_ids)
@@ -60,9 +94,13 @@ def make_policy_loss(graphdef: nnx.GraphDef, config: LossConfig, sampling: Sampl
     """Eq. 2 on a part of the batch, as `update.make_update` wants it; with `count_whole` as its view of the whole."""
     fixed_length = sampling.max_new_tokens if config.reduction == "fixed_length" else None
 
-    def loss(params, part: PolicyBatch, whole):
+    def loss(params, part: PolicyBatch | PackedBatch, whole):
         logps, entropy = completion_logprobs(graphdef, params, part, sampling.temperature)
+        if isinstance(part, PackedBatch):  # places that no completion takes count for nothing: their mask is False
+            logps, entropy, part = jax.tree.map(_completions, (logps, entropy, _without_rows(part)))
         old_logps = jax.lax.stop_gradient(logps) if part.old_logps is None else part.old_logps
+        cap = config.importance_cap
+        weights = None if cap is None else importance_weights(old_logps, part.sampler_logps, cap)
         value, metrics = policy_loss(
             logps,
             old_logps,
@@ -75,11 +113,12 @@ def make_policy_loss(graphdef: nnx.GraphDef, config: LossConfig, sampling: Sampl
             kl_coefficient=config.kl_coefficient,
             ref_logps=part.ref_logps,
             kl_estimator=config.kl_estimator,
+            token_weights=weights,
             reduction=config.reduction,
             fixed_length=fixed_length,
         )
         # A part's share of the batch, for the loss and for the metrics that come with it: by what each is a mean over.
-        by_rows = part.mask.shape[0] / whole["rows"]
+        by_rows = part.mask.shape[0] / jnp.maximum(whole["rows"], 1)
         by_tokens = part.trained.sum() / jnp.maximum(whole["trained"], 1)
         by_outputs = part.trained.any(axis=1).sum() / jnp.maximum(whole["outputs"], 1)
         share = by_tokens if config.reduction == "token_mean" else by_rows
@@ -93,29 +132,46 @@ def make_policy_loss(graphdef: nnx.GraphDef, config: LossConfig, sampling: Sampl
         }
         metrics["entropy"] = jnp.where(part.mask, entropy, 0).sum() / existing
         metrics["sampling/logp_difference"] = jnp.where(part.mask, gap, 0).sum() / existing
+        if weights is not None:
+            metrics["importance/mean"] = jnp.where(part.mask, weights, 0).sum() / existing
+            metrics["importance/capped"] = (part.mask & (weights >= cap)).sum() / existing
         return value * share, jax.lax.stop_gradient(metrics)
 
     return loss
 
 
-def count_whole(batch: PolicyBatch) -> dict[str, Int[Array, ""] | int]:
+def count_whole(batch: PolicyBatch | PackedBatch) -> dict[str, Int[Array, ""]]:
     """What a part must know of the whole batch: rows, tokens, tokens that train, and outputs that have such tokens."""
     trained = batch.trained
     return {
-        "rows": batch.mask.shape[0],
+        "rows": batch.mask.any(axis=-1).sum(),  # a completion has one token at least
         "tokens": batch.mask.sum(),
         "trained": trained.sum(),
-        "outputs": trained.any(axis=1).sum(),
+        "outputs": trained.any(axis=-1).sum(),
     }
 
 
-def make_logprobs(graphdef: nnx.GraphDef, temperature: float, parts: int) -> Callable:
-    """The compiled function `(params, batch) -> logps [N T]` for old and reference log-probs, part by part."""
+def make_logprobs(graphdef: nnx.GraphDef, temperature: float, parts: Parts) -> Callable:
+    """The compiled function `(params, batch) -> logps, shaped as the mask` for old and reference log-probs.
+
+    They are computed part by part; `parts` is as in `make_update`.
+    """
 
     @jax.jit
-    def logprobs(params: PyTree, batch: PolicyBatch) -> Float[Array, "N T"]:
-        dealt = jax.tree.map(lambda rows: deal(rows, parts), batch)
+    def logprobs(params: PyTree, batch: PolicyBatch | PackedBatch) -> Float[Array, "*N T"]:
+        count = parts if isinstance(parts, int) else parts(batch)
+        dealt = jax.tree.map(lambda rows: deal(rows, count), batch)
         logps = jax.lax.map(lambda part: completion_logprobs(graphdef, params, part, temperature)[0], dealt)
-        return logps.swapaxes(0, 1).reshape(batch.completions.shape)
+        return logps.swapaxes(0, 1).reshape(batch.mask.shape)
 
     return logprobs
+
+
+def _completions(rows: Array) -> Array:
+    """[R K ...] -> [R · K ...]."""
+    return rows.reshape(-1, *rows.shape[2:])
+
+
+def _without_rows(batch: PackedBatch) -> PackedBatch:
+    """What belongs to completions, without the rows that they are packed in."""
+    return batch._replace(tokens=None, segments=None, branches=None, predictors=None, targets=None, places=None)
