@@ -26,3 +26,13 @@ def pad_left(
         tokens[row, length - len(prompt) :] = prompt
         mask[row, length - len(prompt) :] = True
     return tokens, mask
+
+
+def pad_right(
+    prompts: Sequence[Sequence[int]], pad_id: int, length: int
+) -> tuple[Int[np.ndarray, "B P"], Int[np.ndarray, " B"]]:
+    """Prompts as one array, padded on the right to `length`; and how many tokens each has."""
+    tokens = np.full((len(prompts), length), pad_id, np.int32)
+    for row, prompt in enumerate(prompts):
+        tokens[row, : len(prompt)] = prompt
+    return tokens, np.array([len(prompt) for prompt in prompts], np.int32)

@@ -14,7 +14,7 @@ from flax import nnx
 from jaxtyping import Array, Key
 
 from compeer_jax.generation import slots as programs
-from compeer_jax.generation.prompt_batch import bucket, pad_left
+from compeer_jax.generation.prompt_batch import bucket, pad_right
 from compeer_jax.generation.rollout import cast_once
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.generation.stop_strings import StopStrings
@@ -49,7 +49,7 @@ class SlotEngine:
         graphdef: from `nnx.split(model)`.
         sampling: how tokens are drawn, and how many at most.
         stop_ids: tokens that end a completion.
-        pad_id: what fills prompts on the left.
+        pad_id: what fills prompts on the right.
         prompt_multiple: see `Engine`.
         stop: strings that end a completion.
     """
@@ -72,8 +72,8 @@ class SlotEngine:
             return programs.empty_slots(nnx.merge(graphdef, params), rows, longest, sampling)
 
         @jax.jit
-        def read(params, tokens, mask):
-            return programs.read_prompts(nnx.merge(graphdef, params), tokens, mask, sampling)
+        def read(params, tokens, lengths):
+            return programs.read_prompts(nnx.merge(graphdef, params), tokens, lengths, sampling)
 
         @partial(jax.jit, donate_argnums=1)
         def decode(params, slots, *inputs):
@@ -134,12 +134,12 @@ class SlotEngine:
 
             enough = max(1, round(size * REFILL_SHARE)) if coming < count else size + 1
             state = self._decode(params, state, halted, np.int32(steps), np.int32(enough))
-            live, written, finished = jax.device_get((state.live, state.written, state.finished))
+            live, written, finished = fetch((state.live, state.written, state.finished))
             halted[:] = False
             held = rows >= 0
             if steps != STEPS_HEARD and not (held & ~live).any():
                 continue
-            tokens, logps = jax.device_get((state.tokens, state.logps))
+            tokens, logps = fetch((state.tokens, state.logps))
             for slot in np.flatnonzero(held):
                 row, end = int(rows[slot]), int(written[slot])
                 cut = self._stop.cut(tokens[slot, :end].tolist(), heard[slot])
@@ -161,10 +161,9 @@ class SlotEngine:
         return bucket(max(map(len, prompts)), self._multiple)
 
     def _pad(self, prompts: Sequence[Sequence[int]], count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Prompts as arrays, filled up with rows of padding."""
-        tokens, mask = pad_left(prompts, self._pad_id, self._width(prompts))
-        filling = ((0, count - len(prompts)), (0, 0))
-        return np.pad(tokens, filling, constant_values=self._pad_id), np.pad(mask, filling)
+        """Prompts and their lengths as arrays, filled up to `count` with prompts of one token."""
+        filled = [*prompts, *[[self._pad_id]] * (count - len(prompts))]
+        return pad_right(filled, self._pad_id, self._width(prompts))
 
 
 def _arrivals(

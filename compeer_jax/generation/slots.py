@@ -11,9 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from compeer_jax.generation.sampling import SamplingConfig, choose_with_logps, draw_uniforms, tokens_seen
-from compeer_jax.models.cache import KVCache
 from compeer_jax.models.qwen2 import Qwen2
-from compeer_jax.models.ring_cache import RingCache
+from compeer_jax.models.ragged_cache import RaggedKVCache, empty_ragged_cache
 
 
 class Slots(NamedTuple):
@@ -31,7 +30,7 @@ class Slots(NamedTuple):
         seen: which tokens of the vocabulary it has read or was given; None where no setting asks for it.
     """
 
-    cache: RingCache
+    cache: RaggedKVCache
     latest: Int[Array, " N"]
     keys: Key[Array, " N"]
     limits: Int[Array, " N"]
@@ -52,7 +51,7 @@ class Prompts(NamedTuple):
         seen: which tokens each has; None where no setting asks for it.
     """
 
-    cache: KVCache
+    cache: RaggedKVCache
     latest: Int[Array, " W"]
     seen: Bool[Array, "W V"] | None
 
@@ -77,7 +76,7 @@ def empty_slots(model: Qwen2, rows: int, longest_prompt: int, sampling: Sampling
     """Free slots for prompts of up to `longest_prompt` tokens."""
     none, shape = jnp.zeros(rows, jnp.int32), (rows, sampling.max_new_tokens)
     return Slots(
-        cache=RingCache(model.init_cache(rows, longest_prompt + sampling.max_new_tokens - 1)),
+        cache=_empty_cache(model, rows, longest_prompt + sampling.max_new_tokens - 1),  # the last token is never read
         latest=none,
         keys=jax.random.split(jax.random.key(0), rows),
         limits=none,
@@ -91,14 +90,18 @@ def empty_slots(model: Qwen2, rows: int, longest_prompt: int, sampling: Sampling
 
 
 def read_prompts(
-    model: Qwen2, tokens: Int[Array, "W P"], mask: Bool[Array, "W P"], sampling: SamplingConfig
+    model: Qwen2, tokens: Int[Array, "W P"], lengths: Int[Array, " W"], sampling: SamplingConfig
 ) -> Prompts:
-    """Reads prompts, padded on the left, up to their last token: that is read, as all that follow, by `decode`."""
+    """Reads prompts, padded on the right, up to their last token: that is read, as all that follow, by `decode`."""
     with jax.named_scope("prefill"):
-        cache = model.init_cache(len(tokens), tokens.shape[1] - 1)
-        _, cache = model.extend(tokens[:, :-1], cache, valid=mask[:, :-1])
-    seen = tokens_seen(tokens, mask, model.config.vocab_size) if sampling.needs_seen else None
-    return Prompts(cache, tokens[:, -1], seen)
+        rows, width = tokens.shape
+        real = jnp.arange(width) < lengths[:, None]
+        _, cache = model.extend(tokens[:, :-1], _empty_cache(model, rows, width - 1), valid=real[:, 1:])
+    return Prompts(
+        cache=cache,
+        latest=jnp.take_along_axis(tokens, lengths[:, None] - 1, axis=1)[:, 0],
+        seen=tokens_seen(tokens, real, model.config.vocab_size) if sampling.needs_seen else None,
+    )
 
 
 def admit(slots: Slots, prompts: Prompts, arrivals: Arrivals) -> Slots:
@@ -173,3 +176,7 @@ def decode(
 
     slots = slots._replace(live=slots.live & ~halted)
     return jax.lax.while_loop(more, draw, (jnp.int32(0), slots))[1]
+
+
+def _empty_cache(model: Qwen2, rows: int, length: int) -> RaggedKVCache:
+    return empty_ragged_cache(model.config, rows, length, dtype=model.dtype, stacked=model.scan_layers)

@@ -110,6 +110,32 @@ class RaggedKVCache(NamedTuple):
             prefix=Prefix(self.keys, self.values, self.lengths),
         )
 
+    def admit(
+        self, prompts: "RaggedKVCache", sources: Int[Array, " M"], rows: Int[Array, " M"], count: Int[Array, ""]
+    ) -> "RaggedKVCache":
+        """Begins rows anew: `rows[i]` with what row `sources[i]` of `prompts` has read, for the first `count` of them.
+
+        Args:
+            prompts: a filled cache of at most as many slots, without a prefix, as this one.
+            sources: whose keys and values each row gets.
+            rows: which rows begin anew; of those past `count` all hold N.
+            count: how many; a loop over them leaves the other rows where they are.
+        """
+
+        def one(index: Int[Array, ""], stores: tuple[Keys, Values]) -> tuple[Keys, Values]:
+            def put(store: Array, read: Array) -> Array:
+                row = jax.lax.dynamic_slice_in_dim(read, sources[index], 1, store.ndim - 4)
+                zero = jnp.zeros((), rows.dtype)
+                return jax.lax.dynamic_update_slice(
+                    store, row, (*[zero] * (store.ndim - 4), rows[index], zero, zero, zero)
+                )
+
+            return jax.tree.map(put, stores, (prompts.keys, prompts.values))
+
+        keys, values = jax.lax.fori_loop(0, count, one, (self.keys, self.values))
+        lengths = self.lengths.at[rows].set(prompts.lengths[sources], mode="drop")
+        return self._replace(keys=keys, values=values, lengths=lengths)
+
     def grow(self, slots: int) -> "RaggedKVCache":
         """The same with so many slots a row."""
 
