@@ -9,7 +9,8 @@ from compeer_jax.data.batches import prompt_batches
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import encode_prompts, load_records
 from compeer_jax.generation.engine import Engine
-from compeer_jax.parallel.exchange import fetch, is_first
+from compeer_jax.generation.rollout import Rollout
+from compeer_jax.parallel.exchange import is_first
 from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.encoders import make_encoder, response_lengths
@@ -19,6 +20,7 @@ from compeer_jax.rl.reward_shaping import shape_rewards
 from compeer_jax.training.config import GRPOConfig
 from compeer_jax.training.learner_batch import learner_batch, shuffled_minibatches
 from compeer_jax.training.policy_update import count_whole, make_logprobs, make_policy_loss
+from compeer_jax.training.rollout_ahead import Rollouts
 from compeer_jax.training.rollout_metrics import Clock, grouped, rollout_metrics
 from compeer_jax.training.run import open_run
 from compeer_jax.training.samples import log_rollout, write_samples
@@ -57,7 +59,8 @@ def train_grpo(config: GRPOConfig) -> Path:
     if config.reward.judge not in JUDGES:  # a function of the user's: what is wrong with it shows on references
         reward([reference_completion(record, format) for record in train[: config.prompts_per_step]], judge_key)
 
-    state, first_step = run.start(batches)
+    rollouts = Rollouts(batches, ahead=config.overlap)
+    state, first_step = run.start(rollouts)
     graphdef, temperature = run.graphdef, config.sampling.temperature
     engine = Engine(graphdef, sampling=config.sampling, stop_ids=run.stop_ids, pad_id=run.pad_id)
     engine.check(run.whole(state.params), list(prompts.values()))
@@ -70,21 +73,23 @@ def train_grpo(config: GRPOConfig) -> Path:
     logprobs = make_logprobs(graphdef, temperature, config.minibatches * config.gradient_accumulation)
     # When the loss is the mean of the advantages, that is 0, whatever is learnt.
     on_policy = config.epochs_per_rollout * config.minibatches == 1 and config.loss.reduction == "sequence_mean"
-    on_policy &= not (config.loss.kl_coefficient or config.loss.mask_truncated)
+    on_policy &= not (config.loss.kl_coefficient or config.loss.mask_truncated or config.loss.importance_cap)
+
+    def roll_out(chosen: list[Record], step: int) -> Rollout:
+        step_prompts = [prompts[record.id] for record in chosen]
+        return engine.generate(run.whole(state.params), step_prompts, jax.random.fold_in(key, step), config.group_size)
 
     metrics: dict[str, float] = {}
     with run.under_way():
         for step in range(first_step, config.steps + 1):
             clock = Clock()
             step_key = jax.random.fold_in(key, step)
-            position = batches.get_state()
-            chosen: list[Record] = next(batches)
+            position = rollouts.get_state()
 
             # A judge may be gone, or a signal come, minutes before the update: the steps before this one are kept then.
             with run.kept(step - 1, state, position, metrics):
-                # 1. Roll out: G outputs o_1 … o_G of the current policy for each prompt.
-                batch_prompts = [prompts[record.id] for record in chosen]
-                rollout = fetch(engine.generate(run.whole(state.params), batch_prompts, step_key, config.group_size))
+                # 1. Roll out: G outputs o_1 … o_G of the policy for each prompt.
+                chosen, rollout = rollouts.take(roll_out, step, last=config.steps)
                 clock.lap("rollout")
                 run.heed_signals()
 
@@ -110,6 +115,7 @@ def train_grpo(config: GRPOConfig) -> Path:
             clock.lap("reward")
 
             # 4. Update the policy (Eq. 2). Old log-probs are taken once, before the first update on these outputs.
+            batch_prompts = [prompts[record.id] for record in chosen]
             batch = learner_batch(rollout, batch_prompts, shaped.advantages.reshape(-1), run.pad_id, config)
             batch = place_batch(batch, run.mesh)
             if config.epochs_per_rollout * config.minibatches > 1:
@@ -136,6 +142,6 @@ def train_grpo(config: GRPOConfig) -> Path:
                     f"The loss prints {metrics['loss']:+.1e}: with one update a rollout the ratio is 1 and the "
                     f"advantages average 0, so it always prints about 0. It learns all the same: see grad_norm."
                 )
-            run.save(step, state, batches, metrics, last=step == config.steps)
+            run.save(step, state, rollouts, metrics, last=step == config.steps)
 
     return run.finish(export=config.export)
