@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import jax
@@ -64,7 +66,7 @@ def compile_program(planned: Planned) -> Compiled:
     """Compiles one program and reads what the compiler says of it."""
     start = time.monotonic()
     try:
-        with jax.set_mesh(planned.mesh):
+        with jax.set_mesh(planned.mesh), uncached():
             compiled = planned.lower().compile()
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
@@ -83,6 +85,17 @@ def compile_program(planned: Planned) -> Compiled:
         named,
         time.monotonic() - start,
     )
+
+
+@contextmanager
+def uncached() -> Iterator[None]:
+    """Without JAX's compilation cache on disk, which writes programs for absent devices and then can't read them."""
+    enabled = jax.config.jax_enable_compilation_cache
+    jax.config.update("jax_enable_compilation_cache", False)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_compilation_cache", enabled)
 
 
 def _used(error: str) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from compeer_jax.planning.hlo import ArrayType, Computation, Instruction, Program
+from compeer_jax.planning.kernels import kernel_flops
 from compeer_jax.planning.products import product_flops
 
 COLLECTIVES = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute", "ragged-all-to-all")
@@ -189,6 +190,9 @@ class _Walk:
         if line.opcode in ("dot", "convolution"):
             shapes = [computation.instructions[name].arrays[0].shape for name in line.operands[:2]]
             return Counts(flops=product_flops(line, *shapes))
+        if line.opcode == "custom-call":
+            taken = [computation.instructions[name] for name in line.operands if name in computation.instructions]
+            return Counts(flops=kernel_flops(line, [operand.arrays[0] for operand in taken if operand.arrays]))
         inside = self._inside(line)
         if inside is None:
             return Counts()

@@ -5,7 +5,7 @@ The text is what `jax.stages.Compiled.as_text` gives: HLO, XLA's language, after
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 BITS = {
@@ -110,15 +110,17 @@ def parse(text: str) -> Program:
         ValueError: the text has no entry computation.
     """
     computations: dict[str, Computation] = {}
-    entry, name, lines = "", "", {}
+    entry, name, lines, last = "", "", {}, None
     for line in re.sub(r"/\*.*?\*/", "", text).splitlines():
         if line.endswith("{") and not line.startswith((" ", "HloModule")):
             is_entry, name = re.match(r"(ENTRY )?%?([\w.\-]+)", line).groups()
             entry, lines = name if is_entry else entry, {}
-        elif line.startswith("}"):
+        elif line == "}":
             computations[name] = Computation(lines)
         elif (instruction := _instruction(line)) is not None:
-            lines[instruction.name] = instruction
+            lines[instruction.name] = last = instruction
+        elif lines:  # what a kernel says of itself may go over several lines
+            lines[last.name] = last = replace(last, attributes=last.attributes + line)
     if not entry:
         raise ValueError("the HLO text has no ENTRY computation")
     return Program(computations, entry)
