@@ -1,6 +1,7 @@
 """Whole runs of two and four processes on this machine: the numbers of one process, and what happens to the rest when
 one is lost."""
 
+import json
 import os
 import signal
 import socket
@@ -10,8 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+from test_in_process_judge import ITEMS, KEY, asked, judge, untrained  # noqa: F401  `untrained` is a fixture
 from test_training import GRPO, SFT, start, weights  # noqa: F401  `start` is a fixture
 
 from compeer_jax.cli.configure import parse_config
@@ -122,20 +125,20 @@ def assert_same_model(one: Path, other: Path) -> None:
 @pytest.mark.parametrize("processes, devices, launcher", [(2, 2, "flags"), (4, 1, "slurm")])
 def test_sft_in_several_processes_is_that_of_one(arguments, tmp_path, processes, devices, launcher):
     """The weights split over processes; with four, heads and vocabulary too, and two read the same rows."""
-    changes = ("--steps", "4", "--mesh.fsdp", "2", "--mesh.tensor", "2", "--checkpoint.every", "2")
+    changes = ("--steps", "3", "--mesh.fsdp", "2", "--mesh.tensor", "2", "--checkpoint.every", "2")
     one = train_sft(parse_config(SFTConfig, arguments("sft", "one", *changes)[1:], command="", description=""))
     several = arguments("sft", "several", *changes)
     with Launch(tmp_path, several, processes, devices=devices, launcher=launcher) as launched:
         launched.finished()
         for index in range(1, processes):
             assert not launched.said(index).strip()  # process 0 speaks for all
-    assert_same_metrics(one, tmp_path / "several", 4)
+    assert_same_metrics(one, tmp_path / "several", 3)
     assert_same_model(one, tmp_path / "several")
 
 
 def test_a_lost_process_ends_the_others_and_the_run_goes_on_when_all_are_back(arguments, tmp_path, monkeypatch):
     """With `data` x `tensor` over two processes; the whole is that of one process which nothing ever stopped."""
-    changes = ("--steps", "8", "--mesh.data", "2", "--mesh.tensor", "2", "--optimizer.learning_rate", "1e-3")
+    changes = ("--steps", "6", "--mesh.data", "2", "--mesh.tensor", "2", "--optimizer.learning_rate", "1e-3")
     changes += ("--reward.judge", "rewards_of_both.shorter_is_better")
     (tmp_path / "alone").mkdir()
     (tmp_path / "alone" / "rewards_of_both.py").write_text(REWARD.replace("SEEN", "4"))
@@ -147,7 +150,7 @@ def test_a_lost_process_ends_the_others_and_the_run_goes_on_when_all_are_back(ar
     metrics = tmp_path / "several" / "metrics.jsonl"
     with Launch(tmp_path, several, 2) as launched:
         deadline = time.monotonic() + 240
-        while not metrics.exists() or metrics.read_text().count("\n") < 4:
+        while not metrics.exists() or metrics.read_text().count("\n") < 3:
             assert all(process.poll() is None for process in launched.processes), launched.said(0)[-3000:]
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -161,7 +164,7 @@ def test_a_lost_process_ends_the_others_and_the_run_goes_on_when_all_are_back(ar
     with Launch(tmp_path, several, 2) as launched:
         launched.finished()
         assert "Going on after step" in launched.said(0)
-    assert_same_metrics(one, tmp_path / "several", 8)
+    assert_same_metrics(one, tmp_path / "several", 6)
     assert_same_model(one, tmp_path / "several")
     rollouts = [sorted((run / "rollouts").iterdir()) for run in (one, tmp_path / "several")]
     assert [path.name for path in rollouts[0]] == [path.name for path in rollouts[1]]
@@ -174,7 +177,55 @@ def test_processes_that_mean_different_runs_all_say_so(arguments, tmp_path):
         assert launched.wait() == [2, 2]
         for index in range(2):
             assert launched.said(index).strip() == (
-                "compeer sft: Process 1 was started otherwise than process 0: optimizer.learning_rate is 0.02 there and "
-                "0.01 in process 0; start all processes with the same settings and the same installation."
+                "compeer sft: Process 1 was started otherwise than process 0: optimizer.learning_rate is 0.02 there "
+                "and 0.01 in process 0; start all processes with the same settings and the same installation."
             )
     assert not (tmp_path / "never").exists()
+
+
+JUDGE = """
+import json, sys
+from pathlib import Path
+
+from compeer_jax.parallel.processes import ProcessesConfig, join
+
+directory, port, index, answer = sys.argv[1:]
+join(ProcessesConfig(f"localhost:{port}", 2, int(index)))
+
+import jax
+from test_in_process_judge import ITEMS, KEY, asked, judge
+
+from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+from compeer_jax.rewards.config import JudgeModelsConfig
+
+mesh = make_mesh(MeshConfig(data=2))
+rambler = judge(directory, JudgeModelsConfig(dtype="float32", devices=2), mesh)
+with jax.set_mesh(mesh):
+    replies = rambler(asked(*ITEMS), jax.random.fold_in(KEY, 1), group_size=2)
+places = [[device.id for device in mesh.devices.flat] for mesh in (mesh, rambler.mesh)]
+Path(answer).write_text(json.dumps({"replies": replies, "places": places}))
+"""
+
+
+def test_a_judge_on_the_last_device_of_each_process_says_what_one_device_says(untrained, tmp_path):  # noqa: F811
+    (tmp_path / "judge.py").write_text(JUDGE)
+    with socket.create_server(("localhost", 0)) as free:
+        port = str(free.getsockname()[1])
+    settings = {"PYTHONPATH": str(Path(__file__).parent), "JAX_NUM_CPU_DEVICES": "2"}
+    answers = [tmp_path / f"{index}.json" for index in range(2)]
+    processes = []
+    for index, answer in enumerate(answers):
+        command = [sys.executable, tmp_path / "judge.py", untrained, port, str(index), answer]
+        processes.append(subprocess.Popen(command, env=os.environ | settings))
+    try:
+        assert [process.wait(240) for process in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    first, second = (json.loads(answer.read_text()) for answer in answers)
+    assert first == second
+    (policy, own), alone = first["places"], judge(untrained)
+    assert not {*policy} & {*own}
+    expected = alone(asked(*ITEMS), jax.random.fold_in(KEY, 1), group_size=2)
+    assert [tuple(texts) for texts in first["replies"]] == expected
