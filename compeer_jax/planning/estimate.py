@@ -18,23 +18,28 @@ from compeer_jax.parallel.topologies import Topology
 from compeer_jax.planning.compile_tpu import Compiled
 from compeer_jax.planning.counts import Counts, Traffic
 from compeer_jax.planning.plan import Plan, make_plan
-from compeer_jax.planning.programs import asked_tokens, grpo_step, judge_cards, prefix_tokens
+from compeer_jax.planning.programs import Step, asked_tokens, check_outputs, grpo_step, judge_cards, prefix_tokens
 from compeer_jax.planning.shapes import model_shape
 from compeer_jax.training.config import GRPOConfig
 
 LOGITS = 64  # columns of logits at a time, as in compeer_jax.rl.logprobs
 
 
-def estimate(config: GRPOConfig, topology: Topology) -> Plan:
+def estimate(config: GRPOConfig, topology: Topology, step: Step | None = None) -> Plan:
     """A plan by closed forms.
+
+    Args:
+        config: the run.
+        topology: the machine.
+        step: of `abstract_step`, where it is at hand for another number of parts or remat policy.
 
     Raises:
         UserError: the mesh does not fit the machine, the weights or the outputs.
     """
     start = time.monotonic()
     mesh = MeshConfig(*config.mesh.resolve(topology.devices))
-    abstract = AbstractMesh(mesh.sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES))
-    step = grpo_step(config, abstract)
+    check_outputs(config, abstract_mesh(mesh))
+    step = step or abstract_step(config, topology)
     forms = _forms(config, mesh)
     programs = []
     for planned in step.programs:
@@ -44,6 +49,20 @@ def estimate(config: GRPOConfig, topology: Topology) -> Plan:
     note = "closed forms: kernels, fragmentation and what a compiler does beside are not in them"
     step = replace(step, notes=(*step.notes, note))
     return make_plan(config, topology, mesh, step, programs, start, estimated=True)
+
+
+def abstract_step(config: GRPOConfig, topology: Topology) -> Step:
+    """What lies in memory and runs in a step, on a mesh without devices.
+
+    Raises:
+        UserError: the mesh does not fit the machine, the weights or the outputs.
+    """
+    return grpo_step(config, abstract_mesh(MeshConfig(*config.mesh.resolve(topology.devices))))
+
+
+def abstract_mesh(mesh: MeshConfig) -> AbstractMesh:
+    """A mesh of these sizes, without devices."""
+    return AbstractMesh(mesh.sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES))
 
 
 def _forms(config: GRPOConfig, mesh: MeshConfig) -> dict[str, tuple[float, dict[str, Counts]]]:

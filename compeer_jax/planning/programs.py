@@ -90,7 +90,7 @@ def grpo_step(config: GRPOConfig, mesh: AnyMesh) -> Step:
         scan_layers=config.model.scan_layers,
         remat=config.model.remat,
     )
-    _check_rows(config, mesh)
+    check_outputs(config, mesh)
     optimizer = make_optimizer(config.optimizer, config.steps * config.epochs_per_rollout * config.minibatches)
     state = abstract_state(params, optimizer, mesh)
     resident = {"policy": device_bytes(params), "optimizer": device_bytes(state.opt_state)}
@@ -124,7 +124,8 @@ def grpo_step(config: GRPOConfig, mesh: AnyMesh) -> Step:
     return Step(tuple(programs), resident, params, tuple(notes))
 
 
-def _check_rows(config: GRPOConfig, mesh: AnyMesh) -> None:
+def check_outputs(config: GRPOConfig, mesh: AnyMesh) -> None:
+    """Raises UserError when the mesh does not divide the outputs that are computed at once."""
     part = config.prompts_per_step * config.group_size // config.minibatches // config.gradient_accumulation
     what = f"the {part} outputs that gradient_accumulation {config.gradient_accumulation} computes at once"
     check_divides({what: (part,)}, {what: ("batch",)}, mesh)

@@ -8,7 +8,7 @@ from compeer_jax.errors import UserError
 from compeer_jax.parallel.mesh import MeshConfig
 from compeer_jax.parallel.topologies import Topology
 from compeer_jax.planning.config import PlanConfig
-from compeer_jax.planning.estimate import estimate
+from compeer_jax.planning.estimate import abstract_step, estimate
 from compeer_jax.planning.plan import Plan, plan_tpu
 
 HOPE = 1.25  # an estimate may be so far above the memory there is, and be compiled all the same
@@ -54,15 +54,15 @@ def _rank(plan: Plan) -> tuple[bool, float]:
 def _estimates(config: PlanConfig, topology: Topology) -> Iterator[Plan]:
     outputs = config.prompts_per_step * config.group_size // config.minibatches
     for mesh in meshes(topology.devices):
-        for parts in divisors(outputs):
+        whole = replace(config, mesh=mesh, gradient_accumulation=1)
+        try:
+            step = abstract_step(whole, topology)
+        except UserError:  # this mesh does not divide something, and in parts it would not either
+            continue
+        for parts in divisors(outputs // (mesh.data * mesh.fsdp)):
             for remat in ("none", "dots", "full"):
-                choice = replace(
-                    config, mesh=mesh, gradient_accumulation=parts, model=replace(config.model, remat=remat)
-                )
-                try:
-                    yield estimate(choice, topology)
-                except UserError:  # this mesh does not divide something
-                    break
+                choice = replace(whole, gradient_accumulation=parts, model=replace(config.model, remat=remat))
+                yield estimate(choice, topology, step)
 
 
 def meshes(devices: int) -> Iterator[MeshConfig]:
