@@ -111,5 +111,5 @@ def _check_same_adapters(directory: Path, wanted: LoRAConfig) -> None:
             )
 
 
-def _plain(value: float | tuple[str, ...]) -> str:
+def _plain(value: int | float | tuple[str, ...]) -> str:
     return ", ".join(value) if isinstance(value, tuple) else f"{value:g}"

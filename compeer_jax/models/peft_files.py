@@ -1,6 +1,7 @@
 """Adapters in and out of the files of Hugging Face's PEFT: adapter_config.json and adapter_model.safetensors."""
 
 import json
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,13 @@ def read_adapter_config(directory: str | Path) -> tuple[LoRAConfig, str]:
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
         kind, base, targets = settings["peft_type"], settings["base_model_name_or_path"], settings["target_modules"]
-        rank, alpha = settings["r"], settings["lora_alpha"]
+        rank, alpha = operator.index(settings["r"]), float(settings["lora_alpha"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not the config of LoRA adapters ({error!r}); copy it anew.") from error
     if kind != "LORA":
         raise UserError(f"{path}: the adapters are of kind {kind!r}; only 'LORA' can be read.")
+    if rank < 1:
+        raise UserError(f"{path}: r is {rank}; it must be at least 1.")
     for name, plain in PLAIN.items():
         if (value := settings.get(name)) not in plain:
             raise UserError(f"{path}: {name} is {value!r}, which is not supported; train adapters without it.")
@@ -62,7 +65,7 @@ def read_adapter_config(directory: str | Path) -> tuple[LoRAConfig, str]:
     if strange:
         raise UserError(f"{path}: target_modules has {strange[0]!r}; it can hold {', '.join(TARGETS)}.")
     try:
-        return LoRAConfig(rank, float(alpha), tuple(name for name in TARGETS if name in targets)), base
+        return LoRAConfig(rank, alpha, tuple(name for name in TARGETS if name in targets)), base
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 

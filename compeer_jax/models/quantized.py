@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Integer
 
 from compeer_jax.parallel.sharding import shardings
 
@@ -86,7 +86,7 @@ def block_size(inputs: int) -> int:
     return next(size for size in range(min(BLOCK, inputs), 0, -1) if inputs % size == 0)
 
 
-def dequantize(values: Int[Array, "..."], scale: Float[Array, "..."], storage: Storage) -> Float[Array, "..."]:
+def dequantize(values: Integer[Array, "..."], scale: Float[Array, "..."], storage: Storage) -> Float[Array, "..."]:
     """The weights that `values` and `scale` stand for.
 
     It is `qwix.dequantize`, but shape by shape and with selects for NF4's table: that function flattens the codes,
@@ -101,7 +101,7 @@ def dequantize(values: Int[Array, "..."], scale: Float[Array, "..."], storage: S
     return (values.astype(scale.dtype).reshape(shape) * spread).reshape(values.shape)
 
 
-def _nf4_values(codes: Int[Array, "..."]) -> Float[Array, "..."]:
+def _nf4_values(codes: Integer[Array, "..."]) -> Float[Array, "..."]:
     """The value of each code: a tree of selects, bit by bit, which vector units do faster than a gather."""
     codes = codes.astype(jnp.int8)
     level: list[Any] = [np.float32(value) for value in NF4]
