@@ -198,8 +198,10 @@ class _Walk:
             return Counts()
         return sum((self._flops(inside, part) for part in inside.instructions.values()), Counts())
 
-    def _collectives(self, computation: Computation, line: Instruction, channels: set[str]) -> Counts:
-        """What a collective moves; one inside a fusion too."""
+    def _collectives(
+        self, computation: Computation, line: Instruction, channels: set[str], *, fused: bool = False
+    ) -> Counts:
+        """What a collective moves; one inside a fusion too, and there also what it writes to memory."""
         kind = line.opcode.removesuffix("-start")
         if kind in COLLECTIVES:
             channel = line.attribute(r"channel_id=(\d+)")
@@ -207,11 +209,12 @@ class _Walk:
                 return Counts()
             channels.add(channel or line.name)
             moved = _received(kind, line, [computation.instructions[name] for name in line.operands])
-            return Counts(collectives={kind: Traffic(1.0, moved)})
+            in_fusion = _in_memory(line.arrays) if fused else 0.0  # else `_bytes` counts the instruction
+            return Counts(bytes=in_fusion, collectives={kind: Traffic(1.0, moved)})
         inside = self._inside(line)
         if inside is None:
             return Counts()
-        parts = (self._collectives(inside, part, channels) for part in inside.instructions.values())
+        parts = (self._collectives(inside, part, channels, fused=True) for part in inside.instructions.values())
         return sum(parts, Counts())
 
     def _bytes(self, computation: Computation, line: Instruction) -> float:
@@ -256,7 +259,7 @@ def _read(inside: Computation, index: int, operand: Instruction) -> float:
     parameter = inside.parameters.get(index)
     if whole == 0.0 or parameter is None:
         return whole
-    users = [line for line in inside.instructions.values() if parameter.name in line.operands]
+    users = [line for line in inside.instructions.values() if parameter.name in line.operands and not _hands_on(line)]
     read = 0.0
     for user in users:
         if user.opcode in _SLICES and user.operands[0] == parameter.name:
@@ -267,13 +270,29 @@ def _read(inside: Computation, index: int, operand: Instruction) -> float:
 
 
 def _written(inside: Computation, line: Instruction) -> float:
-    """What a fusion writes: the part that changes, where it updates an array in place."""
+    """What a fusion writes."""
     root = inside.root
-    while root.opcode == "bitcast":
-        root = inside.instructions[root.operands[0]]
-    if root.opcode == "dynamic-update-slice" and line.arrays[0].in_memory:
-        return sum(array.bytes for array in inside.instructions[root.operands[1]].arrays)
-    return _in_memory(line.arrays)
+    parts = [inside.instructions[name] for name in root.operands] if root.opcode == "tuple" else [root]
+    if len(parts) != len(line.arrays):  # one that gives several things by itself
+        return _in_memory(line.arrays) if root.opcode != "custom-call" else 0.0
+    return sum(_put(inside, part, array) for part, array in zip(parts, line.arrays, strict=True))
+
+
+def _hands_on(line: Instruction) -> bool:
+    """Whether an instruction gives its inputs on as they are, or what a collective brings, which is counted there."""
+    is_asynchronous = line.opcode == "custom-call" and "AsyncCollective" in line.attributes
+    return line.opcode in ("parameter", "tuple") or line.opcode in COLLECTIVES or is_asynchronous
+
+
+def _put(inside: Computation, part: Instruction, array: ArrayType) -> float:
+    """What a fusion writes of one of its outputs: the part that changes, where it updates an array in place."""
+    while part.opcode == "bitcast":
+        part = inside.instructions[part.operands[0]]
+    if not array.in_memory or _hands_on(part):
+        return 0.0
+    if part.opcode == "dynamic-update-slice":
+        return sum(update.bytes for update in inside.instructions[part.operands[1]].arrays)
+    return array.bytes
 
 
 def _received(kind: str, line: Instruction, operands: list[Instruction]) -> float:
