@@ -223,7 +223,7 @@ PASSES = []
 
 @pytest.mark.parametrize(
     "stop_ids, passes",
-    [(tuple(range(CONFIG.vocab_size)), [5]), ((), [5] + [1] * 9)],
+    [(tuple(range(CONFIG.vocab_size)), [4, 1]), ((), [4] + [1] * 10)],
     ids=["all rows stop at once", "no row stops"],
 )
 def test_the_loop_ends_when_every_row_has_stopped(stop_ids, passes):
@@ -270,9 +270,18 @@ def test_the_prompts_of_a_group_are_prefilled_once(model):
 def test_the_head_runs_on_the_last_prompt_position_only(model):
     rows, length = PROMPTS.shape
     jaxpr = program(model, 1)[0]
-    assert (rows, CONFIG.vocab_size) in product_shapes(jaxpr, loops=False)
+    assert all(CONFIG.vocab_size not in shape for shape in product_shapes(jaxpr, loops=False))
+    assert (rows, CONFIG.vocab_size) in product_shapes(jaxpr, loops=True)
     sizes = [v.aval.size for e in equations(jaxpr, loops=True) for v in e.outvars]
-    assert rows * length * CONFIG.vocab_size not in sizes
+    assert rows * (length - 1) * CONFIG.vocab_size not in sizes
+
+
+def test_the_last_layer_gives_the_keys_and_values_of_a_prompt_and_no_more(model):
+    _, run, params = program(model, 1)
+    text = jax.jit(run).lower(params, jax.random.key(0)).compile().as_text()
+    entry = text[text.index("ENTRY") :]
+    products = re.findall(r" = f32\[\S* (?:dot|fusion)\(.*op_name=\"[^\"]*prefill/layers/mlp/", entry)
+    assert len(products) > 0
 
 
 def test_the_loop_updates_the_cache_in_place(model):

@@ -1,5 +1,6 @@
 """Prompts in, sampled completions out: prefill once a prompt, then one compiled loop that decodes all rows together."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -8,7 +9,8 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from compeer_jax.generation.sampling import SamplingConfig, choose_with_logps, draw_uniforms, row_keys, tokens_seen
-from compeer_jax.models.qwen2 import KVCache, Qwen2, repeat_rows
+from compeer_jax.models.qwen2 import KVCache, Qwen2, grow, repeat_rows
+from compeer_jax.parallel.platform import platform
 
 
 class Rollout(NamedTuple):
@@ -29,7 +31,7 @@ class Rollout(NamedTuple):
 
 
 class _Progress(NamedTuple):
-    """What the decode loop carries; `latest` is the token that the model has yet to read.
+    """What the decode loop carries; `latest` is the token that the model has yet to read: first each prompt's last one.
 
     `seen` says which tokens of the vocabulary stand in each row; None where no setting asks for it.
     """
@@ -69,52 +71,50 @@ def rollout(
         stop_ids: tokens that end a completion.
         pad_id: what fills a completion after its stop token.
     """
-    model = cast_once(model)
-    keys = key if key.ndim else row_keys(key, len(prompts) * group_size)
+    model = with_own_head(cast_once(model))
+    rows, length = prompts.shape
+    keys = key if key.ndim else row_keys(key, rows * group_size)
+    # Those of all steps at once take little longer than those of one. (A greedy choice leaves them to dead code.)
+    uniforms = jax.vmap(partial(draw_uniforms, keys))(jnp.arange(sampling.max_new_tokens))
 
-    def still(step: Int[Array, ""], so_far: Rollout) -> Bool[Array, " N"]:
+    def still(progress: _Progress) -> Bool[Array, " N"]:
         """The rows that go on."""
-        return ~so_far.finished if limits is None else ~so_far.finished & (step < limits)
-
-    def draw(
-        logits: Float[Array, "N V"], step: Int[Array, ""], so_far: Rollout, seen: Bool[Array, "N V"] | None
-    ) -> tuple[Int[Array, " N"], Rollout]:
-        """Every row's next token, noted for the rows that go on."""
-        going = still(step, so_far)
-        tokens, logps = choose_with_logps(logits, draw_uniforms(keys, step), sampling, seen)
-        tokens = jnp.where(going, tokens, pad_id)
-        return tokens, Rollout(
-            tokens=so_far.tokens.at[:, step].set(tokens),
-            mask=so_far.mask.at[:, step].set(going),
-            logps=so_far.logps.at[:, step].set(jnp.where(going, logps, 0)),
-            finished=so_far.finished | jnp.isin(tokens, jnp.array(stop_ids, jnp.int32)),
-        )
+        going = ~progress.rollout.finished
+        return going if limits is None else going & (progress.step < limits)
 
     def unfinished(progress: _Progress) -> Bool[Array, ""]:
-        return (progress.step < sampling.max_new_tokens) & still(progress.step, progress.rollout).any()
+        return (progress.step < sampling.max_new_tokens) & still(progress).any()
 
     def decode(progress: _Progress) -> _Progress:
+        """Reads a token of every row that goes on, and draws and notes the next."""
+        step, latest, so_far, cache, seen = progress
+        going = still(progress)
         with jax.named_scope("decode"):
-            going = still(progress.step, progress.rollout)
-            hidden, cache = model.extend(progress.latest[:, None], progress.cache, valid=going[:, None])
-            seen = progress.seen
+            hidden, cache = model.extend(latest[:, None], cache, valid=going[:, None])
             if seen is not None:
-                seen = seen.at[jnp.arange(len(keys)), progress.latest].set(True)
-            latest, drawn = draw(model.logits(hidden[:, 0]), progress.step, progress.rollout, seen)
-            return _Progress(progress.step + 1, latest, drawn, cache, seen)
+                seen = seen.at[jnp.arange(len(keys)), latest].set(True)
+            tokens, logps = choose_with_logps(model.logits(hidden[:, 0]), uniforms[step], sampling, seen)
+            tokens = jnp.where(going, tokens, pad_id)
+            drawn = Rollout(
+                tokens=so_far.tokens.at[:, step].set(tokens),
+                mask=so_far.mask.at[:, step].set(going),
+                logps=so_far.logps.at[:, step].set(jnp.where(going, logps, 0)),
+                finished=so_far.finished | jnp.isin(tokens, jnp.array(stop_ids, jnp.int32)),
+            )
+            return _Progress(step + 1, tokens, drawn, cache, seen)
 
+    # Of a prompt, all but the last token is read here, so that the last layer gives its keys and values and no more,
+    # and no row is decoded by other code than the loop's.
     with jax.named_scope("prefill"):
-        rows, length = prompts.shape
-        cache = model.init_cache(rows, length + sampling.max_new_tokens - 1)  # the last token is never read
-        hidden, cache = model.extend(prompts, cache, valid=prompt_mask)
-        logits = jnp.repeat(model.logits(hidden[:, -1]), group_size, axis=0)
-        cache = repeat_rows(cache, group_size)
+        cache = model.init_cache(rows, length - 1)
+        if length > 1:
+            _, cache = model.extend(prompts[:, :-1], cache, valid=prompt_mask[:, :-1])
+        cache = grow(repeat_rows(cache, group_size), length + sampling.max_new_tokens - 1)  # the last is never read
+        seen = tokens_seen(prompts, prompt_mask, model.config.vocab_size) if sampling.needs_seen else None
 
-    seen = None
-    if sampling.needs_seen:
-        seen = jnp.repeat(tokens_seen(prompts, prompt_mask, model.config.vocab_size), group_size, axis=0)
-    latest, drawn = draw(logits, jnp.int32(0), _empty(len(keys), sampling.max_new_tokens, pad_id), seen)
-    return jax.lax.while_loop(unfinished, decode, _Progress(jnp.int32(1), latest, drawn, cache, seen)).rollout
+    first, seen = jax.tree.map(lambda x: jnp.repeat(x, group_size, axis=0), (prompts[:, -1], seen))
+    empty = _empty(len(keys), sampling.max_new_tokens, pad_id)
+    return jax.lax.while_loop(unfinished, decode, _Progress(jnp.int32(0), first, empty, cache, seen)).rollout
 
 
 def _empty(rows: int, length: int, pad_id: int) -> Rollout:
@@ -140,3 +140,14 @@ def cast_once(model: Qwen2) -> Qwen2:
 
     graphdef, params = nnx.split(model)
     return nnx.merge(graphdef, jax.tree.map(cast, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable)))
+
+
+def with_own_head(model: Qwen2) -> Qwen2:
+    """The model with a head that lies as it is multiplied where its embedding serves as one.
+
+    CPUs transpose the embedding at every product with it, which is a fifth of a product's time for a few rows;
+    others read it either way.
+    """
+    if model.output is None and platform() == "cpu":
+        model.output = nnx.Param(model.embedding[...].T, axes=("embed", "vocab"))
+    return model

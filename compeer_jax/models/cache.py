@@ -128,6 +128,22 @@ def repeat_rows(cache: KVCache, times: int) -> KVCache:
     )
 
 
+def grow(cache: KVCache, slots: int) -> KVCache:
+    """The same with so many slots a row."""
+    more = slots - cache.valid.shape[1]
+
+    def pad(x: Array, axis: int, axes: tuple[str, ...]) -> Array:
+        widths = [(0, 0)] * x.ndim
+        widths[axis] = (0, more)
+        return place(jnp.pad(x, widths), axes)
+
+    return cache._replace(
+        keys=jax.tree.map(lambda x: pad(x, -1, KEY_AXES), cache.keys),
+        values=jax.tree.map(lambda x: pad(x, -2, VALUE_AXES), cache.values),
+        valid=jnp.pad(cache.valid, ((0, 0), (0, more))),
+    )
+
+
 KEY_AXES = ("batch", "kv_heads", "head_dim", "length")
 VALUE_AXES = ("batch", "kv_heads", "length", "head_dim")
 

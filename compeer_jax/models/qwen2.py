@@ -17,13 +17,13 @@ from compeer_jax.errors import unknown
 from compeer_jax.models import weights
 from compeer_jax.models.attention import Visibility, causal_visibility, segment_positions
 from compeer_jax.models.attention_kernels import AttentionName, attention_by_name
-from compeer_jax.models.cache import AnyCache, Cache, KVCache, empty_cache, repeat_rows
+from compeer_jax.models.cache import AnyCache, Cache, KVCache, empty_cache, grow, repeat_rows
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.parameters import WeightMaker, param_axes
 from compeer_jax.models.rope import rotary_angles, rotate
 from compeer_jax.parallel.sharding import constrain
 
-__all__ = ["KVCache", "Qwen2", "Qwen2Config", "abstract", "param_axes", "repeat_rows"]
+__all__ = ["KVCache", "Qwen2", "Qwen2Config", "abstract", "grow", "param_axes", "repeat_rows"]
 
 Remat = Literal["none", "full", "dots"]
 Angles = tuple[Float[Array, "N T half"], Float[Array, "N T half"]]
@@ -185,7 +185,8 @@ class Qwen2(nnx.Module):
             self.layers = nnx.List([Layer(config, make, attention) for _ in range(config.num_hidden_layers)])
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps, make)
         tied = config.tie_word_embeddings
-        self.output = None if tied else make.normal((config.hidden_size, config.vocab_size), ("embed", "vocab"))
+        head = None if tied else make.normal((config.hidden_size, config.vocab_size), ("embed", "vocab"))
+        self.output: nnx.Param | None = nnx.data(head)
 
     def __call__(
         self,
