@@ -5,6 +5,7 @@ from pathlib import Path
 
 from compeer_jax.errors import UserError
 from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.peft_files import is_adapter, read_adapter_config
 
 
 def _qwen(vocabulary: int, hidden: int, layers: int, heads: int, kv_heads: int, mlp: int, tied: bool) -> Qwen2Config:
@@ -36,13 +37,17 @@ PUBLISHED: dict[str, Qwen2Config] = {
 def model_shape(path: str, setting: str) -> tuple[Qwen2Config, str]:
     """The shape of the model that a setting names, and where it was found.
 
-    A directory with a config.json counts first, weights or not. Then the name of a published model in the path: a hub
-    id such as Qwen/Qwen2.5-7B-Instruct, or a run that is yet to come, such as runs/qwen2.5-7b_sft/model.
+    A directory with a config.json counts first, weights or not; one of adapters stands for their model. Then the name
+    of a published model in the path: a hub id such as Qwen/Qwen2.5-7B-Instruct, or a run that is yet to come, such as
+    runs/qwen2.5-7b_sft/model.
 
     Raises:
         UserError: neither tells; the sentence names the setting.
     """
     directory = Path(path).expanduser()
+    if path and is_adapter(directory):
+        path = read_adapter_config(directory)[1]
+        directory = Path(path).expanduser()
     if path and (directory / "config.json").is_file():
         return Qwen2Config.from_json(directory), f"{directory}/config.json"
     for name, shape in PUBLISHED.items():
