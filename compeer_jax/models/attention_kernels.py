@@ -41,6 +41,11 @@ def attention_by_name(name: str) -> Attend:
     return choices[name]
 
 
+def attention_kind(name: AttentionName) -> str:
+    """What this choice comes to on the platform at hand, for dtypes and sizes that its kernel knows."""
+    return {"gpu": "cudnn", "tpu": "splash"}.get(platform(), "xla") if name == "auto" else name
+
+
 def attend_cudnn(
     query: Float[Array, "N T Q H"],
     key: Float[Array, "N S K H"],

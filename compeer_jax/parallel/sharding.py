@@ -85,6 +85,11 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, spec(("batch",)))
 
 
+def row_shards(mesh: Mesh | AbstractMesh) -> int:
+    """Over how many devices the rows of a batch are split."""
+    return math.prod(mesh.shape[axis] for axis in _mesh_axes(spec(("batch",))[0]))
+
+
 def place_batch(batch: Any, mesh: Mesh) -> Any:
     """Put a tree of host arrays on the mesh, rows split over `data` and `fsdp`.
 

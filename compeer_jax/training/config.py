@@ -131,6 +131,10 @@ class GRPOConfig:
         minibatches: optimiser steps a rollout is divided into.
         epochs_per_rollout: passes over each rollout.
         gradient_accumulation: parts a minibatch is computed in, to save memory; the result is the same.
+        row_tokens: outputs are packed into rows of at most so many tokens to compute them (a longer output has a row of
+            its own), those of a prompt behind one copy of it; the result is the same. 0: one output a row, padded.
+        tokens_per_microbatch: instead of gradient_accumulation: at most so many tokens are computed at once, in as many
+            parts as that takes (0: off). Rollouts of any lengths then share a program.
         seed: seed of the shuffle and of the sampling.
         overlap: draw the outputs of the next step while those of this one are judged and learnt from, so with weights
             one step old; needs loss.importance_cap.
@@ -154,6 +158,8 @@ class GRPOConfig:
     minibatches: int = 1
     epochs_per_rollout: int = 1
     gradient_accumulation: int = 1
+    row_tokens: int = 4096
+    tokens_per_microbatch: int = 0
     seed: int = 0
     overlap: bool = False
     samples_every: int = 10
@@ -162,6 +168,12 @@ class GRPOConfig:
     def __post_init__(self):
         counts = ("steps", "prompts_per_step", "group_size", "minibatches", "epochs_per_rollout")
         require_at_least(1, self, "", *counts, "gradient_accumulation", "samples_every")
+        require_at_least(0, self, "", "row_tokens", "tokens_per_microbatch")
+        if self.tokens_per_microbatch and (self.gradient_accumulation > 1 or not self.row_tokens):
+            raise UserError(
+                "tokens_per_microbatch divides a minibatch of packed rows by itself; take gradient_accumulation 1 and "
+                "row_tokens above 0 with it, or leave it 0."
+            )
         outputs = self.prompts_per_step * self.group_size
         require_divides(self, "minibatches", "prompts_per_step x group_size", outputs)
         require_divides(self, "gradient_accumulation", "the minibatch", outputs // self.minibatches)

@@ -11,15 +11,15 @@ from compeer_jax.data.records import encode_prompts, load_records
 from compeer_jax.generation.engine import Engine
 from compeer_jax.generation.rollout import Rollout
 from compeer_jax.parallel.exchange import is_first
-from compeer_jax.parallel.sharding import check_divides, place_batch
+from compeer_jax.parallel.sharding import check_divides
 from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.encoders import make_encoder, response_lengths
 from compeer_jax.rewards.load import JUDGES, load_reward
 from compeer_jax.rewards.reward import reference_completion
 from compeer_jax.rl.reward_shaping import shape_rewards
 from compeer_jax.training.config import GRPOConfig
-from compeer_jax.training.learner_batch import learner_batch, shuffled_minibatches
-from compeer_jax.training.policy_update import count_whole, make_logprobs, make_policy_loss
+from compeer_jax.training.learner_batch import Layout, learner_batch, shuffled_minibatches
+from compeer_jax.training.policy_update import count_whole, make_policy_loss
 from compeer_jax.training.rollout_ahead import Rollouts
 from compeer_jax.training.rollout_metrics import Clock, grouped, rollout_metrics
 from compeer_jax.training.run import open_run
@@ -64,13 +64,15 @@ def train_grpo(config: GRPOConfig) -> Path:
     graphdef, temperature = run.graphdef, config.sampling.temperature
     engine = Engine(graphdef, sampling=config.sampling, stop_ids=run.stop_ids, pad_id=run.pad_id)
     engine.check(run.whole(state.params), list(prompts.values()))
+    layout = Layout(config, run.mesh, run.model_config.hidden_size)
     update = make_update(
         make_policy_loss(graphdef, config.loss, config.sampling),
         run.optimizer,
-        parts=config.gradient_accumulation,
+        parts=layout.parts,
+        used=layout.used,
         whole=count_whole,
     )
-    logprobs = make_logprobs(graphdef, temperature, config.minibatches * config.gradient_accumulation)
+    logprobs = layout.make_logprobs(graphdef, temperature)
     # When the loss is the mean of the advantages, that is 0, whatever is learnt.
     on_policy = config.epochs_per_rollout * config.minibatches == 1 and config.loss.reduction == "sequence_mean"
     on_policy &= not (config.loss.kl_coefficient or config.loss.mask_truncated or config.loss.importance_cap)
@@ -117,15 +119,15 @@ def train_grpo(config: GRPOConfig) -> Path:
             # 4. Update the policy (Eq. 2). Old log-probs are taken once, before the first update on these outputs.
             batch_prompts = [prompts[record.id] for record in chosen]
             batch = learner_batch(rollout, batch_prompts, shaped.advantages.reshape(-1), run.pad_id, config)
-            batch = place_batch(batch, run.mesh)
             if config.epochs_per_rollout * config.minibatches > 1:
                 batch = batch._replace(old_logps=logprobs(run.whole(state.params), batch))
             if run.reference_params is not None:
                 batch = batch._replace(ref_logps=logprobs(run.reference_params, batch))
             updates = []
             for minibatch in shuffled_minibatches(batch, step_key, config):
-                state, metrics = update(state, minibatch, run.frozen)
-                updates.append(metrics)
+                laid_out, padding = layout.place(minibatch)
+                state, metrics = update(state, laid_out, run.frozen)
+                updates.append(metrics | {"padding": padding})
             updates = jax.device_get(updates)
             clock.lap("update")
 

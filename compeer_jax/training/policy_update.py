@@ -74,7 +74,7 @@ class PackedBatch(NamedTuple):
 def completion_logprobs(
     graphdef: nnx.GraphDef, params: PyTree, batch: PolicyBatch | PackedBatch, temperature: float
 ) -> tuple[Float[Array, "*N T"], Float[Array, "*N T"]]:
-    """Log-probability and entropy of each completion token, at the temperature it was sampled with; shaped as `mask`."""
+    """Log-probability and entropy of each completion token, at the temperature it was sampled with: as `mask`."""
     model = nnx.merge(graphdef, params)
     if isinstance(batch, PackedBatch):
         hidden = model(batch.tokens, segment_ids=batch.segments, branches=batch.branches)

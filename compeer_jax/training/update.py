@@ -7,14 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PyTree
 
 from compeer_jax.models.lora import join
-from compeer_jax.parallel.sharding import replicated
+from compeer_jax.parallel.sharding import constrain, replicated
 
 Batch = PyTree[Array]
 Loss = Callable[[PyTree, Batch, Any], tuple[Float[Array, ""], dict[str, Float[Array, ""]]]]
+Parts = int | Callable[[Batch], int]
+"""How many parts a batch is computed in: always as many, or by its shapes."""
 
 
 class TrainState(NamedTuple):
@@ -47,7 +50,8 @@ def make_update(
     loss: Loss,
     optimizer: optax.GradientTransformation,
     *,
-    parts: int = 1,
+    parts: Parts = 1,
+    used: Callable[[Batch], Int[Array, ""]] | None = None,
     whole: Callable[[Batch], Any] = lambda batch: None,
 ) -> Callable[..., tuple[TrainState, dict[str, Float[Array, ""]]]]:
     """The compiled optimiser step.
@@ -57,6 +61,8 @@ def make_update(
             the shares of all parts add up to the value for the whole batch.
         optimizer: an optax transformation; it sees the gradient of the whole batch, in float32.
         parts: how many parts the batch is computed in, one after the other (gradient accumulation).
+        used: of the batch as dealt into parts, [parts, rows ...], how many of the parts, the first ones, hold anything;
+            the others are skipped, so that a smaller batch needs no program of its own. Default: all.
         whole: what a part must know of the whole batch, such as its number of tokens.
 
     Returns:
@@ -76,18 +82,24 @@ def make_update(
 
         gradient = jax.value_and_grad(loss_of, has_aux=True)
 
-        def add_part(total, part):
-            return jax.tree.map(lambda a, b: a + b.astype(a.dtype), total, gradient(state.params, part, context)), None
-
-        if parts == 1:
+        count = parts if isinstance(parts, int) else parts(batch)
+        if count == 1:
             (value, metrics), grads = gradient(state.params, batch, context)
             grads = _float32(grads)
         else:
-            batch_parts = jax.tree.map(lambda rows: deal(rows, parts), batch)
-            first = jax.tree.map(lambda rows: rows[0], batch_parts)
+            dealt = jax.tree.map(lambda rows: deal(rows, count), batch)
+
+            def add_part(index, total):
+                part = jax.tree.map(lambda rows: jax.lax.dynamic_index_in_dim(rows, index, keepdims=False), dealt)
+                more = gradient(state.params, part, context)
+                report, grads = jax.tree.map(lambda a, b: a + b.astype(a.dtype), total, more)
+                return report, _laid_out(grads)
+
+            first = jax.tree.map(lambda rows: rows[0], dealt)
             shapes = jax.eval_shape(gradient, state.params, first, context)
-            zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.float32), shapes)
-            ((value, metrics), grads), _ = jax.lax.scan(add_part, zeros, batch_parts)
+            report, grads = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.float32), shapes)
+            last = count if used is None else used(dealt)
+            (value, metrics), grads = jax.lax.fori_loop(0, last, add_part, (report, _laid_out(grads)))
 
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         norm = optax.tree.norm(grads)
@@ -102,6 +114,16 @@ def make_update(
 
 def _float32(tree: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: leaf.astype(jnp.float32), tree)
+
+
+def _laid_out(grads: PyTree) -> PyTree:
+    """Gradients as the weights that they are of lie on the mesh: every device adds up its own share only."""
+
+    def lay_out(param):
+        axes = getattr(param, "axes", None) if isinstance(param, nnx.Variable) else None
+        return param if axes is None else jax.tree.map(lambda grad: constrain(grad, *axes), param)
+
+    return jax.tree.map(lay_out, grads, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
 
 
 def deal(rows: Array, parts: int) -> Array:

@@ -1,0 +1,162 @@
+"""Packed rows: the same loss, gradients and log-probabilities as one completion a row, and little padding."""
+
+import jax
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from tiny import tiny_model
+
+from compeer_jax.generation.sampling import SamplingConfig
+from compeer_jax.models.qwen2 import param_axes
+from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+from compeer_jax.parallel.sharding import place_batch, shardings
+from compeer_jax.training.config import LossConfig
+from compeer_jax.training.learner_batch import used_parts
+from compeer_jax.training.packing import choose_length, pack, plan_rows, rows_at_once
+from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_logprobs, make_policy_loss
+from compeer_jax.training.update import init_state, make_update
+
+SAMPLING = SamplingConfig(max_new_tokens=16, temperature=0.7)
+
+
+def groups(prompts=4, group=4, prompt=9, length=16, seed=0) -> PolicyBatch:
+    """Random prompts and completions of uneven lengths, `group` of each prompt; two prompts are the same."""
+    rng = np.random.default_rng(seed)
+    rows = prompts * group
+    lengths = rng.integers(1, length + 1, rows)
+    mask = np.arange(length) < lengths[:, None]
+    tokens = rng.integers(0, 64, (prompts, prompt)).astype(np.int32)
+    real = np.arange(prompt) >= rng.integers(0, prompt - 1, prompts)[:, None]
+    tokens[1], real[1] = tokens[0], real[0]
+    return PolicyBatch(
+        prompts=tokens.repeat(group, axis=0),
+        prompt_mask=real.repeat(group, axis=0),
+        completions=rng.integers(0, 64, (rows, length)).astype(np.int32),
+        mask=mask,
+        trained=mask & (rng.random(rows) < 0.8)[:, None],
+        advantages=rng.normal(size=rows).astype(np.float32),
+        sampler_logps=-rng.random((rows, length)).astype(np.float32) * mask,
+        old_logps=(-4 + 0.3 * rng.normal(size=(rows, length))).astype(np.float32),
+        ref_logps=(-4 + 0.3 * rng.normal(size=(rows, length))).astype(np.float32),
+    )
+
+
+MODES = [
+    {"reduction": "sequence_mean"},
+    {"reduction": "token_mean"},
+    {"reduction": "fixed_length"},
+    {"reduction": "sequence_mean", "ratio": "sequence"},
+    {"reduction": "token_mean", "ratio": "sequence", "kl_coefficient": 0.1},
+]
+
+
+@pytest.mark.parametrize("settings", MODES, ids=lambda settings: "-".join(map(str, settings.values())))
+def test_loss_metrics_and_gradients_are_those_of_one_completion_a_row(settings):
+    graphdef, params = nnx.split(tiny_model(), nnx.Param)
+    loss = make_policy_loss(graphdef, LossConfig(**settings), SAMPLING)
+
+    @jax.jit
+    def evaluate(params, batch):
+        return jax.value_and_grad(loss, has_aux=True)(params, batch, count_whole(batch))
+
+    batch = groups()
+    (expected, plain), wanted = evaluate(params, batch)
+    for shared in (True, False) if settings == MODES[0] else (True,):
+        packed, _ = pack(batch, longest=64, shared=shared)
+        assert packed.tokens.shape[0] < len(batch.mask)
+        (value, metrics), grads = evaluate(params, packed)
+        np.testing.assert_allclose(value, expected, rtol=2e-5)
+        assert metrics.keys() == plain.keys()
+        for name in metrics:
+            np.testing.assert_allclose(metrics[name], plain[name], rtol=2e-4, atol=1e-6, err_msg=name)
+        for grad, want in zip(jax.tree.leaves(grads), jax.tree.leaves(wanted), strict=True):
+            np.testing.assert_allclose(grad, want, atol=2e-6)
+
+
+def test_log_probs_come_back_to_the_completions_they_are_of():
+    graphdef, params = nnx.split(tiny_model(), nnx.Param)
+    batch = groups()
+    packed, slots = pack(batch, longest=64, multiple=2)
+    plain = make_logprobs(graphdef, 0.7, parts=1)(params, batch)
+    ours = np.asarray(make_logprobs(graphdef, 0.7, parts=2)(params, packed))
+    ours = ours.reshape(-1, ours.shape[-1])[slots]
+    np.testing.assert_allclose(np.where(batch.mask, ours, 0), np.where(batch.mask, plain, 0), atol=2e-5)
+
+
+def updated(batch, *, parts=1, used=None, mesh=None):
+    """Weights and metrics after two updates."""
+    graphdef, params = nnx.split(tiny_model(), nnx.Param)
+    mesh = make_mesh(mesh or MeshConfig())
+    params = jax.device_put(params, shardings(param_axes(params), mesh))
+    optimizer = optax.sgd(0.1, momentum=0.9)
+    loss = make_policy_loss(graphdef, LossConfig(reduction="token_mean", kl_coefficient=0.1), SAMPLING)
+    update = make_update(loss, optimizer, parts=parts, used=used, whole=count_whole)
+    with jax.set_mesh(mesh):
+        state = init_state(params, optimizer, mesh)
+        for _ in range(2):
+            state, metrics = update(state, place_batch(batch, mesh))
+    return jax.device_get(state.params), jax.device_get(metrics)
+
+
+def test_any_budget_of_tokens_on_any_mesh_gives_the_same_update():
+    batch = groups()
+    params, metrics = updated(batch)
+    for multiple, budget, mesh in [(1, 64, MeshConfig()), (4, 100, MeshConfig(data=2, fsdp=2))]:
+        packed, _ = pack(batch, longest=32, multiple=multiple, tokens_at_once=budget)
+        at_once = rows_at_once(packed.tokens.shape[1], budget, multiple)
+        parts = len(packed.tokens) // at_once
+        assert (len(packed.tokens) % at_once, parts > 1) == (0, True)
+        ours, reported = updated(packed, parts=parts, used=used_parts, mesh=mesh)
+        for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(params), strict=True):
+            np.testing.assert_allclose(a, b, atol=2e-5)
+        for name in metrics:
+            np.testing.assert_allclose(reported[name], metrics[name], rtol=2e-4, atol=2e-6, err_msg=name)
+
+
+def test_every_completion_is_in_one_row_behind_its_prompt_and_no_row_is_too_long():
+    rng = np.random.default_rng(0)
+    prompt_sizes = rng.integers(5, 60, 12).tolist()
+    prompt_of = np.repeat(np.arange(12), 4).tolist()
+    sizes = rng.integers(1, 100, 48).tolist()
+    for length in (160, 200, 512):
+        for shared in (True, False):
+            rows = plan_rows(prompt_of, prompt_sizes, sizes, length, shared=shared)
+            placed = [index for row in rows for block in row for index in block.completions]
+            assert sorted(placed) == list(range(48))
+            for row in rows:
+                assert sum(block.size for block in row) <= length
+                for block in row:
+                    assert {prompt_of[index] for index in block.completions} == {block.prompt}
+                    assert block.size == prompt_sizes[block.prompt] + sum(sizes[i] for i in block.completions)
+                    assert shared or len(block.completions) == 1
+
+
+def uneven(rng, prompts=32, group=4):
+    """Lengths as of talks and answers: log-normal, the longest several times the median."""
+    prompt_sizes = np.clip(rng.lognormal(5.3, 0.5, prompts), 20, 900).astype(int).tolist()
+    sizes = np.clip(rng.lognormal(5, 0.6, prompts * group), 8, 600).astype(int).tolist()
+    return np.repeat(np.arange(prompts), group).tolist(), prompt_sizes, sizes
+
+
+def test_less_than_a_tenth_is_padding_and_few_shapes_are_compiled():
+    rng = np.random.default_rng(1)
+    shapes, shares, saved = set(), [], []
+    for _ in range(40):
+        prompt_of, prompt_sizes, sizes = uneven(rng)
+        shape, rows = choose_length(prompt_of, prompt_sizes, sizes, longest=2048)
+        real = sum(block.size for row in rows for block in row)
+        shapes.add(shape)
+        shares.append(1 - real / (shape.rows * shape.length))
+        apart = (max(prompt_sizes) + max(sizes)) * len(sizes)
+        saved.append(apart / (shape.rows * shape.length))
+    assert np.mean(shares) < 0.1
+    assert max(shares) < 0.16
+    assert len(shapes) <= 20
+    assert np.mean(saved) > 4  # times the tokens of a batch that is padded to its longest prompt and completion
+
+
+def test_a_completion_longer_than_the_rows_asked_for_has_a_row_to_itself():
+    shape, rows = choose_length([0, 0, 1], [40, 8], [500, 10, 10], longest=64)
+    assert shape.length >= 540
+    assert sorted(index for row in rows for block in row for index in block.completions) == [0, 1, 2]
