@@ -115,10 +115,9 @@ def ours(case: Case) -> Callable[[], None]:
     from compeer_jax.generation.sampling import SamplingConfig
     from compeer_jax.models.qwen2 import Qwen2
     from compeer_jax.parallel.mesh import MeshConfig, make_mesh
-    from compeer_jax.parallel.sharding import place_batch
     from compeer_jax.rl.advantages import group_advantages
     from compeer_jax.training.config import GRPOConfig, LossConfig
-    from compeer_jax.training.learner_batch import learner_batch
+    from compeer_jax.training.learner_batch import Layout, learner_batch
     from compeer_jax.training.optimizer import OptimizerConfig, make_optimizer
     from compeer_jax.training.policy_update import count_whole, make_policy_loss
     from compeer_jax.training.update import init_state, make_update
@@ -139,6 +138,7 @@ def ours(case: Case) -> Callable[[], None]:
     optimizer = make_optimizer(config.optimizer, STEPS)
     update = make_update(make_policy_loss(graphdef, config.loss, config.sampling), optimizer, whole=count_whole)
     state, texts, key = init_state(params, optimizer, mesh), case.texts(), jax.random.key(0)
+    layout = Layout(config, mesh, SHAPES[case.shape].hidden)
     del params
 
     def step() -> None:
@@ -150,7 +150,7 @@ def ours(case: Case) -> Callable[[], None]:
         rewards = even_words(tokenizer.batch_decode(rollout.tokens))
         rewards = jnp.asarray(rewards, jnp.float32).reshape(case.prompts, case.group)
         advantages = np.asarray(group_advantages(rewards)).reshape(-1)
-        batch = place_batch(learner_batch(rollout, prompts, advantages, 0, config), mesh)
+        batch, _ = layout.place(learner_batch(rollout, prompts, advantages, 0, config))
         state, metrics = update(state, batch)
         jax.block_until_ready((state, metrics))
 
