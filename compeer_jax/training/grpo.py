@@ -1,5 +1,7 @@
 """GRPO with a judge and redundancy-aware rewards: the loop of the paper's Figure 3, top to bottom."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -20,6 +22,7 @@ from compeer_jax.rl.reward_shaping import shape_rewards
 from compeer_jax.training.config import GRPOConfig
 from compeer_jax.training.learner_batch import Layout, learner_batch, shuffled_minibatches
 from compeer_jax.training.policy_update import count_whole, make_policy_loss
+from compeer_jax.training.profile import Profile
 from compeer_jax.training.rollout_ahead import Rollouts
 from compeer_jax.training.rollout_metrics import Clock, grouped, rollout_metrics
 from compeer_jax.training.run import open_run
@@ -29,8 +32,12 @@ from compeer_jax.training.update import make_update
 ROWS = "the outputs of a minibatch computed at once"
 
 
-def train_grpo(config: GRPOConfig) -> Path:
+def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
     """Trains a policy; returns the run folder. A run that was interrupted goes on from its last checkpoint.
+
+    Args:
+        config: its settings.
+        profile: trace a few steps, and tell where their time goes.
 
     Raises:
         UserError: anything in the settings, the data, the model or the reward that would stop the run later.
@@ -77,12 +84,17 @@ def train_grpo(config: GRPOConfig) -> Path:
     on_policy = config.epochs_per_rollout * config.minibatches == 1 and config.loss.reduction == "sequence_mean"
     on_policy &= not (config.loss.kl_coefficient or config.loss.mask_truncated or config.loss.importance_cap)
 
-    def roll_out(chosen: list[Record], step: int) -> Rollout:
+    def roll_out(chosen: list[Record], step: int, engine: Engine = engine) -> Rollout:
         step_prompts = [prompts[record.id] for record in chosen]
         return engine.generate(run.whole(state.params), step_prompts, jax.random.fold_in(key, step), config.group_size)
 
+    one_token = Engine(
+        graphdef, sampling=replace(config.sampling, max_new_tokens=1), stop_ids=run.stop_ids, pad_id=run.pad_id
+    )
+    prefill = None if config.overlap else partial(roll_out, step=0, engine=one_token)
+    profiler = Profile(run.folder.profile, first_step, config.steps, say=run.say, prefill=prefill, on=profile)
     metrics: dict[str, float] = {}
-    with run.under_way():
+    with run.under_way(), profiler:
         for step in range(first_step, config.steps + 1):
             clock = Clock()
             step_key = jax.random.fold_in(key, step)
@@ -123,6 +135,8 @@ def train_grpo(config: GRPOConfig) -> Path:
                 batch = batch._replace(old_logps=logprobs(run.whole(state.params), batch))
             if run.reference_params is not None:
                 batch = batch._replace(ref_logps=logprobs(run.reference_params, batch))
+            jax.block_until_ready(batch)
+            clock.lap("logprobs")
             updates = []
             for minibatch in shuffled_minibatches(batch, step_key, config):
                 laid_out, padding = layout.place(minibatch)
@@ -145,5 +159,6 @@ def train_grpo(config: GRPOConfig) -> Path:
                     f"advantages average 0, so it always prints about 0. It learns all the same: see grad_norm."
                 )
             run.save(step, state, rollouts, metrics, last=step == config.steps)
+            profiler.step_done(step, clock, chosen)
 
     return run.finish(export=config.export)

@@ -103,6 +103,11 @@ class RunFolder:
         return self.path / "tb"
 
     @property
+    def profile(self) -> Path:
+        """The trace of a few steps."""
+        return self.path / "profile"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
