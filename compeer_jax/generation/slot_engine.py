@@ -18,11 +18,13 @@ from compeer_jax.generation.prompt_batch import bucket, pad_right
 from compeer_jax.generation.rollout import cast_once
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.generation.stop_strings import StopStrings
+from compeer_jax.parallel.exchange import fetch
 
 STEPS = 32  # tokens between two looks at what has been written, if nobody waits for them
-STEPS_HEARD = 4  # if somebody reads along, or a stop string may have come
+STEPS_HEEDED = 4  # if somebody reads along, or a stop string may have come
 REFILL_SHARE = 1 / 8  # of the slots are free before rows that wait are admitted
 READ_SHARE = 1 / 4  # of the slots are filled by the prompts that are read at once
+HALVINGS = 2  # how often the slots become half as many, once so few rows are left; each compiles one program more
 
 OnTokens = Callable[[int, Sequence[int]], None]
 """Told a row's number and what it has written since it was told last."""
@@ -68,20 +70,25 @@ class SlotEngine:
         draw = partial(programs.decode, sampling=sampling, stop_ids=tuple(stop_ids))
 
         @partial(jax.jit, static_argnames=("rows", "longest"))
-        def empty(params, *, rows, longest):
-            return programs.empty_slots(nnx.merge(graphdef, params), rows, longest, sampling)
+        def empty(model, *, rows, longest):
+            return programs.empty_slots(nnx.merge(*model), rows, longest, sampling)
 
         @jax.jit
-        def read(params, tokens, lengths):
-            return programs.read_prompts(nnx.merge(graphdef, params), tokens, lengths, sampling)
+        def read(model, tokens, lengths):
+            return programs.read_prompts(nnx.merge(*model), tokens, lengths, sampling)
 
-        @partial(jax.jit, donate_argnums=1)
-        def decode(params, slots, *inputs):
-            return draw(nnx.merge(graphdef, params), slots, *inputs)
+        @partial(jax.jit, donate_argnums=1, static_argnames="steps")
+        def decode(model, slots, *inputs, steps):
+            return draw(nnx.merge(*model), slots, *inputs, steps=steps)
 
         self._graphdef = graphdef
-        self._empty, self._read, self._decode = empty, read, decode
-        self._admit = jax.jit(partial(programs.admit), donate_argnums=0)  # with a cache of its own
+        self._programs = _Programs(
+            empty=empty,
+            read=read,
+            admit=jax.jit(partial(programs.admit), donate_argnums=0),  # `partial` gives it a cache of its own
+            decode=decode,
+            narrow=jax.jit(partial(programs.narrow)),
+        )
 
     def complete(
         self,
@@ -105,85 +112,163 @@ class SlotEngine:
             slots: how many rows are decoded together at most.
             on_tokens: called with what rows write, as they write it.
         """
-        params = nnx.split(cast_once(nnx.merge(self._graphdef, params)))[1]
-        count = len(prompts) * group_size
-        size = min(slots, count)
-        at_once = min(len(prompts), max(1, round(size * READ_SHARE / group_size)))
-        steps = STEPS if on_tokens is None and not self._stop.strings else STEPS_HEARD
-        longest = self._width(prompts)
-
-        state = self._empty(params, rows=size, longest=longest)
-        rows = np.full(size, -1)  # which row each slot holds
-        heard = [0] * size  # how much of it was told, and looked through for stop strings
-        halted = np.zeros(size, bool)  # slots whose row met a stop string
-        coming, read, read_from, read_to = 0, None, 0, 0
-        while coming < count or (rows >= 0).any():
-            free = np.flatnonzero(rows < 0)
-            while len(free) and coming < count:
-                if coming == read_to:
-                    first = coming // group_size
-                    read = self._read(params, *self._pad(prompts[first : first + at_once], at_once))
-                    read_from, read_to = coming, min(count, coming + at_once * group_size)
-                new = np.arange(coming, min(coming + len(free), read_to))
-                taken, free = free[: len(new)], free[len(new) :]
-                state = self._admit(state, read, _arrivals(new, taken, read_from, group_size, keys, limits, size))
-                rows[taken], halted[taken] = new, False
-                for slot in taken:
-                    heard[slot] = 0
-                coming += len(new)
-
-            enough = max(1, round(size * REFILL_SHARE)) if coming < count else size + 1
-            state = self._decode(params, state, halted, np.int32(steps), np.int32(enough))
-            live, written, finished = fetch((state.live, state.written, state.finished))
-            halted[:] = False
-            held = rows >= 0
-            if steps != STEPS_HEARD and not (held & ~live).any():
+        model = nnx.split(cast_once(nnx.merge(self._graphdef, params)))
+        queue = _Queue(prompts, keys, group_size, limits, pad_id=self._pad_id, multiple=self._multiple)
+        held = _Held.none(self._programs, model, queue, min(slots, queue.rows))
+        heeded = on_tokens is not None or bool(self._stop.strings)
+        while queue.waits or held.any:
+            if queue.waits:
+                held.admit(queue)
+            elif held.can_narrow:
+                held.narrow()
+            ended = held.decode(STEPS_HEEDED if heeded else STEPS, queue.waits)
+            if not (heeded or ended.any()):
                 continue
-            tokens, logps = fetch((state.tokens, state.logps))
-            for slot in np.flatnonzero(held):
-                row, end = int(rows[slot]), int(written[slot])
-                cut = self._stop.cut(tokens[slot, :end].tolist(), heard[slot])
+            tokens, logps = fetch((held.slots.tokens, held.slots.logps))
+            for slot in np.flatnonzero(held.rows >= 0).tolist():
+                row, end, before = int(held.rows[slot]), int(held.written[slot]), int(held.told[slot])
+                cut = self._stop.cut(tokens[slot, :end].tolist(), before)
                 end = cut or end
-                if on_tokens is not None and end > heard[slot]:
-                    on_tokens(row, tokens[slot, heard[slot] : end].tolist())
-                heard[slot] = end
-                if cut or not live[slot]:
-                    ended = bool(cut or finished[slot])
-                    rows[slot], halted[slot] = -1, True
-                    yield row, Completion(tokens[slot, :end].copy(), logps[slot, :end].copy(), ended)
+                if on_tokens is not None and end > before:
+                    on_tokens(row, tokens[slot, before:end].tolist())
+                held.told[slot] = end
+                if cut or ended[slot]:
+                    finished = bool(cut or held.finished[slot])
+                    held.release(slot)
+                    yield row, Completion(tokens[slot, :end].copy(), logps[slot, :end].copy(), finished)
 
     @property
     def compilations(self) -> int:
         """How many programs have been compiled so far."""
-        return sum(program._cache_size() for program in (self._empty, self._read, self._admit, self._decode))
-
-    def _width(self, prompts: Sequence[Sequence[int]]) -> int:
-        return bucket(max(map(len, prompts)), self._multiple)
-
-    def _pad(self, prompts: Sequence[Sequence[int]], count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Prompts and their lengths as arrays, filled up to `count` with prompts of one token."""
-        filled = [*prompts, *[[self._pad_id]] * (count - len(prompts))]
-        return pad_right(filled, self._pad_id, self._width(prompts))
+        return sum(program._cache_size() for program in self._programs)
 
 
-def _arrivals(
-    new: np.ndarray,
-    taken: np.ndarray,
-    read_from: int,
-    group_size: int,
-    keys: Key[Array, " N"],
-    limits: np.ndarray,
-    size: int,
-) -> programs.Arrivals:
-    """Rows `new` come to the slots `taken`; `read_from` is the first row whose prompt was read with theirs."""
+class _Programs(NamedTuple):
+    """What `slots.py` holds, compiled; `model` is a graph and its weights."""
 
-    def fill(values: np.ndarray, filling: int) -> np.ndarray:
-        return np.pad(values, (0, size - len(values)), constant_values=filling).astype(np.int32)
+    empty: Callable
+    read: Callable
+    admit: Callable
+    decode: Callable
+    narrow: Callable
 
-    return programs.Arrivals(
-        sources=fill((new - read_from) // group_size, 0),
-        rows=fill(taken, size),
-        keys=keys[fill(new, 0)],
-        limits=fill(limits[new], 0),
-        count=np.int32(len(new)),
-    )
+
+class _Queue:
+    """Rows that wait, in the order of their prompts, and the prompts that were read last.
+
+    Attributes:
+        rows: how many rows there are in all.
+        coming: the next of them.
+        longest: the padded length of the longest prompt.
+    """
+
+    def __init__(self, prompts, keys, group_size, limits, *, pad_id: int, multiple: int):
+        self.rows, self.coming = len(prompts) * group_size, 0
+        self.longest = bucket(max(map(len, prompts)), multiple)
+        self._prompts, self._keys, self._group_size, self._limits = prompts, keys, group_size, limits
+        self._pad_id, self._multiple = pad_id, multiple
+        self._read, self._read_from, self._read_to = None, 0, 0
+
+    @property
+    def waits(self) -> bool:
+        return self.coming < self.rows
+
+    def arrivals(
+        self, programs_: _Programs, model: tuple, free: np.ndarray, size: int
+    ) -> tuple[programs.Prompts, programs.Arrivals, np.ndarray]:
+        """The next rows, as many as `free` slots take and read prompts give; reads prompts if need be.
+
+        Args:
+            programs_, model: what reads them.
+            free: slots of the `size` there are.
+        """
+        if self.coming == self._read_to:
+            at_once = min(len(self._prompts), max(1, round(size * READ_SHARE / self._group_size)))
+            first = self.coming // self._group_size
+            chosen = [*self._prompts[first : first + at_once]]
+            self._read_from, self._read_to = self.coming, self.coming + len(chosen) * self._group_size
+            width = bucket(max(map(len, chosen)), self._multiple)
+            chosen += [[self._pad_id]] * (at_once - len(chosen))  # one program for the last part too
+            self._read = programs_.read(model, *pad_right(chosen, self._pad_id, width))
+        new = np.arange(self.coming, min(self.coming + len(free), self._read_to))
+        self.coming += len(new)
+
+        def fill(values: np.ndarray, filling: int) -> np.ndarray:
+            return np.pad(values, (0, size - len(values)), constant_values=filling).astype(np.int32)
+
+        arrivals = programs.Arrivals(
+            sources=fill((new - self._read_from) // self._group_size, 0),
+            rows=fill(free[: len(new)], size),
+            keys=self._keys[fill(new, 0)],
+            limits=fill(self._limits[new], 0),
+            count=np.int32(len(new)),
+        )
+        return self._read, arrivals, new
+
+
+class _Held:
+    """The slots, and what the host knows of them.
+
+    Attributes:
+        slots: on the device.
+        rows: which row each holds; -1: it is free.
+        told: how much of it was looked through for stop strings, and told to who listens.
+        written, finished: as of `slots` when it was last seen.
+    """
+
+    def __init__(self, programs_: _Programs, model: tuple, slots: programs.Slots, size: int):
+        self._programs, self._model, self.slots = programs_, model, slots
+        self.rows, self.told = np.full(size, -1), np.zeros(size, int)
+        self._halted = np.zeros(size, bool)  # rows that met a stop string, which the device doesn't know yet
+        self._halvings = HALVINGS
+        self.written = self.finished = np.zeros(size, int)
+
+    @classmethod
+    def none(cls, programs_: _Programs, model: tuple, queue: _Queue, size: int) -> "_Held":
+        """Free slots."""
+        return cls(programs_, model, programs_.empty(model, rows=size, longest=queue.longest), size)
+
+    @property
+    def any(self) -> bool:
+        return bool((self.rows >= 0).any())
+
+    @property
+    def can_narrow(self) -> bool:
+        """Whether the rows that are left need half the slots at most."""
+        return self._halvings > 0 and (self.rows >= 0).sum() <= self._half < len(self.rows)
+
+    @property
+    def _half(self) -> int:
+        return -(-len(self.rows) // 2)
+
+    def admit(self, queue: _Queue) -> None:
+        """Gives free slots to rows that wait."""
+        while queue.waits and (free := np.flatnonzero(self.rows < 0)).size:
+            read, arrivals, new = queue.arrivals(self._programs, self._model, free, len(self.rows))
+            self.slots = self._programs.admit(self.slots, read, arrivals)
+            taken = free[: len(new)]
+            self.rows[taken], self.told[taken], self._halted[taken] = new, 0, False
+
+    def narrow(self) -> None:
+        """Goes on in half the slots."""
+        kept = np.argsort(self.rows < 0, kind="stable")[: self._half]
+        self.slots = self._programs.narrow(self.slots, kept)
+        self.rows, self.told, self._halted = self.rows[kept], self.told[kept], self._halted[kept]
+        self._halvings -= 1
+
+    def decode(self, steps: int, waiting: bool) -> np.ndarray:
+        """Up to `steps` tokens for every row, fewer if slots get free that others wait for; says which rows ended."""
+        size = len(self.rows)
+        enough = size + 1
+        if waiting:
+            enough = max(1, round(size * REFILL_SHARE))
+        elif self._halvings and self._half < size:
+            enough = size - self._half
+        self.slots = self._programs.decode(self._model, self.slots, self._halted, np.int32(enough), steps=steps)
+        live, self.written, self.finished = fetch((self.slots.live, self.slots.written, self.slots.finished))
+        self._halted[:] = False
+        return (self.rows >= 0) & ~live
+
+    def release(self, slot: int) -> None:
+        """Frees a slot whose row has ended."""
+        self.rows[slot], self._halted[slot] = -1, True

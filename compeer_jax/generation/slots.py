@@ -1,7 +1,8 @@
 """A fixed number of slots that rows come to and leave: what is compiled. `slot_engine.py` says who comes when.
 
-Three programs: prompts are read, once for all rows that begin with them; rows are admitted to free slots; and all slots
-decode until enough of them are free. Nothing in a row depends on the others, nor on when it was admitted.
+Four programs: prompts are read, once for all rows that begin with them; rows are admitted to free slots; all slots
+decode until enough of them are free; and when no more rows come, those that are left go on in fewer slots. Nothing in a
+row depends on the others, nor on when it was admitted.
 """
 
 from typing import NamedTuple
@@ -124,13 +125,19 @@ def admit(slots: Slots, prompts: Prompts, arrivals: Arrivals) -> Slots:
         )
 
 
+def narrow(slots: Slots, kept: Int[Array, " M"]) -> Slots:
+    """The slots `kept` alone, in this order."""
+    others = jax.tree.map(lambda x: x[kept], slots._replace(cache=None))
+    return others._replace(cache=slots.cache.take(kept))
+
+
 def decode(
     model: Qwen2,
     slots: Slots,
     halted: Bool[Array, " N"],
-    steps: Int[Array, ""],
     enough: Int[Array, ""],
     *,
+    steps: int,
     sampling: SamplingConfig,
     stop_ids: tuple[int, ...],
 ) -> Slots:
@@ -140,13 +147,15 @@ def decode(
         model: as `cast_once` gives it.
         slots: where all rows stand.
         halted: rows that leave at once.
+        enough: how many free slots end it before `steps`.
         steps: how many tokens a row at most.
-        enough: how many free slots end it sooner.
         sampling: how tokens are drawn.
         stop_ids: tokens that end a completion.
     """
     every, longest = jnp.arange(len(slots.live)), sampling.max_new_tokens
     stops = jnp.array(stop_ids, jnp.int32)
+    # Those of all steps at once take little longer than those of one. (A greedy choice leaves them to dead code.)
+    uniforms = jax.vmap(lambda step: draw_uniforms(slots.keys, slots.written + step))(jnp.arange(steps))
 
     def more(progress: tuple[Int[Array, ""], Slots]) -> Bool[Array, ""]:
         step, slots = progress
@@ -157,8 +166,7 @@ def decode(
         live = slots.live
         with jax.named_scope("decode"):
             hidden, cache = model.extend(slots.latest[:, None], slots.cache, valid=live[:, None])
-            noise = draw_uniforms(slots.keys, slots.written)
-            tokens, logps = choose_with_logps(model.logits(hidden[:, 0]), noise, sampling, slots.seen)
+            tokens, logps = choose_with_logps(model.logits(hidden[:, 0]), uniforms[step], sampling, slots.seen)
             place = jnp.where(live, slots.written, longest)  # beyond the end nothing is written
             written = slots.written + live
             stopped = live & jnp.isin(tokens, stops)

@@ -136,6 +136,15 @@ class RaggedKVCache(NamedTuple):
         lengths = self.lengths.at[rows].set(prompts.lengths[sources], mode="drop")
         return self._replace(keys=keys, values=values, lengths=lengths)
 
+    def take(self, rows: Int[Array, " M"]) -> "RaggedKVCache":
+        """The cache of these rows alone, where they share no prefix."""
+
+        def of_rows(x: Array) -> Array:
+            return jnp.take(x, rows, axis=x.ndim - 4)
+
+        keys, values = jax.tree.map(of_rows, (self.keys, self.values))
+        return RaggedKVCache(keys, values, lengths=self.lengths[rows], starts=self.starts[rows])
+
     def grow(self, slots: int) -> "RaggedKVCache":
         """The same with so many slots a row."""
 
