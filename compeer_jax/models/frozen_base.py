@@ -96,8 +96,8 @@ class FrozenBase:
     @property
     def _options(self) -> dict:
         dtype = jnp.dtype(self.config.dtype)
-        scan_layers, remat = self.config.scan_layers, self.config.remat
-        return {"dtype": dtype, "param_dtype": dtype, "scan_layers": scan_layers, "remat": remat}
+        layout = {name: getattr(self.config, name) for name in ("scan_layers", "remat", "attention")}
+        return {"dtype": dtype, "param_dtype": dtype, **layout}
 
 
 def _check_same_adapters(directory: Path, wanted: LoRAConfig) -> None:
