@@ -1,34 +1,66 @@
 """What a run holds in memory, as shapes on a mesh whose devices need not be there: nothing is allocated."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jax.sharding import Mesh
+from jax.sharding import AbstractMesh, Mesh
 from jaxtyping import DTypeLike
 
 from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.lora import abstract_adapted, join, split_adapters
 from compeer_jax.models.parameters import param_axes
 from compeer_jax.models.qwen2 import abstract
+from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.sharding import batch_sharding, check_divides, replicated, shardings
 from compeer_jax.training.update import TrainState
 
+AnyMesh = Mesh | AbstractMesh  # one without devices serves for sizes, not for compiling
 
-def abstract_model(shape: Qwen2Config, mesh: Mesh, **options: Any) -> tuple[nnx.GraphDef, nnx.State]:
-    """A model's graph, and its weights where `compeer_jax.models.weights.load` would put them.
+
+class Weights(NamedTuple):
+    """A model's weights, placed: those that learn, and the frozen ones that adapters stand on (None without adapters).
+
+    Attributes:
+        graphdef: the model without them.
+        trained, frozen: as `compeer_jax.training.run.Run` has them.
+    """
+
+    graphdef: nnx.GraphDef
+    trained: nnx.State
+    frozen: nnx.State | None
+
+    @property
+    def whole(self) -> nnx.State:
+        """What the graph computes with."""
+        return join(self.trained, self.frozen)
+
+
+def abstract_weights(shape: Qwen2Config, config: ModelConfig, mesh: AnyMesh) -> Weights:
+    """The weights of a model where loading it puts them.
 
     Args:
         shape: of the model.
-        mesh: where it shall live.
-        options: the keyword arguments of `Qwen2`.
+        config: types, layout and adapters; its path is not looked at.
+        mesh: where they shall live.
 
     Raises:
         UserError: the mesh does not divide a weight.
     """
-    graphdef, params = abstract(shape, **options)
+    dtype, param_dtype = jnp.dtype(config.dtype), jnp.dtype(config.param_dtype)
+    options = {"scan_layers": config.scan_layers, "remat": config.remat, "attention": config.attention}
+    if not config.lora.rank:
+        graphdef, params = abstract(shape, dtype=dtype, param_dtype=param_dtype, **options)
+        return Weights(graphdef, _placed(params, mesh), None)
+    options |= {"dtype": dtype, "param_dtype": dtype}  # as `compeer_jax.models.frozen_base.FrozenBase` keeps them
+    graphdef, params = abstract_adapted(shape, config.lora, adapter_dtype=param_dtype, **options)
+    return Weights(graphdef, *split_adapters(_placed(params, mesh)))
+
+
+def _placed(params: nnx.State, mesh: AnyMesh) -> nnx.State:
     axes = param_axes(params)
     check_divides(params, axes, mesh)
 
@@ -38,10 +70,10 @@ def abstract_model(shape: Qwen2Config, mesh: Mesh, **options: Any) -> tuple[nnx.
     def is_param(leaf: Any) -> bool:
         return isinstance(leaf, nnx.Variable)
 
-    return graphdef, jax.tree.map(place, params, shardings(axes, mesh), is_leaf=is_param)
+    return jax.tree.map(place, params, shardings(axes, mesh), is_leaf=is_param)
 
 
-def abstract_state(params: Any, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
+def abstract_state(params: Any, optimizer: optax.GradientTransformation, mesh: AnyMesh) -> TrainState:
     """The training state that `compeer_jax.training.update.init_state` would make of these weights."""
 
     def moments(params: Any) -> Any:
@@ -57,13 +89,13 @@ def abstract_state(params: Any, optimizer: optax.GradientTransformation, mesh: M
     return TrainState(params, placed, whole((), jnp.int32, mesh))
 
 
-def rows(batch: Any, mesh: Mesh) -> Any:
+def rows(batch: Any, mesh: AnyMesh) -> Any:
     """A tree of host arrays as `place_batch` would place them: rows split over the mesh."""
     sharding = batch_sharding(mesh)
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), batch)
 
 
-def whole(shape: tuple[int, ...], dtype: DTypeLike, mesh: Mesh) -> jax.ShapeDtypeStruct:
+def whole(shape: tuple[int, ...], dtype: DTypeLike, mesh: AnyMesh) -> jax.ShapeDtypeStruct:
     """An array that every device holds."""
     return jax.ShapeDtypeStruct(shape, dtype, sharding=replicated(mesh))
 

@@ -1,5 +1,6 @@
 """The TPU compiler on a machine without TPUs, and what it says of a program."""
 
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -89,13 +90,13 @@ def compile_program(planned: Planned) -> Compiled:
 
 @contextmanager
 def uncached() -> Iterator[None]:
-    """Without JAX's compilation cache on disk, which writes programs for absent devices and then can't read them."""
-    enabled = jax.config.jax_enable_compilation_cache
-    jax.config.update("jax_enable_compilation_cache", False)
+    """Writes nothing to JAX's compilation cache on disk, which can't read programs for absent devices again."""
+    least = jax.config.jax_persistent_cache_min_compile_time_secs
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", math.inf)
     try:
         yield
     finally:
-        jax.config.update("jax_enable_compilation_cache", enabled)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", least)
 
 
 def _used(error: str) -> int:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax.sharding import AbstractMesh, Mesh
+from jax.sharding import AbstractMesh
 
 from compeer_jax.errors import UserError
 from compeer_jax.generation.conversation import converse
@@ -17,20 +17,28 @@ from compeer_jax.generation.conversation_schedule import default_schedule
 from compeer_jax.generation.engine import bucket
 from compeer_jax.generation.rollout import Rollout, rollout
 from compeer_jax.generation.sampling import SamplingConfig
+from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import AXES, MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import check_divides
-from compeer_jax.planning.abstract_run import abstract_model, abstract_state, device_bytes, rows, whole
+from compeer_jax.planning.abstract_run import (
+    AnyMesh,
+    Weights,
+    abstract_state,
+    abstract_weights,
+    device_bytes,
+    rows,
+    whole,
+)
 from compeer_jax.planning.shapes import model_shape
 from compeer_jax.rewards.in_process import WIDTH
 from compeer_jax.rewards.judge_card import CARD, JudgeCard
 from compeer_jax.training.config import GRPOConfig
-from compeer_jax.training.learner_batch import learner_batch, shuffled_minibatches
+from compeer_jax.training.learner_batch import Layout, learner_batch, shuffled_minibatches
 from compeer_jax.training.optimizer import make_optimizer
-from compeer_jax.training.policy_update import count_whole, make_logprobs, make_policy_loss
+from compeer_jax.training.policy_update import PackedBatch, PolicyBatch, count_whole, make_policy_loss
 from compeer_jax.training.update import make_update
 
 STOP, PAD = (1,), 0  # any ids serve: they change no shape
-AnyMesh = Mesh | AbstractMesh  # an abstract one serves for sizes, not for lowering
 QUESTION = 96  # tokens that stand around a step or answer in a judge's ask, about
 
 
@@ -82,46 +90,57 @@ def grpo_step(config: GRPOConfig, mesh: AnyMesh) -> Step:
     """
     shape, source = model_shape(config.model.path, "model.path")
     notes = [f"model: {source}"]
-    graphdef, params = abstract_model(
-        shape,
-        mesh,
-        dtype=jnp.dtype(config.model.dtype),
-        param_dtype=jnp.dtype(config.model.param_dtype),
-        scan_layers=config.model.scan_layers,
-        remat=config.model.remat,
-    )
+    weights = abstract_weights(shape, config.model, mesh)
     check_outputs(config, mesh)
-    optimizer = make_optimizer(config.optimizer, config.steps * config.epochs_per_rollout * config.minibatches)
-    state = abstract_state(params, optimizer, mesh)
-    resident = {"policy": device_bytes(params), "optimizer": device_bytes(state.opt_state)}
+    updates = config.epochs_per_rollout * config.minibatches
+    optimizer = make_optimizer(config.optimizer, config.steps * updates)
+    state = abstract_state(weights.trained, optimizer, mesh)
+    resident = {"policy": device_bytes(weights.trained), "optimizer": device_bytes(state.opt_state)}
+    policy = {"policy"}
+    if weights.frozen is not None:
+        resident["base"] = device_bytes(weights.frozen)
+        policy.add("base")
     if config.loss.kl_coefficient:
         resident["reference"] = resident["policy"]
-
-    judges = list(_judges(config, mesh, notes))
+    judges = list(_judges(config, mesh, weights, notes))
     resident |= {judge.name: judge.bytes for judge in judges}
-    batch = _batch(config)
-    minibatch = rows(next(iter(shuffled_minibatches(batch, jax.random.key(0), config))), mesh)
-    batch = rows(batch, mesh)
-    updates = config.epochs_per_rollout * config.minibatches
-    parts = config.gradient_accumulation
 
+    layout = Layout(config, mesh, shape.hidden_size)
+    batch = _batch(config)
+    minibatch = next(iter(shuffled_minibatches(batch, jax.random.key(0), config)))
     update = make_update(
-        make_policy_loss(graphdef, config.loss, config.sampling), optimizer, parts=parts, whole=count_whole
+        make_policy_loss(weights.graphdef, config.loss, config.sampling),
+        optimizer,
+        parts=layout.parts,
+        used=layout.used,
+        whole=count_whole,
     )
-    logprobs = make_logprobs(graphdef, config.sampling.temperature, config.minibatches * parts)
-    programs = [_rollout(config, graphdef, params, mesh)]
+    programs = [_rollout(config, weights, mesh, policy)]
     programs += [judge.program for judge in judges]
+
+    def scoring(name: str, holds: set[str]) -> Planned:
+        logprobs = layout.compiled_logprobs(weights.graphdef, config.sampling.temperature)
+        laid_out = rows(_laid_out(layout, batch, mesh, layout.times), mesh)
+        return Planned(name, lambda: logprobs.lower(weights.whole, laid_out), mesh, 1, frozenset(holds))
+
     if updates > 1:
-        held = frozenset({"policy"})
-        programs.append(Planned("old log-probs", lambda: logprobs.lower(params, batch), mesh, 1, held))
+        programs.append(scoring("old log-probs", policy))
         minibatch = minibatch._replace(old_logps=minibatch.sampler_logps)
     if config.loss.kl_coefficient:
-        held = frozenset({"reference"})
-        programs.append(Planned("reference log-probs", lambda: logprobs.lower(params, batch), mesh, 1, held))
+        programs.append(scoring("reference log-probs", (policy - {"policy"}) | {"reference"}))
         minibatch = minibatch._replace(ref_logps=minibatch.sampler_logps)
-    held = frozenset({"policy", "optimizer"})
-    programs.append(Planned("update", lambda: update.lower(state, minibatch), mesh, updates, held))
-    return Step(tuple(programs), resident, params, tuple(notes))
+    laid_out = _laid_out(layout, minibatch, mesh)
+    loops = {"": layout.parts(laid_out)}  # of which those that hold nothing are skipped
+    given = (state, rows(laid_out, mesh), weights.frozen)
+    held = frozenset(policy | {"optimizer"})
+    programs.append(Planned("update", lambda: update.lower(*given), mesh, updates, held, loops))
+    return Step(tuple(programs), resident, weights.whole, tuple(notes))
+
+
+def _laid_out(layout: Layout, batch: PolicyBatch, mesh: AnyMesh, times: int = 1) -> PolicyBatch | PackedBatch:
+    """A batch in the rows that it has on this mesh's kind of machine."""
+    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+        return layout.lay_out(batch, times)[0]
 
 
 def check_outputs(config: GRPOConfig, mesh: AnyMesh) -> None:
@@ -129,10 +148,6 @@ def check_outputs(config: GRPOConfig, mesh: AnyMesh) -> None:
     part = config.prompts_per_step * config.group_size // config.minibatches // config.gradient_accumulation
     what = f"the {part} outputs that gradient_accumulation {config.gradient_accumulation} computes at once"
     check_divides({what: (part,)}, {what: ("batch",)}, mesh)
-
-
-def _prompt_length(config: GRPOConfig) -> int:
-    return bucket(config.data.max_prompt_tokens)
 
 
 def _batch(config: GRPOConfig) -> Any:
@@ -153,10 +168,10 @@ def _key(mesh: AnyMesh) -> jax.ShapeDtypeStruct:
     return whole(key.shape, key.dtype, mesh)
 
 
-def _rollout(config: GRPOConfig, graphdef: nnx.GraphDef, params: nnx.State, mesh: AnyMesh) -> Planned:
+def _rollout(config: GRPOConfig, weights: Weights, mesh: AnyMesh, holds: set[str]) -> Planned:
     def draw(params, prompts, mask, key):
         return rollout(
-            nnx.merge(graphdef, params),
+            nnx.merge(weights.graphdef, params),
             prompts,
             mask,
             key,
@@ -166,11 +181,10 @@ def _rollout(config: GRPOConfig, graphdef: nnx.GraphDef, params: nnx.State, mesh
             pad_id=PAD,
         )
 
-    prompts = (config.prompts_per_step, _prompt_length(config))
-    given = (params, whole(prompts, jnp.int32, mesh), whole(prompts, jnp.bool_, mesh), _key(mesh))
+    prompts = (config.prompts_per_step, bucket(config.data.max_prompt_tokens))
+    given = (weights.whole, whole(prompts, jnp.int32, mesh), whole(prompts, jnp.bool_, mesh), _key(mesh))
     loops = {"decode": config.sampling.max_new_tokens - 1}
-    held = frozenset({"policy"})
-    return Planned("rollout", lambda: jax.jit(draw).lower(*given), mesh, 1, held, loops, rest="prefill")
+    return Planned("rollout", lambda: jax.jit(draw).lower(*given), mesh, 1, frozenset(holds), loops, rest="prefill")
 
 
 def _last(mesh: AnyMesh, devices: int) -> AnyMesh:
@@ -217,30 +231,33 @@ class _Judge:
     program: Planned
 
 
-def _judges(config: GRPOConfig, mesh: AnyMesh, notes: list[str]) -> Iterator[_Judge]:
+def _judges(config: GRPOConfig, mesh: AnyMesh, policy: Weights, notes: list[str]) -> Iterator[_Judge]:
     """The judges that live in the run's memory."""
     models = config.reward.models
     for kind, (path, card, has_card) in judge_cards(config).items():
-        shape, source = model_shape(path, f"reward.models.{kind}")
-        notes.append(f"judge {kind}: {source}")
-        if not has_card:
-            notes.append(f"judge {kind}: no {CARD} in {path}, so its limits are the defaults")
-        place = mesh
-        if models.devices:
-            place = _last(mesh, models.devices)
-        dtype = jnp.dtype(models.dtype)
-        graphdef, params = abstract_model(shape, place, dtype=dtype, param_dtype=dtype, scan_layers=models.scan_layers)
         name = f"judge {kind}"
-        yield _Judge(name, device_bytes(params), _rounds(name, config, card, graphdef, params, place))
+        shape, source = model_shape(path, f"reward.models.{kind}")
+        if not has_card:
+            notes.append(f"{name}: no {CARD} in {path}, so its limits are the defaults")
+        if policy.frozen is not None and not models.devices and not (Path(path).expanduser() / "config.json").is_file():
+            notes.append(f"{name}: adapters on the policy's own base, as the policy has them")
+            size, holds, weights, place = device_bytes(policy.trained), frozenset({name, "base"}), policy, mesh
+        else:
+            notes.append(f"{name}: {source}")
+            place = _last(mesh, models.devices) if models.devices else mesh
+            types = {"dtype": models.dtype, "param_dtype": models.dtype}
+            weights = abstract_weights(shape, ModelConfig(path, scan_layers=models.scan_layers, **types), place)
+            size, holds = device_bytes(weights.whole), frozenset({name})
+        yield _Judge(name, size, _rounds(name, config, card, weights, place, holds))
 
 
 def _rounds(
     name: str,
     config: GRPOConfig,
     card: JudgeCard,
-    graphdef: nnx.GraphDef,
-    params: nnx.State,
+    weights: Weights,
     mesh: AnyMesh,
+    holds: frozenset[str],
 ) -> Planned:
     """All conversations with one judge about the outputs of a step."""
     at_once = min(config.reward.models.batch_prompts or config.prompts_per_step, config.prompts_per_step)
@@ -251,15 +268,14 @@ def _rounds(
     sampling = SamplingConfig(max_new_tokens=card.max_new_tokens, temperature=config.reward.models.temperature)
 
     def hold(params, *given):
-        return converse(nnx.merge(graphdef, params), *given, sampling=sampling, stop_ids=STOP, pad_id=PAD)
+        return converse(nnx.merge(weights.graphdef, params), *given, sampling=sampling, stop_ids=STOP, pad_id=PAD)
 
     shapes = ((at_once, prefix), (at_once,), (conversations, asked), (conversations, rounds))
-    given = (params, *(whole(shape, jnp.int32, mesh) for shape in shapes), _key(mesh))
+    given = (weights.whole, *(whole(shape, jnp.int32, mesh) for shape in shapes), _key(mesh))
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
         schedule = default_schedule(conversations)
     # Each of the stages in which the cache grows takes its share of the rounds; in a round all read, then all write.
     pieces = -(-part // schedule.read_chunk) * (rounds + 1) / rounds
     loops = {"": rounds / schedule.stages, "read": pieces, "write": card.max_new_tokens - 1}
     runs = -(-config.prompts_per_step // at_once)
-    held = frozenset({name})
-    return Planned(name, lambda: jax.jit(hold).lower(*given), mesh, runs, held, loops, rest="prefill")
+    return Planned(name, lambda: jax.jit(hold).lower(*given), mesh, runs, holds, loops, rest="prefill")
