@@ -204,31 +204,38 @@ def train_ours(case: Case, folder: str, sampled: list[Sampled]) -> list[Update]:
     from compeer_jax.models.qwen2 import Qwen2
     from compeer_jax.parallel.mesh import MeshConfig, make_mesh
     from compeer_jax.rl.advantages import group_advantages
-    from compeer_jax.training.config import LossConfig
+    from compeer_jax.training.config import GRPOConfig, LossConfig
+    from compeer_jax.training.learner_batch import Layout
     from compeer_jax.training.optimizer import OptimizerConfig, make_optimizer
-    from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_logprobs, make_policy_loss
+    from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_policy_loss
     from compeer_jax.training.update import init_state, make_update
 
     def snapshot(params) -> dict[str, np.ndarray]:
         flat = dict(nnx.to_flat_state(params))
         return {tensor.name: tensor.to_hf(np.asarray(flat[tensor.path][...])) for tensor in hf_tensors(params)}
 
-    mesh = make_mesh(MeshConfig(data=1), devices=jax.devices()[:1])
-    options = {"dtype": "float32", "param_dtype": "float32", "mesh": mesh}
-    graphdef, params = nnx.split(Qwen2.from_pretrained(folder, **options), nnx.Param)
-    reference = jax.tree.map(lambda x: x.copy(), params)  # the update gives its state's memory away
-    optimizer = make_optimizer(
-        OptimizerConfig(
+    mesh = make_mesh(MeshConfig(), jax.devices()[:1])
+    config = GRPOConfig(
+        output="",
+        sampling=SamplingConfig(max_new_tokens=case.new, temperature=case.temperature),
+        loss=LossConfig(**case.loss),
+        prompts_per_step=case.prompts,
+        group_size=case.group_size,
+        optimizer=OptimizerConfig(
             learning_rate=case.learning_rate,
             schedule="linear",
             weight_decay=case.weight_decay,
             max_grad_norm=case.max_grad_norm,
         ),
-        case.updates,
     )
-    sampling = SamplingConfig(max_new_tokens=case.new, temperature=case.temperature)
-    update = make_update(make_policy_loss(graphdef, LossConfig(**case.loss), sampling), optimizer, whole=count_whole)
-    logprobs = make_logprobs(graphdef, case.temperature, parts=1)
+    model = Qwen2.from_pretrained(folder, mesh=mesh, dtype="float32", param_dtype="float32")
+    layout = Layout(config, mesh, model.config.hidden_size)
+    graphdef, params = nnx.split(model, nnx.Param)
+    reference = jax.tree.map(lambda x: x.copy(), params)  # the update gives its state's memory away
+    optimizer = make_optimizer(config.optimizer, case.updates)
+    loss = make_policy_loss(graphdef, config.loss, config.sampling)
+    update = make_update(loss, optimizer, parts=layout.parts, used=layout.used, whole=count_whole)
+    logprobs = layout.make_logprobs(graphdef, case.temperature)
     state, updates = init_state(params, optimizer, mesh), []
     for count, part in enumerate(sampled):
         rewards = jnp.asarray(part.rewards).reshape(-1, case.group_size)
@@ -244,7 +251,7 @@ def train_ours(case: Case, folder: str, sampled: list[Sampled]) -> list[Update]:
         if count % EPOCHS == 0:
             old_logps = logprobs(state.params, batch)
         batch = batch._replace(old_logps=old_logps, ref_logps=logprobs(reference, batch))
-        state, metrics = update(state, batch)
+        state, metrics = update(state, layout.place(batch)[0])
         updates.append(Update(float(metrics["loss"]), float(metrics["grad_norm"]), snapshot(state.params)))
     return updates
 

@@ -91,7 +91,9 @@ def test_importance_weights_of_parts_are_those_of_the_whole_and_reach_the_loss()
     def loss(cap):
         return lambda graphdef: make_policy_loss(graphdef, LossConfig(importance_cap=cap), SAMPLING)
 
-    batch = random_policy_batch()  # whose sampler is far from the policy
+    batch = random_policy_batch()
+    noise = np.random.default_rng(1).normal(size=batch.mask.shape).astype(np.float32)
+    batch = batch._replace(sampler_logps=batch.old_logps + noise)  # of other weights
     whole = step(loss(1.5), count_whole, batch)
     assert_same(whole, step(loss(1.5), count_whole, batch, parts=4))
     assert 0 < whole[1]["importance/capped"] < 1

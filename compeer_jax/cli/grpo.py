@@ -8,7 +8,7 @@ from compeer_jax.training.config import GRPOConfig
 
 DESCRIPTION = (
     "GRPO with a judge and redundancy-aware rewards. An interrupted run goes on from its last checkpoint. "
-    + ("With --profile it writes a trace of its third to fifth step, and tells where their time goes.")
+    "With --profile it writes a trace of its third to fifth step, and tells where their time goes."
 )
 CONFIG = GRPOConfig
 PROFILE = "--profile"
