@@ -203,7 +203,9 @@ class Checkpoints:
         wanted, treedef = _named(abstract_state)
         if damage := _damage(path):
             raise UserError(f"The checkpoint {path} is damaged ({damage}); take another.")
-        _check_same_model(self._saved(path), wanted, path, partial=True)
+        with _reading(path):
+            saved = self._saved(path)
+        _check_same_model(saved, wanted, path, partial=True)
         return step, jax.tree.unflatten(treedef, [StoredTensor.open(path, name) for name in wanted])
 
     def latest_step(self) -> int | None:

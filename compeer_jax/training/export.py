@@ -68,6 +68,8 @@ def export_run(
         params = abstract_adapters(folder, settings)
     else:
         _, params = abstract(config, scan_layers=settings["model"]["scan_layers"])
+    if step == "best" and not settings["checkpoint"]["keep_best"]:
+        raise UserError(f"{run} keeps no best checkpoint (checkpoint.keep_best is 0); take the last, or give a number.")
     metric, mode = best_by(settings)
     with Checkpoints(
         folder.checkpoints, read_only=True, keep_best=1, best_metric=metric, best_mode=mode
