@@ -4,6 +4,8 @@
 mesh like all others.
 """
 
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any, Literal
 
 import jax
@@ -58,26 +60,9 @@ class QuantizedKernel(nnx.Module):
 
     def round(self, kernel: nnx.Param, mesh: jax.sharding.Mesh | None = None) -> tuple[nnx.Param, nnx.Param]:
         """The values and scales of `kernel`, on its mesh; this module, which may be abstract, says their shapes."""
-        import qwix
-
-        lead = int(kernel.axes[0] == "layers")
-        *whole, blocked = range(lead, lead + self.contract)
-        outputs = [d for d in range(len(kernel.axes)) if d != blocked and d not in whole]
-        how = {
-            "int8": {"qtype": jnp.int8, "channelwise_axes": outputs},
-            "nf4": {
-                "qtype": "nf4",
-                "channelwise_axes": outputs + whole,
-                "tiled_axes": {blocked: block_size(kernel.shape[blocked])},
-            },
-        }[self.storage]
-
-        def quantize(kernel: Array) -> tuple[Array, Array]:
-            made = qwix.quantize(kernel.astype(jnp.float32), **how)
-            return made.qvalue, made.scale.astype(kernel.dtype)
-
+        stacked = kernel.axes[0] == "layers"
         places = None if mesh is None else shardings((self.values.axes, self.scale.axes), mesh)
-        values, scale = jax.jit(quantize, out_shardings=places)(kernel[...])
+        values, scale = _rounding(self.storage, self.contract, stacked, places)(kernel[...])
         return self.values.replace(values), self.scale.replace(scale)
 
 
@@ -109,3 +94,24 @@ def _nf4_values(codes: Integer[Array, "..."]) -> Float[Array, "..."]:
         odd = (codes >> bit) & 1 == 1
         level = [jnp.where(odd, high, low) for low, high in zip(level[::2], level[1::2], strict=True)]
     return level[0]
+
+
+@cache
+def _rounding(storage: Storage, contract: int, stacked: bool, places: tuple | None) -> Callable[[Array], tuple]:
+    """The compiled function from kernels to values and scales; of layers that are stacked it takes one at a time."""
+    import qwix
+
+    *whole, blocked = range(contract)
+
+    def round_one(kernel: Array) -> tuple[Array, Array]:
+        outputs = range(contract, kernel.ndim)
+        if storage == "int8":
+            how = {"qtype": jnp.int8, "channelwise_axes": outputs}
+        else:
+            blocks = {blocked: block_size(kernel.shape[blocked])}
+            how = {"qtype": "nf4", "channelwise_axes": (*whole, *outputs), "tiled_axes": blocks}
+        made = qwix.quantize(kernel.astype(jnp.float32), **how)
+        return made.qvalue, made.scale.astype(kernel.dtype)
+
+    rounding = partial(jax.lax.map, round_one) if stacked else round_one
+    return jax.jit(rounding, out_shardings=places)
