@@ -6,7 +6,9 @@ python scripts/bench_decode.py [--shape a|b|0.5b|1.5b|7b] [--dtype float32] [--r
 Weights and prompts are random; nothing stops a completion. Every way runs in a process of its own, one at a time, and
 waits while another runs. Sampling is at temperature 1 over the whole vocabulary. Greedy tokens are compared with
 those of transformers' dynamic cache: in float32 they should be the same; in bfloat16 near-ties between random logits
-part them. A way whose first call takes longer than `--patience` seconds is left out.
+part them. The time to the first token is that of a call for one; a step's is the rest, shared among the other tokens.
+Last come the machine's own copies and products, and how near our step comes to them. A way whose first call takes
+longer than `--patience` seconds is left out.
 
 Tunix (package google-tunix) is taken from this environment or from the virtual environment `--tunix`, which is made if
 it isn't there.
@@ -17,12 +19,15 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from bench_limits import Limits, decode_work, measure_limits
 from bench_peers import (
     SHAPES,
     Numbers,
+    Worker,
     add_worker_options,
     answer,
     interleave,
@@ -41,7 +46,8 @@ OURS, DYNAMIC, STATIC, COMPILED, TUNIX = (
     "transformers, static cache, torch.compile",
     "Tunix",
 )
-Generate = Callable[[bool, int], np.ndarray]  # greedy or sampled, and a seed, to new tokens [rows, new]
+LIMITS = "limits of the machine"
+Generate = Callable[[bool, int, int], np.ndarray]  # greedy or sampled, a seed, how many tokens: to tokens [rows, new]
 
 
 class Case(NamedTuple):
@@ -73,12 +79,15 @@ def ours(case: Case) -> Generate:
     on_cpu = jax.default_backend() == "cpu"
     options = {"dtype": case.dtype, "param_dtype": case.dtype, "scan_layers": not on_cpu}
     graphdef, params = nnx.split(Qwen2.from_pretrained(case.folder, **options))
-    engines = {
-        greedy: Engine(graphdef, sampling=SamplingConfig(case.new, 0.0 if greedy else 1.0), stop_ids=(), pad_id=0)
-        for greedy in (True, False)
-    }
     prompts = case.prompts.tolist()
-    return lambda greedy, seed: np.asarray(engines[greedy].generate(params, prompts, jax.random.key(seed)).tokens)
+
+    @cache
+    def engine(greedy: bool, new: int) -> Engine:
+        return Engine(graphdef, sampling=SamplingConfig(new, 0.0 if greedy else 1.0), stop_ids=(), pad_id=0)
+
+    return lambda greedy, seed, new: np.asarray(
+        engine(greedy, new).generate(params, prompts, jax.random.key(seed)).tokens
+    )
 
 
 def transformers(case: Case, way: str) -> Generate:
@@ -91,19 +100,18 @@ def transformers(case: Case, way: str) -> Generate:
     )
     model = model.to(device).eval()
     prompts = torch.tensor(case.prompts, device=device)
-    options = {"max_new_tokens": case.new, "eos_token_id": None, "pad_token_id": 0, "top_k": 0, "top_p": 1.0}
+    options = {"eos_token_id": None, "pad_token_id": 0, "top_k": 0, "top_p": 1.0}
     if way != DYNAMIC:
         options |= {"cache_implementation": "static", "disable_compile": way == STATIC}
     if way == COMPILED:
         options["compile_config"] = CompileConfig(fullgraph=True)
         options["compile_config"]._compile_all_devices = True  # on CPU too
 
-    def generate(greedy: bool, seed: int) -> np.ndarray:
+    def generate(greedy: bool, seed: int, new: int) -> np.ndarray:
         torch.manual_seed(seed)
+        choice = options | {"max_new_tokens": new, "do_sample": not greedy, "temperature": 1.0}
         with torch.inference_mode():
-            tokens = model.generate(
-                prompts, attention_mask=torch.ones_like(prompts), do_sample=not greedy, temperature=1.0, **options
-            )
+            tokens = model.generate(prompts, attention_mask=torch.ones_like(prompts), **choice)
         return tokens[:, case.prompt :].cpu().numpy()
 
     return generate
@@ -113,31 +121,33 @@ def tunix(case: Case) -> Generate:
     from tunix.generate.sampler import CacheConfig, Sampler
 
     shape = SHAPES[case.shape]
-    cache = CacheConfig(case.prompt + case.new, shape.layers, shape.kv_heads, shape.head_dim)
-    sampler = Sampler(tunix_model(case.folder, case.shape, case.dtype), Numbers(shape.vocabulary - 1), cache)
+    room = CacheConfig(case.prompt + case.new, shape.layers, shape.kv_heads, shape.head_dim)
+    sampler = Sampler(tunix_model(case.folder, case.shape, case.dtype), Numbers(shape.vocabulary - 1), room)
     prompts = [" ".join(map(str, row)) for row in case.prompts]
 
-    def generate(greedy: bool, seed: int) -> np.ndarray:
+    def generate(greedy: bool, seed: int, new: int) -> np.ndarray:
         choice = {} if greedy else {"temperature": 1.0, "top_p": 1.0}
         out = sampler(
-            prompts, case.new, max_prompt_length=case.prompt, eos_tokens=[-1], seed=seed, pad_output=False, **choice
+            prompts, new, max_prompt_length=case.prompt, eos_tokens=[-1], seed=seed, pad_output=False, **choice
         )
         return np.stack([np.asarray(tokens) for tokens in out.tokens])
 
     return generate
 
 
-def make(way: str, case: Case) -> Generate:
+def make(way: str, case: Case) -> Callable:
+    if way == LIMITS:
+        return lambda: measure_limits(case.dtype)
     makers = {OURS: ours, TUNIX: tunix}
     generate = makers[way](case) if way in makers else transformers(case, way)
-    return lambda greedy, seed: generate(greedy, seed).tolist()
+    return lambda *request: generate(*request).tolist()
 
 
 # ---- the parent
 
 
 def measure(case: Case, ways: dict[str, str], repeats: int, patience: float) -> None:
-    requests = {"greedy": (True, 0), "sampled": (False, 1)}
+    requests = {"greedy": (True, 0, case.new), "sampled": (False, 1, case.new), "one token": (True, 0, 1)}
     workers, first = start(__file__, ways, case, requests, patience)
     warm = interleave(workers, requests, repeats)
 
@@ -146,19 +156,45 @@ def measure(case: Case, ways: dict[str, str], repeats: int, patience: float) -> 
     for way, drawn in tokens.items():
         assert drawn.shape == (case.rows, case.new), f"{way} gave {drawn.shape}"
     rate = {at: count / median_seconds(said) for at, said in warm.items()}
-    print("| way | greedy, tokens/s | sampled, tokens/s | least-most, sampled | first calls, s | same greedy tokens |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    steps = {}
+    print(
+        "| way | greedy, tokens/s | sampled, tokens/s | least-most, sampled | first token, ms | decode step, ms "
+        "| first calls, s | same greedy tokens |"
+    )
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for way in (worker.way for worker in workers):
         seconds = [said.seconds for said in warm[way, "sampled"]]
         spread = f"{count / max(seconds):.0f}-{count / min(seconds):.0f}"
+        one, all_ = (median_seconds(warm[way, name]) for name in ("one token", "greedy"))
+        steps[way] = (all_ - one) / max(case.new - 1, 1)
         began = ", ".join(f"{first[way, name].seconds:.1f}" for name in requests)
         same = f"{(tokens[way] == tokens[DYNAMIC]).mean():.1%}" if DYNAMIC in tokens else "-"
-        print(f"| {way} | {rate[way, 'greedy']:.0f} | {rate[way, 'sampled']:.0f} | {spread} | {began} | {same} |")
+        print(
+            f"| {way} | {rate[way, 'greedy']:.0f} | {rate[way, 'sampled']:.0f} | {spread} | {one * 1e3:.1f} "
+            f"| {steps[way] * 1e3:.2f} | {began} | {same} |"
+        )
     for name, peers in (("transformers", (DYNAMIC, STATIC, COMPILED)), ("Tunix", (TUNIX,))):
-        for how in requests:
+        for how in ("greedy", "sampled"):
             best = max((rate[peer, how] for peer in peers if (peer, how) in rate), default=None)
             if best and (OURS, how) in rate:
                 print(f"{how}: {rate[OURS, how] / best:.2f} x the best of {name}")
+    if OURS in steps:
+        compare_with_limits(case, steps[OURS])
+
+
+def compare_with_limits(case: Case, step: float) -> None:
+    """Prints how near a decode step comes to the least time in which this machine could do its work."""
+    worker = Worker(__file__, LIMITS, case)
+    limits = Limits(*worker.run(()).result)
+    worker.end()
+    moved, flops = decode_work(case.shape, case.dtype, case.rows, case.prompt + case.new / 2)
+    least, bound = limits.seconds(moved, flops)
+    print(
+        f"this machine copies {limits.bytes_per_second / 1e9:.1f} GB/s and multiplies "
+        f"{limits.flops_per_second / 1e9:.0f} GFLOP/s\n"
+        f"a decode step reads {moved / 1e6:.1f} MB at {moved / step / 1e9:.1f} GB/s and does {flops / 1e9:.2f} GFLOP "
+        f"at {flops / step / 1e9:.0f} GFLOP/s: {least / step:.0%} of the limit by {bound}"
+    )
 
 
 def main() -> None:
