@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from compeer_jax import __version__
+from compeer_jax.cli.compiled_programs import keep_compiled_programs
 from compeer_jax.errors import StopAsked, UserError, unknown
 from compeer_jax.parallel.libtpu import calm
 from compeer_jax.parallel.processes import leave
@@ -53,6 +54,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         if name not in COMMANDS:
             raise unknown("command", name, COMMANDS)
         calm()
+        keep_compiled_programs()
         command = importlib.import_module(f"compeer_jax.cli.{name}")
         command.run(rest)
         sys.stdout.flush()

@@ -15,7 +15,7 @@ from jaxtyping import Array, Key
 
 from compeer_jax.generation import slots as programs
 from compeer_jax.generation.prompt_batch import bucket, pad_right
-from compeer_jax.generation.rollout import cast_once
+from compeer_jax.generation.rollout import cast_once, with_own_head
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.generation.stop_strings import StopStrings
 from compeer_jax.parallel.exchange import fetch
@@ -112,7 +112,7 @@ class SlotEngine:
             slots: how many rows are decoded together at most.
             on_tokens: called with what rows write, as they write it.
         """
-        model = nnx.split(cast_once(nnx.merge(self._graphdef, params)))
+        model = nnx.split(with_own_head(cast_once(nnx.merge(self._graphdef, params))))
         queue = _Queue(prompts, keys, group_size, limits, pad_id=self._pad_id, multiple=self._multiple)
         held = _Held.none(self._programs, model, queue, min(slots, queue.rows))
         heeded = on_tokens is not None or bool(self._stop.strings)
