@@ -1,11 +1,12 @@
 """What a step does and needs by closed forms: for machines whose compiler is not at hand, and to rank what to compile.
 
-The forms follow the programs as they are: attention that holds its scores, weights gathered layer by layer over `fsdp`
-and cast to the type of the computation, the LM head on completions alone. They leave out what is small: norms, rotary
-angles, masks, and all that a compiler does beside.
+The forms follow the programs as they are: attention through a cache holds its scores, in training a kernel does not
+where there is one; weights are gathered layer by layer over `fsdp` and cast to the type of the computation; the LM head
+runs on completions alone. They leave out what is small (norms, rotary angles, masks) and all that a compiler does.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
@@ -40,7 +41,7 @@ def estimate(config: GRPOConfig, topology: Topology, step: Step | None = None) -
     mesh = MeshConfig(*config.mesh.resolve(topology.devices))
     check_outputs(config, abstract_mesh(mesh))
     step = step or abstract_step(config, topology)
-    forms = _forms(config, mesh)
+    forms = _forms(config, mesh, step.resident)
     programs = []
     for planned in step.programs:
         arguments = sum(step.resident[name] for name in planned.holds)
@@ -65,28 +66,36 @@ def abstract_mesh(mesh: MeshConfig) -> AbstractMesh:
     return AbstractMesh(mesh.sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES))
 
 
-def _forms(config: GRPOConfig, mesh: MeshConfig) -> dict[str, tuple[float, dict[str, Counts]]]:
+def _forms(
+    config: GRPOConfig, mesh: MeshConfig, resident: Mapping[str, int]
+) -> dict[str, tuple[float, dict[str, Counts]]]:
     """Temporaries, and counts by phase, of every program that a step may have."""
     shape, _ = model_shape(config.model.path, "model.path")
-    policy = _Model(shape, mesh, jnp.dtype(config.model.dtype).itemsize, jnp.dtype(config.model.param_dtype).itemsize)
+    width, kept = jnp.dtype(config.model.dtype).itemsize, jnp.dtype(config.model.param_dtype).itemsize
+    kernel = config.model.attention in ("splash", "cudnn") or (config.model.attention == "auto" and width == 2)
+    policy = _Model(shape, mesh, width, kernel)
     outputs = config.prompts_per_step * config.group_size
     prompt, new = bucket(config.data.max_prompt_tokens), config.sampling.max_new_tokens
     minibatch, parts = outputs // config.minibatches, config.gradient_accumulation
 
     part = policy.rows(outputs // (config.minibatches * parts))
-    logprobs = policy.forward(part, prompt + new, prompt + new, heads=new).times(config.minibatches * parts)
+    logprobs = policy.forward(part, prompt + new, prompt + new, heads=new, kernel=kernel).times(
+        config.minibatches * parts
+    )
     scoring = (policy.working(part, prompt + new), {"": logprobs})
     forms = {
         "rollout": policy.rollout(config.prompts_per_step, config.group_size, prompt, new),
         "old log-probs": scoring,
         "reference log-probs": scoring,
-        "update": policy.update(minibatch // parts, parts, prompt, new, config.model.remat),
+        "update": policy.update(
+            minibatch // parts, parts, prompt, new, config.model.remat, resident["policy"] / kept, "base" in resident
+        ),
     }
     models = config.reward.models
     for kind, (path, card, _) in judge_cards(config).items():
         width = jnp.dtype(models.dtype).itemsize
         place = MeshConfig(fsdp=models.devices) if models.devices else mesh
-        judge = _Model(model_shape(path, f"reward.models.{kind}")[0], place, width, width)
+        judge = _Model(model_shape(path, f"reward.models.{kind}")[0], place, width)
         at_once = min(models.batch_prompts or config.prompts_per_step, config.prompts_per_step)
         times = config.group_size * len(card.conversations)
         rounds = max(map(len, card.conversations))
@@ -98,12 +107,12 @@ def _forms(config: GRPOConfig, mesh: MeshConfig) -> dict[str, tuple[float, dict[
 
 @dataclass(frozen=True)
 class _Model:
-    """A model on a mesh, computed in a type of `width` bytes, its weights kept in one of `kept` bytes."""
+    """A model on a mesh, computed in a type of `width` bytes; `kernel`: its training attention never holds scores."""
 
     shape: Qwen2Config
     mesh: MeshConfig
     width: int
-    kept: int
+    kernel: bool = False
 
     @property
     def head(self) -> float:
@@ -120,8 +129,11 @@ class _Model:
         split = self.mesh.data * self.mesh.fsdp
         return rows // split if rows % split == 0 else rows
 
-    def forward(self, rows: float, tokens: int, seen: int, heads: int) -> Counts:
-        """One pass of `rows` rows a chip over `tokens` tokens that see `seen`, `heads` of them through the LM head."""
+    def forward(self, rows: float, tokens: int, seen: int, heads: int, *, kernel: bool = False) -> Counts:
+        """One pass of `rows` rows a chip over `tokens` tokens that see `seen`, `heads` of them through the LM head.
+
+        A kernel computes the half of the scores that are seen, and takes none to memory.
+        """
         shape, tensor, fsdp = self.shape, self.mesh.tensor, self.mesh.fsdp
         scores = rows * shape.num_hidden_layers * shape.num_attention_heads * tokens * seen / tensor
         weights = (self.layers + (self.head if heads else 0)) / tensor
@@ -134,15 +146,17 @@ class _Model:
             reduced = activations * shape.hidden_size * self.width
             collectives["all-reduce"] = Traffic(2 * shape.num_hidden_layers, 4 * reduced * (tensor - 1) / tensor)
         return Counts(
-            flops=2 * rows * (tokens * self.layers + heads * self.head) / tensor + 4 * scores * shape.head_dim,
-            bytes=weights * self.width + activations * inner + scores * 2 * (4 + self.width),
+            flops=2 * rows * (tokens * self.layers + heads * self.head) / tensor
+            + (2 if kernel else 4) * scores * shape.head_dim,
+            bytes=weights * self.width + activations * inner + (0 if kernel else scores * 2 * (4 + self.width)),
             collectives=collectives,
         )
 
     def working(self, rows: float, tokens: int) -> float:
         """Bytes of one layer, and of the LM head, while they are computed."""
         shape, tensor = self.shape, self.mesh.tensor
-        scores = rows * shape.num_attention_heads / tensor * tokens * tokens * (8 + self.width)
+        held = 0 if self.kernel else tokens * tokens
+        scores = rows * shape.num_attention_heads / tensor * held * (8 + self.width)
         mlp = 3 * rows * tokens * shape.intermediate_size / tensor * self.width
         gathered = (2 * self.layers / shape.num_hidden_layers + self.head) / tensor * self.width
         return scores + mlp + gathered + 3 * rows * LOGITS * shape.vocab_size / tensor * 4
@@ -192,28 +206,36 @@ class _Model:
             "write": self.decode(rows, prefix + slots, written),
         }
 
-    def update(self, part: int, parts: int, prompt: int, new: int, remat: str) -> tuple[float, dict[str, Counts]]:
-        """Temporaries and counts of an optimiser step over `parts` parts of `part` rows."""
+    def update(
+        self, part: int, parts: int, prompt: int, new: int, remat: str, trained: float, adapters: bool
+    ) -> tuple[float, dict[str, Counts]]:
+        """Temporaries and counts of an optimiser step over `parts` parts of `part` rows.
+
+        Args:
+            part, parts: outputs computed at once, and how often.
+            prompt, new: tokens.
+            remat: of the model.
+            trained: weights that learn, on a chip.
+            adapters: whether these are adapters, so that the others have no gradients.
+        """
         shape, tensor, fsdp, data = self.shape, self.mesh.tensor, self.mesh.fsdp, self.mesh.data
         rows, tokens = self.rows(part), prompt + new
-        weights = shape.parameter_count / (tensor * fsdp)
-        passes = {"none": 3, "dots": 3.2, "full": 4}[remat]
-        counts = self.forward(rows, tokens, tokens, heads=new).times(passes * parts)
+        passes = {"none": 3, "dots": 3.2, "full": 4}[remat] - (1 if adapters else 0)
+        counts = self.forward(rows, tokens, tokens, heads=new, kernel=self.kernel).times(passes * parts)
         collectives = dict(counts.collectives)
-        whole = shape.parameter_count / tensor * 4
         if fsdp > 1:
-            collectives["reduce-scatter"] = Traffic(parts, parts * whole * (fsdp - 1) / fsdp)
+            collectives["reduce-scatter"] = Traffic(parts, parts * trained * 4 * (fsdp - 1))
         if data > 1:
-            collectives["all-reduce"] = collectives.get("all-reduce", Traffic()) + Traffic(
-                1, 2 * whole / fsdp * (data - 1) / data
-            )
-        counts = Counts(counts.flops, counts.bytes + weights * (6 * 4 + 3 * self.kept), collectives)
+            reduced = Traffic(1, 2 * trained * 4 * (data - 1) / data)
+            collectives["all-reduce"] = collectives.get("all-reduce", Traffic()) + reduced
+        counts = Counts(counts.flops, counts.bytes + trained * 9 * 4, collectives)
         activation = rows * tokens * shape.num_hidden_layers * self.width
-        kept = activation * shape.hidden_size
+        saved = activation * shape.hidden_size
         if remat != "full":
             heads = (shape.num_attention_heads * 2 + shape.num_key_value_heads * 2) * shape.head_dim
-            kept += activation * (2 * shape.hidden_size + (heads + 3 * shape.intermediate_size) / tensor)
-        if remat == "none":
-            kept += rows * shape.num_hidden_layers * shape.num_attention_heads / tensor * tokens**2 * (4 + self.width)
-        gradients = weights * 4 * (2 if parts > 1 else 1) + self.head / tensor * 4
-        return gradients + kept + self.working(rows, tokens), {"": counts}
+            saved += activation * (2 * shape.hidden_size + (heads + 3 * shape.intermediate_size) / tensor)
+        if remat == "none" and not self.kernel:
+            scores = rows * shape.num_hidden_layers * shape.num_attention_heads / tensor * tokens**2
+            saved += scores * (4 + self.width)
+        gradients = trained * 4 * (2 if parts > 1 else 1) + (0 if adapters else self.head / tensor * 4)
+        return gradients + saved + self.working(rows, tokens), {"": counts}
