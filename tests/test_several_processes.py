@@ -18,6 +18,7 @@ from test_in_process_judge import ITEMS, KEY, asked, judge, untrained  # noqa: F
 from test_training import GRPO, SFT, start, weights  # noqa: F401  `start` is a fixture
 
 from compeer_jax.cli.configure import parse_config
+from compeer_jax.training.checkpoints import Checkpoints
 from compeer_jax.training.config import GRPOConfig, SFTConfig
 from compeer_jax.training.grpo import train_grpo
 from compeer_jax.training.metrics import read_metrics
@@ -60,6 +61,8 @@ class Launch:
         with socket.create_server(("localhost", 0)) as free:
             port = free.getsockname()[1]
         settings = {"PYTHONPATH": str(tmp_path), "JAX_NUM_CPU_DEVICES": str(devices)}
+        if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # what goes on need not be compiled again
+            settings |= {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "programs")}
         self.processes = []
         for index, changes in enumerate(own):
             flags, told = ["--processes.coordinator", "auto"], {}
@@ -94,9 +97,25 @@ class Launch:
         """Exit statuses of all."""
         return [process.wait(timeout) for process in self.processes]
 
+    def until(self, file: Path, *, lines: int) -> None:
+        """Returns when so many lines are in the file."""
+        deadline = time.monotonic() + 240
+        while not file.exists() or file.read_text().count("\n") < lines:
+            assert all(process.poll() is None for process in self.processes), self.said(0)[-3000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def said(self, index: int) -> str:
         """The log of a process on one line, without what the collectives tell of themselves."""
         return " ".join(line for line in self.logs[index].read_text().split("\n") if "[Gloo]" not in line)
+
+    def last_line(self, index: int) -> str:
+        """What a process that has ended says last, which comes a moment after its end."""
+        deadline = time.monotonic() + 60
+        while not (line := self.logs[index].read_text().rstrip().split("\n")[-1]).startswith("compeer"):
+            assert time.monotonic() < deadline, line
+            time.sleep(0.01)
+        return line
 
     def finished(self) -> None:
         statuses = self.wait()
@@ -109,10 +128,10 @@ def assert_same_metrics(one: Path, other: Path, steps: int) -> None:
     for rows in runs:
         assert [row["step"] for row in rows] == list(range(1, steps + 1))
     for a, b in zip(*runs, strict=True):
-        assert a.keys() == b.keys()
-        for name in a:
-            if not name.startswith("time/"):
-                assert a[name] == pytest.approx(b[name], rel=1e-5, abs=1e-5), (a["step"], name)
+        names = {name for name in (*a, *b) if not name.startswith("time/")}
+        assert names <= a.keys() & b.keys()
+        for name in names:
+            assert a[name] == pytest.approx(b[name], rel=1e-5, abs=1e-5), (a["step"], name)
 
 
 def assert_same_model(one: Path, other: Path) -> None:
@@ -122,23 +141,34 @@ def assert_same_model(one: Path, other: Path) -> None:
         np.testing.assert_allclose(first[name], second[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("processes, devices, launcher", [(2, 2, "flags"), (4, 1, "slurm")])
-def test_sft_in_several_processes_is_that_of_one(arguments, tmp_path, processes, devices, launcher):
-    """The weights split over processes; with four, heads and vocabulary too, and two read the same rows."""
-    changes = ("--steps", "3", "--mesh.fsdp", "2", "--mesh.tensor", "2", "--checkpoint.every", "2")
+def test_sft_in_four_processes_is_that_of_one(arguments, tmp_path):
+    """Weights split over processes by `fsdp` and by `tensor`, so that two processes read the same rows."""
+    changes = ("--steps", "2", "--mesh.fsdp", "2", "--mesh.tensor", "2")
     one = train_sft(parse_config(SFTConfig, arguments("sft", "one", *changes)[1:], command="", description=""))
-    several = arguments("sft", "several", *changes)
-    with Launch(tmp_path, several, processes, devices=devices, launcher=launcher) as launched:
+    with Launch(tmp_path, arguments("sft", "several", *changes), 4, devices=1, launcher="slurm") as launched:
         launched.finished()
-        for index in range(1, processes):
+        for index in range(1, 4):
             assert not launched.said(index).strip()  # process 0 speaks for all
-    assert_same_metrics(one, tmp_path / "several", 3)
+    assert_same_metrics(one, tmp_path / "several", 2)
     assert_same_model(one, tmp_path / "several")
 
 
+def test_a_signal_to_one_process_makes_both_save_the_same_step(arguments, tmp_path):
+    run = tmp_path / "run"
+    with Launch(tmp_path, arguments("sft", "run", "--mesh.data", "2", "--steps", "5000"), 2, devices=1) as launched:
+        launched.until(run / "metrics.jsonl", lines=1)
+        launched.processes[1].send_signal(signal.SIGTERM)
+        assert launched.wait() == [75, 75]
+        for index in range(2):
+            assert "compeer sft: SIGTERM came; " in launched.said(index)
+    done = read_metrics(run / "metrics.jsonl")[-1]["step"]
+    with Checkpoints(run / "checkpoints", read_only=True) as checkpoints:
+        assert checkpoints.latest_step() == done
+
+
 def test_a_lost_process_ends_the_others_and_the_run_goes_on_when_all_are_back(arguments, tmp_path, monkeypatch):
-    """With `data` x `tensor` over two processes; the whole is that of one process which nothing ever stopped."""
-    changes = ("--steps", "6", "--mesh.data", "2", "--mesh.tensor", "2", "--optimizer.learning_rate", "1e-3")
+    """The weights split over two processes; the whole is that of one process which nothing ever stopped."""
+    changes = ("--steps", "6", "--mesh.fsdp", "2", "--optimizer.learning_rate", "1e-3")
     changes += ("--reward.judge", "rewards_of_both.shorter_is_better")
     (tmp_path / "alone").mkdir()
     (tmp_path / "alone" / "rewards_of_both.py").write_text(REWARD.replace("SEEN", "4"))
@@ -147,21 +177,15 @@ def test_a_lost_process_ends_the_others_and_the_run_goes_on_when_all_are_back(ar
     one = train_grpo(parse_config(GRPOConfig, arguments("grpo", "one", *changes)[1:], command="", description=""))
 
     several = arguments("grpo", "several", *changes)
-    metrics = tmp_path / "several" / "metrics.jsonl"
-    with Launch(tmp_path, several, 2) as launched:
-        deadline = time.monotonic() + 240
-        while not metrics.exists() or metrics.read_text().count("\n") < 3:
-            assert all(process.poll() is None for process in launched.processes), launched.said(0)[-3000:]
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+    with Launch(tmp_path, several, 2, devices=1) as launched:
+        launched.until(tmp_path / "several" / "metrics.jsonl", lines=3)
         launched.processes[1].send_signal(signal.SIGKILL)
         assert launched.processes[0].wait(60) != 0
-        last = launched.logs[0].read_text().rstrip().split("\n")[-1]
-        assert last.startswith("compeer")
+        last = launched.last_line(0)
         assert "another" in last
         assert "start all processes again, and the run goes on from its last checkpoint" in last
-        assert launched.logs[1].read_text().rstrip().split("\n")[-1].startswith("compeer: process 1 of 2 has ended")
-    with Launch(tmp_path, several, 2) as launched:
+        assert launched.last_line(1).startswith("compeer: process 1 of 2 has ended")
+    with Launch(tmp_path, several, 2, devices=1) as launched:
         launched.finished()
         assert "Going on after step" in launched.said(0)
     assert_same_metrics(one, tmp_path / "several", 6)
@@ -173,7 +197,7 @@ def test_a_lost_process_ends_the_others_and_the_run_goes_on_when_all_are_back(ar
 
 def test_processes_that_mean_different_runs_all_say_so(arguments, tmp_path):
     own = [["--optimizer.learning_rate", rate] for rate in ("1e-2", "2e-2")]
-    with Launch(tmp_path, arguments("sft", "never"), own, launcher="open_mpi") as launched:
+    with Launch(tmp_path, arguments("sft", "never"), own, devices=1, launcher="open_mpi") as launched:
         assert launched.wait() == [2, 2]
         for index in range(2):
             assert launched.said(index).strip() == (
