@@ -184,6 +184,15 @@ def test_a_whole_run_on_eight_devices_logs_the_losses_of_one(configure):
             assert a[name] == pytest.approx(b[name], rel=1e-3, abs=1e-5), name
 
 
+def test_a_run_with_fewer_slots_than_outputs_logs_the_losses_of_one_with_all_at_once(configure):
+    changes = ("--steps", "2", "--optimizer.learning_rate", "1e-3", "--export", "false")
+    one = train_grpo(configure(GRPOConfig, *changes, output="one"))
+    few = train_grpo(configure(GRPOConfig, *changes, "--slots", "6", output="few"))
+    for a, b in zip(read_metrics(one / "metrics.jsonl"), read_metrics(few / "metrics.jsonl"), strict=True):
+        for name in ("reward", "grad_norm", "entropy", "completions/mean_length", "redundancy/in_group"):
+            assert a[name] == pytest.approx(b[name], rel=1e-3, abs=1e-5), name
+
+
 # That nothing is lost
 
 
@@ -262,6 +271,9 @@ def test_an_evaluation_reports_shares_over_all_outputs(configure, tmp_path):
         (("--mesh.data", "16"), "16"),
         (("--data.path", "nowhere.json"), "nowhere.json"),
         (("--sampling.max_new_tokens", "500"), "context of 512"),
+        (("--sampling.repetition_penalty", "1.2"), "repetition_penalty is 1.2, so outputs would be drawn from another"),
+        (("--slots", "-1"), "slots is -1; it must be at least 0"),
+        (("--slots", "4", "--overlap", "true", "--loss.importance_cap", "2"), "take slots 0 with overlap"),
     ],
 )
 def test_a_mistake_is_one_sentence(configure, changes, sentence):

@@ -36,7 +36,7 @@ class EvalConfig:
         records: use at most this many records, spread over the split (0: all).
         group_size: outputs a prompt, for redundancy within a group.
         reward: the judge to report beside the rule judge, as grpo has it; its reweighting plays no part here.
-        batch_size: prompts generated at once.
+        batch_size: prompts whose outputs are written at once; an output that has ended makes room for one that waits.
         seed: seed of the sampling.
         output: folder for report.json and outputs.jsonl (default: only the table is printed).
     """
@@ -78,22 +78,14 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     records = spread([record for record in records if record.id in prompts], config.records)
     graphdef, params = nnx.split(load_model(config.model, mesh), nnx.Param)
     stop_ids, pad_id = chat_ids(tokenizer)
-    engine = Engine(graphdef, sampling=config.sampling, stop_ids=stop_ids, pad_id=pad_id)
+    slots = config.batch_size * config.group_size
+    engine = Engine(graphdef, sampling=config.sampling, stop_ids=stop_ids, pad_id=pad_id, slots=slots)
     engine.check(params, list(prompts.values()))
     key = jax.random.key(config.seed)
-    completions: list[Completion] = []
-    surprise = tokens = 0.0
     with jax.set_mesh(mesh):
-        for start in range(0, len(records), config.batch_size):
-            chosen = records[start : start + config.batch_size]
-            # One compiled shape for the last batch too.
-            filled = chosen + chosen[:1] * (config.batch_size - len(chosen))
-            chats = [prompts[record.id] for record in filled]
-            rollout = engine.generate(params, chats, jax.random.fold_in(key, start), config.group_size)
-            wanted = len(chosen) * config.group_size
-            completions += read_completions(rollout, filled, tokenizer, format)[:wanted]
-            surprise -= float(rollout.logps[:wanted].sum())
-            tokens += int(rollout.mask[:wanted].sum())
+        chats = [prompts[record.id] for record in records]
+        rollout = engine.generate(params, chats, key, config.group_size)
+        completions = read_completions(rollout, records, tokenizer, format)
         judge_key = jax.random.fold_in(key, len(records))
         judged = judge and judge(completions, judge_key)
     report = policy_report(
@@ -102,7 +94,7 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
         format=format,
         judged=judged,
         rules=rules(completions, judge_key),
-        entropy=surprise / tokens,
+        entropy=float(-rollout.logps.sum() / rollout.mask.sum()),
         tokenizer=tokenizer,
     )
     if folder is not None:

@@ -135,6 +135,8 @@ class GRPOConfig:
             its own), those of a prompt behind one copy of it; the result is the same. 0: one output a row, padded.
         tokens_per_microbatch: instead of gradient_accumulation: at most so many tokens are computed at once, in as many
             parts as that takes (0: off). Rollouts of any lengths then share a program.
+        slots: outputs decoded at once (0: all of a step); with fewer, one that has ended makes room for one that waits,
+            which saves time where lengths differ, and memory.
         seed: seed of the shuffle and of the sampling.
         overlap: draw the outputs of the next step while those of this one are judged and learnt from, so with weights
             one step old; needs loss.importance_cap.
@@ -160,6 +162,7 @@ class GRPOConfig:
     gradient_accumulation: int = 1
     row_tokens: int = 4096
     tokens_per_microbatch: int = 0
+    slots: int = 0
     seed: int = 0
     overlap: bool = False
     samples_every: int = 10
@@ -168,7 +171,7 @@ class GRPOConfig:
     def __post_init__(self):
         counts = ("steps", "prompts_per_step", "group_size", "minibatches", "epochs_per_rollout")
         require_at_least(1, self, "", *counts, "gradient_accumulation", "samples_every")
-        require_at_least(0, self, "", "row_tokens", "tokens_per_microbatch")
+        require_at_least(0, self, "", "row_tokens", "tokens_per_microbatch", "slots")
         if self.tokens_per_microbatch and (self.gradient_accumulation > 1 or not self.row_tokens):
             raise UserError(
                 "tokens_per_microbatch divides a minibatch of packed rows by itself; take gradient_accumulation 1 and "
@@ -181,6 +184,10 @@ class GRPOConfig:
             raise UserError(
                 "overlap learns from outputs of weights one step old; set loss.importance_cap (such as 2), which makes "
                 "up for it."
+            )
+        if self.overlap and self.slots:
+            raise UserError(
+                "slots are refilled by the host, which overlap leaves to the judge; take slots 0 with overlap."
             )
         if self.sampling.greedy:
             raise UserError(

@@ -69,7 +69,7 @@ def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
     rollouts = Rollouts(batches, ahead=config.overlap)
     state, first_step = run.start(rollouts)
     graphdef, temperature = run.graphdef, config.sampling.temperature
-    engine = Engine(graphdef, sampling=config.sampling, stop_ids=run.stop_ids, pad_id=run.pad_id)
+    engine = Engine(graphdef, sampling=config.sampling, stop_ids=run.stop_ids, pad_id=run.pad_id, slots=config.slots)
     engine.check(run.whole(state.params), list(prompts.values()))
     layout = Layout(config, run.mesh, run.model_config.hidden_size)
     update = make_update(
