@@ -142,8 +142,9 @@ def main() -> None:
         seconds, best = median_seconds(said), min(one.seconds for one in said)
         same = (drawn[way] == drawn[BATCHES]).all(axis=1).mean()
         print(
-            f"| {way} | {first[way, name].seconds:.1f} s | {seconds:.2f} s | {best:.2f} s | {lengths.sum() / seconds:,.0f} "
-            f"| {slowest / seconds:.2f} x | {said[-1].peak_bytes / 2**20:,.0f} | {same:.0%} |"
+            f"| {way} | {first[way, name].seconds:.1f} s | {seconds:.2f} s | {best:.2f} s "
+            f"| {lengths.sum() / seconds:,.0f} | {slowest / seconds:.2f} x "
+            f"| {said[-1].peak_bytes / 2**20:,.0f} | {same:.0%} |"
         )
 
 
