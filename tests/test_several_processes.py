@@ -61,8 +61,8 @@ class Launch:
         with socket.create_server(("localhost", 0)) as free:
             port = free.getsockname()[1]
         settings = {"PYTHONPATH": str(tmp_path), "JAX_NUM_CPU_DEVICES": str(devices)}
-        if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # what goes on need not be compiled again
-            settings |= {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "programs")}
+        # A process that finds a program compiled would wait for the others longer than their collectives bear.
+        settings |= {"JAX_ENABLE_COMPILATION_CACHE": "false"}
         self.processes = []
         for index, changes in enumerate(own):
             flags, told = ["--processes.coordinator", "auto"], {}

@@ -9,7 +9,7 @@ from compeer_jax import __version__
 from compeer_jax.cli.compiled_programs import keep_compiled_programs
 from compeer_jax.errors import StopAsked, UserError, unknown
 from compeer_jax.parallel.libtpu import calm
-from compeer_jax.parallel.processes import leave
+from compeer_jax.parallel.processes import give_up, leave
 
 COMMANDS = {
     "quickstart": "train a small model on the bundled dialogues, SFT then GRPO, and print what it learned",
@@ -38,7 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     That is 0, or 2 after a mistake of the user's, 75 (EX_TEMPFAIL: try again) when a signal stopped a run that saved
     first, or 130 when interrupted at the keyboard.
     """
-    return leave(_run(arguments))
+    try:
+        return leave(_run(arguments))
+    except Exception:
+        give_up()
+        raise
 
 
 def _run(arguments: Sequence[str] | None) -> int:

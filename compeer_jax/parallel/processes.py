@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 
 from compeer_jax.errors import UserError, require_at_least
@@ -136,3 +137,10 @@ def leave(status: int) -> int:
                 time.sleep(2)  # the runtime of the others ends with this process: they may have a sentence to say
             os._exit(status)
     return status
+
+
+def give_up() -> None:
+    """To be called while an error passes that nobody expects: with other processes, it is shown and this one leaves."""
+    if _last_words is not None:
+        traceback.print_exc()
+        leave(1)

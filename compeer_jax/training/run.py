@@ -164,8 +164,9 @@ class Run:
         try:
             with jax.set_mesh(self.mesh), self.stop, self.progress:
                 yield
-        except jax.errors.JaxRuntimeError as error:
-            if jax.process_count() == 1:
+        except (jax.errors.JaxRuntimeError, ValueError) as error:
+            # On CPUs a connection that is lost while a program starts comes as ValueError.
+            if jax.process_count() == 1 or (isinstance(error, ValueError) and "Gloo" not in str(error)):
                 raise
             together = False
             raise UserError(
