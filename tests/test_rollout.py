@@ -2,6 +2,7 @@
 
 import functools
 import re
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from flax import nnx
 from transformers import Qwen2Config as TorchConfig
 from transformers import Qwen2ForCausalLM
 
-from compeer_jax.generation.rollout import Rollout, rollout
+from compeer_jax.generation.rollout import OWN_HEAD_FROM, Rollout, rollout
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.qwen2 import Qwen2, Qwen2Config
 from compeer_jax.rl.logprobs import token_logprobs
@@ -279,9 +280,29 @@ def test_the_head_runs_on_the_last_prompt_position_only(model):
 def test_the_last_layer_gives_the_keys_and_values_of_a_prompt_and_no_more(model):
     _, run, params = program(model, 1)
     text = jax.jit(run).lower(params, jax.random.key(0)).compile().as_text()
-    entry = text[text.index("ENTRY") :]
-    products = re.findall(r" = f32\[\S* (?:dot|fusion)\(.*op_name=\"[^\"]*prefill/layers/mlp/", entry)
-    assert len(products) > 0
+
+    def products(layer_part):
+        return len(re.findall(rf" dot\(.*op_name=\"[^\"]*prefill/layers/{layer_part}", text))
+
+    layers = CONFIG.num_hidden_layers
+    assert products("mlp") == 3 * (layers - 1)
+    assert products("attention/output") == layers - 1
+    assert products("attention/qkv") == 3 * (layers - 1) + 2
+
+
+def test_a_prompt_of_one_token_is_read_as_any_other(model):
+    alone = compiled(sampling=SAMPLED)(model, PROMPTS[2:, -1:], MASK[2:, -1:])
+    padded = compiled(sampling=SAMPLED)(model, PROMPTS[2:], MASK[2:])
+    np.testing.assert_array_equal(alone.tokens, padded.tokens)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_head_of_its_own_draws_what_the_embedding_draws(model, temperature):
+    few = SamplingConfig(max_new_tokens=12, temperature=temperature)
+    many = replace(few, max_new_tokens=OWN_HEAD_FROM)
+    short, long = compiled(sampling=few)(model), compiled(sampling=many)(model)
+    np.testing.assert_array_equal(long.tokens[:, :12], short.tokens)
+    np.testing.assert_allclose(long.logps[:, :12], short.logps, rtol=1e-5, atol=1e-5)
 
 
 def test_the_loop_updates_the_cache_in_place(model):

@@ -12,6 +12,8 @@ from compeer_jax.generation.sampling import SamplingConfig, choose_with_logps, d
 from compeer_jax.models.qwen2 import KVCache, Qwen2, grow, repeat_rows
 from compeer_jax.parallel.platform import platform
 
+OWN_HEAD_FROM = 64  # new tokens; the copy takes as long as it saves in some dozens of steps
+
 
 class Rollout(NamedTuple):
     """Completions of N = B·G rows, row b·G + g being the g-th of prompt b; T = `max_new_tokens`.
@@ -71,7 +73,9 @@ def rollout(
         stop_ids: tokens that end a completion.
         pad_id: what fills a completion after its stop token.
     """
-    model = with_own_head(cast_once(model))
+    model = cast_once(model)
+    if platform() == "cpu" and sampling.max_new_tokens >= OWN_HEAD_FROM:
+        model = with_own_head(model)
     rows, length = prompts.shape
     keys = key if key.ndim else row_keys(key, rows * group_size)
     # Those of all steps at once take little longer than those of one. (A greedy choice leaves them to dead code.)
@@ -143,11 +147,11 @@ def cast_once(model: Qwen2) -> Qwen2:
 
 
 def with_own_head(model: Qwen2) -> Qwen2:
-    """The model with a head that lies as it is multiplied where its embedding serves as one.
+    """The model with a head that lies as it is multiplied, [D, V], where its embedding [V, D] served as one.
 
-    CPUs transpose the embedding at every product with it, which is a fifth of a product's time for a few rows;
-    others read it either way.
+    CPUs transpose the embedding at every product with it, a fifth of the product's time for a few rows; GPUs and TPUs
+    read it either way.
     """
-    if model.output is None and platform() == "cpu":
+    if model.output is None:
         model.output = nnx.Param(model.embedding[...].T, axes=("embed", "vocab"))
     return model
