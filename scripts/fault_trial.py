@@ -30,6 +30,7 @@ from compeer_jax.cli.main import STOPPED
 from compeer_jax.data.judge_chat import JudgeLimits
 from compeer_jax.data.records import DataConfig
 from compeer_jax.rewards.judge_card import JudgeCard
+from compeer_jax.training.checkpoints import StoredTensor
 from compeer_jax.training.metrics import read_metrics
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
@@ -190,8 +191,8 @@ def steps_done(folder: Path) -> int:
 
 
 def files_done(folder: Path) -> int:
-    """Stages of a data build that have their card."""
-    return len(list(folder.rglob("card.json")))
+    """Stages of a data build that are complete."""
+    return len(list(folder.glob("*/stage.json")))
 
 
 def training_differs(folder: Path, whole: Path) -> str:
@@ -215,12 +216,9 @@ def training_differs(folder: Path, whole: Path) -> str:
 
 def checkpoint(directory: Path) -> dict[str, np.ndarray]:
     """All tensors of a checkpoint: weights, moments, counters."""
-    import orbax.checkpoint as ocp
-
-    with ocp.PyTreeCheckpointer() as reader:
-        names = reader.metadata(directory / "state").item_metadata.tree
-        as_numpy = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}
-        return reader.restore(directory / "state", restore_args=as_numpy)
+    described = json.loads((directory / "state" / "_METADATA").read_text(encoding="utf-8"))["tree_metadata"]
+    names = [tensor["key_metadata"][0]["key"] for tensor in described.values()]
+    return {name: np.asarray(StoredTensor.open(directory, name)) for name in names}
 
 
 def files_differ(folder: Path, whole: Path) -> str:
@@ -275,7 +273,7 @@ def kill_and_resume(
     folder = work / f"{stage.name}-{number}"
     for _ in range(kills):
         process = stage.launch(folder)
-        due = generator.randint(stage.done(folder), stage.total)
+        due = generator.randint(min(stage.done(folder), stage.total - 1), stage.total - 1)
         if not reaches(process, stage, folder, due, generator.uniform(0, seconds)):
             finish(process, stage)
             break

@@ -2,12 +2,7 @@
 
 import dataclasses
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -193,39 +188,7 @@ def test_a_run_with_fewer_slots_than_outputs_logs_the_losses_of_one_with_all_at_
             assert a[name] == pytest.approx(b[name], rel=1e-3, abs=1e-5), name
 
 
-# That nothing is lost
-
-
-@pytest.mark.parametrize("command, text", [("sft", SFT), ("grpo", GRPO)])
-def test_a_run_killed_at_any_moment_goes_on_bit_for_bit(tmp_path, start, command, text):
-    config = tmp_path / "config.yaml"
-    config.write_text(text.replace("START", str(start)).replace("steps: 6", "steps: 12"))
-
-    def launch(name: str) -> subprocess.Popen:
-        arguments = [sys.executable, "-m", "compeer_jax.cli.main", command, "--config", config, "--output"]
-        return subprocess.Popen([*arguments, tmp_path / name], stderr=subprocess.PIPE, text=True, cwd=tmp_path)
-
-    whole = launch("whole")
-    killed = launch("killed")
-    metrics = tmp_path / "killed" / "metrics.jsonl"
-    deadline = time.monotonic() + 240
-    while not metrics.exists() or metrics.read_text().count("\n") < 5:  # two checkpoints may be there, or in the making
-        assert killed.poll() is None, killed.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.communicate()
-    resumed = launch("killed")
-    for process in (whole, resumed):
-        _, errors = process.communicate(timeout=240)
-        assert process.returncode == 0, errors
-    assert_same_weights(tmp_path / "whole", tmp_path / "killed")
-    logs = [read_metrics(tmp_path / name / "metrics.jsonl") for name in ("whole", "killed")]
-    assert [row["step"] for row in logs[1]] == list(range(1, 13))
-    for a, b in zip(*logs, strict=True):
-        assert {k: v for k, v in a.items() if not k.startswith("time/")} == {
-            k: v for k, v in b.items() if not k.startswith("time/")
-        }
+# What is left of it
 
 
 def test_an_export_is_the_model_of_the_run_and_transformers_loads_it(configure, tmp_path):
