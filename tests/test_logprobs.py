@@ -52,6 +52,20 @@ def test_values_and_gradients_are_those_of_the_dense_computation_in_float64(leng
         np.testing.assert_allclose(ours, known.grad.numpy(), rtol=1e-9, atol=1e-12)
 
 
+def test_a_tied_head_is_the_embedding_as_it_lies():
+    hidden, head, targets = (jnp.array(array) for array in example(7, np.float32))
+
+    def total(hidden, head, tied):
+        logps, entropy = token_logprobs(hidden, head, targets, temperature=0.7, chunk=3, tied=tied)
+        return (jnp.sin(logps) + entropy).sum(), (logps, entropy)
+
+    graded = jax.jit(jax.grad(total, argnums=(0, 1), has_aux=True), static_argnums=2)
+    (to_hidden, to_head), parts = graded(hidden, head, False)
+    (to_same, to_rows), same = graded(hidden, head.T, True)
+    for one, other in zip((*parts, to_hidden, to_head), (*same, to_same, to_rows.T), strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=1e-6)
+
+
 def elements_held(jaxpr) -> int:
     """Size of the largest array that a program computes anywhere, inner programs included."""
     sizes = [variable.aval.size for equation in jaxpr.eqns for variable in equation.outvars]

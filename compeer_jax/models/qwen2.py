@@ -11,7 +11,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Bool, DTypeLike, Float, Int
+from jaxtyping import Array, Bool, DTypeLike, Float, Int, ScalarLike
 
 from compeer_jax.errors import unknown
 from compeer_jax.models import weights
@@ -22,6 +22,7 @@ from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.parameters import WeightMaker, param_axes
 from compeer_jax.models.rope import rotary_angles, rotate
 from compeer_jax.parallel.sharding import constrain
+from compeer_jax.rl.logprobs import token_logprobs
 
 __all__ = ["KVCache", "Qwen2", "Qwen2Config", "abstract", "grow", "param_axes", "repeat_rows"]
 
@@ -243,6 +244,14 @@ class Qwen2(nnx.Module):
         with jax.named_scope("logits"):
             head = self.head.astype(self.dtype)
             return jnp.matmul(hidden, head, preferred_element_type=jnp.float32)
+
+    def token_logprobs(
+        self, hidden: Float[Array, "N T D"], targets: Int[Array, "N T"], *, temperature: ScalarLike = 1.0
+    ) -> tuple[Float[Array, "N T"], Float[Array, "N T"]]:
+        """Log-probability and entropy of targets by this model's head; see `compeer_jax.rl.logprobs`."""
+        tied = self.output is None
+        head = self.embedding[...] if tied else self.output[...]
+        return token_logprobs(hidden, head, targets, temperature=temperature, tied=tied)
 
     @classmethod
     def from_pretrained(

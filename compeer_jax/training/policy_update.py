@@ -12,7 +12,6 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.rl.logprobs import token_logprobs
 from compeer_jax.rl.policy_loss import importance_weights, policy_loss
 from compeer_jax.training.config import LossConfig
 from compeer_jax.training.update import Parts, deal
@@ -79,7 +78,7 @@ def completion_logprobs(
     if isinstance(batch, PackedBatch):
         hidden = model(batch.tokens, segment_ids=batch.segments, branches=batch.branches)
         hidden = jnp.take_along_axis(hidden, batch.predictors[:, :, None], axis=1)
-        scores = token_logprobs(hidden, model.head, batch.targets, temperature=temperature)
+        scores = model.token_logprobs(hidden, batch.targets, temperature=temperature)
         places = batch.places.reshape(len(batch.places), -1)
         logps, entropy = (jnp.take_along_axis(score, places, axis=1).reshape(batch.places.shape) for score in scores)
         return logps, entropy
@@ -87,7 +86,7 @@ def completion_logprobs(
     segment_ids = jnp.concatenate([batch.prompt_mask, batch.mask], axis=1).astype(jnp.int32)
     hidden = model(tokens, segment_ids=segment_ids)
     start = batch.prompts.shape[1] - 1  # the hidden state of a token predicts the next one
-    return token_logprobs(hidden[:, start:-1], model.head, batch.completions, temperature=temperature)
+    return model.token_logprobs(hidden[:, start:-1], batch.completions, temperature=temperature)
 
 
 def make_policy_loss(graphdef: nnx.GraphDef, config: LossConfig, sampling: SamplingConfig) -> Callable:

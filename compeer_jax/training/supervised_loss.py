@@ -8,7 +8,6 @@ from flax import nnx
 from jaxtyping import Array, Bool, Int
 
 from compeer_jax.data.batches import TokenBatch
-from compeer_jax.rl.logprobs import token_logprobs
 
 
 def trained_positions(loss_mask: Bool[Array, "N T"], size: int) -> tuple[Int[Array, "N S"], Bool[Array, "N S"]]:
@@ -35,7 +34,7 @@ def make_supervised_loss(graphdef: nnx.GraphDef, answer_length: int) -> Callable
         before = jnp.maximum(columns - 1, 0)  # the hidden state of a token predicts the next one
         hidden = jnp.take_along_axis(hidden, before[:, :, None], axis=1)
         targets = jnp.take_along_axis(part.tokens, columns, axis=1)
-        logps, entropy = token_logprobs(hidden, model.head, targets)
+        logps, entropy = model.token_logprobs(hidden, targets)
         share = jnp.where(real, 1 / jnp.maximum(trained_in_batch, 1), 0)
         metrics = {"entropy": jax.lax.stop_gradient((entropy * share).sum())}
         return -(logps * share).sum(), metrics

@@ -1,0 +1,72 @@
+"""What the compiled update holds at Qwen2.5's vocabulary, by the compiler's own account. Nothing is allocated."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from compeer_jax.generation.sampling import SamplingConfig
+from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.qwen2 import abstract
+from compeer_jax.training.config import LossConfig
+from compeer_jax.training.optimizer import OptimizerConfig, make_optimizer
+from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_policy_loss
+from compeer_jax.training.update import TrainState, make_update
+
+VOCABULARY, ROWS, PROMPT, LENGTH, CHUNK = 151_936, 2, 32, 256, 64
+HIDDEN, LAYERS = 256, 8
+
+
+def size(tree) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+@pytest.fixture(scope="module")
+def update():
+    """The weights, and the compiled update of a batch with full rematerialisation."""
+    config = Qwen2Config(VOCABULARY, HIDDEN, 4 * HIDDEN, LAYERS, 4, 2, tie_word_embeddings=True)
+    graphdef, params = abstract(config, scan_layers=True, remat="full")
+    optimizer = make_optimizer(OptimizerConfig(), 10)
+    state = TrainState(params, jax.eval_shape(optimizer.init, params), jax.ShapeDtypeStruct((), jnp.int32))
+
+    def shape(*dimensions, dtype):
+        return jax.ShapeDtypeStruct(dimensions, dtype)
+
+    batch = PolicyBatch(
+        prompts=shape(ROWS, PROMPT, dtype=jnp.int32),
+        prompt_mask=shape(ROWS, PROMPT, dtype=bool),
+        completions=shape(ROWS, LENGTH, dtype=jnp.int32),
+        mask=shape(ROWS, LENGTH, dtype=bool),
+        trained=shape(ROWS, LENGTH, dtype=bool),
+        advantages=shape(ROWS, dtype=jnp.float32),
+        sampler_logps=shape(ROWS, LENGTH, dtype=jnp.float32),
+    )
+    loss = make_policy_loss(graphdef, LossConfig(), SamplingConfig(LENGTH))
+    return params, make_update(loss, optimizer, whole=count_whole).lower(state, batch).compile()
+
+
+def test_no_array_has_a_logit_for_every_token(update):
+    _, compiled = update
+    shapes = {tuple(map(int, found.split(","))) for found in re.findall(r"\[(\d+(?:,\d+)+)\]", compiled.as_text())}
+    of_logits = [shape for shape in shapes if VOCABULARY in shape and HIDDEN not in shape]
+    assert of_logits, "the head's products are not to be seen: the test looks at the wrong text"
+    assert max(int(np.prod(shape)) for shape in of_logits) <= ROWS * CHUNK * VOCABULARY
+
+
+def test_memory_is_that_of_the_training_state_its_gradients_and_one_chunk_of_logits(update):
+    """Weights, two moments, gradients; a chunk's logits with their softmax and gradient; each layer's input; and one
+    layer's own arrays, which the backward pass makes again: about 4 of the MLP's width, and the scores.
+
+    A tied embedding's gradient comes in two parts, of the head and of the tokens read, before they are added.
+    """
+    params, compiled = update
+    memory = compiled.memory_analysis()
+    tokens = ROWS * (PROMPT + LENGTH)
+    embedding = VOCABULARY * HIDDEN * 4
+    logits = 3 * ROWS * CHUNK * VOCABULARY * 4
+    activations = (LAYERS * HIDDEN + 4 * 4 * HIDDEN + 2 * 4 * (PROMPT + LENGTH)) * tokens * 4
+    expected = 4 * size(params) + embedding + logits + activations
+    assert memory.alias_size_in_bytes >= 3 * size(params)  # the state is updated where it lies
+    assert memory.argument_size_in_bytes + memory.temp_size_in_bytes <= 1.15 * expected
