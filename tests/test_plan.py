@@ -4,6 +4,7 @@ import dataclasses
 import json
 import sys
 
+import jax
 import pytest
 from jax.sharding import AbstractMesh, AxisType
 from tiny import tiny_config
@@ -14,13 +15,15 @@ from compeer_jax.errors import UserError
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.source import ModelConfig
-from compeer_jax.parallel.mesh import AXES, MeshConfig
+from compeer_jax.parallel.mesh import AXES, MeshConfig, make_mesh
 from compeer_jax.parallel.topologies import parse_topology
 from compeer_jax.planning.abstract_run import abstract_weights
+from compeer_jax.planning.compile_tpu import compile_program
 from compeer_jax.planning.config import PlanConfig
 from compeer_jax.planning.estimate import estimate
 from compeer_jax.planning.explain import explain
 from compeer_jax.planning.plan import plan_tpu
+from compeer_jax.planning.programs import grpo_step
 from compeer_jax.planning.report import as_json
 from compeer_jax.planning.search import meshes, search
 from compeer_jax.planning.shapes import PUBLISHED, model_shape
@@ -282,3 +285,35 @@ def test_every_mesh_of_eight():
     found = {mesh.sizes for mesh in meshes(8)}
     assert len(found) == 10
     assert all(data * fsdp * tensor == 8 for data, fsdp, tensor in found)
+
+
+class TestWeakScaling:
+    """Batch and devices grow together: on simulated CPU devices, each device's share of an update stays what it was."""
+
+    @pytest.fixture(scope="class")
+    def update(self, directory):
+        def compiled(prompts, **sizes):
+            config = PlanConfig(
+                topology="gpu:8xH100-80G",  # not looked at: the devices are the mesh's
+                model=ModelConfig(path=str(directory), scan_layers=True, dtype="float32"),
+                data=DataConfig(max_prompt_tokens=PROMPT),
+                sampling=SamplingConfig(max_new_tokens=NEW),
+                prompts_per_step=prompts,
+                group_size=1,
+                mesh=MeshConfig(**sizes),
+            )
+            mesh = make_mesh(config.mesh, jax.devices()[: max(config.mesh.sizes)])
+            return compile_program(grpo_step(config, mesh).programs[-1])
+
+        return compiled
+
+    def test_operations_a_device_stay_and_the_links_carry_the_gradients(self, update):
+        alone, data, fsdp = update(2), update(16, data=8), update(16, fsdp=8)
+        weights = tiny_config(**SHAPE).parameter_count * 4
+        assert data.phases[""].flops == fsdp.phases[""].flops == alone.phases[""].flops
+        assert data.phases[""].bytes == pytest.approx(alone.phases[""].bytes, rel=0.1)
+        assert alone.phases[""].received == 0
+        # Of each weight its gradient, twice on a ring; the tied head's comes in parts that the loop over it adds up.
+        assert 1.0 <= data.phases[""].received / (2 * weights * 7 / 8) <= 1.3
+        assert data.arguments == pytest.approx(alone.arguments, rel=0.01)
+        assert fsdp.arguments == pytest.approx(alone.arguments / 8, rel=0.1)

@@ -2,10 +2,12 @@
 
 import math
 import re
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import jax
 
@@ -68,14 +70,14 @@ def compile_program(planned: Planned) -> Compiled:
     start = time.monotonic()
     try:
         with jax.set_mesh(planned.mesh), uncached():
-            compiled = planned.lower().compile()
+            compiled, text = _compile(planned)
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         used = _used(str(error))
         return Compiled(planned.name, planned.runs, 0, used, 0, {}, time.monotonic() - start, fits=False)
     memory = compiled.memory_analysis()
-    phases = count(parse(compiled.as_text()), planned.loops)
+    phases = count(parse(text), planned.loops)
     named = {phase or planned.rest: counts for phase, counts in phases.items()}
     return Compiled(
         planned.name,
@@ -86,6 +88,21 @@ def compile_program(planned: Planned) -> Compiled:
         named,
         time.monotonic() - start,
     )
+
+
+def _compile(planned: Planned) -> tuple[jax.stages.Compiled, str]:
+    """The compiled program and its text.
+
+    The TPU compiler writes the text itself: JAX's own reader of its programs may be older than they are.
+    """
+    lowered = planned.lower()
+    if planned.mesh.devices.flat[0].platform != "tpu":
+        compiled = lowered.compile()
+        return compiled, compiled.as_text()
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = lowered.compile(compiler_options={"xla_dump_to": folder, "xla_dump_hlo_as_text": True})
+        (path,) = Path(folder).glob("*.after_optimizations.txt")
+        return compiled, path.read_text(encoding="utf-8", errors="replace")
 
 
 @contextmanager

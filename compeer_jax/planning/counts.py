@@ -117,7 +117,9 @@ class _Walk:
                 self.totals[phase] = self.totals.get(phase, Counts()) + done.times(times)
 
     def _inside(self, line: Instruction) -> Computation | None:
-        """The computation that a fusion, or an asynchronous call, stands for."""
+        """The computation that a fusion, or the start of an asynchronous call, stands for."""
+        if line.opcode in ("async-update", "async-done"):
+            return None
         return self.program.computations.get(line.called.get("calls", ""))
 
     def _phase(self, loop: Instruction) -> str:
@@ -219,7 +221,7 @@ class _Walk:
 
     def _bytes(self, computation: Computation, line: Instruction) -> float:
         """What an instruction reads from memory and writes there."""
-        if line.opcode in _FREE or line.opcode.endswith("-done") or line.opcode in ("broadcast", "iota"):
+        if line.opcode in _FREE or line.opcode.endswith(("-done", "-update")) or line.opcode in ("broadcast", "iota"):
             return _in_memory(line.arrays) if line.opcode in ("broadcast", "iota") else 0.0
         operands = [computation.instructions[name] for name in line.operands if name in computation.instructions]
         if line.opcode in _SLICES:
