@@ -158,7 +158,7 @@ def stages_in(work: Path, names: list[str]) -> Iterator[list[Stage]]:
         yield [made[name] for name in names]
         return
     script = [sys.executable, str(ROOT / "scripts" / "scripted_chat_server.py"), "--port", "0", "--delay", "0.004"]
-    server = subprocess.Popen(script, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         made["data"] = data_stage(server.stdout.readline().split()[-1])
         yield [made[name] for name in names]
