@@ -73,9 +73,7 @@ def rollout(
         stop_ids: tokens that end a completion.
         pad_id: what fills a completion after its stop token.
     """
-    model = cast_once(model)
-    if platform() == "cpu" and sampling.max_new_tokens >= OWN_HEAD_FROM:
-        model = with_own_head(model)
+    model = ready_to_decode(model, sampling.max_new_tokens)
     rows, length = prompts.shape
     keys = key if key.ndim else row_keys(key, rows * group_size)
     # Those of all steps at once take little longer than those of one. (A greedy choice leaves them to dead code.)
@@ -144,6 +142,12 @@ def cast_once(model: Qwen2) -> Qwen2:
 
     graphdef, params = nnx.split(model)
     return nnx.merge(graphdef, jax.tree.map(cast, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable)))
+
+
+def ready_to_decode(model: Qwen2, tokens: int) -> Qwen2:
+    """The model as it decodes `tokens` tokens fastest: its weights cast once, and where it pays with its own head."""
+    model = cast_once(model)
+    return with_own_head(model) if platform() == "cpu" and tokens >= OWN_HEAD_FROM else model
 
 
 def with_own_head(model: Qwen2) -> Qwen2:

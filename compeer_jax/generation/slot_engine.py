@@ -15,7 +15,7 @@ from jaxtyping import Array, Key
 
 from compeer_jax.generation import slots as programs
 from compeer_jax.generation.prompt_batch import bucket, pad_right
-from compeer_jax.generation.rollout import cast_once, with_own_head
+from compeer_jax.generation.rollout import ready_to_decode
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.generation.stop_strings import StopStrings
 from compeer_jax.parallel.exchange import fetch
@@ -67,6 +67,7 @@ class SlotEngine:
         stop: StopStrings,
     ):
         self._stop, self._pad_id, self._multiple = stop, pad_id, prompt_multiple
+        self._longest_completion = sampling.max_new_tokens
         draw = partial(programs.decode, sampling=sampling, stop_ids=tuple(stop_ids))
 
         @partial(jax.jit, static_argnames=("rows", "longest"))
@@ -112,7 +113,8 @@ class SlotEngine:
             slots: how many rows are decoded together at most.
             on_tokens: called with what rows write, as they write it.
         """
-        model = nnx.split(with_own_head(cast_once(nnx.merge(self._graphdef, params))))
+        model = nnx.merge(self._graphdef, params)
+        model = nnx.split(ready_to_decode(model, self._longest_completion))
         queue = _Queue(prompts, keys, group_size, limits, pad_id=self._pad_id, multiple=self._multiple)
         held = _Held.none(self._programs, model, queue, min(slots, queue.rows))
         heeded = on_tokens is not None or bool(self._stop.strings)

@@ -144,7 +144,7 @@ def decode(
     """Draws up to `steps` tokens for every row that goes on; pure, and meant to be compiled and donated `slots`.
 
     Args:
-        model: as `cast_once` gives it.
+        model: as `ready_to_decode` gives it.
         slots: where all rows stand.
         halted: rows that leave at once.
         enough: how many free slots end it before `steps`.
