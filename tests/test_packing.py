@@ -7,12 +7,13 @@ import pytest
 from flax import nnx
 from tiny import tiny_model
 
+from compeer_jax.errors import UserError
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.qwen2 import param_axes
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import place_batch, shardings
-from compeer_jax.training.config import LossConfig
-from compeer_jax.training.learner_batch import used_parts
+from compeer_jax.training.config import GRPOConfig, LossConfig
+from compeer_jax.training.learner_batch import Layout, used_parts
 from compeer_jax.training.packing import choose_length, pack, plan_rows, rows_at_once
 from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_logprobs, make_policy_loss
 from compeer_jax.training.update import init_state, make_update
@@ -160,3 +161,22 @@ def test_a_completion_longer_than_the_rows_asked_for_has_a_row_to_itself():
     shape, rows = choose_length([0, 0, 1], [40, 8], [500, 10, 10], longest=64)
     assert shape.length >= 540
     assert sorted(index for row in rows for block in row for index in block.completions) == [0, 1, 2]
+
+
+def test_the_share_of_padding_counts_what_is_computed():
+    batch = groups()
+    config = GRPOConfig(output="", prompts_per_step=4, tokens_per_microbatch=64, row_tokens=32)
+    mesh = make_mesh(MeshConfig())
+    placed, share = Layout(config, mesh, 32).place(batch)
+    used = np.asarray(placed.segments).reshape(2, -1, 32).any(axis=(0, 2))
+    real = (np.asarray(placed.segments) != 0).sum()
+    assert share == pytest.approx(1 - real / (used.sum() * 2 * 32))
+    plain = batch.prompt_mask.sum() + batch.mask.sum()
+    _, share = Layout(GRPOConfig(output="", prompts_per_step=4, row_tokens=0), mesh, 32).place(batch)
+    assert share == pytest.approx(1 - plain / (16 * 25))
+
+
+@pytest.mark.parametrize("settings", [{"gradient_accumulation": 2}, {"row_tokens": 0}], ids=str)
+def test_a_budget_of_tokens_takes_packed_rows_and_no_other_parts(settings):
+    with pytest.raises(UserError, match=r"^tokens_per_microbatch divides a minibatch of packed rows by itself; take"):
+        GRPOConfig(output="", tokens_per_microbatch=1024, **settings)

@@ -106,7 +106,7 @@ def test_a_grpo_run_writes_samples_rollouts_and_metrics_by_their_usual_names(con
     run = train_grpo(configure(GRPOConfig, "--steps", "2"))
     first, second = read_metrics(run / "metrics.jsonl")
     expected = {
-        *("loss", "grad_norm", "learning_rate", "reward", "reward_std", "frac_reward_zero_std", "entropy"),
+        *("loss", "grad_norm", "padding", "learning_rate", "reward", "reward_std", "frac_reward_zero_std", "entropy"),
         *("completions/mean_length", "completions/clipped_ratio", "sampling/logp_difference"),
         *("redundancy/in_group", "redundancy/history", "redundancy/tau"),
         *(f"rewards/{part}/mean" for part in ("history", "emotion", "strategy", "response", "format")),

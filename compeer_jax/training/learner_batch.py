@@ -75,7 +75,7 @@ class Layout:
     def place(self, batch: PolicyBatch) -> tuple[PolicyBatch | PackedBatch, float]:
         """A minibatch on the mesh, packed unless `row_tokens` is 0; and which share of its tokens is padding."""
         laid_out, _ = self.lay_out(batch)
-        return place_batch(laid_out, self.mesh), padding(laid_out, self.parts(laid_out))
+        return place_batch(laid_out, self.mesh), padding(laid_out, self.parts(laid_out) if self.used else 1)
 
     def make_logprobs(self, graphdef: nnx.GraphDef, temperature: float) -> Callable[[PyTree, PolicyBatch], Any]:
         """`logprobs(params, batch) -> [N T]` on the host for old and reference log-probs, computed part by part."""
@@ -118,7 +118,7 @@ def used_parts(dealt: PackedBatch) -> Int[Array, ""]:
 
 
 def padding(batch: PolicyBatch | PackedBatch, parts: int) -> float:
-    """Which share of the tokens that the model reads is padding, in a batch on the host; empty parts are not read."""
+    """Which share of the tokens that the model reads is padding, in a batch on the host; of `parts`, not the empty."""
     real = batch.segments if isinstance(batch, PackedBatch) else np.concatenate([batch.prompt_mask, batch.mask], axis=1)
     real = (real != 0).reshape(-1, parts, real.shape[1])
     used = real.any(axis=(0, 2))
