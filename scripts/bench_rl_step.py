@@ -1,7 +1,7 @@
 """Times whole GRPO steps (rollout, reward, update) beside TRL's GRPOTrainer and Tunix's GRPOLearner.
 
 python scripts/bench_rl_step.py [--shape a|b] [--dtype float32] [--group 4] [--outputs 16] [--prompt 64] [--new 64]
-    [--repeats 5] [--ways ours trl compiled tunix] [--tunix DIR] [--patience 180]
+    [--judge 0] [--repeats 5] [--ways ours overlap trl compiled tunix] [--tunix DIR] [--patience 180]
 
 Random weights and prompts, the same for all; sampling at temperature 1 over the whole vocabulary; nothing stops a
 completion. The reward is a rule on the decoded text. One update a rollout: the clipped loss without a KL term,
@@ -9,7 +9,8 @@ gradients clipped at norm 1, AdamW. Each trainer runs its own loop, as its docum
 own, and waits between its steps while another takes one. Ours is what `compeer grpo` does in a step, with this rule as
 its judge.
 
-"compiled" is TRL with torch.compile, for those who wait for it. Tunix (package google-tunix) is taken from this
+"overlap" is ours with the next step's outputs drawn while this step's are judged; that pays where a judge takes time
+but not this device's, which `--judge` seconds of waiting in the reward stand for. "compiled" is TRL with torch.compile, for those who wait for it. Tunix (package google-tunix) is taken from this
 environment or from the virtual environment `--tunix`, which is made if it isn't there.
 """
 
@@ -18,6 +19,7 @@ import queue
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -36,7 +38,7 @@ from bench_peers import (
     tunix_python,
 )
 
-OURS, TRL, COMPILED, TUNIX = "compeer_jax", "TRL", "TRL, torch.compile", "Tunix"
+OURS, OVERLAP, TRL, COMPILED, TUNIX = "compeer_jax", "compeer_jax, overlap", "TRL", "TRL, torch.compile", "Tunix"
 LEARNING_RATE = 1e-6
 STEPS = 100_000  # more than are asked for
 
@@ -51,6 +53,7 @@ class Case(NamedTuple):
     outputs: int
     prompt: int
     new: int
+    judge: float
 
     @property
     def prompts(self) -> int:
@@ -71,9 +74,13 @@ class Case(NamedTuple):
         vocabulary = SHAPES[self.shape].vocabulary
         return words(vocabulary, eos=vocabulary)
 
+    def rewards(self, completions: list[str], **_) -> list[float]:
+        """The share of a text's words whose number is even, after as long as the judge takes."""
+        time.sleep(self.judge)
+        return even_words(completions)
 
-def even_words(completions: list[str], **_) -> list[float]:
-    """The reward: the share of a text's words whose number is even."""
+
+def even_words(completions: list[str]) -> list[float]:
     return [np.mean([int(word[1:]) % 2 == 0 for word in text.split() if word[0] == "w"]) for text in completions]
 
 
@@ -106,7 +113,7 @@ class Turns:
 # ---- the ways, each imported in its own process only
 
 
-def ours(case: Case) -> Callable[[], None]:
+def ours(case: Case, overlap: bool) -> Callable[[], None]:
     import jax
     import jax.numpy as jnp
     from flax import nnx
@@ -126,7 +133,8 @@ def ours(case: Case) -> Callable[[], None]:
     config = GRPOConfig(
         output="",
         sampling=SamplingConfig(case.new),
-        loss=LossConfig(),
+        loss=LossConfig(importance_cap=2.0 if overlap else None),
+        overlap=overlap,
         prompts_per_step=case.prompts,
         group_size=case.group,
         optimizer=OptimizerConfig(learning_rate=LEARNING_RATE),
@@ -141,18 +149,23 @@ def ours(case: Case) -> Callable[[], None]:
     layout = Layout(config, mesh, SHAPES[case.shape].hidden)
     del params
 
-    def step() -> None:
-        nonlocal state
+    def draw(number: int):
         prompts = tokenizer(next(texts))["input_ids"]
-        rollout = jax.device_get(
-            engine.generate(state.params, prompts, jax.random.fold_in(key, int(state.step)), case.group)
-        )
-        rewards = even_words(tokenizer.batch_decode(rollout.tokens))
+        return prompts, engine.generate(state.params, prompts, jax.random.fold_in(key, number), case.group)
+
+    ahead, number = None, 0
+
+    def step() -> None:
+        nonlocal state, ahead, number
+        prompts, rollout = ahead or draw(number)
+        rollout, number = jax.device_get(rollout), number + 1
+        ahead = draw(number) if overlap else None
+        rewards = case.rewards(tokenizer.batch_decode(rollout.tokens))
         rewards = jnp.asarray(rewards, jnp.float32).reshape(case.prompts, case.group)
         advantages = np.asarray(group_advantages(rewards)).reshape(-1)
         batch, _ = layout.place(learner_batch(rollout, prompts, advantages, 0, config))
         state, metrics = update(state, batch)
-        jax.block_until_ready((state, metrics))
+        jax.block_until_ready((state, metrics, ahead))  # nothing of ours goes on in the turns of others
 
     return step
 
@@ -180,7 +193,7 @@ def trl(case: Case, compiled: bool) -> Callable[[], None]:
         model = AutoModelForCausalLM.from_pretrained(case.folder, dtype=getattr(torch, case.dtype))
         trainer = GRPOTrainer(
             model,
-            reward_funcs=even_words,
+            reward_funcs=case.rewards,
             args=GRPOConfig(
                 output_dir=f"{case.folder}/trl",
                 use_cpu=not on_gpu,
@@ -268,7 +281,7 @@ def tunix(case: Case) -> Callable[[], None]:
             learner = GRPOLearner(
                 rl_cluster=cluster,
                 algo_config=GRPOConfig(num_generations=case.group, num_iterations=1, beta=0.0, epsilon=0.2),
-                reward_fns=lambda prompts, completions, **_: even_words(completions),
+                reward_fns=lambda prompts, completions, **_: case.rewards(completions),
             )
 
             def steps():
@@ -283,8 +296,8 @@ def tunix(case: Case) -> Callable[[], None]:
 
 
 def make(way: str, case: Case) -> Callable[[], None]:
-    if way == OURS:
-        return ours(case)
+    if way in (OURS, OVERLAP):
+        return ours(case, overlap=way == OVERLAP)
     return tunix(case) if way == TUNIX else trl(case, compiled=way == COMPILED)
 
 
@@ -299,15 +312,16 @@ def main() -> None:
     parser.add_argument("--outputs", type=int, default=16, help="outputs a step")
     parser.add_argument("--prompt", type=int, default=64)
     parser.add_argument("--new", type=int, default=64)
-    parser.add_argument("--ways", nargs="*", choices=["ours", "trl", "compiled", "tunix"], help="default: all")
+    parser.add_argument("--judge", type=float, default=0.0, help="seconds that the reward waits for")
+    names = {"ours": OURS, "overlap": OVERLAP, "trl": TRL, "compiled": COMPILED, "tunix": TUNIX}
+    parser.add_argument("--ways", nargs="*", choices=names, default=["ours", "trl", "compiled", "tunix"])
     add_worker_options(parser)
     parser.set_defaults(patience=180.0)
     args = parser.parse_args()
     if args.way:
         return answer(make(args.way, Case(*args.case)))
 
-    names = {"ours": OURS, "trl": TRL, "compiled": COMPILED, "tunix": TUNIX}
-    ways = {names[name]: sys.executable for name in args.ways or names}
+    ways = {names[name]: sys.executable for name in args.ways}
     if TUNIX in ways:
         ways[TUNIX] = tunix_python(args.tunix)
         if ways[TUNIX] is None:
@@ -315,8 +329,8 @@ def main() -> None:
             del ways[TUNIX]
     with tempfile.TemporaryDirectory() as folder:
         save_model_apart(folder, args.shape, args.dtype)
-        case = Case(folder, args.shape, args.dtype, args.group, args.outputs, args.prompt, args.new)
-        work = f"{case.prompts} prompts x {case.group} outputs, {case.prompt} + {case.new} tokens"
+        case = Case(folder, args.shape, args.dtype, args.group, args.outputs, args.prompt, args.new, args.judge)
+        work = f"{case.prompts} prompts x {case.group} outputs, {case.prompt} + {case.new} tokens, judge {case.judge} s"
         pythons = [python for python in ways.values() if python != sys.executable]
         print(f"{args.shape}, {args.dtype}; {work}\n{machine(('jax', 'torch', 'transformers', 'trl'), pythons)}")
         requests = {"step": []}
