@@ -169,10 +169,10 @@ def test_the_kl_term_is_zero_at_the_start_model_and_grows_as_the_policy_leaves_i
     assert kl[2] > 1e-4
 
 
-def test_a_whole_run_on_eight_devices_logs_the_losses_of_one(configure):
+def test_a_run_in_packed_parts_on_eight_devices_logs_the_losses_of_one_with_an_output_a_row(configure):
     changes = ("--steps", "3", "--optimizer.learning_rate", "1e-3", "--export", "false")
-    one = train_grpo(configure(GRPOConfig, *changes, output="one"))
-    mesh = ("--mesh.data", "2", "--mesh.fsdp", "2", "--mesh.tensor", "2")
+    one = train_grpo(configure(GRPOConfig, *changes, "--row_tokens", "0", output="one"))
+    mesh = ("--mesh.data", "2", "--mesh.fsdp", "2", "--mesh.tensor", "2", "--tokens_per_microbatch", "2000")
     many = train_grpo(configure(GRPOConfig, *changes, *mesh, output="many"))
     for a, b in zip(read_metrics(one / "metrics.jsonl"), read_metrics(many / "metrics.jsonl"), strict=True):
         for name in ("reward", "grad_norm", "entropy", "completions/mean_length", "redundancy/in_group"):
