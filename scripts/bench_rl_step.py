@@ -10,8 +10,9 @@ own, and waits between its steps while another takes one. Ours is what `compeer 
 its judge.
 
 "overlap" is ours with the next step's outputs drawn while this step's are judged; that pays where a judge takes time
-but not this device's, which `--judge` seconds of waiting in the reward stand for. "compiled" is TRL with torch.compile, for those who wait for it. Tunix (package google-tunix) is taken from this
-environment or from the virtual environment `--tunix`, which is made if it isn't there.
+but not this device's, which `--judge` seconds of waiting in the reward stand for. "compiled" is TRL with torch.compile,
+for those who wait for it. Tunix (package google-tunix) is taken from this environment or from the virtual environment
+`--tunix`, which is made if it isn't there.
 """
 
 import argparse
