@@ -184,12 +184,12 @@ class _Model:
         """Temporaries and counts of drawing completions."""
         here, outputs = self.rows(prompts), self.rows(prompts * group_size)
         caches = self.cache(here, length + new) + 2 * self.cache(outputs, length + new)
-        scores = here * self.shape.num_attention_heads / self.mesh.tensor * length * (length + new) * (8 + self.width)
+        scores = here * self.shape.num_attention_heads / self.mesh.tensor * length**2 * (8 + self.width)
         weights = (self.layers + 2 * self.head) / (self.mesh.tensor * self.mesh.fsdp) * self.width
-        prefill = self.forward(here, length, length + new, heads=0)
+        prefill = self.forward(here, length, length, heads=0)
         return caches + scores + weights + self.working(here, 1), {
             "prefill": prefill,
-            "decode": self.decode(outputs, length + new, new - 1),
+            "decode": self.decode(outputs, length + new, new),
         }
 
     def conversations(

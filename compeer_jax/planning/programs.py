@@ -183,7 +183,7 @@ def _rollout(config: GRPOConfig, weights: Weights, mesh: AnyMesh, holds: set[str
 
     prompts = (config.prompts_per_step, bucket(config.data.max_prompt_tokens))
     given = (weights.whole, whole(prompts, jnp.int32, mesh), whole(prompts, jnp.bool_, mesh), _key(mesh))
-    loops = {"decode": config.sampling.max_new_tokens - 1}
+    loops = {"decode": config.sampling.max_new_tokens}
     return Planned("rollout", lambda: jax.jit(draw).lower(*given), mesh, 1, frozenset(holds), loops, rest="prefill")
 
 
