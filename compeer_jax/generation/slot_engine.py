@@ -237,7 +237,7 @@ class _Held:
     @property
     def can_narrow(self) -> bool:
         """Whether the rows that are left need half the slots at most."""
-        return self._halvings > 0 and (self.rows >= 0).sum() <= self._half < len(self.rows)
+        return self._halvings > 0 and np.count_nonzero(self.rows >= 0) <= self._half < len(self.rows)
 
     @property
     def _half(self) -> int:
