@@ -14,6 +14,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Integer
 
+from compeer_jax.errors import UserError
 from compeer_jax.parallel.sharding import shardings
 
 Storage = Literal["none", "int8", "nf4"]
@@ -98,8 +99,17 @@ def _nf4_values(codes: Integer[Array, "..."]) -> Float[Array, "..."]:
 
 @cache
 def _rounding(storage: Storage, contract: int, stacked: bool, places: tuple | None) -> Callable[[Array], tuple]:
-    """The compiled function from kernels to values and scales; of layers that are stacked it takes one at a time."""
-    import qwix
+    """The compiled function from kernels to values and scales; of layers that are stacked it takes one at a time.
+
+    Raises:
+        UserError: qwix is not installed.
+    """
+    try:
+        import qwix
+    except ImportError as error:
+        raise UserError(
+            f"model.lora.quantize {storage!r} needs qwix, which rounds the weights: pip install 'compeer_jax[lora]'."
+        ) from error
 
     *whole, blocked = range(contract)
 
