@@ -10,12 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from test_remote_grpo import compile_once  # noqa: F401  (runs share their programs)
 from test_training import assert_same_weights, configure, start  # noqa: F401  (fixtures)
 
 from compeer_jax.cli.main import STOPPED, main
 from compeer_jax.errors import UserError
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+from compeer_jax.parallel.sharding import replicated
 from compeer_jax.training.config import GRPOConfig, SFTConfig
 from compeer_jax.training.grpo import train_grpo
 from compeer_jax.training.metrics import read_metrics
@@ -42,7 +44,7 @@ def saved_steps(run: Path) -> list[int]:
 @pytest.mark.parametrize("parts", [1, 2])
 def test_an_update_that_is_not_finite_changes_nothing_and_the_next_goes_on_as_if_it_had_not_been(bad, parts):
     def loss(params, rows, _):
-        return jnp.sum(jnp.square(params["w"] @ rows.T)), {}
+        return jnp.sum(jnp.square(params["w"][...] @ rows.T)), {}
 
     optimizer = make_optimizer(OptimizerConfig(learning_rate=0.1, warmup_steps=2, weight_decay=0.1), 10)
     update = make_update(loss, optimizer, parts=parts)
@@ -50,7 +52,7 @@ def test_an_update_that_is_not_finite_changes_nothing_and_the_next_goes_on_as_if
 
     def after(*batches):
         mesh = make_mesh(MeshConfig())
-        params = jax.device_put({"w": jnp.ones((3, 2))}, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
+        params = jax.device_put(nnx.State({"w": nnx.Param(jnp.ones((3, 2)))}), replicated(mesh))
         state, skipped = init_state(params, optimizer, mesh), []
         for batch in batches:
             state, metrics = update(state, batch)
