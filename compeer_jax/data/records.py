@@ -137,7 +137,7 @@ def spread(items: Sequence[T], count: int) -> list[T]:
 def encode_prompts(records: Sequence[Record], tokenizer, config: DataConfig) -> dict[str, list[int]]:
     """The prompt of each record by its id, as `config` wants prompts; see `chat.prompt_tokens`.
 
-    With `overlong: leave_out`, records that don't fit are absent. In a run of several processes, each encodes its share.
+    With `overlong: leave_out`, records that don't fit are absent. Of several processes, each encodes its share.
 
     Raises:
         UserError: naming the record that doesn't fit; or none does.
