@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from compeer_jax.generation.sampling import SamplingConfig, choose_with_logps, draw_uniforms, row_keys, tokens_seen
 from compeer_jax.models.qwen2 import KVCache, Qwen2, grow, repeat_rows
 from compeer_jax.parallel.platform import platform
+from compeer_jax.parallel.sharding import GATHERED, constrain
 
 OWN_HEAD_FROM = 64  # new tokens; the copy takes as long as it saves in some dozens of steps
 
@@ -130,15 +131,16 @@ def _empty(rows: int, length: int, pad_id: int) -> Rollout:
 
 
 def cast_once(model: Qwen2) -> Qwen2:
-    """The model with its matrices and biases in the dtype it computes in.
+    """The model with its matrices and biases in the dtype it computes in; and gathered, where it is to be (`gather`).
 
-    Norms, used in float32, stay as they are, and so does what is kept in few bits.
+    Norms, used in float32, keep their type, and so does what is kept in few bits.
     """
 
     def cast(param: nnx.Param) -> nnx.Param:
         is_norm = sum(axis != "layers" for axis in param.axes) == 1
         is_code = not jnp.issubdtype(param.dtype, jnp.floating)
-        return param if is_norm or is_code else param.replace(param[...].astype(model.dtype))
+        weight = param[...] if is_norm or is_code else param[...].astype(model.dtype)
+        return param.replace(constrain(weight, *param.axes, rules=GATHERED) if model.gather else weight)
 
     graphdef, params = nnx.split(model)
     return nnx.merge(graphdef, jax.tree.map(cast, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable)))

@@ -158,6 +158,7 @@ class Qwen2(nnx.Module):
         remat: what the backward pass computes again instead of keeping: nothing, everything in a layer ("full"), or
             everything but the outputs of products with weights ("dots").
         attention: which code computes it where no cache is read; see `attention_kernels`.
+        gather: whether generation gathers weights that `fsdp` splits once, before its loop, instead of for every token.
     """
 
     def __init__(
@@ -170,6 +171,7 @@ class Qwen2(nnx.Module):
         scan_layers: bool = False,
         remat: Remat = "none",
         attention: AttentionName = "auto",
+        gather: bool = False,
     ):
         if remat not in _REMAT_POLICIES:
             raise unknown("remat", remat, _REMAT_POLICIES)
@@ -177,6 +179,7 @@ class Qwen2(nnx.Module):
         self.dtype = jnp.dtype(dtype)
         self.scan_layers = scan_layers
         self.remat = remat
+        self.gather = gather
 
         make = WeightMaker(rngs, jnp.dtype(param_dtype), config.initializer_range)
         self.embedding = make.normal((config.vocab_size, config.hidden_size), ("vocab", "embed"))
@@ -264,10 +267,11 @@ class Qwen2(nnx.Module):
         scan_layers: bool = False,
         remat: Remat = "none",
         attention: AttentionName = "auto",
+        gather: bool = False,
     ) -> "Qwen2":
         """Loads a Hugging Face directory; see `compeer_jax.models.weights.load`."""
         config = Qwen2Config.from_json(directory)
-        options = {"scan_layers": scan_layers, "remat": remat, "attention": attention}
+        options = {"scan_layers": scan_layers, "remat": remat, "attention": attention, "gather": gather}
         graphdef, params = abstract(config, dtype=dtype, param_dtype=param_dtype, **options)
         return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh))
 

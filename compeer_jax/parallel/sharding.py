@@ -32,6 +32,9 @@ RULES: Mapping[str, Rule] = {
     "layers": None,
 }
 
+GATHERED: Mapping[str, Rule] = {**RULES, "embed": None}
+"""Weights whole on every `fsdp` shard: for loops that would else gather them at every turn."""
+
 
 def spec(axes: Axes, rules: Mapping[str, Rule] = RULES) -> PartitionSpec:
     """The partition of an array whose dimensions have these logical names.

@@ -51,7 +51,7 @@ def abstract_weights(shape: Qwen2Config, config: ModelConfig, mesh: AnyMesh) -> 
         UserError: the mesh does not divide a weight.
     """
     dtype, param_dtype = jnp.dtype(config.dtype), jnp.dtype(config.param_dtype)
-    options = {"scan_layers": config.scan_layers, "remat": config.remat, "attention": config.attention}
+    options = {name: getattr(config, name) for name in ("scan_layers", "remat", "attention", "gather")}
     if not config.lora.rank:
         graphdef, params = abstract(shape, dtype=dtype, param_dtype=param_dtype, **options)
         return Weights(graphdef, _placed(params, mesh), None)

@@ -73,7 +73,7 @@ def _forms(
     shape, _ = model_shape(config.model.path, "model.path")
     width, kept = jnp.dtype(config.model.dtype).itemsize, jnp.dtype(config.model.param_dtype).itemsize
     kernel = config.model.attention in ("splash", "cudnn") or (config.model.attention == "auto" and width == 2)
-    policy = _Model(shape, mesh, width, kernel)
+    policy = _Model(shape, mesh, width, kernel, config.model.gather)
     outputs = config.prompts_per_step * config.group_size
     prompt, new = bucket(config.data.max_prompt_tokens), config.sampling.max_new_tokens
     minibatch, parts = outputs // config.minibatches, config.gradient_accumulation
@@ -95,7 +95,7 @@ def _forms(
     for kind, (path, card, _) in judge_cards(config).items():
         width = jnp.dtype(models.dtype).itemsize
         place = MeshConfig(fsdp=models.devices) if models.devices else mesh
-        judge = _Model(model_shape(path, f"reward.models.{kind}")[0], place, width)
+        judge = _Model(model_shape(path, f"reward.models.{kind}")[0], place, width, gather=models.gather)
         at_once = min(models.batch_prompts or config.prompts_per_step, config.prompts_per_step)
         times = config.group_size * len(card.conversations)
         rounds = max(map(len, card.conversations))
@@ -107,12 +107,16 @@ def _forms(
 
 @dataclass(frozen=True)
 class _Model:
-    """A model on a mesh, computed in a type of `width` bytes; `kernel`: its training attention never holds scores."""
+    """A model on a mesh, computed in a type of `width` bytes.
+
+    `kernel`: its training attention never holds scores; `gather`: it generates with weights gathered once.
+    """
 
     shape: Qwen2Config
     mesh: MeshConfig
     width: int
     kernel: bool = False
+    gather: bool = False
 
     @property
     def head(self) -> float:
@@ -178,16 +182,24 @@ class _Model:
     def decode(self, rows: float, slots: int, steps: int) -> Counts:
         """`steps` tokens more for each of `rows` rows a chip."""
         step = self.forward(rows, 1, slots, heads=1)
-        return Counts(step.flops, step.bytes + self.cache(rows, slots), step.collectives).times(steps)
+        collectives = dict(step.collectives)
+        if self.gather:  # with what was read before
+            collectives.pop("all-gather", None)
+        return Counts(step.flops, step.bytes + self.cache(rows, slots), collectives).times(steps)
+
+    @property
+    def cast(self) -> float:
+        """Bytes of the weights that generation casts, and gathers or not, before its loop."""
+        split = self.mesh.tensor * (1 if self.gather else self.mesh.fsdp)
+        return (self.layers + 2 * self.head) / split * self.width
 
     def rollout(self, prompts: int, group_size: int, length: int, new: int) -> tuple[float, dict[str, Counts]]:
         """Temporaries and counts of drawing completions."""
         here, outputs = self.rows(prompts), self.rows(prompts * group_size)
         caches = self.cache(here, length + new) + 2 * self.cache(outputs, length + new)
         scores = here * self.shape.num_attention_heads / self.mesh.tensor * length**2 * (8 + self.width)
-        weights = (self.layers + 2 * self.head) / (self.mesh.tensor * self.mesh.fsdp) * self.width
         prefill = self.forward(here, length, length, heads=0)
-        return caches + scores + weights + self.working(here, 1), {
+        return caches + scores + self.cast + self.working(here, 1), {
             "prefill": prefill,
             "decode": self.decode(outputs, length + new, new),
         }
@@ -200,7 +212,8 @@ class _Model:
         slots = asked + written
         caches = self.cache(here, prefix) + 2 * self.cache(rows, slots)
         scores = here * self.shape.num_attention_heads / self.mesh.tensor * prefix**2 * (8 + self.width)
-        return caches + scores + self.working(rows, 64), {
+        gathered = self.cast if self.gather else 0
+        return caches + scores + gathered + self.working(rows, 64), {
             "prefill": self.forward(here, prefix, prefix, heads=0),
             "read": self.forward(rows, asked, prefix + slots, heads=0),
             "write": self.decode(rows, prefix + slots, written),

@@ -246,7 +246,9 @@ def _judges(config: GRPOConfig, mesh: AnyMesh, policy: Weights, notes: list[str]
             notes.append(f"{name}: {source}")
             place = _last(mesh, models.devices) if models.devices else mesh
             types = {"dtype": models.dtype, "param_dtype": models.dtype}
-            weights = abstract_weights(shape, ModelConfig(path, scan_layers=models.scan_layers, **types), place)
+            weights = abstract_weights(
+                shape, ModelConfig(path, scan_layers=models.scan_layers, gather=models.gather, **types), place
+            )
             size, holds = device_bytes(weights.whole), frozenset({name})
         yield _Judge(name, size, _rounds(name, config, card, weights, place, holds))
 

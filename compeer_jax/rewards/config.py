@@ -40,6 +40,7 @@ class JudgeModelsConfig:
         orm: directory of the judge of responses alone (judge: prm_orm).
         dtype: type its weights are kept and computed in.
         scan_layers: keep layers stacked and scan over them, as `model.scan_layers`.
+        gather: gather its weights once for all rounds, as `model.gather`.
         temperature: of the judge's replies; 0 takes the likeliest token.
         retry_temperature: of the second try, where a reply had no verdict.
         batch_prompts: prompts judged at once, with all their outputs; their caches must fit the memory (0: all).
@@ -51,6 +52,7 @@ class JudgeModelsConfig:
     orm: str = ""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     scan_layers: bool = False
+    gather: bool = False
     temperature: float = 0.0
     retry_temperature: float = 1.0
     batch_prompts: int = 32

@@ -77,7 +77,9 @@ class InProcessJudge:
             self._params = join(adapters, base.params)
         else:
             types = {"dtype": config.dtype, "param_dtype": config.dtype}
-            model = load_model(ModelConfig(str(directory), scan_layers=config.scan_layers, **types), self.mesh)
+            model = load_model(
+                ModelConfig(str(directory), scan_layers=config.scan_layers, gather=config.gather, **types), self.mesh
+            )
             graphdef, self._params = nnx.split(model, nnx.Param)
         stop_ids, pad_id = chat_ids(self._tokenizer)
 

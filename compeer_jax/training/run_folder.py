@@ -22,6 +22,8 @@ MAY_CHANGE = (
     "gradient_accumulation",
     "optimizer.max_skipped",
     "model.remat",
+    "model.gather",
+    "reward.models.gather",
     "reward.models.batch_prompts",
     "reward.models.devices",
     *(f"reward.remote.{name}" for name in ("url", "api_key_env", "concurrency", "timeout", "tries", "backoff")),
