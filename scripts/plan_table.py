@@ -3,9 +3,9 @@
 python scripts/plan_table.py [--config configs/qwen2.5-7b_grpo.yaml] [--models 7B 32B] [--topologies v5e:4x4 …]
                              [--rows plan_table.jsonl] [--compiles 1]
 
-For each model and slice every mesh, number of parts and remat policy is estimated, and the most promising ones are
-compiled with the TPU compiler, minutes each; the fastest that fits makes a row. Rows are kept in a file as they come:
-the same command goes on where it stopped, and prints the table of all.
+For each model and slice every mesh, number of parts and remat policy is estimated, with and without `gather`, and the
+most promising ones are compiled with the TPU compiler, minutes each (`--compiles 0`: none); the fastest that fits makes
+a row. Rows are kept in a file as they come: the same command goes on where it stopped, and prints the table of all.
 
 The policy and its judge are of the same size. A step draws the recipe's outputs whatever the slice, so this is strong
 scaling: "speed-up" is how many times faster the step is than on the smallest slice that the model fits, and "of chips"
@@ -67,16 +67,16 @@ def best(config_file: str, model: str, topology: str, compiles: int) -> dict:
 def table(rows: list[dict]) -> str:
     """Markdown, with the speed-up over the first slice that each model fits on each kind of chip."""
     lines = [
-        "| model | slice | chips | mesh | parts | remat | GiB a chip | links GB | step s | efficiency | bound by "
-        "| speed-up | of chips | planned in |",
-        "| --- | --- | ---: | --- | ---: | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: |",
+        "| model | slice | chips | mesh | parts | remat | gather | GiB a chip | links GB | step s | efficiency "
+        "| bound by | speed-up | of chips | planned in |",
+        "| --- | --- | ---: | --- | ---: | --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: |",
     ]
     first: dict[tuple[str, str], dict] = {}
     stopped: set[tuple[str, str]] = set()
     notes = []
     for row in rows:
         if not row["fits"]:
-            lines.append(f"| {row['model']} | {row['topology']} | does not fit |" + " |" * 11)
+            lines.append(f"| {row['model']} | {row['topology']} | does not fit |" + " |" * 12)
             continue
         kind = (row["model"], row["topology"].partition(":")[0])
         base = first.setdefault(kind, row)
@@ -85,9 +85,15 @@ def table(rows: list[dict]) -> str:
         mesh = " x ".join(f"{axis} {size}" for axis, size in row["mesh"].items() if size > 1)
         links = sum(moved["bytes"] for phase in row["phases"] for moved in phase["collectives"].values())
         cells = [row["model"], row["topology"], str(row["devices"]), mesh, str(row["gradient_accumulation"])]
-        cells += [row["remat"], f"{row['peak_bytes'] / GIB:.1f} of {row['hbm_bytes'] / GIB:.1f}", f"{links / 1e9:,.0f}"]
+        cells += [
+            row["remat"],
+            "once" if row["gather"] else "",
+            f"{row['peak_bytes'] / GIB:.1f} of {row['hbm_bytes'] / GIB:.1f}",
+            f"{links / 1e9:,.0f}",
+        ]
         cells += [f"{row['step_seconds']:.1f}", f"{row['efficiency']:.1%}", row["bound"], f"{faster:.2f}"]
-        lines.append("| " + " | ".join([*cells, f"{share:.0%}", f"{row['planning_seconds']:.0f} s"]) + " |")
+        planned = "estimated" if row["estimated"] else f"{row['planning_seconds']:.0f} s"
+        lines.append("| " + " | ".join([*cells, f"{share:.0%}", planned]) + " |")
         if share < STOPS and kind not in stopped:
             stopped.add(kind)
             slowest = max(row["phases"], key=lambda phase: phase["seconds"]["roofline"])

@@ -15,8 +15,8 @@ class PlanConfig(GRPOConfig):
         topology: a TPU slice such as v5e:8x8, v5p:4x4x4 or v6e:4x8, which the TPU compiler plans for; or GPUs such as
             gpu:8xH100-80G, which are estimated.
         explain: show each weight, its logical axes and where it lives.
-        search: try other meshes, micro-batches and remat policies, and rank those that fit.
-        search_compiles: how many of them to compile at most, the most promising by estimate first.
+        search: try other meshes, micro-batches and remat policies, with and without `gather`, and rank those that fit.
+        search_compiles: how many of them to compile at most, the most promising by estimate first; 0: estimates alone.
         search_minutes: how long to search at most; what is compiling then is finished.
         json: print the plan as JSON instead of tables.
     """
@@ -31,7 +31,6 @@ class PlanConfig(GRPOConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        require_at_least(1, self, "", "search_compiles")
-        require_at_least(0, self, "", "search_minutes")
+        require_at_least(0, self, "", "search_compiles", "search_minutes")
         if not self.topology:
             raise UserError("topology is empty; name the machine to plan for, such as v5e:8x8 or gpu:8xH100-80G.")

@@ -48,6 +48,7 @@ def as_json(plan: Plan, places: Iterable[Place] = ()) -> dict[str, Any]:
         "mesh": dict(zip(("data", "fsdp", "tensor"), plan.mesh.sizes, strict=True)),
         "gradient_accumulation": plan.config.gradient_accumulation,
         "remat": plan.config.model.remat,
+        "gather": plan.config.model.gather,
         "estimated": plan.estimated,
         "fits": plan.fits,
         "hbm_bytes": chip.hbm,
@@ -140,12 +141,15 @@ def show_places(places: Iterable[Place], console: Any) -> None:
 
 def show_ranking(plans: Iterable[Plan], console: Any) -> None:
     """Prints plans, the fastest that fits first."""
-    table = _table("what fits, fastest first", "mesh", "parts", "remat", "peak GiB", "step s", "bound by", "planned")
+    table = _table(
+        "what fits, fastest first", "mesh", "parts", "remat", "gather", "peak GiB", "step s", "bound by", "planned"
+    )
     for plan in plans:
         table.add_row(
             str(plan.mesh),
             str(plan.config.gradient_accumulation),
             plan.config.model.remat,
+            "once" if plan.config.model.gather else "",
             f"{plan.highest / GIB:.2f}",
             f"{plan.step_seconds:.1f}" if plan.fits else "does not fit",
             plan.bound if plan.fits else "",

@@ -1,8 +1,9 @@
-"""Other meshes, micro-batches and remat policies: all by estimate, the most promising ones compiled, ranked."""
+"""Other meshes, micro-batches, remat policies and ways to generate: all by estimate, the best compiled, ranked."""
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import product
 
 from compeer_jax.errors import UserError
 from compeer_jax.parallel.mesh import MeshConfig
@@ -15,7 +16,7 @@ HOPE = 1.25  # an estimate may be so far above the memory there is, and be compi
 
 
 def search(config: PlanConfig, topology: Topology, say: Callable[[str], None] = lambda line: None) -> list[Plan]:
-    """Plans with other meshes, `gradient_accumulation` and `model.remat`, those that fit first, by their step's time.
+    """Plans with other meshes, micro-batches, `remat` and `gather`, those that fit first, by their step's time.
 
     Every choice that divides weights and outputs is estimated. For a TPU the fastest that seem to fit are compiled, at
     most `search_compiles` and as long as `search_minutes` last, the first in any case; the others are left out.
@@ -33,7 +34,7 @@ def search(config: PlanConfig, topology: Topology, say: Callable[[str], None] = 
     hopeful = [plan for plan in estimates if plan.highest <= HOPE * topology.chip.hbm]
     say(f"{len(estimates)} choices estimated in {time.monotonic() - start:.0f} s; {len(hopeful)} may fit")
     ranked = sorted(hopeful, key=lambda plan: plan.step_seconds) or [min(estimates, key=lambda plan: plan.highest)]
-    if topology.chip.kind != "tpu":
+    if topology.chip.kind != "tpu" or not config.search_compiles:
         return sorted(ranked, key=_rank)
     compiled: list[Plan] = []
     for plan in ranked[: config.search_compiles]:
@@ -41,6 +42,7 @@ def search(config: PlanConfig, topology: Topology, say: Callable[[str], None] = 
             say(f"search_minutes {config.search_minutes:g} are over after {len(compiled)} of {len(ranked)}")
             break
         settings = f"mesh {plan.mesh}, parts {plan.config.gradient_accumulation}, remat {plan.config.model.remat}"
+        settings += ", gathered" if plan.config.model.gather else ""
         found = plan_tpu(plan.config, topology)
         compiled.append(found)
         say(f"{settings}: {'fits' if found.fits else 'does not fit'}, compiled in {found.seconds:.0f} s")
@@ -59,10 +61,13 @@ def _estimates(config: PlanConfig, topology: Topology) -> Iterator[Plan]:
             step = abstract_step(whole, topology)
         except UserError:  # this mesh does not divide something, and in parts it would not either
             continue
-        for parts in divisors(outputs // (mesh.data * mesh.fsdp)):
-            for remat in ("none", "dots", "full"):
-                choice = replace(whole, gradient_accumulation=parts, model=replace(config.model, remat=remat))
-                yield estimate(choice, topology, step)
+        parts = divisors(outputs // (mesh.data * mesh.fsdp))
+        for part, remat, gather in product(
+            parts, ("none", "dots", "full"), (False, True) if mesh.fsdp > 1 else (False,)
+        ):
+            reward = replace(config.reward, models=replace(config.reward.models, gather=gather))
+            model = replace(config.model, remat=remat, gather=gather)
+            yield estimate(replace(whole, gradient_accumulation=part, model=model, reward=reward), topology, step)
 
 
 def meshes(devices: int) -> Iterator[MeshConfig]:
