@@ -22,6 +22,7 @@ from jaxtyping import Array, DTypeLike, Float, Key
 from compeer_jax.errors import UserError, require_at_least, unknown
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.parameters import param_axes
+from compeer_jax.models.product import product
 from compeer_jax.models.quantized import QuantizedKernel, Storage
 from compeer_jax.models.qwen2 import Projection, Qwen2
 from compeer_jax.parallel.sharding import check_divides, shardings
@@ -93,8 +94,8 @@ class LowRank(nnx.Module):
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         with jax.named_scope("adapter"):
-            low = jnp.tensordot(x, self.a[...].astype(x.dtype), axes=self.contract)
-            return jnp.tensordot(low, self.b[...].astype(x.dtype), axes=1) * self.scale
+            low = product(x, self.a[...].astype(x.dtype), self.contract)
+            return product(low, self.b[...].astype(x.dtype)) * self.scale
 
 
 def abstract_adapted(

@@ -20,6 +20,7 @@ from compeer_jax.models.attention_kernels import AttentionName, attention_by_nam
 from compeer_jax.models.cache import AnyCache, Cache, KVCache, empty_cache, grow, repeat_rows
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.parameters import WeightMaker, param_axes
+from compeer_jax.models.product import product
 from compeer_jax.models.rope import rotary_angles, rotate
 from compeer_jax.parallel.sharding import constrain
 from compeer_jax.rl.logprobs import token_logprobs
@@ -64,7 +65,7 @@ class Projection(nnx.Module):
         self.adapter: nnx.Module | None = nnx.data(None)
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
-        y = jnp.tensordot(x, self.kernel[...].astype(x.dtype), axes=self.contract)
+        y = product(x, self.kernel[...].astype(x.dtype), self.contract)
         if self.adapter is not None:
             y = y + self.adapter(x)
         return y if self.bias is None else y + self.bias[...].astype(x.dtype)
