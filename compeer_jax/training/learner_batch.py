@@ -23,10 +23,13 @@ PLAIN_REACH, KERNEL_REACH = 1.75, 12
 
 
 def learner_batch(rollout, prompts, advantages, pad_id: int, config: GRPOConfig) -> PolicyBatch:
-    """The rollout as the learner wants it: prompts repeated for each output, completions cut to the longest."""
+    """The rollout as the learner wants it: prompts repeated for each output.
+
+    Where outputs are not packed, completions are cut to the longest.
+    """
     tokens, mask = pad_left(prompts, pad_id, bucket(max(map(len, prompts))))
     longest = int(rollout.mask.sum(axis=1).max())
-    columns = slice(0, min(bucket(longest), rollout.mask.shape[1]))
+    columns = slice(0, rollout.mask.shape[1] if config.row_tokens else min(bucket(longest), rollout.mask.shape[1]))
     trained = rollout.mask & rollout.finished[:, None] if config.loss.mask_truncated else rollout.mask
     return PolicyBatch(
         prompts=tokens.repeat(config.group_size, axis=0),

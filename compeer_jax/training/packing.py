@@ -25,6 +25,8 @@ class Block(NamedTuple):
 
 Row = list[Block]
 
+DEPTH = 16  # places for completions in a row, at least: unused ones cost nothing, other numbers of them a program
+
 
 class Shape(NamedTuple):
     """How many rows of how many tokens."""
@@ -82,7 +84,8 @@ def choose_length(
 ) -> tuple[Shape, list[Row]]:
     """The shape that costs least, padding counted, and the rows.
 
-    Lengths are sixteenths of a power of two, so that few shapes come out of many batches.
+    Lengths are powers of two, and many rows multiples of a small one, so that the batches of a run come in a handful of
+    shapes: each is a program to compile.
 
     Args:
         prompt_of, prompt_sizes, sizes, shared: see `plan_rows`.
@@ -90,17 +93,17 @@ def choose_length(
         reach: in a row of so many tokens, attention takes as long as all else.
         multiple: what the number of rows must be a multiple of.
     """
-    length = _round_up(max(prompt_sizes[of] + size for of, size in zip(prompt_of, sizes, strict=True)))
+    length = max(_round_up(max(prompt_sizes[of] + size for of, size in zip(prompt_of, sizes, strict=True)), 1), 32)
     best, least = None, math.inf
     while best is None or length <= longest:
         rows = plan_rows(prompt_of, prompt_sizes, sizes, length, shared=shared)
-        shape = Shape(-(-len(rows) // multiple) * multiple, length)
+        shape = Shape(_round_up(-(-len(rows) // multiple), 32) * multiple, length)
         cost = shape.rows * length * (1 + length / reach)
         if cost < least:
             best, least = (shape, rows), cost
         if len(rows) <= multiple:
             break
-        length = _round_up(length + 1)
+        length *= 2
     return best
 
 
@@ -142,7 +145,8 @@ def pack(
 
     deepest = max(sum(len(block.completions) for block in row) for row in rows)
     most = max(sum(sizes[index] for block in row for index in block.completions) for row in rows)
-    depth, scored, columns = 1 << (deepest - 1).bit_length(), min(bucket(most), shape.length), batch.mask.shape[1]
+    depth, scored = max(1 << (deepest - 1).bit_length(), DEPTH), min(_round_up(most, 2), shape.length)
+    columns = batch.mask.shape[1]
     packed = PackedBatch(
         tokens=np.zeros((shape.rows, shape.length), np.int32),
         segments=np.zeros((shape.rows, shape.length), np.int32),
@@ -194,7 +198,7 @@ def rows_at_once(length: int, tokens_at_once: int, multiple: int) -> int:
     return max(tokens_at_once // length // multiple, 1) * multiple
 
 
-def _round_up(length: int) -> int:
-    """The next multiple of 32, or of a sixteenth of the next power of two if more."""
-    width = max(32, 1 << max((length - 1).bit_length() - 4, 0))
-    return -(-length // width) * width
+def _round_up(number: int, steps: int) -> int:
+    """The next of the numbers that come `steps` times between a power of two and the next."""
+    width = max(1, (1 << (number - 1).bit_length()) // (2 * steps))
+    return -(-number // width) * width
