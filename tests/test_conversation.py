@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from flax import nnx
+from tiny import DECISIVE, PASSES, CountingQwen2
 from tiny_qwen2 import same_model, torch_model
 
 from compeer_jax.errors import UserError
@@ -16,20 +17,10 @@ from compeer_jax.generation.conversation import converse
 from compeer_jax.generation.conversation_engine import ConversationEngine, shared_prefix
 from compeer_jax.generation.conversation_schedule import Schedule
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.qwen2 import Qwen2, Qwen2Config, abstract, param_axes
+from compeer_jax.models.qwen2 import Qwen2, abstract, param_axes
+from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import shardings
 
-CONFIG = Qwen2Config(
-    vocab_size=160,
-    hidden_size=32,
-    intermediate_size=48,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    max_position_embeddings=128,
-    tie_word_embeddings=True,
-    initializer_range=0.3,
-)
 STOPS = tuple(range(40, 60))
 LONGEST = 6
 GREEDY = SamplingConfig(max_new_tokens=LONGEST, temperature=0.0)
@@ -54,7 +45,7 @@ def make_conversations(prompts: int, group_size: int, seed: int = 0, vocabulary:
 
 @pytest.fixture(scope="module")
 def weights():
-    return nnx.split(nnx.jit(lambda: Qwen2(CONFIG, rngs=nnx.Rngs(0)))())
+    return nnx.split(nnx.jit(lambda: Qwen2(DECISIVE, rngs=nnx.Rngs(0)))())
 
 
 @functools.cache
@@ -149,33 +140,22 @@ def test_a_reply_cut_off_lacks_its_last_token_and_says_so(weights, drawn):
 # ---- what the program does
 
 
-class CountingQwen2(Qwen2):
-    """Tells a list, at run time, how many rows and real tokens each forward pass has."""
-
-    def extend(self, tokens, cache, *, valid=None):
-        jax.debug.callback(lambda valid: PASSES.append((len(valid), int(valid.sum()))), valid)
-        return super().extend(tokens, cache, valid=valid)
-
-
-PASSES = []
-
-
 def test_every_token_is_read_once_and_a_prefix_once_a_prompt(weights):
     conversations = make_conversations(4, 4)
     PASSES.clear()
-    counting = nnx.split(nnx.eval_shape(lambda: CountingQwen2(CONFIG, rngs=nnx.Rngs(0))))[0]
+    counting = nnx.split(nnx.eval_shape(lambda: CountingQwen2(DECISIVE, rngs=nnx.Rngs(0))))[0]
     replies = reply((counting, weights[1]), conversations, schedule=Schedule(3, 8, 1))
     jax.effects_barrier()
     prefixes = [len(shared_prefix(conversations[at : at + 4])) for at in range(0, 16, 4)]
     asked = sum(len(ask) for conversation in conversations for ask in conversation) - 4 * sum(prefixes)
     written = sum(len(reply.tokens) for row in replies for reply in row)
-    assert PASSES[0] == (4, sum(prefixes))
-    assert sum(count for _, count in PASSES) == sum(prefixes) + asked + written
+    assert (PASSES[0].rows, PASSES[0].real) == (4, sum(prefixes))
+    assert sum(one.real for one in PASSES) == sum(prefixes) + asked + written
 
 
 @pytest.mark.parametrize("scan_layers", [False, True])
 def test_the_loop_updates_the_cache_in_place(scan_layers):
-    graphdef, params = abstract(CONFIG, scan_layers=scan_layers)
+    graphdef, params = abstract(DECISIVE, scan_layers=scan_layers)
 
     def run(params, key):
         return converse(
@@ -210,7 +190,7 @@ def test_one_program_serves_all_lengths_and_numbers_of_prompts_in_a_bucket(weigh
 
 def test_a_mesh_of_eight_devices_writes_what_one_device_writes(weights, drawn):
     graphdef, params = weights
-    mesh = jax.make_mesh((2, 2, 2), ("data", "fsdp", "tensor"), axis_types=(jax.sharding.AxisType.Auto,) * 3)
+    mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
     spread = jax.device_put(params, shardings(param_axes(params), mesh))
     with jax.set_mesh(mesh):
         engine = ConversationEngine(graphdef, sampling=SAMPLED, stop_ids=STOPS, pad_id=0, multiple=64)

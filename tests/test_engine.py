@@ -4,24 +4,15 @@ import jax
 import numpy as np
 import pytest
 from flax import nnx
+from tiny import DECISIVE
 
 from compeer_jax.errors import UserError
 from compeer_jax.generation.engine import Engine, bucket, pad_left
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.qwen2 import Qwen2, Qwen2Config, param_axes
+from compeer_jax.models.qwen2 import Qwen2, param_axes
+from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import shardings
 
-CONFIG = Qwen2Config(
-    vocab_size=160,
-    hidden_size=32,
-    intermediate_size=48,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    max_position_embeddings=64,
-    tie_word_embeddings=True,
-    initializer_range=0.3,
-)
 SAMPLED = SamplingConfig(max_new_tokens=12)
 GREEDY = SamplingConfig(max_new_tokens=12, temperature=0.0)
 PROMPTS = [[5, 17], [3, 9, 27, 81, 42, 6], [90], [8, 9, 10]]
@@ -29,7 +20,7 @@ PROMPTS = [[5, 17], [3, 9, 27, 81, 42, 6], [90], [8, 9, 10]]
 
 @pytest.fixture(scope="module")
 def weights():
-    return nnx.split(Qwen2(CONFIG, rngs=nnx.Rngs(0)))
+    return nnx.split(Qwen2(DECISIVE, rngs=nnx.Rngs(0)))
 
 
 def make_engine(graphdef, sampling=SAMPLED, **options):
@@ -52,7 +43,7 @@ def test_one_program_serves_every_length_in_a_bucket(weights):
     for seed, length in enumerate([1, 7, 15, 16]):
         engine.generate(params, [[4] * length, [5]], jax.random.key(seed))
     assert engine.compilations == 1
-    longest = CONFIG.max_position_embeddings - SAMPLED.max_new_tokens
+    longest = DECISIVE.max_position_embeddings - SAMPLED.max_new_tokens
     engine.generate(params, [[4] * longest, [5]], jax.random.key(0))
     assert engine.compilations == 2
 
@@ -69,7 +60,7 @@ def test_new_weights_are_used_without_compiling_anew(weights):
 def test_a_mesh_of_eight_devices_draws_what_one_device_draws(weights):
     graphdef, params = weights
     expected = make_engine(graphdef).generate(params, PROMPTS, jax.random.key(3), group_size=2)
-    mesh = jax.make_mesh((2, 2, 2), ("data", "fsdp", "tensor"), axis_types=(jax.sharding.AxisType.Auto,) * 3)
+    mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
     spread = jax.device_put(params, shardings(param_axes(params), mesh))
     with jax.set_mesh(mesh):
         got = make_engine(graphdef).generate(spread, PROMPTS, jax.random.key(3), group_size=2)
@@ -98,7 +89,7 @@ def test_buckets_hold_their_length_waste_little_and_are_few():
     [
         ([], "There is no prompt"),
         ([[1, 2], []], "Prompt 1 is empty"),
-        ([[1], [1] * 53], "Prompt 1 has 53 tokens, which with max_new_tokens = 12 exceed the model's context of 64"),
+        ([[1], [1] * 117], "Prompt 1 has 117 tokens, which with max_new_tokens = 12 exceed the model's context of 128"),
     ],
 )
 def test_prompts_that_cannot_be_continued_are_refused_by_number_and_length(weights, prompts, sentence):

@@ -10,25 +10,15 @@ import numpy as np
 import pytest
 import torch
 from flax import nnx
+from tiny import DECISIVE, PASSES, CountingQwen2
 from transformers import Qwen2Config as TorchConfig
 from transformers import Qwen2ForCausalLM
 
 from compeer_jax.generation.rollout import OWN_HEAD_FROM, Rollout, rollout
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.qwen2 import Qwen2, Qwen2Config
+from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.rl.logprobs import token_logprobs
 
-# A wide start spreads the logits, so that choices are plain and rows differ.
-CONFIG = Qwen2Config(
-    vocab_size=160,
-    hidden_size=32,
-    intermediate_size=48,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    tie_word_embeddings=True,
-    initializer_range=0.3,
-)
 PAD = 0
 PROMPTS = np.array([[0, 0, 0, 5, 17], [3, 9, 27, 81, 42], [0, 0, 0, 0, 90]], np.int32)
 MASK = np.array([[0, 0, 0, 1, 1], [1, 1, 1, 1, 1], [0, 0, 0, 0, 1]], bool)
@@ -36,7 +26,7 @@ MASK = np.array([[0, 0, 0, 1, 1], [1, 1, 1, 1, 1], [0, 0, 0, 0, 1]], bool)
 
 @pytest.fixture(scope="module")
 def model():
-    return Qwen2(CONFIG, rngs=nnx.Rngs(0))
+    return Qwen2(DECISIVE, rngs=nnx.Rngs(0))
 
 
 STOPS = tuple(range(100, 108))
@@ -79,7 +69,7 @@ class Static:
 @pytest.mark.parametrize("tied", [True, False])
 def test_greedy_tokens_equal_transformers_generate_with_left_padding_and_stop_tokens(tmp_path, tied):
     torch.manual_seed(0)
-    shape = {name: getattr(CONFIG, name) for name in ("vocab_size", "hidden_size", "intermediate_size")}
+    shape = {name: getattr(DECISIVE, name) for name in ("vocab_size", "hidden_size", "intermediate_size")}
     config = TorchConfig(
         **shape,
         num_hidden_layers=2,
@@ -139,7 +129,7 @@ def test_greedy_tokens_equal_transformers_generate_with_left_padding_and_stop_to
     ids=str,
 )
 def test_sampled_log_probabilities_equal_the_learners(sampling, scan_layers):
-    model = Qwen2(CONFIG, rngs=nnx.Rngs(0), scan_layers=scan_layers)
+    model = Qwen2(DECISIVE, rngs=nnx.Rngs(0), scan_layers=scan_layers)
     got = compiled(sampling=sampling, group_size=4, stop_ids=STOPS)(model)
     assert got.finished.any()
     assert not got.finished.all()
@@ -211,28 +201,17 @@ def test_after_the_stop_token_there_is_only_padding_without_probability(model):
 # ---- what the program does
 
 
-class CountingQwen2(Qwen2):
-    """Tells a list, at run time, how many tokens a row each forward pass reads."""
-
-    def extend(self, tokens, cache, *, valid=None):
-        jax.debug.callback(PASSES.append, tokens.shape[1])
-        return super().extend(tokens, cache, valid=valid)
-
-
-PASSES = []
-
-
 @pytest.mark.parametrize(
     "stop_ids, passes",
-    [(tuple(range(CONFIG.vocab_size)), [4, 1]), ((), [4] + [1] * 10)],
+    [(tuple(range(DECISIVE.vocab_size)), [4, 1]), ((), [4] + [1] * 10)],
     ids=["all rows stop at once", "no row stops"],
 )
 def test_the_loop_ends_when_every_row_has_stopped(stop_ids, passes):
-    model = CountingQwen2(CONFIG, rngs=nnx.Rngs(0))
+    model = CountingQwen2(DECISIVE, rngs=nnx.Rngs(0))
     PASSES.clear()
     jax.block_until_ready(compiled(sampling=SamplingConfig(max_new_tokens=10), stop_ids=stop_ids)(model))
     jax.effects_barrier()
-    assert [int(count) for count in PASSES] == passes
+    assert [one.tokens for one in PASSES] == passes
 
 
 def equations(jaxpr, loops):
@@ -271,10 +250,10 @@ def test_the_prompts_of_a_group_are_prefilled_once(model):
 def test_the_head_runs_on_the_last_prompt_position_only(model):
     rows, length = PROMPTS.shape
     jaxpr = program(model, 1)[0]
-    assert all(CONFIG.vocab_size not in shape for shape in product_shapes(jaxpr, loops=False))
-    assert (rows, CONFIG.vocab_size) in product_shapes(jaxpr, loops=True)
+    assert all(DECISIVE.vocab_size not in shape for shape in product_shapes(jaxpr, loops=False))
+    assert (rows, DECISIVE.vocab_size) in product_shapes(jaxpr, loops=True)
     sizes = [v.aval.size for e in equations(jaxpr, loops=True) for v in e.outvars]
-    assert rows * (length - 1) * CONFIG.vocab_size not in sizes
+    assert rows * (length - 1) * DECISIVE.vocab_size not in sizes
 
 
 def test_the_last_layer_gives_the_keys_and_values_of_a_prompt_and_no_more(model):
@@ -284,7 +263,7 @@ def test_the_last_layer_gives_the_keys_and_values_of_a_prompt_and_no_more(model)
     def products(layer_part):
         return len(re.findall(rf" dot\(.*op_name=\"[^\"]*prefill/layers/{layer_part}", text))
 
-    layers = CONFIG.num_hidden_layers
+    layers = DECISIVE.num_hidden_layers
     assert products("mlp") == 3 * (layers - 1)
     assert products("attention/output") == layers - 1
     assert products("attention/qkv") == 3 * (layers - 1) + 2
@@ -315,7 +294,7 @@ def test_the_loop_updates_the_cache_in_place(model):
 
 
 def test_weights_are_cast_once_and_not_in_the_loop():
-    wide = Qwen2(CONFIG, rngs=nnx.Rngs(0), dtype=jnp.bfloat16, param_dtype=jnp.float32)
+    wide = Qwen2(DECISIVE, rngs=nnx.Rngs(0), dtype=jnp.bfloat16, param_dtype=jnp.float32)
     jaxpr, _, _ = program(wide, 1)
     weights = {leaf.shape for leaf in jax.tree.leaves(nnx.state(wide)) if leaf.ndim > 1}
 

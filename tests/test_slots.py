@@ -4,24 +4,15 @@ import jax
 import numpy as np
 import pytest
 from flax import nnx
+from tiny import DECISIVE, PASSES, CountingQwen2
 
 from compeer_jax.errors import UserError
 from compeer_jax.generation.engine import Engine
 from compeer_jax.generation.sampling import SamplingConfig, row_keys
-from compeer_jax.models.qwen2 import Qwen2, Qwen2Config, param_axes
+from compeer_jax.models.qwen2 import Qwen2, param_axes
+from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import shardings
 
-CONFIG = Qwen2Config(
-    vocab_size=160,
-    hidden_size=32,
-    intermediate_size=48,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    max_position_embeddings=64,
-    tie_word_embeddings=True,
-    initializer_range=0.3,
-)
 STOPS = tuple(range(100, 104))
 SAMPLED = SamplingConfig(max_new_tokens=12)
 RNG = np.random.default_rng(0)
@@ -34,7 +25,7 @@ KEY = jax.random.key(5)
 
 @pytest.fixture(scope="module")
 def weights():
-    return nnx.split(Qwen2(CONFIG, rngs=nnx.Rngs(0)))
+    return nnx.split(Qwen2(DECISIVE, rngs=nnx.Rngs(0)))
 
 
 def make_engine(graphdef, sampling=SAMPLED, **options):
@@ -80,7 +71,7 @@ def test_few_slots_give_what_all_at_once_gives(weights, engine, at_once):
 
 @pytest.mark.parametrize("slots, options", [(1, {}), (8, {"scan_layers": True}), (99, {})], ids=str)
 def test_any_number_of_slots_and_scanned_layers_give_the_same(weights, at_once, slots, options):
-    graphdef, params = nnx.split(Qwen2(CONFIG, rngs=nnx.Rngs(0), **options)) if options else weights
+    graphdef, params = nnx.split(Qwen2(DECISIVE, rngs=nnx.Rngs(0), **options)) if options else weights
     expected = make_engine(graphdef).generate(params, PROMPTS, KEY, GROUP, LIMITS) if options else at_once
     assert_same(make_engine(graphdef, slots=slots).generate(params, PROMPTS, KEY, GROUP, LIMITS), expected)
 
@@ -97,7 +88,7 @@ def test_what_a_row_draws_depends_on_its_own_key_and_prompt_alone(weights, engin
 
 def test_a_mesh_of_eight_devices_draws_what_one_device_draws(weights, at_once):
     graphdef, params = weights
-    mesh = jax.make_mesh((2, 2, 2), ("data", "fsdp", "tensor"), axis_types=(jax.sharding.AxisType.Auto,) * 3)
+    mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
     spread = jax.device_put(params, shardings(param_axes(params), mesh))
     with jax.set_mesh(mesh):
         got = make_engine(graphdef, slots=8).generate(spread, PROMPTS, KEY, GROUP, LIMITS)
@@ -108,27 +99,15 @@ def test_a_mesh_of_eight_devices_draws_what_one_device_draws(weights, at_once):
 # ---- what is computed
 
 
-class CountingQwen2(Qwen2):
-    """Tells a list, at run time, how many tokens each forward pass reads."""
-
-    def extend(self, tokens, cache, *, valid=None):
-        jax.debug.callback(PASSES.append, np.int32(tokens.shape[0] * 1000 + tokens.shape[1]))
-        return super().extend(tokens, cache, valid=valid)
-
-
-PASSES = []
-
-
 def test_a_prompt_is_read_once_for_its_group_and_free_slots_are_filled_while_others_decode():
-    graphdef, params = nnx.split(CountingQwen2(CONFIG, rngs=nnx.Rngs(0)))
+    graphdef, params = nnx.split(CountingQwen2(DECISIVE, rngs=nnx.Rngs(0)))
     endless = Engine(graphdef, sampling=SAMPLED, stop_ids=(), pad_id=0, slots=4)
     limits = [12, 3, 3, 3, 3, 3, 3, 3]
     PASSES.clear()
     jax.block_until_ready(endless.generate(params, PROMPTS[1:5], KEY, 2, limits))
     jax.effects_barrier()
-    counts = [divmod(int(one), 1000) for one in PASSES]
-    assert sum(rows for rows, tokens in counts if tokens > 1) == 4  # each of the four prompts once
-    assert sum(tokens == 1 for _, tokens in counts) == 12  # seven rows of 3 fit beside the one of 12
+    assert sum(one.rows for one in PASSES if one.tokens > 1) == 4  # each of the four prompts once
+    assert sum(one.tokens == 1 for one in PASSES) == 12  # seven rows of 3 fit beside the one of 12
 
 
 def test_programs_are_few_and_compiled_once(weights):

@@ -1,10 +1,45 @@
-"""A model of a few thousand parameters, for tests that train."""
+"""Models of a few thousand parameters, for tests that train and for tests that draw."""
 
+from typing import NamedTuple
+
+import jax
 import numpy as np
 from flax import nnx
 
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.qwen2 import Qwen2
+
+# For tests that draw: a wide start spreads the logits, so that choices are plain and rows differ.
+DECISIVE = Qwen2Config(
+    vocab_size=160,
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=128,
+    tie_word_embeddings=True,
+    initializer_range=0.3,
+)
+
+
+class Pass(NamedTuple):
+    """What one forward pass through a cache has: rows, tokens a row, and how many of them all are real."""
+
+    rows: int
+    tokens: int
+    real: int
+
+
+PASSES: list[Pass] = []
+
+
+class CountingQwen2(Qwen2):
+    """Tells PASSES, at run time, of each forward pass; look at it after `jax.effects_barrier()`."""
+
+    def extend(self, tokens, cache, *, valid=None):
+        jax.debug.callback(lambda valid: PASSES.append(Pass(*valid.shape, int(valid.sum()))), valid)
+        return super().extend(tokens, cache, valid=valid)
 
 
 def tiny_config(**changes) -> Qwen2Config:
