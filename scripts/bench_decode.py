@@ -22,22 +22,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
+import bench_peers as peers
 import numpy as np
 from bench_limits import Limits, decode_work, measure_limits
-from bench_peers import (
-    SHAPES,
-    Numbers,
-    Worker,
-    add_worker_options,
-    answer,
-    interleave,
-    machine,
-    median_seconds,
-    save_model_apart,
-    start,
-    tunix_model,
-    tunix_python,
-)
 
 OURS, DYNAMIC, STATIC, COMPILED, TUNIX = (
     "compeer_jax",
@@ -62,7 +49,7 @@ class Case(NamedTuple):
 
     @property
     def prompts(self) -> np.ndarray:
-        return np.random.default_rng(0).integers(2, SHAPES[self.shape].vocabulary - 1, (self.rows, self.prompt))
+        return np.random.default_rng(0).integers(2, peers.SHAPES[self.shape].vocabulary - 1, (self.rows, self.prompt))
 
 
 # ---- the ways, each imported in its own process only
@@ -120,9 +107,9 @@ def transformers(case: Case, way: str) -> Generate:
 def tunix(case: Case) -> Generate:
     from tunix.generate.sampler import CacheConfig, Sampler
 
-    shape = SHAPES[case.shape]
+    shape = peers.SHAPES[case.shape]
     room = CacheConfig(case.prompt + case.new, shape.layers, shape.kv_heads, shape.head_dim)
-    sampler = Sampler(tunix_model(case.folder, case.shape, case.dtype), Numbers(shape.vocabulary - 1), room)
+    sampler = Sampler(peers.tunix_model(case.folder, case.shape, case.dtype), peers.Numbers(shape.vocabulary - 1), room)
     prompts = [" ".join(map(str, row)) for row in case.prompts]
 
     def generate(greedy: bool, seed: int, new: int) -> np.ndarray:
@@ -148,14 +135,14 @@ def make(way: str, case: Case) -> Callable:
 
 def measure(case: Case, ways: dict[str, str], repeats: int, patience: float) -> None:
     requests = {"greedy": (True, 0, case.new), "sampled": (False, 1, case.new), "one token": (True, 0, 1)}
-    workers, first = start(__file__, ways, case, requests, patience)
-    warm = interleave(workers, requests, repeats)
+    workers, first = peers.start(__file__, ways, case, requests, patience)
+    warm = peers.interleave(workers, requests, repeats)
 
     count = case.rows * case.new
     tokens = {way: np.asarray(said.result) for (way, name), said in first.items() if name == "greedy"}
     for way, drawn in tokens.items():
         assert drawn.shape == (case.rows, case.new), f"{way} gave {drawn.shape}"
-    rate = {at: count / median_seconds(said) for at, said in warm.items()}
+    rate = {at: count / peers.median_seconds(said) for at, said in warm.items()}
     steps = {}
     print(
         "| way | greedy, tokens/s | sampled, tokens/s | least-most, sampled | first token, ms | decode step, ms "
@@ -165,7 +152,7 @@ def measure(case: Case, ways: dict[str, str], repeats: int, patience: float) -> 
     for way in (worker.way for worker in workers):
         seconds = [said.seconds for said in warm[way, "sampled"]]
         spread = f"{count / max(seconds):.0f}-{count / min(seconds):.0f}"
-        one, all_ = (median_seconds(warm[way, name]) for name in ("one token", "greedy"))
+        one, all_ = (peers.median_seconds(warm[way, name]) for name in ("one token", "greedy"))
         steps[way] = (all_ - one) / max(case.new - 1, 1)
         began = ", ".join(f"{first[way, name].seconds:.1f}" for name in requests)
         same = f"{(tokens[way] == tokens[DYNAMIC]).mean():.1%}" if DYNAMIC in tokens else "-"
@@ -173,9 +160,9 @@ def measure(case: Case, ways: dict[str, str], repeats: int, patience: float) -> 
             f"| {way} | {rate[way, 'greedy']:.0f} | {rate[way, 'sampled']:.0f} | {spread} | {one * 1e3:.1f} "
             f"| {steps[way] * 1e3:.2f} | {began} | {same} |"
         )
-    for name, peers in (("transformers", (DYNAMIC, STATIC, COMPILED)), ("Tunix", (TUNIX,))):
+    for name, others in (("transformers", (DYNAMIC, STATIC, COMPILED)), ("Tunix", (TUNIX,))):
         for how in ("greedy", "sampled"):
-            best = max((rate[peer, how] for peer in peers if (peer, how) in rate), default=None)
+            best = max((rate[peer, how] for peer in others if (peer, how) in rate), default=None)
             if best and (OURS, how) in rate:
                 print(f"{how}: {rate[OURS, how] / best:.2f} x the best of {name}")
     if OURS in steps:
@@ -184,7 +171,7 @@ def measure(case: Case, ways: dict[str, str], repeats: int, patience: float) -> 
 
 def compare_with_limits(case: Case, step: float) -> None:
     """Prints how near a decode step comes to the least time in which this machine could do its work."""
-    worker = Worker(__file__, LIMITS, case)
+    worker = peers.Worker(__file__, LIMITS, case)
     limits = Limits(*worker.run(()).result)
     worker.end()
     moved, flops = decode_work(case.shape, case.dtype, case.rows, case.prompt + case.new / 2)
@@ -199,29 +186,31 @@ def compare_with_limits(case: Case, step: float) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--shape", choices=SHAPES, default="a")
+    parser.add_argument("--shape", choices=peers.SHAPES, default="a")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--rows", type=int, default=16)
     parser.add_argument("--prompt", type=int, default=64)
     parser.add_argument("--new", type=int, default=64)
     parser.add_argument("--ways", nargs="*", help="some of: ours dynamic static compiled tunix; default all")
-    add_worker_options(parser)
+    peers.add_worker_options(parser)
     args = parser.parse_args()
     if args.way:
-        return answer(make(args.way, Case(*args.case)))
+        return peers.answer(make(args.way, Case(*args.case)))
 
     names = {"ours": OURS, "dynamic": DYNAMIC, "static": STATIC, "compiled": COMPILED, "tunix": TUNIX}
     ways = {names[name]: sys.executable for name in args.ways or names}
     if TUNIX in ways:
-        ways[TUNIX] = tunix_python(args.tunix)
+        ways[TUNIX] = peers.tunix_python(args.tunix)
         if ways[TUNIX] is None:
             print("Tunix isn't installed here; --tunix DIR measures it from a virtual environment.")
             del ways[TUNIX]
     with tempfile.TemporaryDirectory() as folder:
         case = Case(folder, args.shape, args.dtype, args.rows, args.prompt, args.new)
-        save_model_apart(folder, args.shape, args.dtype)
+        peers.save_model_apart(folder, args.shape, args.dtype)
         print(f"{case.shape}, {case.dtype}; {case.rows} prompts x {case.prompt} + {case.new} new tokens")
-        print(f"{machine(pythons=[ways[TUNIX]] if TUNIX in ways else [])}; medians of {args.repeats}, interleaved")
+        print(
+            f"{peers.machine(pythons=[ways[TUNIX]] if TUNIX in ways else [])}; medians of {args.repeats}, interleaved"
+        )
         measure(case, ways, args.repeats, args.patience)
     print(f"load after: {os.getloadavg()[0]:.1f}")
 

@@ -25,19 +25,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import bench_peers as peers
 import numpy as np
-from bench_peers import (
-    SHAPES,
-    add_worker_options,
-    answer,
-    interleave,
-    machine,
-    median_seconds,
-    save_model_apart,
-    start,
-    tunix_model,
-    tunix_python,
-)
 
 OURS, OVERLAP, TRL, COMPILED, TUNIX = "compeer_jax", "compeer_jax, overlap", "TRL", "TRL, torch.compile", "Tunix"
 LEARNING_RATE = 1e-6
@@ -65,14 +54,14 @@ class Case(NamedTuple):
         """The prompts of each step, of `prompt` words each."""
         numbers = np.random.default_rng(0)
         while True:
-            tokens = numbers.integers(2, SHAPES[self.shape].vocabulary - 1, (self.prompts, self.prompt))
+            tokens = numbers.integers(2, peers.SHAPES[self.shape].vocabulary - 1, (self.prompts, self.prompt))
             yield [" ".join(f"w{token}" for token in row) for row in tokens]
 
     def tokenizer(self):
         """One whose end token is a number that the model doesn't have."""
         from compare_torch import words
 
-        vocabulary = SHAPES[self.shape].vocabulary
+        vocabulary = peers.SHAPES[self.shape].vocabulary
         return words(vocabulary, eos=vocabulary)
 
     def rewards(self, completions: list[str], **_) -> list[float]:
@@ -130,7 +119,7 @@ def ours(case: Case, overlap: bool) -> Callable[[], None]:
     from compeer_jax.training.policy_update import count_whole, make_policy_loss
     from compeer_jax.training.update import init_state, make_update
 
-    tokenizer, vocabulary = case.tokenizer(), SHAPES[case.shape].vocabulary
+    tokenizer, vocabulary = case.tokenizer(), peers.SHAPES[case.shape].vocabulary
     config = GRPOConfig(
         output="",
         sampling=SamplingConfig(case.new),
@@ -147,7 +136,7 @@ def ours(case: Case, overlap: bool) -> Callable[[], None]:
     optimizer = make_optimizer(config.optimizer, STEPS)
     update = make_update(make_policy_loss(graphdef, config.loss, config.sampling), optimizer, whole=count_whole)
     state, texts, key = init_state(params, optimizer, mesh), case.texts(), jax.random.key(0)
-    layout = Layout(config, mesh, SHAPES[case.shape].hidden)
+    layout = Layout(config, mesh, peers.SHAPES[case.shape].hidden)
     del params
 
     def draw(number: int):
@@ -233,7 +222,7 @@ def tunix(case: Case) -> Callable[[], None]:
     from tunix.rl.rl_cluster import ClusterConfig, RLCluster, RLTrainingConfig, Role
     from tunix.rl.rollout.base_rollout import RolloutConfig
 
-    vocabulary = SHAPES[case.shape].vocabulary
+    vocabulary = peers.SHAPES[case.shape].vocabulary
 
     class Words:
         """The tokenizer of `Case.tokenizer`, as Tunix wants one."""
@@ -256,7 +245,7 @@ def tunix(case: Case) -> Callable[[], None]:
     def train(turns: Turns) -> None:
         mesh = jax.make_mesh((jax.device_count(), 1), ("fsdp", "tp"), axis_types=(jax.sharding.AxisType.Auto,) * 2)
         with mesh:
-            model = tunix_model(case.folder, case.shape, case.dtype)
+            model = peers.tunix_model(case.folder, case.shape, case.dtype)
             cluster = RLCluster(
                 actor=model,
                 tokenizer=Words(),
@@ -307,7 +296,7 @@ def make(way: str, case: Case) -> Callable[[], None]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--shape", choices=SHAPES, default="a")
+    parser.add_argument("--shape", choices=peers.SHAPES, default="a")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--group", type=int, default=4, help="outputs a prompt")
     parser.add_argument("--outputs", type=int, default=16, help="outputs a step")
@@ -316,39 +305,39 @@ def main() -> None:
     parser.add_argument("--judge", type=float, default=0.0, help="seconds that the reward waits for")
     names = {"ours": OURS, "overlap": OVERLAP, "trl": TRL, "compiled": COMPILED, "tunix": TUNIX}
     parser.add_argument("--ways", nargs="*", choices=names, default=["ours", "trl", "compiled", "tunix"])
-    add_worker_options(parser)
+    peers.add_worker_options(parser)
     parser.set_defaults(patience=180.0)
     args = parser.parse_args()
     if args.way:
-        return answer(make(args.way, Case(*args.case)))
+        return peers.answer(make(args.way, Case(*args.case)))
 
     ways = {names[name]: sys.executable for name in args.ways}
     if TUNIX in ways:
-        ways[TUNIX] = tunix_python(args.tunix)
+        ways[TUNIX] = peers.tunix_python(args.tunix)
         if ways[TUNIX] is None:
             print("Tunix isn't installed here; --tunix DIR measures it from a virtual environment.")
             del ways[TUNIX]
     with tempfile.TemporaryDirectory() as folder:
-        save_model_apart(folder, args.shape, args.dtype)
+        peers.save_model_apart(folder, args.shape, args.dtype)
         case = Case(folder, args.shape, args.dtype, args.group, args.outputs, args.prompt, args.new, args.judge)
         work = f"{case.prompts} prompts x {case.group} outputs, {case.prompt} + {case.new} tokens, judge {case.judge} s"
         pythons = [python for python in ways.values() if python != sys.executable]
-        print(f"{args.shape}, {args.dtype}; {work}\n{machine(('jax', 'torch', 'transformers', 'trl'), pythons)}")
+        print(f"{args.shape}, {args.dtype}; {work}\n{peers.machine(('jax', 'torch', 'transformers', 'trl'), pythons)}")
         requests = {"step": []}
-        workers, first = start(__file__, ways, case, requests, args.patience)
+        workers, first = peers.start(__file__, ways, case, requests, args.patience)
         for worker in workers:  # a second step: what a loop compiles or allocates in its second round only
             worker.run([])
         order = [worker.way for worker in workers]
-        warm = {way: answers for (way, _), answers in interleave(workers, requests, args.repeats).items()}
+        warm = {way: answers for (way, _), answers in peers.interleave(workers, requests, args.repeats).items()}
 
     print(f"\nMedians of {args.repeats} warm steps, interleaved")
     print("| way | a step, s | least-most | first step, s | peak memory, MiB | time x ours |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for way in order:
         seconds = [said.seconds for said in warm[way]]
-        ratio = f"{median_seconds(warm[way]) / median_seconds(warm[OURS]):.2f}" if OURS in warm else "-"
+        ratio = f"{peers.median_seconds(warm[way]) / peers.median_seconds(warm[OURS]):.2f}" if OURS in warm else "-"
         print(
-            f"| {way} | {median_seconds(warm[way]):.3f} | {min(seconds):.3f}-{max(seconds):.3f} "
+            f"| {way} | {peers.median_seconds(warm[way]):.3f} | {min(seconds):.3f}-{max(seconds):.3f} "
             f"| {first[way, 'step'].seconds:.1f} | {warm[way][-1].peak_bytes / 2**20:.0f} | {ratio} |"
         )
 

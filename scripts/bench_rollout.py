@@ -19,17 +19,8 @@ import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
 
+import bench_peers as peers
 import numpy as np
-from bench_peers import (
-    SHAPES,
-    add_worker_options,
-    answer,
-    interleave,
-    machine,
-    median_seconds,
-    save_model_apart,
-    start,
-)
 
 SLOTS, BATCHES, AT_ONCE = "slots", "batches", "all at once"
 
@@ -53,7 +44,7 @@ class Case(NamedTuple):
         rng = np.random.default_rng(0)
         count = self.slots * self.times // self.group
         lengths = rng.integers(self.prompt // 2, self.prompt + 1, count)
-        return [rng.integers(2, SHAPES[self.shape].vocabulary - 1, length).tolist() for length in lengths]
+        return [rng.integers(2, peers.SHAPES[self.shape].vocabulary - 1, length).tolist() for length in lengths]
 
     @property
     def lengths(self) -> np.ndarray:
@@ -95,7 +86,7 @@ def generate(case: Case, way: str) -> Callable[[int], list[list[int]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shape", choices=SHAPES, default="a")
+    parser.add_argument("--shape", choices=peers.SHAPES, default="a")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--slots", type=int, default=16)
     parser.add_argument("--times", type=int, default=4)
@@ -103,12 +94,12 @@ def main() -> None:
     parser.add_argument("--prompt", type=int, default=64)
     parser.add_argument("--longest", type=int, default=256)
     parser.add_argument("--spread", type=float, default=8.0)
-    add_worker_options(parser)
+    peers.add_worker_options(parser)
     args = parser.parse_args()
     if args.way:
-        return answer(generate(Case(*args.case), args.way))
+        return peers.answer(generate(Case(*args.case), args.way))
     with tempfile.TemporaryDirectory() as folder:
-        save_model_apart(folder, args.shape, args.dtype)
+        peers.save_model_apart(folder, args.shape, args.dtype)
         case = Case(
             folder,
             args.shape,
@@ -120,26 +111,26 @@ def main() -> None:
             args.longest,
             args.spread,
         )
-        workers, first = start(
+        workers, first = peers.start(
             __file__, dict.fromkeys((SLOTS, BATCHES, AT_ONCE), sys.executable), case, {"": (0,)}, args.patience
         )
-        warm = interleave(workers, {"": (1,)}, args.repeats)
+        warm = peers.interleave(workers, {"": (1,)}, args.repeats)
 
     lengths = case.lengths
     batches = lengths.reshape(-1, case.slots).max(axis=1).sum()
-    print(machine(("jax",)))
+    print(peers.machine(("jax",)))
     print("Random weights make all tokens about equally likely, so rounding parts a row from its like now and then.")
     print(
         f"shape {case.shape}, {case.dtype}: {len(case.prompts)} prompts x {case.group} in {case.slots} slots; lengths "
         f"{lengths.min()} to {lengths.max()}, mean {lengths.mean():.0f}; batches take {batches} steps, "
         f"no way in these slots fewer than {max(-(-lengths.sum() // case.slots), lengths.max())}"
     )
-    slowest = median_seconds(warm[BATCHES, ""])
+    slowest = peers.median_seconds(warm[BATCHES, ""])
     drawn = {way: np.array(said[0].result) for (way, _), said in warm.items()}
     print("| way | first call | median | best | tokens/s | beside batches | peak MiB | same rows |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for (way, name), said in warm.items():
-        seconds, best = median_seconds(said), min(one.seconds for one in said)
+        seconds, best = peers.median_seconds(said), min(one.seconds for one in said)
         same = (drawn[way] == drawn[BATCHES]).all(axis=1).mean()
         print(
             f"| {way} | {first[way, name].seconds:.1f} s | {seconds:.2f} s | {best:.2f} s "

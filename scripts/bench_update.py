@@ -21,19 +21,8 @@ import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
 
+import bench_peers as peers
 import numpy as np
-from bench_peers import (
-    SHAPES,
-    add_worker_options,
-    answer,
-    interleave,
-    machine,
-    median_seconds,
-    save_model_apart,
-    start,
-    tunix_model,
-    tunix_python,
-)
 
 OURS, APART, EAGER, COMPILED, TUNIX = (
     "compeer_jax",
@@ -64,7 +53,7 @@ class Case(NamedTuple):
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Prompts [outputs, prompt], completions [outputs, new], advantages [outputs]."""
-        numbers, vocabulary = np.random.default_rng(0), SHAPES[self.shape].vocabulary
+        numbers, vocabulary = np.random.default_rng(0), peers.SHAPES[self.shape].vocabulary
         prompts = numbers.integers(2, vocabulary - 1, (self.outputs // self.group, self.prompt))
         completions = numbers.integers(2, vocabulary - 1, (self.outputs, self.new))
         advantages = numbers.normal(size=self.outputs).astype(np.float32)
@@ -72,7 +61,7 @@ class Case(NamedTuple):
 
     def operations(self) -> float:
         """Of an update on one completion a row, forward and backward; the head at completions only."""
-        shape, tokens = SHAPES[self.shape], self.outputs * (self.prompt + self.new)
+        shape, tokens = peers.SHAPES[self.shape], self.outputs * (self.prompt + self.new)
         heads, size = shape.heads, shape.head_dim
         a_layer = shape.hidden * size * (2 * heads + 2 * shape.kv_heads) + 3 * shape.hidden * shape.mlp
         attention = 12 * shape.layers * heads * size * tokens * (self.prompt + self.new) / 2  # half is masked
@@ -103,7 +92,7 @@ def ours(case: Case, row_tokens: int) -> Step:
     graphdef, params = nnx.split(model, nnx.Param)
     del model
     optimizer = make_optimizer(OptimizerConfig(learning_rate=LEARNING_RATE), 10**6)
-    layout = Layout(config, mesh, SHAPES[case.shape].hidden)
+    layout = Layout(config, mesh, peers.SHAPES[case.shape].hidden)
     update = make_update(make_policy_loss(graphdef, LossConfig(), sampling), optimizer, whole=count_whole)
     prompts, completions, advantages = case.arrays()
     real = np.ones(completions.shape, bool)
@@ -187,10 +176,10 @@ def tunix(case: Case) -> Step:
     algorithm = GRPOConfig(num_generations=case.group, num_iterations=1, beta=0.0, epsilon=0.2)
     algorithm.temperature = 1.0  # the learner copies it from the settings of its rollouts
     with mesh:
-        model = tunix_model(case.folder, case.shape, case.dtype)
+        model = peers.tunix_model(case.folder, case.shape, case.dtype)
         optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(LEARNING_RATE, weight_decay=0.0))
         trainer = PeftTrainer(model, optimizer, TrainingConfig(eval_every_n_steps=10**6, max_steps=10**6))
-        pad, end = 0, SHAPES[case.shape].vocabulary
+        pad, end = 0, peers.SHAPES[case.shape].vocabulary
 
         def loss(model, train_example):
             return algo_core.grpo_loss_fn(model, train_example, algo_config=algorithm, pad_id=pad, eos_id=end)
@@ -238,7 +227,7 @@ def matmul_rate(dtype: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--shape", choices=SHAPES, default="a")
+    parser.add_argument("--shape", choices=peers.SHAPES, default="a")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--group", type=int, default=4, help="completions that have the same prompt")
     parser.add_argument("--outputs", type=int, default=16, help="completions of an update")
@@ -248,12 +237,12 @@ def main() -> None:
         "--remat", default="none", choices=["none", "dots", "full"], help="other than none: in PyTorch too"
     )
     parser.add_argument("--ways", nargs="*", choices=NAMES, default=list(NAMES))
-    add_worker_options(parser)
+    peers.add_worker_options(parser)
     parser.set_defaults(patience=180.0)
     args = parser.parse_args()
     if args.way:
         if args.way == "rate":
-            return answer(lambda: matmul_rate(args.case[0]))
+            return peers.answer(lambda: matmul_rate(args.case[0]))
         step = None
 
         def respond() -> list[float]:
@@ -265,28 +254,30 @@ def main() -> None:
                 return first
             return step()
 
-        return answer(respond)
+        return peers.answer(respond)
 
     ways = {NAMES[name]: sys.executable for name in args.ways}
     if TUNIX in ways:
-        ways[TUNIX] = tunix_python(args.tunix)
+        ways[TUNIX] = peers.tunix_python(args.tunix)
         if ways[TUNIX] is None:
             print("Tunix isn't installed here; --tunix DIR measures it from a virtual environment.")
             del ways[TUNIX]
     with tempfile.TemporaryDirectory() as folder:
         case = Case(folder, args.shape, args.dtype, args.group, args.outputs, args.prompt, args.new, args.remat)
-        save_model_apart(folder, args.shape, args.dtype)
+        peers.save_model_apart(folder, args.shape, args.dtype)
         print(
             f"{args.shape}, {args.dtype}; {args.outputs} completions of {args.new} tokens, {args.group} a prompt of "
             f"{args.prompt}; remat {args.remat}"
         )
-        print(f"{machine(pythons=[ways[TUNIX]] if TUNIX in ways else [])}; medians of {args.repeats}, interleaved")
-        rates, _ = start(__file__, {"rate": sys.executable}, [args.dtype], STEP, args.patience)
-        rate = max(said.result for said in interleave(rates, STEP, 2)["rate", "update"])
-        workers, first = start(__file__, ways, case, STEP, args.patience)
-        warm = interleave(workers, STEP, args.repeats)
+        print(
+            f"{peers.machine(pythons=[ways[TUNIX]] if TUNIX in ways else [])}; medians of {args.repeats}, interleaved"
+        )
+        rates, _ = peers.start(__file__, {"rate": sys.executable}, [args.dtype], STEP, args.patience)
+        rate = max(said.result for said in peers.interleave(rates, STEP, 2)["rate", "update"])
+        workers, first = peers.start(__file__, ways, case, STEP, args.patience)
+        warm = peers.interleave(workers, STEP, args.repeats)
 
-    seconds = {way: median_seconds(said) for (way, _), said in warm.items()}
+    seconds = {way: peers.median_seconds(said) for (way, _), said in warm.items()}
     print(f"matrix products: {rate / 1e9:.0f} GFLOP/s; an update: {case.operations() / 1e9:.0f} GFLOP")
     print("| way | seconds | least-most | share of the peak | peak memory, GiB | start, s | first gradient norm |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
@@ -300,8 +291,8 @@ def main() -> None:
             f"| {way} | {median:.3f} | {spread} | {share:.0%} | {memory:.2f} | {begin.seconds:.1f} | "
             f"{begin.result[0]:.6g} |"
         )
-    for name, peers in (("PyTorch", (EAGER, COMPILED)), ("Tunix", (TUNIX,))):
-        best = min((seconds[peer] for peer in peers if peer in seconds), default=None)
+    for name, others in (("PyTorch", (EAGER, COMPILED)), ("Tunix", (TUNIX,))):
+        best = min((seconds[peer] for peer in others if peer in seconds), default=None)
         for way in (OURS, APART):
             if best and way in seconds:
                 print(f"{way}: {best / seconds[way]:.2f} x the best of {name}")
