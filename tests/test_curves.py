@@ -43,6 +43,15 @@ def test_lines_hold_the_finite_numbers_at_their_steps():
     assert lines_of(PANEL["Length (tokens)"], rows) == {}
 
 
+def test_importance_is_drawn_where_outputs_were_older_than_the_weights():
+    rows = [row | {"importance/mean": 0.98, "importance/capped": 0.01} for row in grpo_rows(2)]
+    lines = {name for panel in PANELS for name in lines_of(panel, rows)}
+    assert lines - {name for panel in PANELS for name in lines_of(panel, grpo_rows(2))} == {
+        "importance/mean",
+        "importance/capped",
+    }
+
+
 @pytest.mark.parametrize("steps", [1, 2, 40])
 def test_a_picture_is_drawn_from_the_first_step_on(tmp_path, steps):
     path = tmp_path / "curves.png"

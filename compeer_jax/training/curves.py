@@ -42,12 +42,13 @@ PANELS = (
     Panel("Length (tokens)", ("completions/mean_length", "completions/max_length")),
     Panel("Entropy (nats per token)", ("entropy",)),
     Panel("KL and sampler gap (nats)", ("kl", "approx_kl", "sampling/logp_difference")),
+    Panel("Importance weight (mean over tokens)", ("importance/mean",)),
     Panel("Gradient norm", ("grad_norm",)),
     Panel("Loss", ("loss", "eval/loss")),
     Panel("Learning rate", ("learning_rate",), smooth=False),
     Panel(
         "Shares",
-        ("frac_reward_zero_std", "completions/clipped_ratio", "clip_ratio"),
+        ("frac_reward_zero_std", "completions/clipped_ratio", "clip_ratio", "importance/capped"),
         bounds=(-0.03, 1.03),
     ),
     Panel("Judge", ("judge/*",)),
@@ -69,6 +70,7 @@ LABELS = {
     "frac_reward_zero_std": "groups of equal reward",
     "completions/clipped_ratio": "outputs cut off",
     "clip_ratio": "tokens clipped",
+    "importance/capped": "importance capped",
 }
 
 COLOURS = ("#2563a8", "#d9722b", "#2f8f5b", "#a8447f", "#7a6cc4", "#8a8f98")
@@ -224,7 +226,8 @@ def _legend_and_title(axes: Any, panel: Panel, lines: Mapping[str, Points]) -> N
     """The title, and under it what the colours mean, above the axes so that no line is hidden."""
     rows = 0
     if len(lines) > 1 or any("*" in pattern for pattern in panel.metrics):
-        rows = math.ceil(len(lines) / 5)
+        labels = axes.get_legend_handles_labels()[1]
+        rows = max(math.ceil(len(labels) / 5), math.ceil(sum(len(label) + 4 for label in labels) / 64))
         axes.legend(
             loc="lower left",
             bbox_to_anchor=(-0.015, 0.985),
