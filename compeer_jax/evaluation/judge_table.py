@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 from compeer_jax.dialogue.reasoning import RESPONSE
-from compeer_jax.errors import UserError, unknown
 from compeer_jax.evaluation.judge_accuracy import Estimate, OrderReport
 
 NOTHING = "–"
@@ -58,31 +56,6 @@ def metric_headings(tags: Sequence[str]) -> dict[str, str]:
     """What is measured of steps and response, and how it is headed."""
     steps = {f"{tag}_{name}": f"{tag} {head}" for tag in tags[:-1] for name, head in _STEP.items()}
     return steps | {f"{RESPONSE}_{name}": f"{RESPONSE} {head}" for name, head in _RESPONSE.items()}
-
-
-def read_published(path: str, tags: Sequence[str]) -> dict[str, dict[str, float]]:
-    """The figures in a YAML file: row -> metric -> percent.
-
-    Raises:
-        UserError: no such file, not YAML, not of that form, a metric that there is not, or a figure outside 0-100.
-    """
-    import yaml
-
-    try:
-        content = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"published figures {path} can't be read ({error.strerror}); check the path.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"published figures {path} are not YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(content, dict) or not all(isinstance(row, dict) for row in content.values()):
-        raise UserError(f"published figures {path} must be rows of metrics, e.g. UnifiReward: {{history_f1: 90.0}}.")
-    for name, row in content.items():
-        for metric, figure in row.items():
-            if metric not in metric_headings(tags):
-                raise unknown("metric", metric, metric_headings(tags), where=f"{path}, {name}")
-            if isinstance(figure, bool) or not isinstance(figure, int | float) or not 0 <= figure <= 100:
-                raise UserError(f"{path}, {name}: {metric} is {figure!r}; it must be a number of percent, 0 to 100.")
-    return {str(name): {metric: float(figure) for metric, figure in row.items()} for name, row in content.items()}
 
 
 def accuracy_table(table: JudgeTable):

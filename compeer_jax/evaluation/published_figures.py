@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from compeer_jax.errors import UserError, unknown
 
@@ -12,6 +12,16 @@ class Ranged(Protocol):
 
     least: float
     most: float
+
+
+class Range(NamedTuple):
+    """A metric's least and most, where it has nothing else to say."""
+
+    least: float
+    most: float
+
+
+PERCENT = Range(0, 100)
 
 
 def read_figures(path: str, metrics: Mapping[str, Ranged]) -> dict[str, dict[str, float]]:
@@ -30,7 +40,7 @@ def read_figures(path: str, metrics: Mapping[str, Ranged]) -> dict[str, dict[str
         raise UserError(f"published figures {path} are not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(content, dict) or not all(isinstance(row, dict) for row in content.values()):
         raise UserError(
-            f"published figures {path} must be rows of metrics, e.g. CARE: {{{next(iter(metrics))}: 15.0}}."
+            f"published figures {path} must be rows of metrics, e.g. Theirs: {{{next(iter(metrics))}: 15.0}}."
         )
     for name, row in content.items():
         for metric, figure in row.items():

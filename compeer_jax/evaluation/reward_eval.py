@@ -21,7 +21,8 @@ from compeer_jax.dialogue.judging import JudgeKind, conversations, swap_preferen
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.judge_accuracy import order_report, response_scores, sklearn_metrics, step_scores
-from compeer_jax.evaluation.judge_table import JudgeRow, JudgeTable, accuracy_markdown, read_published
+from compeer_jax.evaluation.judge_table import JudgeRow, JudgeTable, accuracy_markdown, metric_headings
+from compeer_jax.evaluation.published_figures import PERCENT, read_figures
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.progress import Progress
 from compeer_jax.rewards.config import JudgeModelsConfig
@@ -105,7 +106,8 @@ def evaluate_judges(config: RewardEvalConfig) -> JudgeTable:
     sklearn_metrics()
     records, source = judge_records(config)
     format = format_of(records)
-    published = read_published(config.published, format.tags) if config.published else {}
+    metrics = dict.fromkeys(metric_headings(format.tags), PERCENT)
+    published = read_figures(config.published, metrics) if config.published else {}
     judges = candidates(config, format)
     swapped = np.random.default_rng(config.seed).random(len(records)) < 0.5
     rows, drawn = [_commonest(records, format, config)], {}
