@@ -130,6 +130,33 @@ class TestCollectives:
         assert moved["all-gather"].calls == 10
         assert moved["all-gather"].bytes == 10 * 128 * 128 * 4 * 7 / 8
 
+    def test_all_collectives_of_a_shard_map_count(self, mesh):
+        def program(x):
+            return jax.lax.psum_scatter(jax.lax.all_gather(x, "fsdp", tiled=True) ** 2, "fsdp", tiled=True)
+
+        here = PartitionSpec("fsdp")
+        split = jax.shard_map(program, mesh=mesh, in_specs=here, out_specs=here)
+        moved = counted(split, on(mesh, (64, 128), "fsdp"))[""].collectives
+        assert moved["all-gather"].bytes == moved["reduce-scatter"].bytes == 64 * 128 * 4 * 7 / 8
+
+    @pytest.mark.parametrize(
+        "groups",
+        [
+            "{{0,2,4,6},{1,3,5,7}}",
+            "[2,4]<=[4,2]T(1,0)",
+            "mesh['a'=1,'b'=4,'c'=2] {'b'}",
+            "mesh['a'=1,'b'=4,'c'=2], device_ids=([2,4]T(1,0)) {'b'}",
+        ],
+    )
+    def test_four_devices_take_part_however_the_groups_are_written(self, groups):
+        text = f"""HloModule gather
+ENTRY %main (x: f32[16]) -> f32[64] {{
+  %x = f32[16]{{0}} parameter(0)
+  ROOT %gathered = f32[64]{{0}} all-gather(%x), channel_id=1, replica_groups={groups}, dimensions={{0}}
+}}
+"""
+        assert count(parse(text))[""].received == 3 * 16 * 4
+
     def test_a_product_over_the_links_on_tpus_counts_every_shard_once(self, tpus):
         """The compiler may send shards around while it multiplies, two turns of its loop at once."""
         mesh = make_mesh(MeshConfig(fsdp=4), tpus)

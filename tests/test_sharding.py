@@ -12,11 +12,14 @@ from compeer_jax.parallel.sharding import (
     batch_sharding,
     check_divides,
     constrain,
+    on_row_shards,
     place_batch,
     replicated,
     shardings,
     spec,
 )
+from compeer_jax.planning.counts import Counts, count
+from compeer_jax.planning.hlo import parse
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +90,52 @@ def test_a_sharded_layer_and_its_gradient_equal_those_of_one_device(mesh):
     np.testing.assert_allclose(sharded_value, value, rtol=1e-6)
     for name in params:
         np.testing.assert_allclose(sharded_grads[name], grads[name], rtol=1e-5, atol=1e-7)
+
+
+CHUNKS, INNER, OUTER = 16, 64, 256
+
+
+def loss_by_columns(weight, x):
+    """A loop over chunks of columns, each multiplied by the weight: x is [N T D]."""
+
+    def score(weight, x):
+        parts = x.reshape(len(x), CHUNKS, -1, INNER).swapaxes(0, 1)
+        return jax.lax.map(jax.checkpoint(lambda part: jnp.tanh(part @ weight).sum((1, 2))), parts).sum(0)
+
+    return (jnp.arange(1.0, len(x) + 1) * on_row_shards(score, weight, ("embed", "vocab"), x)).sum() / x.size
+
+
+@pytest.mark.parametrize("sizes, rows", [((1, 8, 1), 8), ((2, 2, 2), 8), ((4, 1, 2), 6)])  # 4 do not divide 6
+def test_a_weight_that_row_shards_have_copies_of_gets_the_gradient_of_one_device(sizes, rows):
+    mesh = make_mesh(MeshConfig(*sizes))
+    weight = jax.random.normal(jax.random.key(0), (INNER, OUTER)) / 8
+    x = jax.random.normal(jax.random.key(1), (rows, 2 * CHUNKS, INNER))
+    graded = jax.value_and_grad(loss_by_columns, argnums=(0, 1))
+    value, grads = jax.jit(graded)(weight, x)
+    with jax.set_mesh(mesh):
+        spread = jax.device_put(weight, shardings(("embed", "vocab"), mesh))
+        sharded_value, sharded = jax.jit(graded)(spread, x)
+    np.testing.assert_allclose(sharded_value, value, rtol=1e-5)
+    for ours, known in zip(sharded, grads, strict=True):
+        np.testing.assert_allclose(ours, known, rtol=1e-4, atol=1e-5)
+
+
+def test_a_copied_weight_crosses_the_links_twice_however_often_the_loop_turns():
+    """Gathered once, of four shards all but the own; its gradient summed once, of which a device keeps a share."""
+    mesh = make_mesh(MeshConfig(fsdp=4, tensor=2))
+    weight = jax.ShapeDtypeStruct((INNER, OUTER), jnp.float32, sharding=shardings(("embed", "vocab"), mesh))
+    x = jax.ShapeDtypeStruct((8, 2 * CHUNKS, INNER), jnp.float32, sharding=batch_sharding(mesh))
+
+    def gradient(weight, x):
+        return constrain(jax.grad(loss_by_columns)(weight, x), "embed", "vocab")
+
+    with jax.set_mesh(mesh):
+        program = jax.jit(gradient).lower(weight, x).compile().as_text()
+    moved = sum(count(parse(program)).values(), Counts()).collectives
+    share = 4 * INNER * OUTER / 2 / 4
+    assert moved["all-gather"].bytes == 3 * share
+    assert moved["reduce-scatter"].bytes == 3 * share
+    assert sum(traffic.bytes for traffic in moved.values()) <= 6.1 * share
 
 
 def test_a_tree_of_axes_becomes_a_tree_of_shardings(mesh):

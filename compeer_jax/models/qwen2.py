@@ -22,7 +22,7 @@ from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.parameters import WeightMaker, param_axes
 from compeer_jax.models.product import product
 from compeer_jax.models.rope import rotary_angles, rotate
-from compeer_jax.parallel.sharding import constrain
+from compeer_jax.parallel.sharding import constrain, on_row_shards
 from compeer_jax.rl.logprobs import token_logprobs
 
 __all__ = ["KVCache", "Qwen2", "Qwen2Config", "abstract", "grow", "param_axes", "repeat_rows"]
@@ -254,8 +254,12 @@ class Qwen2(nnx.Module):
     ) -> tuple[Float[Array, "N T"], Float[Array, "N T"]]:
         """Log-probability and entropy of targets by this model's head; see `compeer_jax.rl.logprobs`."""
         tied = self.output is None
-        head = self.embedding[...] if tied else self.output[...]
-        return token_logprobs(hidden, head, targets, temperature=temperature, tied=tied)
+        head = self.embedding if tied else self.output
+
+        def score(head, hidden, targets):
+            return token_logprobs(hidden, head, targets, temperature=temperature, tied=tied)
+
+        return on_row_shards(score, head[...], head.axes, hidden, targets)
 
     @classmethod
     def from_pretrained(

@@ -5,10 +5,11 @@ name is split. Layout is thus decided in one place, and a model never names a me
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
 from compeer_jax.errors import UserError, unknown
@@ -71,6 +72,49 @@ def constrain(x: jax.Array, *axes: str | None, rules: Mapping[str, Rule] = RULES
     if mesh.empty or mesh.size == 1:
         return x
     return jax.lax.with_sharding_constraint(x, _fit(spec(axes, rules), x.shape, mesh))
+
+
+def on_row_shards(compute: Callable[..., Any], weight: jax.Array, axes: Axes, *rows: jax.Array) -> Any:
+    """`compute(weight, *rows)`, by every row shard for its own rows, with a copy of the weight.
+
+    For loops that multiply by one weight again and again: left to itself the compiler gathers it at every turn, and
+    sums its gradient over the devices at every turn. Here it is gathered once, before, and its gradient summed once,
+    after, in float32 at least. Each device holds both whole, but for what `tensor` splits.
+
+    Without a mesh, and where the mesh does not divide the rows, it is the plain call.
+
+    Args:
+        compute: gives arrays [N ...], each row of them made of the same row of `rows` alone.
+        weight: laid out by its logical axes.
+        axes: their names.
+        rows: arrays [N ...].
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    shards = 1 if mesh.empty or any(kind != AxisType.Auto for kind in mesh.axis_types) else row_shards(mesh)
+    if shards == 1 or len(rows[0]) % shards:
+        return compute(weight, *rows)
+    row_axes = _mesh_axes(spec(("batch",))[0])
+    laid_out = [_mesh_axes(entry) for entry in _fit(spec(axes), weight.shape, mesh)]
+
+    def gather(share: jax.Array) -> jax.Array:
+        for dimension, entry in enumerate(laid_out):
+            for axis in reversed([axis for axis in entry if axis in row_axes]):
+                share = jax.lax.all_gather(share, axis, axis=dimension, tiled=True)
+        return share[None]
+
+    kept = [_entry([axis for axis in entry if axis not in row_axes]) for entry in laid_out]
+    specs = PartitionSpec(*(_entry(list(entry)) for entry in laid_out)), PartitionSpec(row_axes, *kept)
+    copies = jax.shard_map(gather, mesh=mesh, in_specs=specs[0], out_specs=specs[1])(
+        weight.astype(jnp.promote_types(weight.dtype, jnp.float32))
+    )
+
+    def split(x: jax.Array) -> jax.Array:
+        return constrain(x.reshape(shards, -1, *x.shape[1:]), "batch", *(None,) * x.ndim)
+
+    def join(x: jax.Array) -> jax.Array:
+        return constrain(x.reshape(-1, *x.shape[2:]), "batch", *(None,) * (x.ndim - 2))
+
+    return jax.tree.map(join, jax.vmap(compute)(copies, *map(split, rows)))
 
 
 def shardings(axes: Any, mesh: Mesh, rules: Mapping[str, Rule] = RULES) -> Any:

@@ -100,7 +100,7 @@ class _Walk:
     def run(self, name: str, times: float, phase: str) -> None:
         """Adds what a computation that runs so many times does, and what it calls."""
         computation = self.program.computations[name]
-        channels: set[str] = set()  # a collective that is split into several instructions keeps its channel
+        channels: set[tuple] = set()
         for line in computation.instructions.values():
             if line.opcode == "while":
                 inner = self._phase(line) or phase
@@ -201,15 +201,17 @@ class _Walk:
         return sum((self._flops(inside, part) for part in inside.instructions.values()), Counts())
 
     def _collectives(
-        self, computation: Computation, line: Instruction, channels: set[str], *, fused: bool = False
+        self, computation: Computation, line: Instruction, channels: set[tuple], *, fused: bool = False
     ) -> Counts:
         """What a collective moves; one inside a fusion too, and there also what it writes to memory."""
         kind = line.opcode.removesuffix("-start")
         if kind in COLLECTIVES:
-            channel = line.attribute(r"channel_id=(\d+)")
-            if channel is not None and channel in channels:
+            # One that is split into several instructions keeps its channel; a `shard_map`'s all have the same one.
+            channel = line.attribute(r"channel_id=(\d+)") or line.name
+            same = (channel, kind, line.scopes, line.arrays)
+            if same in channels:
                 return Counts()
-            channels.add(channel or line.name)
+            channels.add(same)
             moved = _received(kind, line, [computation.instructions[name] for name in line.operands])
             in_fusion = _in_memory(line.arrays) if fused else 0.0  # else `_bytes` counts the instruction
             return Counts(bytes=in_fusion, collectives={kind: Traffic(1.0, moved)})
@@ -233,8 +235,31 @@ class _Walk:
         inside = self._inside(line)
         if line.opcode != "fusion" or inside is None:
             return _in_memory(line.arrays) + sum(_in_memory(operand.arrays) for operand in operands)
-        read = sum(_read(inside, at, operand) for at, operand in enumerate(operands))
+        read = sum(self._read(inside, at, operand) for at, operand in enumerate(operands))
         return read + _written(inside, line)
+
+    def _read(self, inside: Computation, index: int, operand: Instruction) -> float:
+        """What a fusion reads of one of its inputs: slices of it, where it, or a fusion within, only takes slices."""
+        whole = _in_memory(operand.arrays)
+        parameter = inside.parameters.get(index)
+        return whole if whole == 0.0 or parameter is None else min(whole, self._taken(inside, parameter.name, operand))
+
+    def _taken(self, inside: Computation, name: str, operand: Instruction) -> float:
+        """What is taken of an input in a fusion, where it goes by this name; a copy in there is made slice by slice."""
+        taken = 0.0
+        for user in inside.instructions.values():
+            if name not in user.operands or _hands_on(user):
+                continue
+            within = self._inside(user)
+            if user.opcode in _SLICES and user.operands[0] == name:
+                taken += sum(array.bytes for array in user.arrays)
+            elif not user.is_root and "copy" in (user.opcode, within and within.root.opcode):
+                taken += self._taken(inside, user.name, operand)
+            elif user.opcode == "fusion" and within is not None:
+                taken += sum(self._read(within, at, operand) for at, given in enumerate(user.operands) if given == name)
+            elif user.opcode != "dynamic-update-slice" or user.operands[0] != name:  # else updated in place
+                return _in_memory(operand.arrays)
+        return taken
 
 
 def _source(computation: Computation, name: str) -> Instruction | None:
@@ -253,22 +278,6 @@ def _whole(line: Instruction | None) -> int | None:
 
 def _in_memory(arrays: tuple[ArrayType, ...]) -> float:
     return sum(array.bytes for array in arrays if array.in_memory)
-
-
-def _read(inside: Computation, index: int, operand: Instruction) -> float:
-    """What a fusion reads of one of its inputs: slices of it, where it only takes slices."""
-    whole = _in_memory(operand.arrays)
-    parameter = inside.parameters.get(index)
-    if whole == 0.0 or parameter is None:
-        return whole
-    users = [line for line in inside.instructions.values() if parameter.name in line.operands and not _hands_on(line)]
-    read = 0.0
-    for user in users:
-        if user.opcode in _SLICES and user.operands[0] == parameter.name:
-            read += sum(array.bytes for array in user.arrays)
-        elif user.opcode != "dynamic-update-slice" or user.operands[0] != parameter.name:  # else updated in place
-            return whole
-    return min(whole, read)
 
 
 def _written(inside: Computation, line: Instruction) -> float:
@@ -319,6 +328,7 @@ def _group_size(line: Instruction) -> int:
         return int(size)
     if (axes := line.attribute(r"replica_groups=mesh\[([^\]]*)\]")) is not None:
         sizes = dict(re.findall(r"'([^']+)'=(\d+)", axes))
-        named = re.findall(r"'([^']+)'", line.attribute(r"replica_groups=mesh\[[^\]]*\] \{([^}]*)\}") or "")
+        order = r"(?:, device_ids=\([^ ]*\))?"
+        named = re.findall(r"'([^']+)'", line.attribute(rf"replica_groups=mesh\[[^\]]*\]{order} \{{([^}}]*)\}}") or "")
         return math.prod(int(sizes[name.partition(":")[0]]) for name in named)
     return 1
