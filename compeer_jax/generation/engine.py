@@ -10,7 +10,7 @@ from jaxtyping import Array, Int, Key
 
 from compeer_jax.errors import UserError
 from compeer_jax.generation.prompt_batch import bucket, pad_left
-from compeer_jax.generation.rollout import Rollout, rollout
+from compeer_jax.generation.rollout import Rollout, joined, rollout
 from compeer_jax.generation.sampling import SamplingConfig, row_keys
 from compeer_jax.generation.slot_engine import Completion, OnTokens, SlotEngine
 from compeer_jax.generation.stop_strings import Decode, StopStrings
@@ -99,8 +99,7 @@ class Engine:
                 a limit below 1.
         """
         if not self._one_loop:
-            groups = dict(self.stream(params, prompts, key, group_size, limits))
-            return Rollout(*map(np.concatenate, zip(*(groups[index] for index in range(len(prompts))), strict=True)))
+            return joined(dict(self.stream(params, prompts, key, group_size, limits)))
         self.check(params, prompts)
         tokens, mask = pad_left(prompts, self.pad_id, bucket(max(map(len, prompts)), self.prompt_multiple))
         if limits is not None:

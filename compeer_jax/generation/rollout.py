@@ -1,10 +1,12 @@
 """Prompts in, sampled completions out: prefill once a prompt, then one compiled loop that decodes all rows together."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, Key
 
@@ -31,6 +33,11 @@ class Rollout(NamedTuple):
     mask: Bool[Array, "N T"]
     logps: Float[Array, "N T"]
     finished: Bool[Array, " N"]
+
+
+def joined(groups: Mapping[int, Rollout]) -> Rollout:
+    """The rollouts of prompts, by their numbers from 0 on, as one on the host."""
+    return Rollout(*map(np.concatenate, zip(*(groups[index] for index in range(len(groups))), strict=True)))
 
 
 class _Progress(NamedTuple):

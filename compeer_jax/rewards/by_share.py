@@ -9,8 +9,9 @@ from itertools import chain, groupby
 import jax
 import numpy as np
 
-from compeer_jax.parallel.exchange import agree, by_share, host_key, share_of
+from compeer_jax.parallel.exchange import agree, host_key, share_of
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+from compeer_jax.rewards.arriving import wait_for
 from compeer_jax.rewards.generative_judge import Conversation, Respond
 from compeer_jax.rewards.reward import Completion, RewardFunction, Rewards
 
@@ -25,6 +26,7 @@ def rewarded_by_share(function: RewardFunction) -> RewardFunction:
     def call(completions: Sequence[Completion], key: jax.Array) -> Rewards:
         if jax.process_count() == 1:
             return function(completions, key)
+        completions = wait_for(completions)  # processes exchange nothing while they decode
         groups = [list(group) for _, group in groupby(completions, key=lambda completion: completion.record.id)]
         own_key = host_key(key)
 
@@ -65,12 +67,19 @@ def answered_by_share(respond: Respond) -> Respond:
     def call(
         conversations: Sequence[Conversation], key: jax.Array, *, group_size: int, retry: bool = False
     ) -> list[tuple[str, ...]]:
-        groups = [conversations[at : at + group_size] for at in range(0, len(conversations), group_size)]
+        if jax.process_count() == 1:
+            return respond(conversations, key, group_size=group_size, retry=retry)
 
-        def answer(share: Sequence[Sequence[Conversation]]) -> list[list[tuple[str, ...]]]:
-            replies = respond(list(chain.from_iterable(share)), key, group_size=group_size, retry=retry)
-            return [replies[at : at + group_size] for at in range(0, len(replies), group_size)]
+        def answer() -> list[tuple[str, ...]]:
+            try:
+                starts = share_of(range(0, len(conversations), group_size))
+                if not starts:
+                    return []
+                share = conversations[starts[0] : starts[-1] + group_size]
+                return respond(share, key, group_size=group_size, retry=retry)
+            finally:  # whatever came of it, processes exchange nothing while they decode
+                wait_for(conversations)
 
-        return [tuple(texts) for group in by_share(answer, groups) for texts in group]
+        return [tuple(texts) for part in agree(answer) for texts in part]
 
     return call

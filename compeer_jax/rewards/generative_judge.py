@@ -22,6 +22,7 @@ from compeer_jax.dialogue.judging import (
 )
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.verdicts import parse_preference, parse_step_verdict
+from compeer_jax.rewards.arriving import Arriving, spread
 from compeer_jax.rewards.judge import Verdicts
 from compeer_jax.rewards.reward import Completion
 
@@ -80,12 +81,12 @@ def hear(
     Args:
         respond: the judge.
         rounds: of each conversation about a case, see `judging.conversations`.
-        cases: those about one prompt stand together.
+        cases: those about one prompt stand together; they may be arriving.
         key: a fresh one for every call.
         group_size: cases a prompt.
     """
     first_key, second_key = jax.random.split(key)
-    asked = [Conversation(case, tags) for case in cases for tags in rounds]
+    asked = spread(lambda _, case: [Conversation(case, tags) for tags in rounds], cases, each=len(rounds))
     replies = respond(asked, first_key, group_size=group_size * len(rounds))
     heard = [_read(one.rounds, texts) for one, texts in zip(asked, replies, strict=True)]
     unread = [index for index, one in enumerate(asked) if _lacks_verdict(one, heard[index])]
@@ -128,11 +129,10 @@ class GenerativeJudge:
     def __call__(self, completions: Sequence[Completion], key: jax.Array) -> Verdicts:
         order_key, *keys = jax.random.split(key, 1 + len(self.models))
         swapped = np.asarray(jax.random.bernoulli(order_key, shape=(len(completions),)))
-        cases = [
-            case_of(completion, self.format, swapped=bool(swap))
-            for completion, swap in zip(completions, swapped, strict=True)
-        ]
-        verdicts: list[dict[str, Verdict]] = [{} for _ in cases]
+        cases = spread(
+            lambda index, completion: [case_of(completion, self.format, swapped=bool(swapped[index]))], completions
+        )
+        verdicts: list[dict[str, Verdict]] = [{} for _ in range(len(cases))]  # which may be still arriving
         retried = 0
         for (kind, respond), model_key in zip(self.models.items(), keys, strict=True):
             rounds = conversations(kind, self.format)
@@ -165,6 +165,8 @@ def case_of(completion: Completion, format: ReasoningFormat, *, swapped: bool = 
 
 def group_size_of(completions: Sequence[Completion]) -> int:
     """The most completions a group may have, when every group is of one prompt and all are of one size."""
+    if isinstance(completions, Arriving):
+        return completions.group_size
     runs = [len(list(run)) for _, run in groupby(completion.record.id for completion in completions)]
     return math.gcd(*runs) or 1
 

@@ -22,6 +22,7 @@ from compeer_jax.models.source import ModelConfig, load_model, model_shape
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.exchange import host_key
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh, share_of_each_process
+from compeer_jax.rewards.arriving import wait_for
 from compeer_jax.rewards.config import JudgeModelsConfig
 from compeer_jax.rewards.generative_judge import Conversation
 from compeer_jax.rewards.judge_card import JudgeCard, check_tokenizer
@@ -34,7 +35,9 @@ class InProcessJudge:
     """Holds conversations with a model in this process; a `Respond` of generative judges.
 
     What the conversations about one prompt begin with is read once, and each keeps its cache from round to round. A
-    conversation that is too long for the model's context is shown with shorter steps and answers.
+    conversation that is too long for the model's context is shown with shorter steps and answers. Those that are still
+    arriving are held as they come by a judge on devices of its own; on the run's, once all are there: the device would
+    do one thing after the other all the same, and the memory of decoding is free by then.
 
     Args:
         directory: weights, tokenizer and judge.json, as `compeer reward train` writes them.
@@ -70,6 +73,7 @@ class InProcessJudge:
         self._tokenizer = load_tokenizer(directory)
         check_tokenizer(directory, self._tokenizer)
         self.mesh = last_devices(config.devices) if config.devices else mesh
+        self._apart = jax.process_count() == 1 and not set(self.mesh.devices.flat) & set(mesh.devices.flat)
         self._context = model_shape(directory).max_position_embeddings
         _check_context(directory, self.card, self._tokenizer, self._context)
         if base is not None and self.mesh is mesh and base.has_adapters(directory):
@@ -94,19 +98,21 @@ class InProcessJudge:
         self, conversations: Sequence[Conversation], key: jax.Array, *, group_size: int, retry: bool = False
     ) -> list[tuple[str, ...]]:
         tokenizer = RememberingTokenizer(self._tokenizer)
-        asks = [self._asks(tokenizer, conversation) for conversation in conversations]
+        if not self._apart:
+            conversations = wait_for(conversations)
+        count = len(conversations)
         if retry:  # seldom the same number twice: filled up to 4, 16, 64, … groups, so that few programs are compiled
-            groups = len(asks) // group_size
-            asks += asks[:group_size] * (_power_of_four(groups) - groups)
-        at_once = self._batch_prompts * group_size or len(asks)
+            fillers = _power_of_four(count // group_size) - count // group_size
+            conversations = [*conversations, *conversations[:group_size] * fillers]
+        at_once = self._batch_prompts * group_size or len(conversations)
         replies: list[tuple[str, ...]] = []
         key = host_key(key)  # it may come from another part of the machine
         with jax.set_mesh(self.mesh):
-            for start in range(0, len(asks), at_once):
-                part = asks[start : start + at_once]
+            for start in range(0, len(conversations), at_once):
+                part = [self._asks(tokenizer, one) for one in conversations[start : start + at_once]]
                 held = self._engines[retry].reply(self._params, part, jax.random.fold_in(key, start), group_size)
                 replies += [tuple(self._text(reply.tokens) for reply in conversation) for conversation in held]
-        return replies[: len(conversations)]
+        return replies[:count]
 
     def _asks(self, tokenizer, conversation: Conversation) -> list[list[int]]:
         """The ids of each round's ask, all rounds and their replies within the context."""

@@ -8,6 +8,7 @@ import jax
 from compeer_jax.dialogue.judging import ImagePart, judge_messages
 from compeer_jax.dialogue.prompts import load_judge_prompt
 from compeer_jax.generation.chat_server import ChatServer
+from compeer_jax.rewards.arriving import there
 from compeer_jax.rewards.generative_judge import Conversation
 from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 
@@ -59,12 +60,15 @@ class RemoteJudge:
     ) -> list[tuple[str, ...]]:
         """The replies of each conversation, one a round; a second draw of them, by chance, with `retry`.
 
+        Of conversations that are still arriving, each is held as soon as it is there.
+
         Raises:
             ServerGone: the server refuses, or was away for longer than its `patience`.
         """
-        return self.server.gather(self._hold(conversation, retry) for conversation in conversations)
+        return self.server.gather(self._hold(conversations, index, retry) for index in range(len(conversations)))
 
-    async def _hold(self, conversation: Conversation, retry: bool) -> tuple[str, ...]:
+    async def _hold(self, conversations: Sequence[Conversation], index: int, retry: bool) -> tuple[str, ...]:
+        conversation = await there(conversations, index)
         drawn = {"draw": 1, "temperature": self.config.retry_temperature} if retry else {}
         replies: list[str] = []
         for _ in conversation.rounds:

@@ -54,7 +54,10 @@ class Rewards:
 
 
 RewardFunction = Callable[[Sequence[Completion], jax.Array], Rewards]
-"""Completions, those of one prompt standing together, and a random key, fresh for every call."""
+"""Completions, those of one prompt standing together, and a random key, fresh for every call.
+
+The completions are a list or, where they are rated while they are written, an `arriving.Arriving`.
+"""
 
 
 def reference_completion(record: Record, format: ReasoningFormat) -> Completion:

@@ -1,6 +1,5 @@
 """GRPO with a judge and redundancy-aware rewards: the loop of the paper's Figure 3, top to bottom."""
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from compeer_jax.data.batches import prompt_batches
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import encode_prompts, load_records
 from compeer_jax.generation.engine import Engine
-from compeer_jax.generation.rollout import Rollout
 from compeer_jax.parallel.exchange import is_first
 from compeer_jax.parallel.sharding import check_divides
 from compeer_jax.rewards.completions import read_completions
@@ -21,9 +19,10 @@ from compeer_jax.rewards.reward import reference_completion
 from compeer_jax.rl.reward_shaping import shape_rewards
 from compeer_jax.training.config import GRPOConfig
 from compeer_jax.training.learner_batch import Layout, learner_batch, shuffled_minibatches
+from compeer_jax.training.outputs import outputs_of
 from compeer_jax.training.policy_update import count_whole, make_policy_loss
 from compeer_jax.training.profile import Profile
-from compeer_jax.training.rollout_ahead import Rollouts
+from compeer_jax.training.rollout_ahead import Drawn, Rollouts
 from compeer_jax.training.rollout_metrics import Clock, grouped, rollout_metrics
 from compeer_jax.training.run import open_run
 from compeer_jax.training.samples import log_rollout, write_samples
@@ -69,6 +68,7 @@ def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
     rollouts = Rollouts(batches, ahead=config.overlap)
     state, first_step = run.start(rollouts)
     graphdef, temperature = run.graphdef, config.sampling.temperature
+    read = partial(read_completions, tokenizer=tokenizer, format=format)
     engine = Engine(graphdef, sampling=config.sampling, stop_ids=run.stop_ids, pad_id=run.pad_id, slots=config.slots)
     engine.check(run.whole(state.params), list(prompts.values()))
     layout = Layout(config, run.mesh, run.model_config.hidden_size)
@@ -84,15 +84,15 @@ def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
     on_policy = config.epochs_per_rollout * config.minibatches == 1 and config.loss.reduction == "sequence_mean"
     on_policy &= not (config.loss.kl_coefficient or config.loss.mask_truncated or config.loss.importance_cap)
 
-    def roll_out(chosen: list[Record], step: int, engine: Engine = engine) -> Rollout:
+    def prompted(chosen: list[Record], step: int) -> tuple:
+        """What an engine draws a step's outputs from."""
         step_prompts = [prompts[record.id] for record in chosen]
-        return engine.generate(run.whole(state.params), step_prompts, jax.random.fold_in(key, step), config.group_size)
+        return run.whole(state.params), step_prompts, jax.random.fold_in(key, step), config.group_size
 
-    one_token = Engine(
-        graphdef, sampling=replace(config.sampling, max_new_tokens=1), stop_ids=run.stop_ids, pad_id=run.pad_id
-    )
-    prefill = None if config.overlap else partial(roll_out, step=0, engine=one_token)
-    profiler = Profile(run.folder.profile, first_step, config.steps, say=run.say, prefill=prefill, on=profile)
+    def roll_out(chosen: list[Record], step: int) -> Drawn:
+        return (engine.stream if config.slots else engine.generate)(*prompted(chosen, step))
+
+    profiler = Profile(run, first_step, prompted, on=profile)
     metrics: dict[str, float] = {}
     with run.under_way(), profiler:
         for step in range(first_step, config.steps + 1):
@@ -102,15 +102,16 @@ def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
 
             # A judge may be gone, or a signal come, minutes before the update: the steps before this one are kept then.
             with run.kept(step - 1, state, position, metrics):
-                # 1. Roll out: G outputs o_1 … o_G of the policy for each prompt.
-                chosen, rollout = rollouts.take(roll_out, step, last=config.steps)
-                clock.lap("rollout")
+                # 1. Roll out: G outputs o_1 … o_G of the policy for each prompt; with slots, prompt by prompt.
+                chosen, drawn = rollouts.take(roll_out, step, last=config.steps)
                 run.heed_signals()
 
                 # 2. Judge: each reasoning step, the response and the format.
-                completions = read_completions(rollout, chosen, tokenizer, format)
-                rewards = reward(completions, jax.random.fold_in(judge_key, step))
+                with outputs_of(drawn, chosen, config.group_size, read=read, mesh=run.mesh) as outputs:
+                    rewards = reward(outputs.completions, jax.random.fold_in(judge_key, step))
+                clock.lap("rollout", outputs.ended)
                 run.heed_signals()
+            rollout, completions = outputs.rollout, list(outputs.completions)
             lengths = response_lengths(completions, config.reward.length_unit, tokenizer)
 
             # 3. Reweight by redundancy (Eq. 5-7), then normalise within each group (Eq. 3).

@@ -1,18 +1,22 @@
 """Where a GRPO step's time goes: a trace of a few steps for XProf or TensorBoard, and a table for the terminal.
 
 The table is of wall time between points where the device has nothing left to do, so its rows add up to the step. A
-rollout is one program; how much of it is prefill is found afterwards, by drawing one token for the same prompts.
+rollout is one program, or with slots some that take turns; how much of it is prefill is found afterwards, by drawing
+one token for the same prompts.
 """
 
 import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 
 import jax
 
+from compeer_jax.data.record import Record
+from compeer_jax.generation.engine import Engine
 from compeer_jax.training.rollout_metrics import Clock
+from compeer_jax.training.run import Run
 
 SKIPPED = 2
 """Steps of a start that are not profiled: they compile."""
@@ -32,37 +36,28 @@ class Profile(contextlib.AbstractContextManager):
     """Profiles three steps of a run, from its third one on. Use it as a context around the loop.
 
     Args:
-        folder: the trace goes there.
-        first_step, last_step: of this start of the run.
-        say: prints a line.
-        prefill: draws one token for the prompts of a step's records; None when rollouts are drawn ahead, so that
-            what a step waits for is not all of its rollout.
+        run: what is profiled, once it has started.
+        first_step: of this start of the run.
+        prompted: what an engine draws a step's outputs from, given the step's records and number.
         on: whether to do anything at all.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        first_step: int,
-        last_step: int,
-        *,
-        say: Callable[[str], None],
-        prefill: Callable[[list], object] | None,
-        on: bool,
-    ):
-        self.folder, self.say = folder, say
+    def __init__(self, run: Run, first_step: int, prompted: Callable[[list[Record], int], tuple], *, on: bool):
+        self.run, self.last = run, run.config.steps
         self.steps = range(first_step + SKIPPED, first_step + SKIPPED + STEPS)
-        self.on = on and self.steps[-1] <= last_step
+        self.on = on and self.steps[-1] <= self.last
         if on and not self.on:
-            say(f"Nothing is profiled: that takes steps {self.steps[0]}-{self.steps[-1]}, and the last is {last_step}.")
-        self._prefill = prefill
+            run.say(
+                f"Nothing is profiled: that takes steps {self.steps[0]}-{self.steps[-1]}, and the last is {self.last}."
+            )
+        self._prompted = prompted
         self._seconds: Counter[str] = Counter()
         self._tracing = contextlib.ExitStack()
 
     def __exit__(self, *_) -> None:
         self._tracing.close()
 
-    def step_done(self, step: int, clock: Clock, chosen: list) -> None:
+    def step_done(self, step: int, clock: Clock, chosen: list[Record]) -> None:
         """To be told at the end of each step, with its clock and records."""
         if not self.on:
             return
@@ -71,28 +66,31 @@ class Profile(contextlib.AbstractContextManager):
             self._seconds.update(clock.times)
         if step + 1 == self.steps[0]:
             self._tracing.callback(jax.profiler.stop_trace)
-            jax.profiler.start_trace(self.folder)
+            jax.profiler.start_trace(self.run.folder.profile)
         if step == self.steps[-1]:
             self._tracing.close()
             self.on = False
-            if self._prefill is not None:
+            if not self.run.config.overlap:  # with it, what a step waits for is not all of its rollout
                 self._seconds["prefill"] = STEPS * self._time_of_prefill(chosen)
                 self._seconds["decode"] = self._seconds.pop("rollout") - self._seconds["prefill"]
             self._report()
 
-    def _time_of_prefill(self, chosen: list) -> float:
-        """The second of two calls, since the first may compile."""
+    def _time_of_prefill(self, chosen: list[Record]) -> float:
+        """Of drawing one token for the same prompts: the second of two calls, since the first may compile."""
+        run = self.run
+        sampling = replace(run.config.sampling, max_new_tokens=1)
+        engine = Engine(run.graphdef, sampling=sampling, stop_ids=run.stop_ids, pad_id=run.pad_id)
         for _ in range(2):
             start = time.perf_counter()
-            jax.block_until_ready(self._prefill(chosen))
+            jax.block_until_ready(engine.generate(*self._prompted(chosen, 0)))
         return time.perf_counter() - start
 
     def _report(self) -> None:
         whole = sum(self._seconds.values())
         width = max(map(len, LABELS.values()))
-        self.say(f"Steps {self.steps[0]}-{self.steps[-1]} took {whole / STEPS:.3g} s each. Where that went:")
+        self.run.say(f"Steps {self.steps[0]}-{self.steps[-1]} took {whole / STEPS:.3g} s each. Where that went:")
         for name, label in LABELS.items():
             if name in self._seconds:
                 seconds = self._seconds[name]
-                self.say(f"  {label:<{width}}  {seconds / STEPS:8.3f} s  {seconds / whole:6.1%}")
-        self.say(f"The trace is in {self.folder}, for XProf or TensorBoard's profile plugin.")
+                self.run.say(f"  {label:<{width}}  {seconds / STEPS:8.3f} s  {seconds / whole:6.1%}")
+        self.run.say(f"The trace is in {self.run.folder.profile}, for XProf or TensorBoard's profile plugin.")

@@ -6,7 +6,7 @@ are one step old when they are learnt from; `policy_loss.importance_weights` mak
 twice: the update that takes their memory is queued behind the rollout that reads them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,14 +15,17 @@ from compeer_jax.data.record import Record
 from compeer_jax.generation.rollout import Rollout
 from compeer_jax.parallel.exchange import fetch
 
-RollOut = Callable[[list[Record], int], Rollout]
+Drawn = Rollout | Iterator[tuple[int, Rollout]]
+"""A rollout, or what `Engine.stream` gives, which is drawn as it is taken and so never ahead."""
+
+RollOut = Callable[[list[Record], int], Drawn]
 """Starts to draw outputs for the prompts of a step, with the weights of the moment."""
 
 
-class _Drawn(NamedTuple):
+class _Waiting(NamedTuple):
     position: Any  # of the batches before these records
     chosen: list[Record]
-    rollout: Rollout
+    rollout: Drawn
 
 
 class Rollouts:
@@ -38,9 +41,9 @@ class Rollouts:
 
     def __init__(self, batches, *, ahead: bool):
         self.batches, self.ahead = batches, ahead
-        self._waiting: _Drawn | None = None
+        self._waiting: _Waiting | None = None
 
-    def take(self, roll_out: RollOut, step: int, *, last: int) -> tuple[list[Record], Rollout]:
+    def take(self, roll_out: RollOut, step: int, *, last: int) -> tuple[list[Record], Drawn]:
         """The records of a step and their rollout, on the host; steps are taken one after the other.
 
         Args:
@@ -49,7 +52,7 @@ class Rollouts:
             last: of the last step, which has no next one.
         """
         drawn = self._waiting or self._draw(roll_out, step)
-        rollout = fetch(drawn.rollout)
+        rollout = fetch(drawn.rollout) if isinstance(drawn.rollout, Rollout) else drawn.rollout
         self._waiting = self._draw(roll_out, step + 1) if self.ahead and step < last else None
         return drawn.chosen, rollout
 
@@ -66,12 +69,12 @@ class Rollouts:
             self._waiting = None
             return
         self.batches.set_state(state["before"])
-        self._waiting = _Drawn(state["before"], next(self.batches), _from_lists(**state["rollout"]))
+        self._waiting = _Waiting(state["before"], next(self.batches), _from_lists(**state["rollout"]))
 
-    def _draw(self, roll_out: RollOut, step: int) -> _Drawn:
+    def _draw(self, roll_out: RollOut, step: int) -> _Waiting:
         position = self.batches.get_state()
         chosen = next(self.batches)
-        return _Drawn(position, chosen, roll_out(chosen, step))
+        return _Waiting(position, chosen, roll_out(chosen, step))
 
 
 def _as_lists(rollout: Rollout) -> dict[str, Any]:
