@@ -6,12 +6,12 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 
-def bucket(length: int, width: int = 32) -> int:
-    """The padded length for `length`: the next multiple of `width`, or of an eighth of the next power of two if more.
+def bucket(length: int, width: int = 32, *, steps: int = 4) -> int:
+    """The padded length for `length`: the next multiple of `width` that comes `steps` times between powers of two.
 
     So padding is at most a quarter of what is padded (or `width`), and all lengths up to 2,048 make 20 programs.
     """
-    width = max(width, 1 << max((length - 1).bit_length() - 3, 0))
+    width = max(width, (1 << (length - 1).bit_length()) // (2 * steps))
     return -(-length // width) * width
 
 

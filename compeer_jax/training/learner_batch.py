@@ -11,15 +11,12 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PyTree
 
 from compeer_jax.generation.engine import bucket, pad_left
-from compeer_jax.models.attention_kernels import attention_kind
+from compeer_jax.models.attention_kernels import BLOCK, attention_kind
 from compeer_jax.parallel.exchange import fetch
 from compeer_jax.parallel.sharding import place_batch, row_shards
 from compeer_jax.training.config import GRPOConfig
-from compeer_jax.training.packing import pack, rows_at_once
+from compeer_jax.training.packing import attention_reach, pack, rows_at_once
 from compeer_jax.training.policy_update import PackedBatch, PolicyBatch, make_logprobs
-
-PLAIN_REACH, KERNEL_REACH = 1.75, 12
-"""In rows of so many hidden sizes attention takes as long as all else: measured on CPU; by operations, for kernels."""
 
 
 def learner_batch(rollout, prompts, advantages, pad_id: int, config: GRPOConfig) -> PolicyBatch:
@@ -102,16 +99,17 @@ class Layout:
 
     def lay_out(self, batch: PolicyBatch, times: int = 1) -> tuple[PolicyBatch | PackedBatch, Any]:
         """A batch on the host in its rows, as many as `times` the parts divide; and the slots of its completions."""
-        config = self.config
+        config, kind = self.config, attention_kind(self.config.model.attention)
         if not config.row_tokens:
             return batch, slice(None)
         return pack(
             batch,
             longest=config.row_tokens,
-            reach=self.width * (PLAIN_REACH if attention_kind(config.model.attention) == "xla" else KERNEL_REACH),
+            reach=attention_reach(kind, self.width),
             multiple=self.shards * times * (1 if config.tokens_per_microbatch else config.gradient_accumulation),
             tokens_at_once=config.tokens_per_microbatch,
-            shared=attention_kind(config.model.attention) != "splash",
+            shared=kind != "splash",
+            width=32 if kind == "xla" else BLOCK,
         )
 
 

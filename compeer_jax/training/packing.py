@@ -26,6 +26,9 @@ class Block(NamedTuple):
 Row = list[Block]
 
 DEPTH = 16  # places for completions in a row, at least: unused ones cost nothing, other numbers of them a program
+PLAIN_REACH, KERNEL_REACH = 1.75, 12  # hidden sizes: measured on CPU; by operations, for kernels
+FEW = 8  # rows
+ABOUT = 1.03  # times the least cost
 
 
 class Shape(NamedTuple):
@@ -38,37 +41,48 @@ class Shape(NamedTuple):
 def plan_rows(
     prompt_of: Sequence[int], prompt_sizes: Sequence[int], sizes: Sequence[int], length: int, *, shared: bool = True
 ) -> list[Row]:
-    """Lays completions into as few rows of `length` tokens as first-fit by falling size finds.
+    """Lays completions into few rows of `length` tokens: row by row, each time what fills the row most.
+
+    That is the completions of a prompt that fit behind it. They are parted where those that fit have more tokens than
+    the prompt, of which another row then holds a second copy.
 
     Args:
         prompt_of: of each completion, the number of its prompt.
         prompt_sizes: tokens of each prompt.
-        sizes: tokens of each completion.
+        sizes: tokens of each completion, at least 1.
         length: tokens of a row; at least those of any prompt with one completion.
         shared: whether completions of a prompt may stand behind one copy of it.
     """
-    blocks = []
-    for prompt, size in enumerate(prompt_sizes):
-        mine = [index for index, of in enumerate(prompt_of) if of == prompt]
-        room = length - size
-        groups: list[list[int]] = []
-        for index in sorted(mine, key=lambda index: -sizes[index]):
-            fits = (group for group in groups if shared and sum(sizes[i] for i in group) + sizes[index] <= room)
-            if (group := next(fits, None)) is not None:
-                group.append(index)
-            else:
-                groups.append([index])
-        blocks += [Block(prompt, tuple(group), size + sum(sizes[i] for i in group)) for group in groups]
+    members: dict[int, list[int]] = {}  # of each unit, its completions by falling size
+    for index in sorted(range(len(sizes)), key=lambda index: -sizes[index]):
+        members.setdefault(prompt_of[index] if shared else index, []).append(index)
+    units = list(members.values())
+    trunks = np.array([prompt_sizes[prompt_of[unit[0]]] for unit in units])
+    left = np.zeros((len(units), max(map(len, units))), int)  # tokens of the completions that no row has yet
+    for unit, mine in enumerate(units):
+        left[unit, : len(mine)] = [sizes[index] for index in mine]
+    totals = left.sum(axis=1)
+
     rows: list[Row] = []
-    left: list[int] = []
-    for block in sorted(blocks, key=lambda block: -block.size):
-        row = next((row for row, room in enumerate(left) if block.size <= room), None)
-        if row is None:
-            row = len(rows)
-            rows.append([])
-            left.append(length)
-        rows[row].append(block)
-        left[row] -= block.size
+    while totals.any():
+        row, room = [], length
+        while True:
+            taken, free = np.zeros(left.shape, bool), room - trunks
+            for column, tokens in enumerate(left.T):
+                taken[:, column] = (tokens > 0) & (tokens <= free)
+                free = free - tokens * taken[:, column]
+            added = (left * taken).sum(axis=1)
+            whole = added == totals
+            fills = np.where(whole | (added > trunks) | (not row), added + trunks * whole, 0) * (added > 0)
+            best = int(fills.argmax())
+            if not fills[best]:
+                break
+            completions = tuple(index for index, here in zip(units[best], taken[best], strict=False) if here)
+            row.append(Block(prompt_of[completions[0]], completions, int(trunks[best] + added[best])))
+            room -= row[-1].size
+            left[best, taken[best]] = 0
+            totals[best] -= added[best]
+        rows.append(row)
     return rows
 
 
@@ -81,30 +95,42 @@ def choose_length(
     reach: float = math.inf,
     multiple: int = 1,
     shared: bool = True,
+    width: int = 32,
 ) -> tuple[Shape, list[Row]]:
     """The shape that costs least, padding counted, and the rows.
 
-    Lengths are powers of two, and many rows multiples of a small one, so that the batches of a run come in a handful of
-    shapes: each is a program to compile.
+    The batches of a run should come in a handful of shapes, for each is a program to compile. So numbers of rows come
+    eight times between a power of two and the next, lengths twice (where there are so few rows that their number can't
+    be fine, the other way about), and of lengths that cost about the same the longest is taken.
 
     Args:
         prompt_of, prompt_sizes, sizes, shared: see `plan_rows`.
         longest: the most tokens of a row, unless one completion needs more.
         reach: in a row of so many tokens, attention takes as long as all else.
         multiple: what the number of rows must be a multiple of.
+        width: what lengths must be a multiple of.
     """
-    length = max(_round_up(max(prompt_sizes[of] + size for of, size in zip(prompt_of, sizes, strict=True)), 1), 32)
-    best, least = None, math.inf
-    while best is None or length <= longest:
+    needed = max(prompt_sizes[of] + size for of, size in zip(prompt_of, sizes, strict=True))
+
+    def planned(length: int) -> tuple[float, Shape, list[Row]]:
         rows = plan_rows(prompt_of, prompt_sizes, sizes, length, shared=shared)
-        shape = Shape(_round_up(-(-len(rows) // multiple), 32) * multiple, length)
-        cost = shape.rows * length * (1 + length / reach)
-        if cost < least:
-            best, least = (shape, rows), cost
-        if len(rows) <= multiple:
-            break
-        length *= 2
-    return best
+        shape = Shape(bucket(-(-len(rows) // multiple), 1, steps=8) * multiple, length)
+        return shape.rows * length * (1 + length / reach), shape, rows
+
+    steps = 2
+    tried = [planned(bucket(needed, width, steps=steps))]
+    if len(tried[0][2]) <= FEW * multiple:
+        steps = 8
+        tried = [planned(bucket(needed, width, steps=steps))]
+    while len(tried[-1][2]) > multiple and (length := bucket(tried[-1][1].length + 1, width, steps=steps)) <= longest:
+        tried.append(planned(length))
+    least = min(cost for cost, _, _ in tried)
+    return next((shape, rows) for cost, shape, rows in reversed(tried) if cost <= ABOUT * least)
+
+
+def attention_reach(kind: str, hidden_size: int) -> float:
+    """In rows of how many tokens attention of this kind takes as long as all else."""
+    return hidden_size * (PLAIN_REACH if kind == "xla" else KERNEL_REACH)
 
 
 def pack(
@@ -115,12 +141,13 @@ def pack(
     multiple: int = 1,
     tokens_at_once: int = 0,
     shared: bool = True,
+    width: int = 32,
 ) -> tuple[PackedBatch, Int[np.ndarray, " N"]]:
     """A batch on the host, packed; and each completion's place in it: row * K + k.
 
     Args:
         batch: one completion a row.
-        longest, reach: see `choose_length`.
+        longest, reach, width: see `choose_length`.
         multiple: what the number of rows computed at once must be a multiple of.
         tokens_at_once: 0, or how many tokens a part of the batch holds at most (but it holds `multiple` rows at least):
             the number of rows is then a multiple of `rows_at_once`.
@@ -133,7 +160,7 @@ def pack(
     completions = [tokens[mask] for tokens, mask in zip(batch.completions, batch.mask, strict=True)]
     sizes = list(map(len, completions))
     lengths = prompt_of.tolist(), list(map(len, prompts)), sizes
-    shape, rows = choose_length(*lengths, longest=longest, reach=reach, multiple=multiple, shared=shared)
+    shape, rows = choose_length(*lengths, longest=longest, reach=reach, multiple=multiple, shared=shared, width=width)
     if tokens_at_once:
         at_once = rows_at_once(shape.length, tokens_at_once, multiple)
         parts = bucket(-(-len(rows) // at_once), 1)
@@ -145,7 +172,7 @@ def pack(
 
     deepest = max(sum(len(block.completions) for block in row) for row in rows)
     most = max(sum(sizes[index] for block in row for index in block.completions) for row in rows)
-    depth, scored = max(1 << (deepest - 1).bit_length(), DEPTH), min(_round_up(most, 2), shape.length)
+    depth, scored = max(1 << (deepest - 1).bit_length(), DEPTH), min(bucket(most, 1, steps=2), shape.length)
     columns = batch.mask.shape[1]
     packed = PackedBatch(
         tokens=np.zeros((shape.rows, shape.length), np.int32),
@@ -196,9 +223,3 @@ def pack(
 def rows_at_once(length: int, tokens_at_once: int, multiple: int) -> int:
     """How many rows of `length` tokens a part holds: as many as fit, in multiples, and one multiple at least."""
     return max(tokens_at_once // length // multiple, 1) * multiple
-
-
-def _round_up(number: int, steps: int) -> int:
-    """The next of the numbers that come `steps` times between a power of two and the next."""
-    width = max(1, (1 << (number - 1).bit_length()) // (2 * steps))
-    return -(-number // width) * width
