@@ -8,6 +8,8 @@ from jax.sharding import AxisType
 
 from compeer_jax.errors import UserError
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+from compeer_jax.parallel.topologies import parse_topology
+from compeer_jax.planning.compile_tpu import topology_devices
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,15 @@ def test_given_devices_are_the_ones_used():
     mesh = make_mesh(MeshConfig(fsdp=2, tensor=-1), devices=chosen)
     assert set(mesh.devices.flat) == set(chosen)
     assert mesh.shape == {"data": 1, "fsdp": 2, "tensor": 2}
+
+
+@pytest.mark.parametrize("sizes", [(2, 2, 8), (1, 32, 1)])
+def test_a_torus_is_split_where_the_mesh_needs_it(sizes):
+    """v5p:2x4x4 has no axes whose product is 8 besides two more of 2: one of 4 is split."""
+    devices = topology_devices(parse_topology("v5p:2x4x4"))
+    mesh = make_mesh(MeshConfig(*sizes), devices)
+    assert mesh.devices.shape == sizes
+    assert set(mesh.devices.flat) == set(devices)
 
 
 @pytest.mark.parametrize(

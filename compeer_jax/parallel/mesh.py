@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
+from jax.experimental.mesh_utils import create_device_mesh
 from jax.sharding import AxisType, Mesh
 
 from compeer_jax.errors import UserError
@@ -91,7 +92,9 @@ def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -
     types = (AxisType.Auto,) * len(AXES)
     if used == 1:  # a topology-aware layout has nothing to choose
         return Mesh(np.array(devices).reshape(sizes), AXES, axis_types=types)
-    return jax.make_mesh(sizes, AXES, devices=devices, axis_types=types)
+    # As `jax.make_mesh` does it; but it refuses axes of which a TPU's torus would have to split one of its own.
+    laid_out = create_device_mesh(sizes, devices, allow_split_physical_axes=True)
+    return Mesh(laid_out, AXES, axis_types=types)
 
 
 def share_of_each_process(
