@@ -270,11 +270,12 @@ def test_the_gradient_of_an_adapter_is_that_of_the_merged_weight_through_its_pro
         loss = make_policy_loss(graphdef, config, SamplingConfig(max_new_tokens=12))
         return lambda params: loss(params, batch, count_whole(batch))[0]
 
-    adapted = loss_of(graphdef)
-    found = dict(nnx.to_flat_state(jax.grad(lambda adapters: adapted(join(adapters, base.params)))(adapters)))
+    adapted, frozen = loss_of(graphdef), base.params
+    gradient = jax.jit(jax.grad(lambda adapters: adapted(join(adapters, frozen))))
+    found = dict(nnx.to_flat_state(gradient(adapters)))
     plain_graphdef, weights = nnx.split(load_model(ModelConfig(str(directory), dtype="float32"), None), nnx.Param)
     merged = merge_adapters(weights, adapters, LORA.scale)
-    wanted = dict(nnx.to_flat_state(jax.grad(loss_of(plain_graphdef))(merged)))
+    wanted = dict(nnx.to_flat_state(jax.jit(jax.grad(loss_of(plain_graphdef)))(merged)))
     flat = dict(nnx.to_flat_state(adapters))
     for part, name in TARGETS.values():
         path = ("layers", 1, part, name)

@@ -12,7 +12,6 @@ from transformers import AutoModelForCausalLM
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.dialogue.reasoning import COMPEER
-from compeer_jax.errors import UserError
 from compeer_jax.models.frozen_base import FrozenBase
 from compeer_jax.models.lora import LoRAConfig
 from compeer_jax.models.source import ModelConfig, load_model
@@ -90,18 +89,6 @@ def test_an_export_merges_on_request_and_transformers_then_computes_what_the_ada
     with torch.no_grad():
         wanted = theirs(torch.tensor(np.asarray(tokens))).logits.numpy()
     np.testing.assert_allclose(model.logits(model(tokens)), wanted, atol=2e-4)
-
-
-def test_a_run_of_whole_weights_has_nothing_to_merge(untrained, tmp_path):  # noqa: F811
-    run = train_sft(settings(SFTConfig, tmp_path, untrained, "--steps", "1", *whole_model()))
-    with pytest.raises(
-        UserError, match=r"trained the whole model, so there are no adapters to merge; leave --merge out"
-    ):
-        export_run(run, tmp_path / "merged", merge=True)
-
-
-def whole_model() -> tuple[str, ...]:
-    return "--model.lora.rank", "0", "--model.lora.quantize", "none"
 
 
 def test_grpo_goes_on_with_sft_s_adapters_and_goes_on_when_interrupted(sft, tmp_path):

@@ -203,6 +203,8 @@ def test_an_export_is_the_model_of_the_run_and_transformers_loads_it(configure, 
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "exported", dtype=torch.float32)
     ids = tokenizer.apply_chat_template([{"role": "user", "content": "你好 hello"}], return_tensors="pt")
     assert torch.isfinite(model(**ids).logits).all()
+    with pytest.raises(UserError, match=r"trained the whole model, so there are no adapters to merge; leave --merge"):
+        export_run(run, tmp_path / "merged", merge=True)
 
 
 def test_an_evaluation_reports_shares_over_all_outputs(configure, tmp_path):
