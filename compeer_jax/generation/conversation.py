@@ -167,7 +167,7 @@ def converse(
         return jax.lax.while_loop(lambda now: fits(now) & writing(now).any() & (together | ~due(now)), write, now)
 
     with jax.named_scope("prefill"):
-        cache = empty_ragged_cache(model.config, *prefixes.shape, dtype=model.dtype, stacked=model.scan_layers)
+        cache = empty_ragged_cache(model.config, *prefixes.shape, dtype=model.cache_dtype, stacked=model.scan_layers)
         _, cache = model.extend(prefixes, cache, valid=jnp.arange(prefixes.shape[1]) < prefix_lengths[:, None])
 
     none = jnp.zeros(rows, jnp.int32)

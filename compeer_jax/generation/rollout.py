@@ -11,6 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from compeer_jax.generation.sampling import SamplingConfig, choose_with_logps, draw_uniforms, row_keys, tokens_seen
+from compeer_jax.models.quantized import in_few_bits
 from compeer_jax.models.qwen2 import KVCache, Qwen2, grow, repeat_rows
 from compeer_jax.parallel.platform import platform
 from compeer_jax.parallel.sharding import GATHERED, constrain
@@ -138,9 +139,10 @@ def _empty(rows: int, length: int, pad_id: int) -> Rollout:
 
 
 def cast_once(model: Qwen2) -> Qwen2:
-    """The model with its matrices and biases in the dtype it computes in; and gathered, where it is to be (`gather`).
+    """The model with its matrices and biases in the dtype it computes in, or projections in 8 bits (`decode_weights`).
 
-    Norms, used in float32, keep their type, and so does what is kept in few bits.
+    And gathered, where they are to be (`gather`). Norms, used in float32, keep their type, and so does what is kept in
+    few bits.
     """
 
     def cast(param: nnx.Param) -> nnx.Param:
@@ -149,7 +151,7 @@ def cast_once(model: Qwen2) -> Qwen2:
         weight = param[...] if is_norm or is_code else param[...].astype(model.dtype)
         return param.replace(constrain(weight, *param.axes, rules=GATHERED) if model.gather else weight)
 
-    graphdef, params = nnx.split(model)
+    graphdef, params = nnx.split(in_few_bits(model, "none" if model.decode_weights == "dtype" else "int8"))
     return nnx.merge(graphdef, jax.tree.map(cast, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable)))
 
 

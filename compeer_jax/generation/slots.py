@@ -187,4 +187,4 @@ def decode(
 
 
 def _empty_cache(model: Qwen2, rows: int, length: int) -> RaggedKVCache:
-    return empty_ragged_cache(model.config, rows, length, dtype=model.dtype, stacked=model.scan_layers)
+    return empty_ragged_cache(model.config, rows, length, dtype=model.cache_dtype, stacked=model.scan_layers)

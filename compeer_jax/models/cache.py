@@ -1,5 +1,7 @@
 """The keys and values of the tokens a model has read, kept for the tokens that follow."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import jax
@@ -10,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from compeer_jax.models.attention import Visibility
 from compeer_jax.models.cached_attention import attend_part, group_heads
 from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.rounded import Slots, like, zeros
 from compeer_jax.parallel.sharding import constrain
 
 
@@ -32,8 +35,10 @@ class Cache(Protocol):
 
 
 AnyCache = TypeVar("AnyCache", bound=Cache)
-Keys = tuple[Float[Array, "N K H S"], ...] | Float[Array, "L N K H S"]
-Values = tuple[Float[Array, "N K S H"], ...] | Float[Array, "L N K S H"]
+Keys = tuple[Slots, ...] | Slots
+"""[N, K, H, S] of every layer, or [L, N, K, H, S] of all."""
+Values = tuple[Slots, ...] | Slots
+"""[N, K, S, H] of every layer, or [L, N, K, S, H] of all."""
 
 
 class KVCache(NamedTuple):
@@ -74,22 +79,30 @@ class KVCache(NamedTuple):
     ) -> "KVCache":
         """Puts a layer's keys and values into the T slots taken last."""
         slot = self.length - key.shape[1]
-        return self._replace(
-            keys=_put(self.keys, layer, (0, 0, 0, slot), key.transpose(0, 2, 3, 1), KEY_AXES),
-            values=_put(self.values, layer, (0, 0, slot, 0), value.swapaxes(1, 2), VALUE_AXES),
-        )
+
+        def put_keys(lead: tuple, store: Array, new: Array) -> Array:
+            return put(store, new.transpose(0, 2, 3, 1), (*lead, 0, 0, 0, slot), KEY_AXES)
+
+        def put_values(lead: tuple, store: Array, new: Array) -> Array:
+            return put(store, new.swapaxes(1, 2), (*lead, 0, 0, slot, 0), VALUE_AXES)
+
+        def put(store: Array, new: Array, start: tuple, axes: tuple[str, ...]) -> Array:
+            return place(lax.dynamic_update_slice(store, new.reshape((-1, *new.shape)[-store.ndim :]), start), axes)
+
+        keys = written(self.keys, layer, key, put_keys)
+        return self._replace(keys=keys, values=written(self.values, layer, value, put_values))
 
     def attend(
         self, layer: int | Int[Array, ""], query: Float[Array, "N T Q H"], visibility: Visibility
     ) -> Float[Array, "N T Q H"]:
         """What the queries of a layer find in the cache."""
-        keys, values = self.keys[layer], self.values[layer]
+        keys, values = of_layer(self.keys, layer), of_layer(self.values, layer)
         part = attend_part(group_heads(query, keys.shape[1]), keys, values, visibility.mask())
         return part.finish().astype(query.dtype)
 
 
 def empty_cache(config: Qwen2Config, rows: int, length: int, *, dtype: jnp.dtype, stacked: bool) -> KVCache:
-    """A cache of `length` slots for each of `rows` rows, none filled."""
+    """A cache of `length` slots for each of `rows` rows, none filled; of `dtype`, where int8 stands for rounded."""
     keys, values = empty_slots(config, rows, length, dtype=dtype, stacked=stacked)
     return KVCache(
         keys=keys,
@@ -101,15 +114,41 @@ def empty_cache(config: Qwen2Config, rows: int, length: int, *, dtype: jnp.dtype
 
 
 def empty_slots(config: Qwen2Config, rows: int, length: int, *, dtype: jnp.dtype, stacked: bool) -> tuple[Keys, Values]:
-    """Zeros for the keys and values of `length` slots a row: an array a layer, or of all layers when `stacked`."""
+    """Nothing in the keys and values of `length` slots a row: an array a layer, or of all layers when `stacked`."""
     layers, kv_heads, size = config.num_hidden_layers, config.num_key_value_heads, config.head_dim
 
-    def zeros(axes: tuple[str, ...], *shape: int) -> tuple[Array, ...] | Array:
-        if stacked:
-            return place(jnp.zeros((layers, *shape), dtype), axes)
-        return tuple(place(jnp.zeros(shape, dtype), axes) for _ in range(layers))
+    def empty(axes: tuple[str, ...], *shape: int) -> tuple[Slots, ...] | Slots:
+        lead = (layers,) if stacked else ()
+        one = partial(zeros, (*lead, *shape), axes.index("head_dim") - len(axes), dtype)
+        return _placed(one(), axes) if stacked else tuple(_placed(one(), axes) for _ in range(layers))
 
-    return zeros(KEY_AXES, rows, kv_heads, size, length), zeros(VALUE_AXES, rows, kv_heads, length, size)
+    return empty(KEY_AXES, rows, kv_heads, size, length), empty(VALUE_AXES, rows, kv_heads, length, size)
+
+
+def of_layer(stores: tuple[Slots, ...] | Slots, layer: int | Int[Array, ""]) -> Slots:
+    """One layer's keys or values."""
+    return stores[layer] if isinstance(stores, tuple) else jax.tree.map(lambda x: x[layer], stores)
+
+
+def written(
+    stores: tuple[Slots, ...] | Slots,
+    layer: int | Int[Array, ""],
+    new: Float[Array, "N T K H"],
+    put: Callable[[tuple, Array, Array], Array],
+) -> tuple[Slots, ...] | Slots:
+    """The same with a layer's new keys or values.
+
+    Args:
+        stores: keys or values of all layers.
+        layer: whose are new.
+        new: what it has for N rows and T tokens.
+        put: puts new ones into an array; first it is given the array's indices of the layer, of which there is one
+            where layers are stacked.
+    """
+    if not isinstance(stores, tuple):
+        return jax.tree.map(partial(put, (layer,)), stores, like(stores, new))
+    updated = jax.tree.map(partial(put, ()), stores[layer], like(stores[layer], new))
+    return (*stores[:layer], updated, *stores[layer + 1 :])
 
 
 def repeat_rows(cache: KVCache, times: int) -> KVCache:
@@ -153,15 +192,5 @@ def place(x: Array, axes: tuple[str, ...]) -> Array:
     return constrain(x, *("layers",)[: x.ndim - 4], *axes)
 
 
-def _put(
-    store: tuple[Array, ...] | Array,
-    layer: int | Array,
-    start: tuple[int | Array, ...],
-    new: Array,
-    axes: tuple[str, ...],
-) -> tuple[Array, ...] | Array:
-    """Writes into one layer from `start` on."""
-    if not isinstance(store, tuple):
-        return place(lax.dynamic_update_slice(store, new.astype(store.dtype)[None], (layer, *start)), axes)
-    updated = place(lax.dynamic_update_slice(store[layer], new.astype(store[layer].dtype), start), axes)
-    return (*store[:layer], updated, *store[layer + 1 :])
+def _placed(slots: Slots, axes: tuple[str, ...]) -> Slots:
+    return jax.tree.map(lambda x: place(x, axes), slots)

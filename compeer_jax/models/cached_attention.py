@@ -8,6 +8,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from compeer_jax.models.rounded import Rounded, Slots
+
 
 class SoftmaxPart(NamedTuple):
     """A softmax over some of the keys, not yet divided: Σ exp(s - top) · value, Σ exp(s - top), and top = max s.
@@ -40,19 +42,36 @@ def group_heads(query: Float[Array, "N T Q H"], kv_heads: int) -> Float[Array, "
 
 def attend_part(
     queries: Float[Array, "N K R T H"],
-    keys: Float[Array, "N K H S"],
-    values: Float[Array, "N K S H"],
+    keys: Slots,
+    values: Slots,
     mask: Bool[Array, "N #T S"],
 ) -> SoftmaxPart:
     """The softmax over the keys that `mask` allows; over all of them, equally, where it allows none.
 
-    Scores and sums are float32.
+    Scores and sums are float32. Of rounded keys and values the products take the codes, and the scales go to what comes
+    out and what goes in.
+
+    Args:
+        queries: from `group_heads`.
+        keys: [N, K, H, S].
+        values: [N, K, S, H].
+        mask: which slots each query sees.
     """
     n, k, r, t, h = queries.shape
-    scores = jnp.matmul(queries.reshape(n, k, r * t, h), keys, preferred_element_type=jnp.float32)
+    scores = _product(queries.reshape(n, k, r * t, h), keys)
+    if isinstance(keys, Rounded):
+        scores = scores * keys.scale
     scores = jnp.where(mask[:, None, None], scores.reshape(n, k, r, t, -1), jnp.finfo(jnp.float32).min)
     top = scores.max(-1)
     weights = jnp.exp(scores - top[..., None])
-    flat = weights.astype(values.dtype).reshape(n, k, r * t, -1)
-    mixed = jnp.matmul(flat, values, preferred_element_type=jnp.float32)
+    flat = weights.reshape(n, k, r * t, -1)
+    if isinstance(values, Rounded):
+        flat = flat * values.scale.swapaxes(2, 3)
+    mixed = _product(flat.astype(queries.dtype if isinstance(values, Rounded) else values.dtype), values)
     return SoftmaxPart(mixed.reshape(n, k, r, t, h), weights.sum(-1), top)
+
+
+def _product(x: Float[Array, "N K Q A"], slots: Slots) -> Float[Array, "N K Q B"]:
+    """x · slots, or x · their codes; summed in float32."""
+    operand = slots.codes.astype(x.dtype) if isinstance(slots, Rounded) else slots
+    return jnp.matmul(x, operand, preferred_element_type=jnp.float32)

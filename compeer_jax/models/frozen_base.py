@@ -96,8 +96,7 @@ class FrozenBase:
     @property
     def _options(self) -> dict:
         dtype = jnp.dtype(self.config.dtype)
-        layout = {name: getattr(self.config, name) for name in ("scan_layers", "remat", "attention", "gather")}
-        return {"dtype": dtype, "param_dtype": dtype, **layout}
+        return {"dtype": dtype, "param_dtype": dtype, **self.config.options}
 
 
 def _check_same_adapters(directory: Path, wanted: LoRAConfig) -> None:

@@ -1,7 +1,8 @@
-"""Frozen weights kept in 8 or 4 bits, and multiplied out where they are used.
+"""Weights that nothing learns, kept in 8 or 4 bits and multiplied out where they are used.
 
-`qwix` does the rounding. What it makes is kept here as ordinary weights with axis names, so that they are laid out on a
-mesh like all others.
+Those of a frozen base, of a judge, or those that a policy generates with, rounded anew for every rollout. `qwix` does
+the rounding. What it makes is kept here as ordinary weights with axis names, so that they are laid out on a mesh like
+all others.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Integer
 
 from compeer_jax.errors import UserError
+from compeer_jax.models.product import product
 from compeer_jax.parallel.sharding import shardings
 
 Storage = Literal["none", "int8", "nf4"]
@@ -32,6 +34,9 @@ NF4 = (
 
 class QuantizedKernel(nnx.Module):
     """Stands for a projection's kernel: `kernel[...]` gives its weights, multiplied out, in the type of the scales.
+
+    `multiply` is the product with them. In 8 bits it takes the codes as they are, and scales what comes out: nothing
+    wider than they are is read from memory.
 
     Attributes:
         values: the kernel's shape; int8, or the codes of NF4 in uint4 (two to a byte on the device).
@@ -59,12 +64,40 @@ class QuantizedKernel(nnx.Module):
         with jax.named_scope("dequantize"):
             return dequantize(self.values[...], self.scale[...], self.storage)
 
+    def multiply(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+        """x · kernel, as `compeer_jax.models.product.product`; exact but for the rounding of the kernel and of sums."""
+        if self.storage != "int8":
+            return product(x, self[...].astype(x.dtype), self.contract)
+        scale = self.scale[...]
+        y = product(x, self.values[...].astype(x.dtype), self.contract)
+        return y * scale.reshape(scale.shape[self.contract :]).astype(x.dtype)
+
     def round(self, kernel: nnx.Param, mesh: jax.sharding.Mesh | None = None) -> tuple[nnx.Param, nnx.Param]:
         """The values and scales of `kernel`, on its mesh; this module, which may be abstract, says their shapes."""
         stacked = kernel.axes[0] == "layers"
         places = None if mesh is None else shardings((self.values.axes, self.scale.axes), mesh)
         values, scale = _rounding(self.storage, self.contract, stacked, places)(kernel[...])
         return self.values.replace(values), self.scale.replace(scale)
+
+
+def in_few_bits(model: Any, storage: Storage) -> Any:
+    """The model with its projections' kernels kept in few bits, those that are not yet; nothing where it is "none".
+
+    Embedding, head, biases and norms stay as they are. Also to be compiled.
+
+    Args:
+        model: a `Qwen2`, which is changed; of concrete weights each is let go of as soon as it is rounded.
+        storage: how they are kept.
+
+    Raises:
+        UserError: qwix is not installed.
+    """
+    for _, module in nnx.iter_modules(model) if storage != "none" else ():
+        kernel = getattr(module, "kernel", None)
+        if isinstance(kernel, nnx.Param):
+            module.kernel = nnx.eval_shape(lambda: QuantizedKernel(kernel, module.contract, storage))  # noqa: B023
+            module.kernel.values, module.kernel.scale = module.kernel.round(kernel)
+    return model
 
 
 def block_size(inputs: int) -> int:
@@ -108,7 +141,7 @@ def _rounding(storage: Storage, contract: int, stacked: bool, places: tuple | No
         import qwix
     except ImportError as error:
         raise UserError(
-            f"model.lora.quantize {storage!r} needs qwix, which rounds the weights: pip install 'compeer_jax[lora]'."
+            f"Weights in {storage!r} need qwix, which rounds them: pip install 'compeer_jax[lora]'."
         ) from error
 
     *whole, blocked = range(contract)

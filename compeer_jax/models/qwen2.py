@@ -21,6 +21,7 @@ from compeer_jax.models.cache import AnyCache, Cache, KVCache, empty_cache, grow
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.parameters import WeightMaker, param_axes
 from compeer_jax.models.product import product
+from compeer_jax.models.quantized import QuantizedKernel, Storage, in_few_bits
 from compeer_jax.models.rope import rotary_angles, rotate
 from compeer_jax.parallel.sharding import constrain, on_row_shards
 from compeer_jax.rl.logprobs import token_logprobs
@@ -28,6 +29,7 @@ from compeer_jax.rl.logprobs import token_logprobs
 __all__ = ["KVCache", "Qwen2", "Qwen2Config", "abstract", "grow", "param_axes", "repeat_rows"]
 
 Remat = Literal["none", "full", "dots"]
+DecodeType = Literal["dtype", "int8"]
 Angles = tuple[Float[Array, "N T half"], Float[Array, "N T half"]]
 
 
@@ -47,7 +49,8 @@ class RMSNorm(nnx.Module):
 class Projection(nnx.Module):
     """x · kernel + bias. The kernel's first `contract` dimensions are the last of x; the others are what comes out.
 
-    An `adapter` adds what it makes of x (see lora.py), and a frozen kernel may be kept in few bits (quantized.py).
+    An `adapter` adds what it makes of x (see lora.py), and a kernel that doesn't learn may be kept in few bits (see
+    quantized.py).
     """
 
     def __init__(
@@ -59,13 +62,16 @@ class Projection(nnx.Module):
         contract: int = 1,
         bias: bool = False,
     ):
-        self.kernel = make.normal(shape, axes)
+        self.kernel: nnx.Param | QuantizedKernel = make.normal(shape, axes)
         self.bias = make.zeros(shape[contract:], axes[contract:]) if bias else None
         self.contract = contract
         self.adapter: nnx.Module | None = nnx.data(None)
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
-        y = product(x, self.kernel[...].astype(x.dtype), self.contract)
+        if isinstance(self.kernel, QuantizedKernel):
+            y = self.kernel.multiply(x)
+        else:
+            y = product(x, self.kernel[...].astype(x.dtype), self.contract)
         if self.adapter is not None:
             y = y + self.adapter(x)
         return y if self.bias is None else y + self.bias[...].astype(x.dtype)
@@ -160,6 +166,8 @@ class Qwen2(nnx.Module):
             everything but the outputs of products with weights ("dots").
         attention: which code computes it where no cache is read; see `attention_kernels`.
         gather: whether generation gathers weights that `fsdp` splits once, before its loop, instead of for every token.
+        decode_weights: what generation keeps the weights of projections in: the type of the computation, or 8 bits.
+        decode_cache: what keys and values are kept in: the type of the computation, or 8 bits.
     """
 
     def __init__(
@@ -173,6 +181,8 @@ class Qwen2(nnx.Module):
         remat: Remat = "none",
         attention: AttentionName = "auto",
         gather: bool = False,
+        decode_weights: DecodeType = "dtype",
+        decode_cache: DecodeType = "dtype",
     ):
         if remat not in _REMAT_POLICIES:
             raise unknown("remat", remat, _REMAT_POLICIES)
@@ -181,6 +191,8 @@ class Qwen2(nnx.Module):
         self.scan_layers = scan_layers
         self.remat = remat
         self.gather = gather
+        self.decode_weights = decode_weights
+        self.decode_cache = decode_cache
 
         make = WeightMaker(rngs, jnp.dtype(param_dtype), config.initializer_range)
         self.embedding = make.normal((config.vocab_size, config.hidden_size), ("vocab", "embed"))
@@ -236,7 +248,12 @@ class Qwen2(nnx.Module):
 
     def init_cache(self, rows: int, length: int) -> KVCache:
         """An empty cache of `length` slots for each of `rows` rows."""
-        return empty_cache(self.config, rows, length, dtype=self.dtype, stacked=self.scan_layers)
+        return empty_cache(self.config, rows, length, dtype=self.cache_dtype, stacked=self.scan_layers)
+
+    @property
+    def cache_dtype(self) -> jnp.dtype:
+        """What keys and values are kept in while generating."""
+        return jnp.dtype(jnp.int8) if self.decode_cache == "int8" else self.dtype
 
     @property
     def head(self) -> Float[Array, "D V"]:
@@ -269,14 +286,10 @@ class Qwen2(nnx.Module):
         mesh: jax.sharding.Mesh | None = None,
         dtype: DTypeLike = jnp.float32,
         param_dtype: DTypeLike = jnp.float32,
-        scan_layers: bool = False,
-        remat: Remat = "none",
-        attention: AttentionName = "auto",
-        gather: bool = False,
+        **options: Any,
     ) -> "Qwen2":
-        """Loads a Hugging Face directory; see `compeer_jax.models.weights.load`."""
+        """Loads a Hugging Face directory; see `compeer_jax.models.weights.load`, and `Qwen2` for the options."""
         config = Qwen2Config.from_json(directory)
-        options = {"scan_layers": scan_layers, "remat": remat, "attention": attention, "gather": gather}
         graphdef, params = abstract(config, dtype=dtype, param_dtype=param_dtype, **options)
         return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh))
 
@@ -313,14 +326,15 @@ class Qwen2(nnx.Module):
             return self.norm(x), cache
 
 
-def abstract(config: Qwen2Config, **options: Any) -> tuple[nnx.GraphDef, nnx.State]:
+def abstract(config: Qwen2Config, *, quantize: Storage = "none", **options: Any) -> tuple[nnx.GraphDef, nnx.State]:
     """The model's graph and its weights as `ShapeDtypeStruct`s: nothing is allocated.
 
     Args:
         config: the model's shape.
+        quantize: how its projections are kept, where nothing learns them; see `quantized.in_few_bits`.
         options: the keyword arguments of `Qwen2`.
     """
-    return nnx.split(nnx.eval_shape(lambda: Qwen2(config, rngs=nnx.Rngs(0), **options)))
+    return nnx.split(nnx.eval_shape(lambda: in_few_bits(Qwen2(config, rngs=nnx.Rngs(0), **options), quantize)))
 
 
 _REMAT_POLICIES = {

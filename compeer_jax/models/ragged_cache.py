@@ -11,9 +11,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from compeer_jax.models.attention import Visibility
-from compeer_jax.models.cache import KEY_AXES, VALUE_AXES, Keys, Values, empty_slots, place
+from compeer_jax.models.cache import KEY_AXES, VALUE_AXES, Keys, Values, empty_slots, of_layer, place, written
 from compeer_jax.models.cached_attention import SoftmaxPart, attend_part, group_heads
 from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.rounded import Slots
 
 
 class Prefix(NamedTuple):
@@ -69,23 +70,20 @@ class RaggedKVCache(NamedTuple):
         rows = jnp.arange(len(self.lengths)) if self.rows is None else self.rows
         slots = self.starts[rows][:, None] + jnp.arange(key.shape[1])
 
-        def put(store: tuple[Array, ...] | Array, new: Array, axes: tuple[str, ...], *index: Array | slice):
-            if not isinstance(store, tuple):
-                return place(store.at[layer, *index].set(new.astype(store.dtype)), axes)
-            updated = place(store[layer].at[index].set(new.astype(store[layer].dtype)), axes)
-            return (*store[:layer], updated, *store[layer + 1 :])
+        def put_keys(lead: tuple, store: Array, new: Array) -> Array:
+            return place(store.at[*lead, rows[:, None], :, :, slots].set(new), KEY_AXES)
 
-        everything = slice(None)
-        return self._replace(
-            keys=put(self.keys, key, KEY_AXES, rows[:, None], everything, everything, slots),
-            values=put(self.values, value, VALUE_AXES, rows[:, None], everything, slots),
-        )
+        def put_values(lead: tuple, store: Array, new: Array) -> Array:
+            return place(store.at[*lead, rows[:, None], :, slots].set(new), VALUE_AXES)
+
+        keys = written(self.keys, layer, key, put_keys)
+        return self._replace(keys=keys, values=written(self.values, layer, value, put_values))
 
     def attend(
         self, layer: int | Int[Array, ""], query: Float[Array, "M T Q H"], visibility: Visibility
     ) -> Float[Array, "M T Q H"]:
         """As `compeer_jax.models.attention.attend`, over the prefix and the row's own slots."""
-        keys, values = self._of_rows(self.keys[layer]), self._of_rows(self.values[layer])
+        keys, values = (self._of_rows(of_layer(stores, layer)) for stores in (self.keys, self.values))
         queries = group_heads(query, keys.shape[1])
         part = attend_part(queries, keys, values, visibility.mask())
         if self.prefix is not None:
@@ -168,15 +166,16 @@ class RaggedKVCache(NamedTuple):
         """The prompt of every row."""
         return jnp.arange(len(self.lengths)) // (len(self.lengths) // len(self.prefix.lengths))
 
-    def _of_rows(self, x: Array) -> Array:
-        return x if self.rows is None else x[self.rows]
+    def _of_rows(self, x: Slots) -> Slots:
+        return x if self.rows is None else jax.tree.map(lambda x: x[self.rows], x)
 
     def _attend_prefix(self, layer: int | Array, queries: Float[Array, "M K R T H"]) -> SoftmaxPart:
         """The softmax's part over the prefix; where all rows are at hand, those of a prompt meet it together."""
-        keys, values, lengths = self.prefix.keys[layer], self.prefix.values[layer], self.prefix.lengths
+        keys, values = (of_layer(stores, layer) for stores in (self.prefix.keys, self.prefix.values))
+        lengths = self.prefix.lengths
         if self.rows is not None:
             prompts = self._prompts[self.rows]
-            keys, values, lengths = keys[prompts], values[prompts], lengths[prompts]
+            keys, values, lengths = jax.tree.map(lambda x: x[prompts], (keys, values, lengths))
         seen = (jnp.arange(keys.shape[-1]) < lengths[:, None])[:, None]
         if self.rows is not None:
             return attend_part(queries, keys, values, seen)
@@ -195,7 +194,7 @@ class RaggedKVCache(NamedTuple):
 def empty_ragged_cache(
     config: Qwen2Config, rows: int, length: int, *, dtype: jnp.dtype, stacked: bool
 ) -> RaggedKVCache:
-    """A cache of `length` slots for each of `rows` rows, none filled, with nothing shared."""
+    """A cache of `length` slots for each of `rows` rows, none filled, with nothing shared; see `empty_cache`."""
     keys, values = empty_slots(config, rows, length, dtype=dtype, stacked=stacked)
     none = jnp.zeros((rows,), jnp.int32)
     return RaggedKVCache(keys, values, lengths=none, starts=none)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax.numpy as jnp
 from flax import nnx
@@ -29,6 +29,10 @@ class ModelConfig:
             kernel of NVIDIA GPUs (half precision), or the splash kernel of TPUs.
         gather: generate with weights that are whole on every `fsdp` shard, gathered once a rollout instead of for every
             token; they take the room of a copy in `dtype` there (7B in bfloat16: 15 GB over `mesh.tensor`).
+        decode_weights: generate with the projections' weights in `dtype`, or rounded to 8 bits before each rollout (one
+            scale an output): half of bfloat16's bytes to read for every token. Needs qwix. CPUs gain nothing.
+        decode_cache: keep keys and values in `dtype`, or in 8 bits with a scale for each token and head: half the
+            memory, for more or longer outputs at once. CPUs gain nothing else.
         lora: what is trained instead of the weights themselves.
     """
 
@@ -39,7 +43,15 @@ class ModelConfig:
     remat: Literal["none", "dots", "full"] = "none"
     attention: Literal["auto", "xla", "cudnn", "splash"] = "auto"
     gather: bool = False
+    decode_weights: Literal["dtype", "int8"] = "dtype"
+    decode_cache: Literal["dtype", "int8"] = "dtype"
     lora: LoRAConfig = field(default_factory=LoRAConfig)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `Qwen2` takes of these settings, types apart."""
+        names = ("scan_layers", "remat", "attention", "gather", "decode_weights", "decode_cache")
+        return {name: getattr(self, name) for name in names}
 
 
 def model_directory(path: str) -> Path:
@@ -97,14 +109,7 @@ def load_model(config: ModelConfig, mesh: Mesh | None) -> Qwen2:
     """The model on `mesh`, with the types and the layout that `config` asks for; adapters are merged into it."""
     directory = model_directory(config.path)
     dtype, param_dtype = jnp.dtype(config.dtype), jnp.dtype(config.param_dtype)
-    options = {
-        "dtype": dtype,
-        "param_dtype": param_dtype,
-        "scan_layers": config.scan_layers,
-        "remat": config.remat,
-        "attention": config.attention,
-        "gather": config.gather,
-    }
+    options = {"dtype": dtype, "param_dtype": param_dtype, **config.options}
     model = Qwen2.from_pretrained(base_directory(directory), mesh=mesh, **options)
     if not is_adapter(directory):
         return model

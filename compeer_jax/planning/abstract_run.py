@@ -13,6 +13,7 @@ from jaxtyping import DTypeLike
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.lora import abstract_adapted, join, split_adapters
 from compeer_jax.models.parameters import param_axes
+from compeer_jax.models.quantized import Storage
 from compeer_jax.models.qwen2 import abstract
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.sharding import batch_sharding, check_divides, replicated, shardings
@@ -39,21 +40,22 @@ class Weights(NamedTuple):
         return join(self.trained, self.frozen)
 
 
-def abstract_weights(shape: Qwen2Config, config: ModelConfig, mesh: AnyMesh) -> Weights:
+def abstract_weights(shape: Qwen2Config, config: ModelConfig, mesh: AnyMesh, *, quantize: Storage = "none") -> Weights:
     """The weights of a model where loading it puts them.
 
     Args:
         shape: of the model.
         config: types, layout and adapters; its path is not looked at.
         mesh: where they shall live.
+        quantize: how the projections of a model are kept that does not learn.
 
     Raises:
         UserError: the mesh does not divide a weight.
     """
     dtype, param_dtype = jnp.dtype(config.dtype), jnp.dtype(config.param_dtype)
-    options = {name: getattr(config, name) for name in ("scan_layers", "remat", "attention", "gather")}
+    options = config.options
     if not config.lora.rank:
-        graphdef, params = abstract(shape, dtype=dtype, param_dtype=param_dtype, **options)
+        graphdef, params = abstract(shape, quantize=quantize, dtype=dtype, param_dtype=param_dtype, **options)
         return Weights(graphdef, _placed(params, mesh), None)
     options |= {"dtype": dtype, "param_dtype": dtype}  # as `compeer_jax.models.frozen_base.FrozenBase` keeps them
     graphdef, params = abstract_adapted(shape, config.lora, adapter_dtype=param_dtype, **options)

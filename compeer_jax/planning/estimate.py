@@ -73,7 +73,15 @@ def _forms(
     shape, _ = model_shape(config.model.path, "model.path")
     width, kept = jnp.dtype(config.model.dtype).itemsize, jnp.dtype(config.model.param_dtype).itemsize
     kernel = config.model.attention in ("splash", "cudnn") or (config.model.attention == "auto" and width == 2)
-    policy = _Model(shape, mesh, width, kernel, config.model.gather)
+    policy = _Model(
+        shape,
+        mesh,
+        width,
+        kept=1 if config.model.decode_weights == "int8" else width,
+        cached=_cached(shape, config.model.decode_cache, width),
+        kernel=kernel,
+        gather=config.model.gather,
+    )
     outputs = config.prompts_per_step * config.group_size
     prompt, new = bucket(config.data.max_prompt_tokens), config.sampling.max_new_tokens
     minibatch, parts = outputs // config.minibatches, config.gradient_accumulation
@@ -95,7 +103,15 @@ def _forms(
     for kind, (path, card, _) in judge_cards(config).items():
         width = jnp.dtype(models.dtype).itemsize
         place = MeshConfig(fsdp=models.devices) if models.devices else mesh
-        judge = _Model(model_shape(path, f"reward.models.{kind}")[0], place, width, gather=models.gather)
+        judged = model_shape(path, f"reward.models.{kind}")[0]
+        judge = _Model(
+            judged,
+            place,
+            width,
+            kept={"none": width, "int8": 1, "nf4": 0.5}[models.quantize],
+            cached=_cached(judged, models.decode_cache, width),
+            gather=models.gather,
+        )
         at_once = min(models.batch_prompts or config.prompts_per_step, config.prompts_per_step)
         times = config.group_size * len(card.conversations)
         rounds = max(map(len, card.conversations))
@@ -105,16 +121,24 @@ def _forms(
     return forms
 
 
+def _cached(shape: Qwen2Config, kept: str, width: int) -> float:
+    """Bytes of a number in a cache; in 8 bits with its share of a float32 scale for each token and head."""
+    return 1 + 4 / shape.head_dim if kept == "int8" else width
+
+
 @dataclass(frozen=True)
 class _Model:
     """A model on a mesh, computed in a type of `width` bytes.
 
-    `kernel`: its training attention never holds scores; `gather`: it generates with weights gathered once.
+    `kernel`: its training attention never holds scores; `gather`: it generates with weights gathered once; `kept` and
+    `cached`: bytes of a projection's weight, and of a number in a cache, while it generates.
     """
 
     shape: Qwen2Config
     mesh: MeshConfig
     width: int
+    kept: float
+    cached: float
     kernel: bool = False
     gather: bool = False
 
@@ -175,7 +199,7 @@ class _Model:
             * shape.num_hidden_layers
             * shape.num_key_value_heads
             * shape.head_dim
-            * self.width
+            * self.cached
             / (self.mesh.tensor)
         )
 
@@ -185,13 +209,14 @@ class _Model:
         collectives = dict(step.collectives)
         if self.gather:  # with what was read before
             collectives.pop("all-gather", None)
-        return Counts(step.flops, step.bytes + self.cache(rows, slots), collectives).times(steps)
+        fewer = self.layers / self.mesh.tensor * (self.width - self.kept)
+        return Counts(step.flops, step.bytes - fewer + self.cache(rows, slots), collectives).times(steps)
 
     @property
     def cast(self) -> float:
         """Bytes of the weights that generation casts, and gathers or not, before its loop."""
         split = self.mesh.tensor * (1 if self.gather else self.mesh.fsdp)
-        return (self.layers + 2 * self.head) / split * self.width
+        return (self.layers * self.kept + 2 * self.head * self.width) / split
 
     def rollout(self, prompts: int, group_size: int, length: int, new: int) -> tuple[float, dict[str, Counts]]:
         """Temporaries and counts of drawing completions."""

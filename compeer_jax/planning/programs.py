@@ -17,7 +17,6 @@ from compeer_jax.generation.conversation_schedule import default_schedule
 from compeer_jax.generation.engine import bucket
 from compeer_jax.generation.rollout import Rollout, rollout
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import AXES, MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import check_divides
 from compeer_jax.planning.abstract_run import (
@@ -245,10 +244,7 @@ def _judges(config: GRPOConfig, mesh: AnyMesh, policy: Weights, notes: list[str]
         else:
             notes.append(f"{name}: {source}")
             place = _last(mesh, models.devices) if models.devices else mesh
-            types = {"dtype": models.dtype, "param_dtype": models.dtype}
-            weights = abstract_weights(
-                shape, ModelConfig(path, scan_layers=models.scan_layers, gather=models.gather, **types), place
-            )
+            weights = abstract_weights(shape, models.model(path), place, quantize=models.quantize)
             size, holds = device_bytes(weights.whole), frozenset({name})
         yield _Judge(name, size, _rounds(name, config, card, weights, place, holds))
 

@@ -1,9 +1,12 @@
 """What is rewarded: settings of the judge, and of the redundancy reweighting."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from compeer_jax.errors import UserError, require_at_least
+from compeer_jax.models.quantized import Storage
+from compeer_jax.models.source import ModelConfig
 from compeer_jax.rewards.encoder_config import EncoderConfig
 from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 
@@ -41,6 +44,10 @@ class JudgeModelsConfig:
         dtype: type its weights are kept and computed in.
         scan_layers: keep layers stacked and scan over them, as `model.scan_layers`.
         gather: gather its weights once for all rounds, as `model.gather`.
+        quantize: keep its projections as they are, in 8 bits (half of bfloat16's memory, and of what is read for every
+            token), or in 4 (NormalFloat), as `model.lora.quantize` keeps a base; a judge of adapters on the run's own
+            base has that as it is.
+        decode_cache: keep its keys and values in `dtype` or in 8 bits, as `model.decode_cache`.
         temperature: of the judge's replies; 0 takes the likeliest token.
         retry_temperature: of the second try, where a reply had no verdict.
         batch_prompts: prompts judged at once, with all their outputs; their caches must fit the memory (0: all).
@@ -53,6 +60,8 @@ class JudgeModelsConfig:
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     scan_layers: bool = False
     gather: bool = False
+    quantize: Storage = "none"
+    decode_cache: Literal["dtype", "int8"] = "dtype"
     temperature: float = 0.0
     retry_temperature: float = 1.0
     batch_prompts: int = 32
@@ -65,6 +74,17 @@ class JudgeModelsConfig:
                 f"reward.models.retry_temperature is {self.retry_temperature}; it must be above 0, or a second try "
                 "would say what the first did."
             )
+
+    def model(self, directory: str | Path) -> ModelConfig:
+        """How the judge in a directory is loaded, but for `quantize`."""
+        return ModelConfig(
+            str(directory),
+            dtype=self.dtype,
+            param_dtype=self.dtype,
+            scan_layers=self.scan_layers,
+            gather=self.gather,
+            decode_cache=self.decode_cache,
+        )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from compeer_jax.generation.conversation_engine import ConversationEngine
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.frozen_base import FrozenBase
 from compeer_jax.models.lora import join
-from compeer_jax.models.source import ModelConfig, load_model, model_shape
+from compeer_jax.models.quantized import in_few_bits
+from compeer_jax.models.source import load_model, model_shape
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.exchange import host_key
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh, share_of_each_process
@@ -80,10 +81,7 @@ class InProcessJudge:
             graphdef, adapters = base.adapters_in(directory)
             self._params = join(adapters, base.params)
         else:
-            types = {"dtype": config.dtype, "param_dtype": config.dtype}
-            model = load_model(
-                ModelConfig(str(directory), scan_layers=config.scan_layers, gather=config.gather, **types), self.mesh
-            )
+            model = in_few_bits(load_model(config.model(directory), self.mesh), config.quantize)
             graphdef, self._params = nnx.split(model, nnx.Param)
         stop_ids, pad_id = chat_ids(self._tokenizer)
 

@@ -185,6 +185,12 @@ class GRPOConfig:
                 "overlap learns from outputs of weights one step old; set loss.importance_cap (such as 2), which makes "
                 "up for it."
             )
+        for name in ("decode_weights", "decode_cache"):
+            if getattr(self.model, name) != "dtype" and self.loss.importance_cap is None:
+                raise UserError(
+                    f"model.{name} {getattr(self.model, name)!r} draws from probabilities that are a little off; set "
+                    "loss.importance_cap (such as 2), which makes up for it."
+                )
         if self.overlap and self.slots:
             raise UserError(
                 "slots are refilled by the host, which overlap leaves to the judge; take slots 0 with overlap."
