@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, ScalarLike
+from jaxtyping import Array, Bool, Float, Int, ScalarLike
 
 from compeer_jax.errors import UserError
 
@@ -57,12 +57,13 @@ def token_logprobs(
     columns = -(-length // chunks)
 
     def split(x: Array) -> Array:
-        """[N T ...] -> [chunks N columns ...], T padded with zeros."""
+        """[N T ...] -> [chunks, N * columns, ...], T padded with zeros."""
         x = jnp.pad(x, ((0, 0), (0, chunks * columns - length), *((0, 0),) * (x.ndim - 2)))
-        return x.reshape(rows, chunks, columns, *x.shape[2:]).swapaxes(0, 1)
+        x = x.reshape(rows, chunks, columns, *x.shape[2:]).swapaxes(0, 1)
+        return x.reshape(chunks, rows * columns, *x.shape[3:])
 
-    def join(x: Float[Array, "chunks N columns"]) -> Float[Array, "N T"]:
-        return x.swapaxes(0, 1).reshape(rows, chunks * columns)[:, :length]
+    def join(x: Float[Array, "chunks M"]) -> Float[Array, "N T"]:
+        return x.reshape(chunks, rows, columns).swapaxes(0, 1).reshape(rows, chunks * columns)[:, :length]
 
     with jax.named_scope("token_logprobs"):
         precise = jnp.promote_types(hidden.dtype, jnp.float32)
@@ -71,7 +72,7 @@ def token_logprobs(
 
 
 class _Scores(NamedTuple):
-    """Of positions [...]: what is asked for; the largest logit, and log Σ exp(logit - largest), for the way back."""
+    """Of some positions: what is asked for; the largest logit, and log Σ exp(logit - largest), for the way back."""
 
     logps: Float[Array, "..."]
     entropy: Float[Array, "..."]
@@ -81,12 +82,12 @@ class _Scores(NamedTuple):
 
 def _score(
     tied: bool,
-    hidden: Float[Array, "chunks N C D"],
+    hidden: Float[Array, "chunks M D"],
     head: Float[Array, "D V"] | Float[Array, "V D"],
-    targets: Int[Array, "chunks N C"],
+    targets: Int[Array, "chunks M"],
     temperature: ScalarLike,
 ) -> _Scores:
-    """The scores of all positions, chunk after chunk. Of their gradients, those of `logps` and `entropy` count."""
+    """The scores of all positions, M at a time. Of their gradients, those of `logps` and `entropy` count."""
     head = head.astype(hidden.dtype)
 
     def score_chunk(part: tuple[Array, Array]) -> _Scores:
@@ -114,7 +115,7 @@ def _backward(tied: bool, kept: tuple, gradient: _Scores) -> tuple:
     hidden, head, targets, temperature, scores = kept
     near = head.astype(hidden.dtype)
     precise = temperature.dtype
-    to_states, to_head = ("ncv,vd->ncd", "ncv,ncd->vd") if tied else ("ncv,dv->ncd", "ncd,ncv->dv")
+    to_states, to_head = ("mv,vd->md", "mv,md->vd") if tied else ("mv,dv->md", "md,mv->dv")
 
     def pull_back(head_gradient: Array, part: tuple[Array, Array, _Scores, _Scores]) -> tuple[Array, Array]:
         states, chosen, scores, gradient = part
@@ -138,11 +139,11 @@ _score_chunks = jax.custom_vjp(_score, nondiff_argnums=(0,))
 _score_chunks.defvjp(_forward, _backward)
 
 
-def _logits(tied: bool, hidden: Float[Array, "N C D"], head: Array, temperature: ScalarLike) -> Float[Array, "N C V"]:
-    product = "ncd,vd->ncv" if tied else "ncd,dv->ncv"
+def _logits(tied: bool, hidden: Float[Array, "M D"], head: Array, temperature: ScalarLike) -> Float[Array, "M V"]:
+    product = "md,vd->mv" if tied else "md,dv->mv"
     return jnp.einsum(product, hidden, head, preferred_element_type=temperature.dtype) / temperature
 
 
-def _is(targets: Int[Array, "N C"], logits: Float[Array, "N C V"]) -> Array:
-    """[N C V], True where v is the target."""
+def _is(targets: Int[Array, " M"], logits: Float[Array, "M V"]) -> Bool[Array, "M V"]:
+    """True where v is the target."""
     return targets[..., None] == jnp.arange(logits.shape[-1])
