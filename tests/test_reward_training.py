@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from compeer_jax.cli.config import run as config_command
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.main import main
-from compeer_jax.data.batches import pad_examples
+from compeer_jax.data.batches import token_batch
 from compeer_jax.data.judge_chat import JudgeLimits
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.records import DataConfig, load_records, spread
@@ -194,11 +194,12 @@ def test_the_measured_loss_is_the_mean_negative_log_likelihood_of_the_judges_tur
     parts = [silver_judge_records(part, COMPEER, seed=0) for part in (splits.train, splits.valid)]
     encode = partial(encode_conversations, card=JudgeCard.read(judge / "model"), generator=generator)
     _, valid = [encode(part, load_tokenizer(judge / "model"))[0] for part in parts]
-    batch = pad_examples(spread(valid, 8), length=1024, pad_id=0)
+    batch = token_batch([[example] for example in spread(valid, 8)], length=1024, most_trained=1024, pad_id=0)
     model = Qwen2.from_pretrained(judge / "model", dtype=jnp.float32)
     logits = nnx.jit(lambda model, tokens: model.logits(model(tokens)))(model, batch.tokens)
     logps = np.take_along_axis(jax.nn.log_softmax(logits[:, :-1]), batch.tokens[:, 1:, None], axis=-1)[..., 0]
-    expected = -logps[batch.loss_mask[:, 1:]].mean()
+    picked = np.take_along_axis(np.asarray(logps), np.maximum(batch.trained - 1, 0), axis=1)
+    expected = -picked[batch.trained > 0].mean()
     assert read_metrics(judge / "metrics.jsonl")[-1]["eval/loss"] == pytest.approx(float(expected), rel=1e-4)
 
 

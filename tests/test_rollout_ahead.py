@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 from test_training import COMMON, start  # noqa: F401  (a fixture)
 
 from compeer_jax.cli.configure import parse_config
-from compeer_jax.data.batches import prompt_batches
+from compeer_jax.data.batches import shuffled_batches
 from compeer_jax.errors import UserError
 from compeer_jax.generation.rollout import Rollout
 from compeer_jax.training.config import GRPOConfig
@@ -35,7 +35,7 @@ def lengths_rollout(weights, chosen, step):
 
 def run(ahead: bool, steps: range, last: int, state=None) -> tuple[list, dict]:
     """What each step was given, and the state after the last of `steps`."""
-    rollouts, given = Rollouts(prompt_batches(range(10), batch_size=4, seed=3), ahead=ahead), []
+    rollouts, given = Rollouts(shuffled_batches(range(10), batch_size=4, seed=3), ahead=ahead), []
     if state is not None:
         rollouts.set_state(json.loads(json.dumps(state)))
     for step in steps:

@@ -9,27 +9,36 @@ import pytest
 from flax import nnx
 from tiny import random_policy_batch, tiny_model
 
-from compeer_jax.data.batches import TokenBatch
+from compeer_jax.data.batches import TokenBatch, token_batch
+from compeer_jax.data.chat import Example
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.qwen2 import param_axes
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import place_batch, shardings
 from compeer_jax.training.config import LossConfig
 from compeer_jax.training.policy_update import count_whole, make_logprobs, make_policy_loss
-from compeer_jax.training.supervised_loss import count_trained, make_supervised_loss, trained_positions
+from compeer_jax.training.supervised_loss import count_trained, make_supervised_loss
 from compeer_jax.training.update import deal, init_state, make_update
 
 SAMPLING = SamplingConfig(max_new_tokens=16, temperature=0.7)
 
 
-def token_batch(rows=8, length=16, seed=0) -> TokenBatch:
+def examples(count=8, length=16, seed=0) -> list[Example]:
     rng = np.random.default_rng(seed)
-    real = np.arange(length) < rng.integers(6, length + 1, rows)[:, None]
-    return TokenBatch(
-        tokens=rng.integers(0, 64, (rows, length)).astype(np.int32),
-        loss_mask=real & (np.arange(length) >= rng.integers(1, 6, rows)[:, None]),
-        segment_ids=real.astype(np.int32),
-    )
+    sizes = rng.integers(6, length + 1, count)
+    starts = rng.integers(1, 6, count)
+    return [
+        Example(rng.integers(0, 64, size).astype(np.int32), np.arange(size) >= start)
+        for size, start in zip(sizes, starts, strict=True)
+    ]
+
+
+def batch_of(rows: list[list[Example]], length=16) -> TokenBatch:
+    return token_batch(rows, length=length, most_trained=length, pad_id=0)
+
+
+def one_a_row() -> TokenBatch:
+    return batch_of([[example] for example in examples()])
 
 
 def step(loss, whole, batch, *, parts=1, mesh=None, updates=2):
@@ -102,11 +111,9 @@ def test_importance_weights_of_parts_are_those_of_the_whole_and_reach_the_loss()
 
 
 def test_an_sft_batch_in_parts_gives_the_update_of_the_whole():
-    def loss(graphdef):
-        return make_supervised_loss(graphdef, answer_length=16)
-
-    batch = token_batch()
-    assert_same(step(loss, count_trained, batch), step(loss, count_trained, batch, parts=4))
+    batch = one_a_row()
+    whole = step(make_supervised_loss, count_trained, batch)
+    assert_same(whole, step(make_supervised_loss, count_trained, batch, parts=4))
 
 
 @pytest.mark.parametrize(
@@ -120,11 +127,9 @@ def test_eight_devices_give_the_updates_of_one(mesh):
     batch = batch._replace(ref_logps=batch.old_logps - 0.1)
     assert_same(step(policy, count_whole, batch), step(policy, count_whole, batch, mesh=mesh))
 
-    def supervised(graphdef):
-        return make_supervised_loss(graphdef, answer_length=16)
-
-    tokens = token_batch()
-    assert_same(step(supervised, count_trained, tokens), step(supervised, count_trained, tokens, mesh=mesh))
+    tokens = one_a_row()
+    whole = step(make_supervised_loss, count_trained, tokens)
+    assert_same(whole, step(make_supervised_loss, count_trained, tokens, mesh=mesh))
 
 
 def test_parts_on_a_mesh_give_the_update_of_the_whole_on_one_device():
@@ -149,21 +154,22 @@ def test_the_optimiser_moments_lie_where_their_weights_lie():
 def test_supervised_loss_is_the_mean_over_trained_tokens_of_the_dense_computation():
     model = tiny_model()
     graphdef, params = nnx.split(model, nnx.Param)
-    batch = jax.tree.map(jax.numpy.asarray, token_batch())
-    width = int(batch.loss_mask.sum(axis=1).max())
-    loss, _ = make_supervised_loss(graphdef, width)(params, batch, count_trained(batch))
+    batch = jax.tree.map(jax.numpy.asarray, one_a_row())
+    loss, _ = jax.jit(make_supervised_loss(graphdef))(params, batch, count_trained(batch))
     logits = model.logits(model(batch.tokens, segment_ids=batch.segment_ids))
     logps = np.asarray(jax.nn.log_softmax(logits), np.float64)[:, :-1]
     picked = np.take_along_axis(logps, np.asarray(batch.tokens)[:, 1:, None], axis=2)[:, :, 0]
-    expected = -picked[np.asarray(batch.loss_mask)[:, 1:]].mean()
+    trained = [np.pad(example.loss_mask, (0, 16 - len(example.loss_mask))) for example in examples()]
+    expected = -picked[np.stack(trained)[:, 1:]].mean()
     assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
-def test_trained_positions_are_all_trained_columns_in_order():
-    mask = token_batch().loss_mask
-    columns, real = trained_positions(mask, 16)
-    for row in range(len(mask)):
-        assert columns[row][real[row]].tolist() == np.flatnonzero(mask[row]).tolist()
+def test_examples_side_by_side_in_a_row_give_the_update_of_one_a_row():
+    one, *others = examples()
+    packed = batch_of([[one, *others[:2]], others[2:4], others[4:], []], length=64)
+    assert_same(
+        step(make_supervised_loss, count_trained, packed), step(make_supervised_loss, count_trained, one_a_row())
+    )
 
 
 def test_log_probs_part_by_part_are_those_of_the_whole_in_the_same_order():

@@ -46,6 +46,8 @@ class SupervisedConfig:
         steps: optimiser steps.
         batch_size: examples an optimiser step: records (sft), or a judge's conversations.
         gradient_accumulation: parts a batch is computed in, to save memory; the result is the same.
+        row_tokens: examples are packed into rows of at most so many tokens (a longer one has a row of its own); the
+            result is the same. 0: one example a row, padded.
         seed: seed of the shuffle.
         eval_every: steps between passes over the valid split (0: only at the end).
         eval_records: valid examples a pass uses (0: all).
@@ -62,6 +64,7 @@ class SupervisedConfig:
     steps: int = 1000
     batch_size: int = 64
     gradient_accumulation: int = 1
+    row_tokens: int = 4096
     seed: int = 0
     eval_every: int = 100
     eval_records: int = 256
@@ -69,7 +72,7 @@ class SupervisedConfig:
 
     def __post_init__(self):
         require_at_least(1, self, "", "steps", "batch_size", "gradient_accumulation")
-        require_at_least(0, self, "", "eval_every", "eval_records")
+        require_at_least(0, self, "", "row_tokens", "eval_every", "eval_records")
         require_divides(self, "gradient_accumulation", "batch_size", self.batch_size)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from compeer_jax.data.batches import prompt_batches
+from compeer_jax.data.batches import shuffled_batches
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import encode_prompts, load_records
 from compeer_jax.generation.engine import Engine
@@ -58,7 +58,7 @@ def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
     prompts = encode_prompts(records.train, tokenizer, config.data)
     train = [record for record in records.train if record.id in prompts]
     run.say_left_out(len(records.train) - len(train), len(records.train), "train")
-    batches = prompt_batches(train, batch_size=config.prompts_per_step, seed=config.seed)
+    batches = shuffled_batches(train, batch_size=config.prompts_per_step, seed=config.seed)
     encode = make_encoder(config.reward.encoder, tokenizer=tokenizer, model=config.model, mesh=run.mesh)
     key = jax.random.key(config.seed)
     judge_key = jax.random.fold_in(key, 0)  # steps count from 1

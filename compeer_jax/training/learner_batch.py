@@ -11,11 +11,11 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PyTree
 
 from compeer_jax.generation.engine import bucket, pad_left
-from compeer_jax.models.attention_kernels import BLOCK, attention_kind
+from compeer_jax.models.attention_kernels import attention_kind
 from compeer_jax.parallel.exchange import fetch
 from compeer_jax.parallel.sharding import place_batch, row_shards
 from compeer_jax.training.config import GRPOConfig
-from compeer_jax.training.packing import attention_reach, pack, rows_at_once
+from compeer_jax.training.packing import attention_reach, length_width, pack, rows_at_once
 from compeer_jax.training.policy_update import PackedBatch, PolicyBatch, make_logprobs
 
 
@@ -109,7 +109,7 @@ class Layout:
             multiple=self.shards * times * (1 if config.tokens_per_microbatch else config.gradient_accumulation),
             tokens_at_once=config.tokens_per_microbatch,
             shared=kind != "splash",
-            width=32 if kind == "xla" else BLOCK,
+            width=length_width(kind),
         )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 from compeer_jax.generation.prompt_batch import bucket
+from compeer_jax.models.attention_kernels import BLOCK
 from compeer_jax.training.policy_update import PackedBatch, PolicyBatch
 
 
@@ -131,6 +132,11 @@ def choose_length(
 def attention_reach(kind: str, hidden_size: int) -> float:
     """In rows of how many tokens attention of this kind takes as long as all else."""
     return hidden_size * (PLAIN_REACH if kind == "xla" else KERNEL_REACH)
+
+
+def length_width(kind: str) -> int:
+    """What the lengths of rows are multiples of, for attention of this kind."""
+    return 32 if kind == "xla" else BLOCK
 
 
 def pack(

@@ -10,16 +10,15 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from compeer_jax.data.batches import pad_examples, sft_batches
+from compeer_jax.data.batches import shuffled_batches
 from compeer_jax.data.chat import Example
 from compeer_jax.data.records import spread
 from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.training.config import SupervisedConfig
 from compeer_jax.training.run import Run, open_run
 from compeer_jax.training.supervised_loss import count_trained, make_supervised_loss
+from compeer_jax.training.supervised_rows import SupervisedRows
 from compeer_jax.training.update import make_update
-
-LENGTH_MULTIPLE = 32
 
 ROWS = "the rows of a batch computed at once"
 
@@ -31,7 +30,8 @@ def open_supervised_run(config: SupervisedConfig, kind: str) -> Run:
         UserError: the folder can't be used, the model has no tokenizer, or the mesh doesn't divide the batch.
     """
     run = open_run(config, kind, optimizer_steps=config.steps)
-    check_divides({ROWS: (config.batch_size // config.gradient_accumulation,)}, {ROWS: ("batch",)}, run.mesh)
+    if not config.row_tokens:
+        check_divides({ROWS: (config.batch_size // config.gradient_accumulation,)}, {ROWS: ("batch",)}, run.mesh)
     return run
 
 
@@ -49,36 +49,30 @@ def train_supervised(run: Run, train: Sequence[Example], valid: Sequence[Example
     """
     config: SupervisedConfig = run.config
     valid = spread(valid, config.eval_records)
-    answer_length = round_up(max(int(example.loss_mask.sum()) for example in (*train, *valid)))
-    longest = max(len(example.tokens) for example in (*train, *valid))
-    length = round_up(longest)
-    batches = sft_batches(train, batch_size=config.batch_size, length=length, pad_id=run.pad_id, seed=config.seed)
-
+    batches = shuffled_batches(train, batch_size=config.batch_size, seed=config.seed)
     state, first_step = run.start(batches)
+    longest = max(len(example.tokens) for example in (*train, *valid))
     run.check_context(longest, longest_setting)
-    loss = make_supervised_loss(run.graphdef, answer_length)
+    rows = SupervisedRows((*train, *valid), config, run.mesh, run.model_config.hidden_size, run.pad_id)
+    loss = make_supervised_loss(run.graphdef)
     update = make_update(loss, run.optimizer, parts=config.gradient_accumulation, whole=count_trained)
     evaluate = jax.jit(lambda params, batch: loss(params, batch, count_trained(batch))[0])
+    at_once = config.batch_size // config.gradient_accumulation  # what training has memory for
+    valid_batches = rows.lay_out([valid[start : start + at_once] for start in range(0, len(valid), at_once)])
 
     def valid_loss(params) -> float:
         """Mean negative log-likelihood a trained token of the valid examples."""
-        total = tokens = 0.0
-        at_once = config.batch_size // config.gradient_accumulation  # what training has memory for
-        for start in range(0, len(valid), at_once):
-            rows = valid[start : start + at_once]
-            padding = [Example(np.array([run.pad_id]), np.array([False]))] * (at_once - len(rows))
-            batch = pad_examples(rows + padding, length=length, pad_id=run.pad_id)
-            count = int(batch.loss_mask.sum())
-            total += float(evaluate(run.whole(params), place_batch(batch, run.mesh))) * count
-            tokens += count
-        return total / tokens
+        counts = [int(count_trained(batch)) for batch in valid_batches]
+        losses = [float(evaluate(run.whole(params), place_batch(batch, run.mesh))) for batch in valid_batches]
+        return float(np.average(losses, weights=counts))
 
     with run.under_way():
         for step in range(first_step, config.steps + 1):
-            batch = next(batches)
+            batch = rows.lay_out([next(batches)], parts=config.gradient_accumulation)[0]
             state, metrics = update(state, place_batch(batch, run.mesh), run.frozen)
             metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
-            metrics["batch_tokens"] = float(batch.segment_ids.sum())
+            metrics["batch_tokens"] = float((batch.segment_ids > 0).sum())
+            metrics["padding"] = 1 - metrics["batch_tokens"] / batch.tokens.size
             metrics["learning_rate"] = run.learning_rate(int(state.step) - 1)
             last = step == config.steps
             if last or (config.eval_every and step % config.eval_every == 0):
@@ -88,8 +82,3 @@ def train_supervised(run: Run, train: Sequence[Example], valid: Sequence[Example
             run.save(step, state, batches, metrics, last=last)
 
     return run.finish(export=config.export)
-
-
-def round_up(length: int, multiple: int = LENGTH_MULTIPLE) -> int:
-    """The next multiple."""
-    return -(-length // multiple) * multiple
