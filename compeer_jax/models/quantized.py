@@ -132,7 +132,7 @@ def _nf4_values(codes: Integer[Array, "..."]) -> Float[Array, "..."]:
 
 @cache
 def _rounding(storage: Storage, contract: int, stacked: bool, places: tuple | None) -> Callable[[Array], tuple]:
-    """The compiled function from kernels to values and scales; of layers that are stacked it takes one at a time.
+    """The compiled function from kernels to values and scales.
 
     Raises:
         UserError: qwix is not installed.
@@ -144,17 +144,21 @@ def _rounding(storage: Storage, contract: int, stacked: bool, places: tuple | No
             f"Weights in {storage!r} need qwix, which rounds them: pip install 'compeer_jax[lora]'."
         ) from error
 
-    *whole, blocked = range(contract)
+    def round_8(kernel: Array) -> tuple[Array, Array]:
+        lead = int(stacked)
+        own = (*range(lead), *range(lead + contract, kernel.ndim))
+        return finish(kernel, qtype=jnp.int8, channelwise_axes=own)
 
-    def round_one(kernel: Array) -> tuple[Array, Array]:
-        outputs = range(contract, kernel.ndim)
-        if storage == "int8":
-            how = {"qtype": jnp.int8, "channelwise_axes": outputs}
-        else:
-            blocks = {blocked: block_size(kernel.shape[blocked])}
-            how = {"qtype": "nf4", "channelwise_axes": (*whole, *outputs), "tiled_axes": blocks}
+    def round_4(kernel: Array) -> tuple[Array, Array]:
+        *whole, blocked = range(contract)
+        blocks = {blocked: block_size(kernel.shape[blocked])}
+        own = (*whole, *range(contract, kernel.ndim))
+        return finish(kernel, qtype="nf4", channelwise_axes=own, tiled_axes=blocks)
+
+    def finish(kernel: Array, **how) -> tuple[Array, Array]:
         made = qwix.quantize(kernel.astype(jnp.float32), **how)
         return made.qvalue, made.scale.astype(kernel.dtype)
 
-    rounding = partial(jax.lax.map, round_one) if stacked else round_one
+    # In 8 bits a compiler needs no room for it; in 4 it does, which one layer at a time keeps small.
+    rounding = round_8 if storage == "int8" else partial(jax.lax.map, round_4) if stacked else round_4
     return jax.jit(rounding, out_shardings=places)
