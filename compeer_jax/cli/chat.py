@@ -2,8 +2,8 @@
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import Any
 
 from compeer_jax.cli.configure import parse_config
@@ -14,10 +14,10 @@ from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.evaluation.chat_config import ChatConfig
 
 DESCRIPTION = (
-    "Talk with a model at the terminal. The reply is shown, the reasoning on request (/reasoning); /judge rates the "
-    "last output, /help lists the other commands. The talk is saved as a dialogue after every turn. Crisis numbers are "
-    "shown at the start, and once when your words suggest danger: that goes by a short list of words, misses much of "
-    "what people say, and changes nothing else. `--model DIR` is short for `--model.path DIR`."
+    "Talk with a model at the terminal. The reply is shown as it is written, the reasoning on request (/reasoning); "
+    "/judge rates the last output, /help lists the other commands. The talk is saved as a dialogue after every turn. "
+    "Crisis numbers are shown at the start, and once when your words suggest danger: that goes by a short list of "
+    "words, misses much of what people say, and changes nothing else. `--model DIR` is short for `--model.path DIR`."
 )
 CONFIG = ChatConfig
 
@@ -51,6 +51,7 @@ def run(arguments: Sequence[str]) -> None:
                 transcript=transcript,
                 show=screen.show,
                 waiting=screen.waiting,
+                writing=screen.writing,
             )
     except KeyboardInterrupt:
         screen.blank()
@@ -108,6 +109,25 @@ class Screen:
     def waiting(self, what: str) -> AbstractContextManager[Any]:
         """Says that somebody is waited for, as long as it lasts; nothing where there is no terminal."""
         return self.console.status(f"{what} …") if self.at_terminal else nullcontext()
+
+    @contextmanager
+    def writing(self) -> Iterator[Callable[[str], None] | None]:
+        """Shows the reply as it is written, until the whole of it is shown; nothing where there is no terminal."""
+        if not self.at_terminal:
+            yield None
+            return
+        from rich.live import Live
+        from rich.spinner import Spinner
+
+        from compeer_jax.evaluation.chat_preview import reply_so_far
+
+        with Live(Spinner("dots", "The model writes …"), console=self.console, transient=True) as live:
+
+            def show(text: str) -> None:
+                if reply := reply_so_far(self.format, text):
+                    live.update(_framed(reply, "reply …", "green"))
+
+            yield show
 
     def note(self, text: str) -> None:
         self._print(text, "dim")
@@ -169,14 +189,18 @@ class Screen:
         self.console.print(plain(text), style=style, markup=False, soft_wrap=not self.at_terminal)
 
     def _panel(self, text: str, title: str, style: str) -> None:
-        from rich.panel import Panel
-        from rich.text import Text
-
-        text, title = plain(text), plain(title)
         if self.at_terminal:
-            self.console.print(Panel(Text(text), title=Text(title), title_align="left", border_style=style))
+            self.console.print(_framed(text, title, style))
         else:
-            self.console.print(f"[{title}]\n{text}\n", markup=False, soft_wrap=True)
+            self.console.print(f"[{plain(title)}]\n{plain(text)}\n", markup=False, soft_wrap=True)
+
+
+def _framed(text: str, title: str, style: str) -> Any:
+    """Text in a frame."""
+    from rich.panel import Panel
+    from rich.text import Text
+
+    return Panel(Text(plain(text)), title=Text(plain(title)), title_align="left", border_style=style)
 
 
 def plain(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from compeer_jax import __version__
 from compeer_jax.cli.compiled_programs import keep_compiled_programs
+from compeer_jax.cli.freed_memory import keep_freed_memory
 from compeer_jax.errors import StopAsked, UserError, unknown
 from compeer_jax.parallel.libtpu import calm
 from compeer_jax.parallel.processes import give_up, leave
@@ -59,6 +60,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise unknown("command", name, COMMANDS)
         calm()
         keep_compiled_programs()
+        keep_freed_memory()
         command = importlib.import_module(f"compeer_jax.cli.{name}")
         command.run(rest)
         sys.stdout.flush()
