@@ -8,6 +8,7 @@ import re
 import stat
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_in_process_judge import CARD, parrot
 
-from compeer_jax.cli.chat import expanded, plain
+from compeer_jax.cli.chat import Screen, expanded, plain
 from compeer_jax.cli.main import main
 from compeer_jax.data.build.config import CorpusConfig
 from compeer_jax.data.corpora import iter_corpus, read_corpus
@@ -31,6 +32,7 @@ from compeer_jax.dialogue.schema import Dialogue, Turn
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.chat_config import ChatConfig, ChatPromptConfig
 from compeer_jax.evaluation.chat_judge import COMPARED, Finding, open_judge, rate_steps, rule_findings, step_findings
+from compeer_jax.evaluation.chat_preview import reply_so_far
 from compeer_jax.evaluation.chat_session import (
     COMMANDS,
     NO_REPLY,
@@ -369,8 +371,11 @@ def test_a_model_in_this_process_writes_what_it_writes_elsewhere(directory):
     elsewhere = open_chat_model("babbler", ChatModelConfig(str(directory), local), folder=None, say=print)
     (answer,) = elsewhere.answer([ChatRequest(chat_messages(HISTORY, prompt="compeer_brief", language="en"))])
     speaker = open_speaker(config(directory), say=print)
-    out = speaker.answer(HISTORY, 0)
+    read = [""]
+    out = speaker.answer(HISTORY, 0, read.append)
     assert out.text == answer.text
+    assert len(read) > 3
+    assert all(later.startswith(earlier) for earlier, later in pairwise([*read, out.text]))
     assert out.truncated == (answer.completion_tokens == 24)
     assert out.problems
     assert not out.shortened
@@ -450,6 +455,39 @@ def test_model_is_short_for_its_path():
 def test_control_characters_of_a_model_can_not_write_over_the_screen():
     assert plain("a\x1b[2Jb\x07\tc\r\nd\x9b1A \ud800") == "a\ufffd[2Jb\ufffd\tc\nd\ufffd1A \ufffd"
     assert plain("家 👨‍👩‍👧 é") == "家 👨‍👩‍👧 é"
+
+
+@pytest.mark.parametrize("response", ["What worries you most?", "<3 is no tag, </re is none yet.\n\nTell me 🙂"])
+def test_of_an_output_that_is_being_written_the_reply_alone_is_shown(response):
+    text = written(response)
+    shown = [reply_so_far(COMPEER, text[:end]) for end in range(len(text) + 1)]
+    assert shown[text.index("<response>")] == ""
+    assert shown[-1] == response
+    seen = [reply for reply in shown if reply]
+    assert all(later.startswith(earlier) for earlier, later in pairwise(seen))
+    assert len(set(seen)) > len(response.split())
+
+
+def test_a_broken_output_is_not_shown_while_it_is_written():
+    broken = written().replace("</emotion>", "")
+    assert {reply_so_far(COMPEER, broken[:end]) for end in range(len(broken) + 1)} == {""}
+
+
+def test_a_terminal_shows_the_reply_while_it_is_written_and_then_wipes_it_away():
+    from rich.console import Console
+
+    file = io.StringIO()
+    screen = Screen(Console(file=file, force_terminal=True, width=60), COMPEER, "en")
+    screen.at_terminal = True
+    with screen.writing() as read:
+        read(written().partition("you")[0])
+    assert "What worries" in file.getvalue()
+    assert "They are tense" not in file.getvalue()
+    *_, wiped = file.getvalue().partition("What worries")
+    assert "\x1b[2K" in wiped  # erase a line
+    screen.at_terminal = False
+    with screen.writing() as read:
+        assert read is None
 
 
 def talk(monkeypatch, capsys, lines: str | bytes, *arguments: str) -> tuple[int, str]:

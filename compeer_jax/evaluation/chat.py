@@ -21,7 +21,7 @@ from compeer_jax.evaluation.chat_session import (
     heard,
     typed,
 )
-from compeer_jax.evaluation.chat_speakers import Speaker
+from compeer_jax.evaluation.chat_speakers import OnText, Speaker
 from compeer_jax.evaluation.chat_transcript import Transcript
 
 
@@ -51,6 +51,7 @@ def converse(
     transcript: Transcript,
     show: Callable[[Shown], None],
     waiting: Callable[[str], AbstractContextManager[Any]] = lambda what: nullcontext(),
+    writing: Callable[[], AbstractContextManager[OnText | None]] = nullcontext,
 ) -> Session:
     """Goes on until the person leaves or there are no more lines; returns where the talk was then.
 
@@ -64,6 +65,7 @@ def converse(
         transcript: where the talk is saved, after every change.
         show: shows one thing.
         waiting: a context in which somebody is waited for.
+        writing: a context in which the model writes, and who reads along.
     """
     session = Session(tries=config.tries, reasoning=config.reasoning)
 
@@ -72,8 +74,8 @@ def converse(
         nonlocal session
         provenance = _provenance(speaker, session)
         if isinstance(effect, Ask):
-            with waiting("The model writes"):
-                output = speaker.answer(effect.history, effect.draw)
+            with writing() as reader:
+                output = speaker.answer(effect.history, effect.draw, reader)
             session, effects = heard(session, output)
             return effects
         if isinstance(effect, AskJudge):

@@ -1,6 +1,7 @@
 """Who answers in a conversation: a model in this process, or one behind a server."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,6 +10,9 @@ from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.chat_config import ChatConfig
 from compeer_jax.evaluation.chat_session import Output
+
+OnText = Callable[[str], None]
+"""Told all that an output has so far, each time that there is more of it."""
 
 WIDTH = 256  # prompts are padded to multiples of it, so that a talk needs few programs
 
@@ -22,8 +26,13 @@ class Speaker(Protocol):
 
     provenance: Mapping[str, Any]
 
-    def answer(self, history: Sequence[Turn], draw: int) -> Output | None:
+    def answer(self, history: Sequence[Turn], draw: int, on_text: OnText | None = None) -> Output | None:
         """What it writes after `history`; another `draw`, another output. None where there is no answer to be had.
+
+        Args:
+            history: the talk so far.
+            draw: how often it was asked before.
+            on_text: reads along, where the model is in this process; a server's output comes whole.
 
         Raises:
             UserError: the talk can't be answered, or the model not be asked.
@@ -70,9 +79,9 @@ class _LocalSpeaker:
             )
         self._most = min(config.data.max_prompt_tokens, room)
         graphdef, self._params = nnx.split(model, nnx.Param)
-        stop_ids, pad_id = chat_ids(self._tokenizer)
+        self._stop_ids, pad_id = chat_ids(self._tokenizer)
         self._engine = Engine(
-            graphdef, sampling=config.sampling, stop_ids=stop_ids, pad_id=pad_id, prompt_multiple=WIDTH
+            graphdef, sampling=config.sampling, stop_ids=self._stop_ids, pad_id=pad_id, prompt_multiple=WIDTH
         )
         self._key = jax.random.key(config.seed)
         self._prompt([Turn("seeker", "?")])  # says now if not even that fits
@@ -80,18 +89,26 @@ class _LocalSpeaker:
         drawn = {"sampling": sampling, "seed": config.seed}
         self.provenance = _provenance(config, Path(config.model.path).name) | drawn
 
-    def answer(self, history: Sequence[Turn], draw: int) -> Output | None:
+    def answer(self, history: Sequence[Turn], draw: int, on_text: OnText | None = None) -> Output | None:
         import jax
-        import numpy as np
+
+        from compeer_jax.generation.written_text import WrittenText
 
         prompt, shortened = self._prompt(history)
         key = jax.random.fold_in(jax.random.fold_in(self._key, len(history)), draw)
+        written, text = WrittenText(partial(self._tokenizer.decode, skip_special_tokens=False)), ""
+
+        def read_along(row: int, tokens: Sequence[int]) -> None:
+            nonlocal text
+            if piece := written.add([token for token in tokens if token not in self._stop_ids]):
+                text += piece
+                if on_text is not None:
+                    on_text(text)
+
         with jax.set_mesh(self._mesh):
-            drawn = jax.device_get(self._engine.generate(self._params, [prompt], key))
-        ended = bool(drawn.finished[0])
-        ids = np.asarray(drawn.tokens[0])[: int(drawn.mask[0].sum()) - int(ended)]  # the stop token is no text
-        text = self._tokenizer.decode(ids.tolist(), skip_special_tokens=False)
-        return Output(text, self._config.data.reasoning.parse(text), not ended, shortened)
+            ((_, drawn),) = self._engine.stream(self._params, [prompt], key, on_tokens=read_along)
+        text += written.rest()
+        return Output(text, self._config.data.reasoning.parse(text), not drawn.finished[0], shortened)
 
     def close(self) -> None:
         self._params = None
@@ -120,7 +137,7 @@ class _ServedSpeaker:
         sampling = {"temperature": config.server.temperature, **config.server.extra}
         self.provenance = _provenance(config, name) | {"sampling": sampling, "seed": config.server.seed}
 
-    def answer(self, history: Sequence[Turn], draw: int) -> Output | None:
+    def answer(self, history: Sequence[Turn], draw: int, on_text: OnText | None = None) -> Output | None:
         from compeer_jax.generation.chat_models import ChatRequest
 
         data = self._config.data
