@@ -19,6 +19,18 @@ install_import_hook(
     "beartype.beartype",
 )
 
+
+@pytest.fixture(scope="session", autouse=True)
+def compile_once(tmp_path_factory):
+    """A program that an earlier test compiled is read from disk, so that a second run of the same size starts quickly.
+
+    Where the environment names a folder of compiled programs, it stays that one.
+    """
+    if not jax.config.jax_compilation_cache_dir:
+        jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
 SHARED = pathlib.Path(__file__).parents[2] / "shared" / "data"
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from test_in_process_judge import parrots, untrained  # noqa: F401  (fixtures)
-from test_remote_grpo import compile_once  # noqa: F401  (runs share their programs)
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.errors import UserError

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from test_remote_grpo import compile_once  # noqa: F401  (runs share their programs)
 from test_training import assert_same_weights, configure, start  # noqa: F401  (fixtures)
 
 from compeer_jax.cli.main import STOPPED, main
