@@ -7,15 +7,17 @@ import pytest
 from flax import nnx
 from tiny import tiny_model
 
+from compeer_jax.data.chat import Example
 from compeer_jax.errors import UserError
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.qwen2 import param_axes
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import place_batch, shardings
-from compeer_jax.training.config import GRPOConfig, LossConfig
+from compeer_jax.training.config import GRPOConfig, LossConfig, SFTConfig
 from compeer_jax.training.learner_batch import Layout, used_parts
 from compeer_jax.training.packing import choose_length, pack, plan_rows, rows_at_once
 from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_logprobs, make_policy_loss
+from compeer_jax.training.supervised_rows import SupervisedRows
 from compeer_jax.training.update import init_state, make_update
 
 SAMPLING = SamplingConfig(max_new_tokens=16, temperature=0.7)
@@ -197,3 +199,37 @@ def test_the_share_of_padding_counts_what_is_computed():
 def test_a_budget_of_tokens_takes_packed_rows_and_no_other_parts(settings):
     with pytest.raises(UserError, match=r"^tokens_per_microbatch divides a minibatch of packed rows by itself; take"):
         GRPOConfig(output="", tokens_per_microbatch=1024, **settings)
+
+
+def supervised_examples(sizes) -> list[Example]:
+    rng = np.random.default_rng(0)
+    return [Example(rng.integers(1, 30000, size).astype(np.int32), np.arange(size) >= size // 2) for size in sizes]
+
+
+@pytest.mark.parametrize("mesh, parts", [(MeshConfig(), 1), (MeshConfig(data=2, fsdp=2), 2)], ids=str)
+def test_supervised_examples_of_uneven_lengths_share_rows(mesh, parts):
+    examples = supervised_examples(np.clip(np.random.default_rng(0).lognormal(5, 0.6, 128), 8, 900).astype(int))
+    config = SFTConfig(output="", batch_size=64, gradient_accumulation=parts)
+    rows = SupervisedRows(examples, config, make_mesh(mesh), 896, pad_id=0)
+    batches = rows.lay_out([examples[:64], examples[64:]], parts)
+    assert batches[0].tokens.shape == batches[1].tokens.shape
+    assert batches[0].tokens.shape[0] % (parts * np.prod(list(make_mesh(mesh).shape.values()))) == 0
+    assert np.mean([(batch.segment_ids == 0).mean() for batch in batches]) < 0.15
+    found = []
+    for tokens, segments, trained in (row for batch in batches for row in zip(*batch, strict=True)):
+        for segment in range(1, segments.max() + 1):
+            (columns,) = np.nonzero(segments == segment)
+            assert columns.tolist() == list(range(columns[0], columns[-1] + 1))
+            found.append((tokens[columns].tolist(), np.intersect1d(columns, trained[trained > 0]) - columns[0]))
+    assert len(found) == len(examples)
+    trained_of = {tuple(tokens): columns.tolist() for tokens, columns in found}
+    assert trained_of == {tuple(each.tokens): np.flatnonzero(each.loss_mask).tolist() for each in examples}
+
+
+@pytest.mark.parametrize("sizes, row_tokens", [([100] * 64, 4096), ([20, 100] * 32, 0)], ids=["even", "unpacked"])
+def test_supervised_examples_that_would_not_gain_have_a_row_each(sizes, row_tokens):
+    config = SFTConfig(output="", batch_size=8, row_tokens=row_tokens)
+    rows = SupervisedRows(supervised_examples(sizes), config, make_mesh(MeshConfig()), 32, pad_id=0)
+    (batch,) = rows.lay_out([supervised_examples(sizes[:8])])
+    assert batch.tokens.shape == (8, 128)
+    assert (batch.segment_ids != 0).sum(axis=1).tolist() == sizes[:8]

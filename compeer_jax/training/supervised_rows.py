@@ -1,4 +1,4 @@
-"""How the examples of supervised training are laid into rows: packed, or each in a row of its own."""
+"""How the examples of supervised training are laid into rows: packed where that pays, else each in one of its own."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,10 @@ from compeer_jax.generation.prompt_batch import bucket
 from compeer_jax.models.attention_kernels import attention_kind
 from compeer_jax.parallel.sharding import row_shards
 from compeer_jax.training.config import SupervisedConfig
-from compeer_jax.training.packing import attention_reach, choose_length, length_width, plan_rows
+from compeer_jax.training.packing import attention_reach, length_width, plan_rows
+
+DRAWN = 512  # examples, in batches of which the cost of a length is the mean
+PAYS = 0.95  # of the cost of one example a row: packed batches come in several shapes, each a program to compile
 
 
 class SupervisedRows:
@@ -28,33 +31,39 @@ class SupervisedRows:
     def __init__(
         self, examples: Sequence[Example], config: SupervisedConfig, mesh: Mesh, hidden_size: int, pad_id: int
     ):
-        self.packed, self.pad_id, self.shards = config.row_tokens > 0, pad_id, row_shards(mesh)
-        kind = attention_kind(config.model.attention)
-        sizes = np.sort([len(example.tokens) for example in examples])
-        self.length = bucket(int(sizes[-1]), length_width(kind), steps=8)
+        self.pad_id, self.shards = pad_id, row_shards(mesh)
         self.most_trained = max(map(_trained, examples))
+        kind = attention_kind(config.model.attention)
+        width, reach = length_width(kind), attention_reach(kind, hidden_size)
+        multiple = self.shards * config.gradient_accumulation
+        sizes = [len(example.tokens) for example in examples]
+        generator = np.random.default_rng(0)
+        batches = [generator.choice(sizes, config.batch_size).tolist() for _ in range(-(-DRAWN // config.batch_size))]
+
+        def cost(rows: int, length: int) -> float:
+            return -(-rows // multiple) * length * (1 + length / reach)
+
+        def packed_cost(length: int) -> float:
+            return float(np.mean([cost(_count(len(_plan(batch, length))), length) for batch in batches]))
+
+        self.length = -(-max(sizes) // width) * width
+        costs = {}
+        length = self.length
+        while length <= config.row_tokens:
+            costs[length] = packed_cost(length)
+            length = bucket(length + 1, width, steps=8)
+        best = min(costs, key=costs.get, default=None)
+        self.packed = best is not None and costs[best] < PAYS * cost(config.batch_size, self.length)
         if self.packed:
-            # A batch such as the others: lengths from all over the examples, the longest among them.
-            usual = sizes[np.linspace(0, len(sizes) - 1, config.batch_size).astype(int)[::-1]].tolist()
-            shape, _ = choose_length(
-                range(len(usual)),
-                [0] * len(usual),
-                usual,
-                longest=config.row_tokens,
-                reach=attention_reach(kind, hidden_size),
-                multiple=self.shards * config.gradient_accumulation,
-                width=length_width(kind),
-            )
-            self.length = shape.length
+            self.length = best
 
     def lay_out(self, batches: Sequence[Sequence[Example]], parts: int = 1) -> list[TokenBatch]:
         """Batches of examples in rows, all of one shape, with as many rows as `parts` and the mesh divide."""
         rows = [self._rows(batch) for batch in batches]
-        count, most = -(-max(map(len, rows)) // (self.shards * parts)), self.most_trained
+        multiple, count, most = self.shards * parts, max(map(len, rows)), self.most_trained
         if self.packed:
-            count = bucket(count, 1, steps=8)
-            most = bucket(max(sum(map(_trained, row)) for batch in rows for row in batch), steps=2)
-        empty: list[list[Example]] = [[] for _ in range(count * self.shards * parts)]
+            count, most = _count(count), bucket(max(sum(map(_trained, row)) for batch in rows for row in batch))
+        empty: list[list[Example]] = [[] for _ in range(-(-count // multiple) * multiple)]
         return [
             token_batch(batch + empty[len(batch) :], length=self.length, most_trained=most, pad_id=self.pad_id)
             for batch in rows
@@ -63,9 +72,20 @@ class SupervisedRows:
     def _rows(self, examples: Sequence[Example]) -> list[list[Example]]:
         if not self.packed:
             return [[example] for example in examples]
-        sizes = [len(example.tokens) for example in examples]
-        rows = plan_rows(range(len(sizes)), [0] * len(sizes), sizes, self.length)
-        return [[examples[index] for block in row for index in block.completions] for row in rows]
+        return [
+            [examples[index] for index in row] for row in _plan([len(each.tokens) for each in examples], self.length)
+        ]
+
+
+def _plan(sizes: Sequence[int], length: int) -> list[list[int]]:
+    """Which examples of these sizes are in which row."""
+    rows = plan_rows(range(len(sizes)), [0] * len(sizes), sizes, length)
+    return [[index for block in row for index in block.completions] for row in rows]
+
+
+def _count(rows: int) -> int:
+    """How many rows a batch gets, so that batches come in few shapes."""
+    return bucket(rows, 1, steps=8)
 
 
 def _trained(example: Example) -> int:
