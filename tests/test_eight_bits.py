@@ -20,6 +20,8 @@ from compeer_jax.models.quantized import QuantizedKernel, in_few_bits
 from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.rounded import Rounded, like, zeros
 from compeer_jax.models.source import ModelConfig
+from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+from compeer_jax.planning.abstract_run import abstract_weights, device_bytes
 from compeer_jax.training.config import GRPOConfig, LossConfig
 
 PROMPTS = [[3, 4, 5, 6, 7, 8], [9, 10, 11], [12, 13, 14, 15]]
@@ -51,14 +53,15 @@ def test_rounding_is_off_by_half_a_step_at_most():
     assert (np.abs(made.codes * np.asarray(made.scale, np.float64) - x) <= step / 2 * (1 + 1e-5)).all()
 
 
-def test_attention_to_rounded_keys_and_values_stays_within_what_rounding_allows():
+@pytest.mark.parametrize("tokens", [1, 3])
+def test_attention_to_rounded_keys_and_values_stays_within_what_rounding_allows(tokens):
     rng = np.random.default_rng(1)
-    query, key, value = (rng.normal(size=(2, t, heads, 16)) for t, heads in ((3, 4), (20, 2), (20, 2)))
-    seen = rng.random((2, 3, 20)) < 0.7
+    query, key, value = (rng.normal(size=(2, t, heads, 16)) for t, heads in ((tokens, 4), (20, 2), (20, 2)))
+    seen = rng.random((2, tokens, 20)) < 0.7
     queries = group_heads(jnp.asarray(query, jnp.float32), 2)
     keys, values = (rounded(jnp.asarray(x, jnp.float32)) for x in (key, value))
     turned = jax.tree.map(lambda x: x.transpose(0, 2, 3, 1), keys), jax.tree.map(lambda x: x.swapaxes(1, 2), values)
-    found = np.asarray(attend_part(queries, *turned, jnp.asarray(seen)).finish()).reshape(2, 3, 4, 16)
+    found = np.asarray(attend_part(queries, *turned, jnp.asarray(seen)).finish())
 
     def attended(key, value):
         """In float64, each K-head serving two Q-heads."""
@@ -112,6 +115,19 @@ def test_a_cache_in_8_bits_takes_as_much_less_memory_as_it_has_fewer_bytes():
     heads = 2 * config.num_hidden_layers * rows * (tokens.shape[1] + new - 1) * config.num_key_value_heads
     fewer = heads * (config.head_dim * (4 - 1) - 4)
     assert temporaries("dtype") - temporaries("int8") == pytest.approx(fewer, rel=0.01)
+
+
+def test_a_judge_in_8_bits_takes_a_byte_for_each_of_its_projections_weights():
+    mesh = make_mesh(MeshConfig(), jax.devices()[:1])
+    held = {
+        quantize: device_bytes(abstract_weights(DECISIVE, ModelConfig(), mesh, quantize=quantize).whole)
+        for quantize in ("none", "int8")
+    }
+    hidden, inner, layers = DECISIVE.hidden_size, DECISIVE.intermediate_size, DECISIVE.num_hidden_layers
+    keys = DECISIVE.num_key_value_heads * DECISIVE.head_dim
+    weights = layers * (2 * hidden * hidden + 2 * hidden * keys + 3 * hidden * inner)
+    outputs = layers * (2 * hidden + 2 * keys + 2 * inner + hidden)
+    assert held["none"] - held["int8"] == 4 * weights - (weights + 4 * outputs)
 
 
 def test_a_policy_that_draws_in_8_bits_must_make_up_for_it():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from compeer_jax.models.rounded import Rounded, Slots
+from compeer_jax.models.rounded import Rounded, Slots, multiplied
 
 
 class SoftmaxPart(NamedTuple):
@@ -48,8 +48,8 @@ def attend_part(
 ) -> SoftmaxPart:
     """The softmax over the keys that `mask` allows; over all of them, equally, where it allows none.
 
-    Scores and sums are float32. Of rounded keys and values the products take the codes, and the scales go to what comes
-    out and what goes in.
+    Scores and sums are float32. Rounded keys and values are multiplied out for queries of several tokens; for those of
+    one the products take the codes, and the scales go to the scores and the weights, which are then smaller than keys.
 
     Args:
         queries: from `group_heads`.
@@ -58,6 +58,8 @@ def attend_part(
         mask: which slots each query sees.
     """
     n, k, r, t, h = queries.shape
+    if t > 1:
+        keys, values = (multiplied(slots, queries.dtype) for slots in (keys, values))
     scores = _product(queries.reshape(n, k, r * t, h), keys)
     if isinstance(keys, Rounded):
         scores = scores * keys.scale

@@ -42,6 +42,11 @@ def like(store: Slots, new: Float[Array, "*lead H"]) -> Slots:
     return Rounded(codes, scale.astype(store.scale.dtype))
 
 
+def multiplied(slots: Slots, dtype: jnp.dtype) -> Array:
+    """What rounded slots stand for, in this type; others as they are."""
+    return (slots.codes * slots.scale).astype(dtype) if isinstance(slots, Rounded) else slots
+
+
 def zeros(shape: tuple[int, ...], head_dim: int, dtype: jnp.dtype) -> Slots:
     """Nothing, in slots of this shape, whose dimension `head_dim` is the head's size; in int8: rounded."""
     if dtype != jnp.int8:
