@@ -10,6 +10,7 @@ from tiny import tiny_config, tiny_model
 from compeer_jax.errors import UserError
 from compeer_jax.models.attention import attend, causal_visibility, segment_positions
 from compeer_jax.models.attention_kernels import attend_cudnn, attend_splash, attention_by_name
+from compeer_jax.models.block_attention import BLOCK, visible_blocks
 from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 
@@ -43,6 +44,54 @@ def test_attention_is_that_of_loops_over_each_query():
     query, key, value = arrays()
     ours = attend(query, key, value, causal_visibility(segments))
     np.testing.assert_allclose(ours, by_loops(query, key, value, seen), atol=1e-6)
+
+
+def packed_rows(seed, rows=2, blocks=6):
+    """Segments and branches of rows of random prompts, each with random completions, and some padding at the end."""
+    rng = np.random.default_rng(seed)
+    length = blocks * BLOCK
+    segments, branches = np.zeros((2, rows, length), np.int32)
+    for row in range(rows):
+        end = segment = 0
+        while (room := length - end - rng.integers(60)) > 40:
+            sizes = rng.integers(1, 90, rng.integers(1, 5)).cumsum()
+            sizes = sizes[sizes <= room]
+            segment += 1
+            for branch, (start, stop) in enumerate(zip([0, *sizes], sizes, strict=False)):
+                segments[row, end + start : end + stop], branches[row, end + start : end + stop] = segment, branch
+            end += sizes[-1] if len(sizes) else room
+    return segments, branches
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_blocks_blocks_are_itself_and_those_it_sees_any_token_of(seed):
+    segments, branches = packed_rows(seed)
+    seen = np.asarray(causal_visibility(jnp.asarray(segments), jnp.asarray(branches)).mask())
+    by_blocks = seen.reshape(2, 6, BLOCK, 6, BLOCK).any(axis=(2, 4)) | np.eye(6, dtype=bool)
+    found = visible_blocks(segments, branches)
+    assert [[np.flatnonzero(block).tolist() for block in row] for row in by_blocks] == found
+    alone = visible_blocks(segments, None)  # every segment is a trunk
+    assert alone == visible_blocks(segments, np.zeros_like(segments))
+
+
+def test_attention_in_blocks_is_attention_with_its_gradients():
+    segments, branches = packed_rows(1)
+    found = visible_blocks(segments, branches)
+    most = max(len(block) for row in found for block in row) + 1  # one place more than any block needs
+    key_blocks = jnp.array([[block + [-1] * (most - len(block)) for block in row] for row in found])
+    real = jnp.asarray(segments != 0)[..., None, None]
+    inputs = arrays(length=6 * BLOCK)
+
+    def total(key_blocks, *inputs):
+        visibility = causal_visibility(jnp.asarray(segments), jnp.asarray(branches), key_blocks)
+        mixed = attention_by_name("xla")(*inputs, visibility) * real
+        return jnp.sin(mixed).sum(), mixed
+
+    gradients = jax.jit(jax.grad(total, argnums=(1, 2, 3), has_aux=True))
+    for ours, expected in zip(
+        *(jax.tree.leaves(gradients(known, *inputs)) for known in (key_blocks, None)), strict=True
+    ):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=2e-6)
 
 
 def test_a_branch_reads_the_trunk_and_itself_as_if_it_stood_alone():

@@ -13,22 +13,24 @@ class Visibility(NamedTuple):
     A segment may have branches, such as the completions of one prompt: a query then sees the trunk, which is branch 0,
     and its own branch.
 
-    Kept as small arrays rather than a [N, T, S] mask, so that a kernel that skips blocks can use them. Queries
-    have the same slots in every row, or each row its own.
+    Kept as small arrays rather than a [N, T, S] mask, so that a kernel that skips blocks can use them. Queries and
+    keys have the same slots in every row, or each row its own. `key_blocks` may say for each block of a row's tokens
+    which M blocks of them it sees any of, -1 where there are fewer (see block_attention.py).
     """
 
     query_segments: Int[Array, "N T"]
     key_segments: Int[Array, "N S"]
     query_slots: Int[Array, " T"] | Int[Array, "N T"]
-    key_slots: Int[Array, " S"]
+    key_slots: Int[Array, " S"] | Int[Array, "N S"]
     query_branches: Int[Array, "N T"] | None = None
     key_branches: Int[Array, "N S"] | None = None
+    key_blocks: Int[Array, "N B M"] | None = None
 
     def mask(self) -> Bool[Array, "N T S"]:
         """True where query t sees key s."""
         same = self.query_segments[:, :, None] == self.key_segments[:, None, :]
         real = self.key_segments[:, None, :] != 0
-        causal = self.key_slots <= self.query_slots[..., None]
+        causal = self.key_slots[..., None, :] <= self.query_slots[..., None]
         seen = same & real & causal
         if self.query_branches is None:
             return seen
@@ -36,10 +38,14 @@ class Visibility(NamedTuple):
         return seen & (trunk | (self.query_branches[:, :, None] == self.key_branches[:, None, :]))
 
 
-def causal_visibility(segment_ids: Int[Array, "N T"], branches: Int[Array, "N T"] | None = None) -> Visibility:
+def causal_visibility(
+    segment_ids: Int[Array, "N T"],
+    branches: Int[Array, "N T"] | None = None,
+    key_blocks: Int[Array, "N B M"] | None = None,
+) -> Visibility:
     """Every token sees itself and the earlier tokens of its segment, of those its trunk and its own branch."""
     slots = jnp.arange(segment_ids.shape[1])
-    return Visibility(segment_ids, segment_ids, slots, slots, branches, branches)
+    return Visibility(segment_ids, segment_ids, slots, slots, branches, branches, key_blocks)
 
 
 def segment_positions(segment_ids: Int[Array, "N T"], branches: Int[Array, "N T"] | None = None) -> Int[Array, "N T"]:

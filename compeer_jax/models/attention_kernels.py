@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from compeer_jax.errors import UserError, unknown
 from compeer_jax.models.attention import Visibility, attend
+from compeer_jax.models.block_attention import attend_blocks
 from compeer_jax.parallel.platform import platform
 from compeer_jax.parallel.sharding import spec
 
@@ -35,7 +36,7 @@ def attention_by_name(name: str) -> Attend:
     Raises:
         UserError: no such name.
     """
-    choices = {"auto": _attend_auto, "xla": attend, "cudnn": attend_cudnn, "splash": attend_splash}
+    choices = {"auto": _attend_auto, "xla": attend_plainly, "cudnn": attend_cudnn, "splash": attend_splash}
     if name not in choices:
         raise unknown("attention", name, choices, "model.attention")
     return choices[name]
@@ -44,6 +45,17 @@ def attention_by_name(name: str) -> Attend:
 def attention_kind(name: AttentionName) -> str:
     """What this choice comes to on the platform at hand, for dtypes and sizes that its kernel knows."""
     return {"gpu": "cudnn", "tpu": "splash"}.get(platform(), "xla") if name == "auto" else name
+
+
+def attend_plainly(
+    query: Float[Array, "N T Q H"],
+    key: Float[Array, "N S K H"],
+    value: Float[Array, "N S K H"],
+    visibility: Visibility,
+) -> Float[Array, "N T Q H"]:
+    """`attend`, block by block where it is known which blocks see each other."""
+    known = visibility.key_blocks is not None
+    return attend_blocks(query, key, value, visibility) if known else attend(query, key, value, visibility)
 
 
 def attend_cudnn(
@@ -159,4 +171,4 @@ def _attend_auto(query: Array, key: Array, value: Array, visibility: Visibility)
         return attend_cudnn(query, key, value, visibility)
     if backend == "tpu" and visibility.query_branches is None:
         return attend_splash(query, key, value, visibility)
-    return attend(query, key, value, visibility)
+    return attend_plainly(query, key, value, visibility)

@@ -212,6 +212,7 @@ class Qwen2(nnx.Module):
         positions: Int[Array, "N T"] | None = None,
         segment_ids: Int[Array, "N T"] | None = None,
         branches: Int[Array, "N T"] | None = None,
+        key_blocks: Int[Array, "N B M"] | None = None,
     ) -> Float[Array, "N T D"]:
         """Hidden states after the last norm.
 
@@ -221,12 +222,14 @@ class Qwen2(nnx.Module):
             segment_ids: 0 is padding; equal other numbers see each other, causally. Default: all one segment.
             branches: 0 is the trunk of a segment, which all of it sees; equal other numbers see each other. Default:
                 all trunk.
+            key_blocks: which blocks of its row each block of tokens sees any of, for attention that can leave out the
+                others (see `block_attention`). Default: all blocks are read.
         """
         if segment_ids is None:
             segment_ids = jnp.ones_like(tokens)
         if positions is None:
             positions = segment_positions(segment_ids, branches)
-        hidden, _ = self._decode(tokens, positions, causal_visibility(segment_ids, branches), cache=None)
+        hidden, _ = self._decode(tokens, positions, causal_visibility(segment_ids, branches, key_blocks), cache=None)
         return hidden
 
     def extend(

@@ -1,5 +1,6 @@
 """From a rollout to what the learner wants: arrays of few shapes, in minibatches, packed, on the mesh."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -105,11 +106,12 @@ class Layout:
         return pack(
             batch,
             longest=config.row_tokens,
-            reach=attention_reach(kind, self.width),
+            reach=math.inf if kind == "xla" else attention_reach(kind, self.width),  # blocks: rows may be of any length
             multiple=self.shards * times * (1 if config.tokens_per_microbatch else config.gradient_accumulation),
             tokens_at_once=config.tokens_per_microbatch,
             shared=kind != "splash",
             width=length_width(kind),
+            in_blocks=kind == "xla",
         )
 
 

@@ -13,6 +13,8 @@ from jaxtyping import Int
 
 from compeer_jax.generation.prompt_batch import bucket
 from compeer_jax.models.attention_kernels import BLOCK
+from compeer_jax.models.block_attention import BLOCK as ATTENTION_BLOCK
+from compeer_jax.models.block_attention import visible_blocks
 from compeer_jax.training.policy_update import PackedBatch, PolicyBatch
 
 
@@ -30,6 +32,7 @@ DEPTH = 16  # places for completions in a row, at least: unused ones cost nothin
 PLAIN_REACH, KERNEL_REACH = 1.75, 12  # hidden sizes: measured on CPU; by operations, for kernels
 FEW = 8  # rows
 ABOUT = 1.03  # times the least cost
+MOST_OF_A_ROW = 0.75  # of its keys: to leave out the rest would save less than gathering the others costs
 
 
 class Shape(NamedTuple):
@@ -101,8 +104,8 @@ def choose_length(
     """The shape that costs least, padding counted, and the rows.
 
     The batches of a run should come in a handful of shapes, for each is a program to compile. So numbers of rows come
-    eight times between a power of two and the next, lengths twice (where there are so few rows that their number can't
-    be fine, the other way about), and of lengths that cost about the same the longest is taken.
+    eight times between a power of two and the next, lengths twice (eight times where there are so few rows that their
+    number can't be fine), and of lengths that cost about the same the longest is taken.
 
     Args:
         prompt_of, prompt_sizes, sizes, shared: see `plan_rows`.
@@ -118,15 +121,23 @@ def choose_length(
         shape = Shape(bucket(-(-len(rows) // multiple), 1, steps=8) * multiple, length)
         return shape.rows * length * (1 + length / reach), shape, rows
 
-    steps = 2
-    tried = [planned(bucket(needed, width, steps=steps))]
-    if len(tried[0][2]) <= FEW * multiple:
-        steps = 8
-        tried = [planned(bucket(needed, width, steps=steps))]
-    while len(tried[-1][2]) > multiple and (length := bucket(tried[-1][1].length + 1, width, steps=steps)) <= longest:
+    tried = [planned(bucket(needed, width, steps=2))]
+    while len(tried[-1][2]) > multiple and (length := bucket(tried[-1][1].length + 1, width, steps=2)) <= longest:
         tried.append(planned(length))
+    shape, rows = _cheapest(tried)
+    if len(rows) <= FEW * multiple:
+        length = bucket(max(needed, 2 * shape.length // 3), width, steps=8)
+        while length <= min(3 * shape.length // 2, longest):
+            tried.append(planned(length))
+            length = bucket(length + 1, width, steps=8)
+    return _cheapest(tried)
+
+
+def _cheapest(tried: list[tuple[float, Shape, list[Row]]]) -> tuple[Shape, list[Row]]:
+    """Of those that cost about the least, the one with the longest rows."""
     least = min(cost for cost, _, _ in tried)
-    return next((shape, rows) for cost, shape, rows in reversed(tried) if cost <= ABOUT * least)
+    _, shape, rows = max((each for each in tried if each[0] <= ABOUT * least), key=lambda each: each[1].length)
+    return shape, rows
 
 
 def attention_reach(kind: str, hidden_size: int) -> float:
@@ -136,7 +147,7 @@ def attention_reach(kind: str, hidden_size: int) -> float:
 
 def length_width(kind: str) -> int:
     """What the lengths of rows are multiples of, for attention of this kind."""
-    return 32 if kind == "xla" else BLOCK
+    return ATTENTION_BLOCK if kind == "xla" else BLOCK
 
 
 def pack(
@@ -148,6 +159,7 @@ def pack(
     tokens_at_once: int = 0,
     shared: bool = True,
     width: int = 32,
+    in_blocks: bool = False,
 ) -> tuple[PackedBatch, Int[np.ndarray, " N"]]:
     """A batch on the host, packed; and each completion's place in it: row * K + k.
 
@@ -158,6 +170,7 @@ def pack(
         tokens_at_once: 0, or how many tokens a part of the batch holds at most (but it holds `multiple` rows at least):
             the number of rows is then a multiple of `rows_at_once`.
         shared: see `plan_rows`.
+        in_blocks: whether attention reads only the blocks that a block sees, which the batch then says.
     """
     whole_prompts = np.concatenate([batch.prompts * batch.prompt_mask, batch.prompt_mask], axis=1)
     _, first, prompt_of = np.unique(whole_prompts, axis=0, return_index=True, return_inverse=True)
@@ -223,7 +236,18 @@ def pack(
         return out.reshape(shape.rows, depth, *values.shape[1:])
 
     names = ("mask", "trained", "advantages", "sampler_logps", "old_logps", "ref_logps")
-    return packed._replace(**{name: spread(getattr(batch, name)) for name in names}), slots
+    packed = packed._replace(**{name: spread(getattr(batch, name)) for name in names})
+    return packed._replace(key_blocks=_key_blocks(packed) if in_blocks else None), slots
+
+
+def _key_blocks(packed: PackedBatch) -> Int[np.ndarray, "R B M"] | None:
+    """The blocks that each block sees, filled up with -1 to one of few numbers; None where that is most of a row."""
+    length = packed.tokens.shape[1]
+    rows = visible_blocks(packed.segments, packed.branches)
+    most = bucket(max(len(seen) for row in rows for seen in row), 1, steps=2)
+    if most * ATTENTION_BLOCK > MOST_OF_A_ROW * length:
+        return None
+    return np.array([[seen + [-1] * (most - len(seen)) for seen in row] for row in rows], np.int32)
 
 
 def rows_at_once(length: int, tokens_at_once: int, multiple: int) -> int:

@@ -54,6 +54,8 @@ class PackedBatch(NamedTuple):
         places: [R K T], where among those C each token of a completion is.
         mask, trained, sampler_logps, old_logps, ref_logps: [R K T], as in `PolicyBatch`.
         advantages: [R K].
+        key_blocks: [R B M], which blocks of its row each block of tokens sees any of (see
+            `models.block_attention`); None where all are read.
     """
 
     tokens: Int[Array, "R L"]
@@ -68,6 +70,7 @@ class PackedBatch(NamedTuple):
     sampler_logps: Float[Array, "R K T"]
     old_logps: Float[Array, "R K T"] | None = None
     ref_logps: Float[Array, "R K T"] | None = None
+    key_blocks: Int[Array, "R B M"] | None = None
 
 
 def completion_logprobs(
@@ -76,7 +79,8 @@ def completion_logprobs(
     """Log-probability and entropy of each completion token, at the temperature it was sampled with: as `mask`."""
     model = nnx.merge(graphdef, params)
     if isinstance(batch, PackedBatch):
-        hidden = model(batch.tokens, segment_ids=batch.segments, branches=batch.branches)
+        seen = {"segment_ids": batch.segments, "branches": batch.branches, "key_blocks": batch.key_blocks}
+        hidden = model(batch.tokens, **seen)
         hidden = jnp.take_along_axis(hidden, batch.predictors[:, :, None], axis=1)
         scores = model.token_logprobs(hidden, batch.targets, temperature=temperature)
         places = batch.places.reshape(len(batch.places), -1)
@@ -173,4 +177,5 @@ def _completions(rows: Array) -> Array:
 
 def _without_rows(batch: PackedBatch) -> PackedBatch:
     """What belongs to completions, without the rows that they are packed in."""
-    return batch._replace(tokens=None, segments=None, branches=None, predictors=None, targets=None, places=None)
+    rows = ("tokens", "segments", "branches", "key_blocks", "predictors", "targets", "places")
+    return batch._replace(**dict.fromkeys(rows))
