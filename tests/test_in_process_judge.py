@@ -155,6 +155,17 @@ def test_eight_devices_or_a_slice_of_them_say_what_one_says(untrained, rambled):
         assert weight.devices() == set(jax.devices()[-4:])
 
 
+def test_a_judge_in_8_bits_is_split_over_eight_devices_and_says_what_one_says(untrained):
+    config, mesh = replace(MODELS, quantize="int8", decode_cache="int8"), make_mesh(MeshConfig(fsdp=2, tensor=4))
+    with jax.set_mesh(mesh):
+        many = judge(untrained, config, mesh)
+        said = many(asked(*ITEMS), KEY, group_size=2)
+    assert said == judge(untrained, config)(asked(*ITEMS), KEY, group_size=2)
+    codes = [weight for weight in jax.tree.leaves(many._params) if weight.dtype == np.int8]
+    assert [len(weight.addressable_shards[0].data.ravel()) for weight in codes] == [weight.size / 8 for weight in codes]
+    assert len(codes) == 7
+
+
 def test_prm_and_orm_give_the_reward_that_follows_from_what_they_always_say(parrots):
     reward = load_reward(RewardConfig(judge="prm_orm", models=replace(MODELS, **parrots)), mesh=one_device())
     rewards = reward([*ITEMS, completion(prompt="c#1", missing=[RESPONSE])], KEY)
