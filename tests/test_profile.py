@@ -31,15 +31,16 @@ def test_a_profiled_run_says_where_its_steps_go_and_leaves_a_trace(profiled):
     whole = float(re.search(r"Steps 3-5 took ([\d.]+) s each", said)[1])
     rows = re.findall(r"^  (\w[^\n]*?) +([-\d.]+) s +([-\d.]+)%$", said, re.MULTILINE)
     labels, seconds, shares = zip(*rows, strict=True)
-    assert [label.split()[0].strip(":") for label in labels] == ["prefill", "decode", "judge", "old", "update", "host"]
+    parts = ["prefill", "decode", "judge", "old", "update", "host", "compiling"]
+    assert [label.split()[0].strip(":,") for label in labels] == parts
     assert sum(map(float, seconds)) == pytest.approx(whole, rel=0.01, abs=0.004)
     assert sum(map(float, shares)) == pytest.approx(100, abs=0.5)
 
-    times = [
-        [row[f"time/{name}"] for row in read_metrics(folder / "metrics.jsonl")[2:5]] for name in ("update", "reward")
-    ]
-    table = dict(zip(labels, map(float, seconds), strict=True))
-    np.testing.assert_allclose([table["update"], table["judge and reweight"]], np.mean(times, axis=1), atol=6e-4)
+    rows = read_metrics(folder / "metrics.jsonl")[2:5]
+    update, judge = (np.mean([row[f"time/{name}"] for row in rows]) for name in ("update", "reward"))
+    table = dict(zip(parts, map(float, seconds), strict=True))
+    assert table["update"] < update + 1e-3  # what it compiled is counted apart
+    assert table["update"] + table["judge"] + table["compiling"] > update + judge - 3e-3
 
     [trace] = (folder / "profile").rglob("*.xplane.pb")
     names = {

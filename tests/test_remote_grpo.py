@@ -1,6 +1,6 @@
 """GRPO with a judge behind a server that goes away: for a while, then for good. Nothing is lost or asked in vain.
 
-The run that lives through this decodes in slots and is judged meanwhile; the other is judged when all outputs are there.
+The run that lives through this decodes in slots and is judged meanwhile; the other is judged when all is decoded.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chat_server_fixture import ChatHTTPServer, error, last_message
+from chat_server_fixture import GREETING, ChatHTTPServer, error, last_message
 from safetensors.numpy import load_file
 
 from compeer_jax.cli.configure import parse_config
@@ -68,7 +68,7 @@ class Mortal:
         with self.lock:
             self.count += 1
             number = self.count
-            self.answered[json.dumps(body)] += 1
+            self.answered[json.dumps(body)] += last_message(body) != GREETING
         if number == self.breaks:
             self.server.misbehave(*[error(500)] * 12)
         if number == self.dies:

@@ -21,6 +21,8 @@ from compeer_jax.training.run import Run
 SKIPPED = 2
 """Steps of a start that are not profiled: they compile."""
 STEPS = 3
+COMPILING = ("/jax/core/compile/jaxpr_to_mlir_module_duration", "/jax/core/compile/backend_compile_duration")
+"""What JAX calls the times that are counted as compiling."""
 LABELS = {
     "prefill": "prefill",
     "decode": "decode",
@@ -29,6 +31,7 @@ LABELS = {
     "logprobs": "old and reference log-probs",
     "update": "update",
     "host": "host: files, metrics, checkpoints",
+    "compiling": "compiling, or reading programs kept",
 }
 
 
@@ -51,11 +54,17 @@ class Profile(contextlib.AbstractContextManager):
                 f"Nothing is profiled: that takes steps {self.steps[0]}-{self.steps[-1]}, and the last is {self.last}."
             )
         self._prompted = prompted
-        self._seconds: Counter[str] = Counter()
+        self._seconds: Counter[str] = Counter({"compiling": 0.0})
+        self._compiled: list[tuple[float, float]] = []  # when, and how long it had taken
         self._tracing = contextlib.ExitStack()
 
     def __exit__(self, *_) -> None:
         self._tracing.close()
+
+    def _heed(self, event: str, seconds: float, **_) -> None:
+        """Listens to what JAX tells of itself."""
+        if event in COMPILING:
+            self._compiled.append((time.perf_counter(), seconds))
 
     def step_done(self, step: int, clock: Clock, chosen: list[Record]) -> None:
         """To be told at the end of each step, with its clock and records."""
@@ -64,8 +73,14 @@ class Profile(contextlib.AbstractContextManager):
         if step in self.steps:
             clock.lap("host")
             self._seconds.update(clock.times)
+            for at, seconds in self._compiled:  # first batches of a shape: runs of any length have few
+                stage = next(stage for stage, end in clock.ends.items() if at <= end)
+                self._seconds.update({"compiling": seconds, stage: -seconds})
+            self._compiled.clear()
         if step + 1 == self.steps[0]:
             self._tracing.callback(jax.profiler.stop_trace)
+            self._tracing.callback(jax.monitoring.unregister_event_duration_listener, self._heed)
+            jax.monitoring.register_event_duration_secs_listener(self._heed)
             jax.profiler.start_trace(self.run.folder.profile)
         if step == self.steps[-1]:
             self._tracing.close()

@@ -35,16 +35,22 @@ def rollout_metrics(rollout, rewards, shaped) -> dict[str, float]:
 
 
 class Clock:
-    """Wall time of a step's stages, in seconds."""
+    """Wall time of a step's stages, in seconds.
+
+    Attributes:
+        times: how long each took.
+        ends: when each ended, by `time.perf_counter`.
+    """
 
     def __init__(self):
         self.times: dict[str, float] = {}
+        self.ends: dict[str, float] = {}
         self.last = time.perf_counter()
 
     def lap(self, stage: str, now: float | None = None) -> None:
         """Ends a stage: now, or when it was by `time.perf_counter`."""
         now = now or time.perf_counter()
-        self.times[stage], self.last = now - self.last, now
+        self.times[stage], self.ends[stage], self.last = now - self.last, now, now
 
     def seconds(self) -> dict[str, float]:
         return {f"time/{stage}": seconds for stage, seconds in self.times.items()}
