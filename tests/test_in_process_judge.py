@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+from compeer_jax.rewards.arriving import arriving
 from compeer_jax.rewards.config import JudgeModelsConfig, RewardConfig
 from compeer_jax.rewards.generative_judge import Conversation, case_of
 from compeer_jax.rewards.in_process import InProcessJudge
@@ -148,8 +150,13 @@ def test_eight_devices_or_a_slice_of_them_say_what_one_says(untrained, rambled):
     mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
     with jax.set_mesh(mesh):
         assert judge(untrained, mesh=mesh)(asked(*ITEMS), KEY, group_size=2) == rambled
-        sliced = judge(untrained, replace(MODELS, devices=4), mesh=mesh)
-        assert sliced(asked(*ITEMS), KEY, group_size=2) == rambled
+        half = make_mesh(MeshConfig(fsdp=4), jax.devices()[:4])
+        sliced = judge(untrained, replace(MODELS, devices=4, batch_prompts=1), mesh=half)
+        coming = arriving(len(ITEMS), group_size=2)  # where the run's devices are others, conversations may be to come
+        giving = threading.Thread(target=lambda: [coming.give(*one) for one in enumerate(asked(*ITEMS))])
+        giving.start()
+        assert sliced(coming, KEY, group_size=2) == rambled
+        giving.join()
     assert list(sliced.mesh.devices.flat) == jax.devices()[-4:]
     for weight in jax.tree.leaves(sliced._params):
         assert weight.devices() == set(jax.devices()[-4:])

@@ -139,7 +139,7 @@ class GRPOConfig:
         tokens_per_microbatch: instead of gradient_accumulation: at most so many tokens are computed at once, in as many
             parts as that takes (0: off). Rollouts of any lengths then share a program.
         slots: outputs decoded at once (0: all of a step); with fewer, one that has ended makes room for one that waits,
-            which saves time where lengths differ, and memory.
+            which saves time where lengths differ, and memory. Those that have ended are judged while others decode.
         seed: seed of the shuffle and of the sampling.
         overlap: draw the outputs of the next step while those of this one are judged and learnt from, so with weights
             one step old; needs loss.importance_cap.
