@@ -100,6 +100,17 @@ class TestLoops:
         once = 64 * 4 * 1024**2
         assert once <= read <= 4 * once
 
+    def test_a_product_with_one_of_many_matrices_reads_that_one(self, machine, tpus):
+        """Compilers for TPU take the slice within the product, as decoding with stacked layers does."""
+
+        def program(weights, x):
+            return jax.lax.scan(lambda x, weight: (x @ weight, None), x, weights)[0]
+
+        weights = on_machine(machine, tpus, (64, 1024, 1024))
+        read = counted(program, weights, on_machine(machine, tpus, (8, 1024)))[""].bytes
+        once = 64 * 4 * 1024**2
+        assert once <= read <= 4 * once
+
 
 class TestCollectives:
     @pytest.fixture(scope="class")
