@@ -19,6 +19,7 @@ from compeer_jax.models.attention import Visibility, causal_visibility, segment_
 from compeer_jax.models.attention_kernels import AttentionName, attention_by_name
 from compeer_jax.models.cache import AnyCache, Cache, KVCache, empty_cache, grow, repeat_rows
 from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.norm import rms_norm
 from compeer_jax.models.parameters import WeightMaker, param_axes
 from compeer_jax.models.product import product
 from compeer_jax.models.quantized import QuantizedKernel, Storage, in_few_bits
@@ -34,16 +35,14 @@ Angles = tuple[Float[Array, "N T half"], Float[Array, "N T half"]]
 
 
 class RMSNorm(nnx.Module):
-    """x / √(mean(x²) + ε) · scale over the last dimension, computed in float32."""
+    """`rms_norm` with a learned scale."""
 
     def __init__(self, size: int, epsilon: float, make: WeightMaker):
         self.scale = make.ones((size,), ("embed",))
         self.epsilon = epsilon
 
     def __call__(self, x: Float[Array, "*lead D"]) -> Float[Array, "*lead D"]:
-        wide = x.astype(jnp.float32)
-        mean_square = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
-        return (wide * jax.lax.rsqrt(mean_square + self.epsilon) * self.scale[...]).astype(x.dtype)
+        return rms_norm(x, self.scale[...], self.epsilon)
 
 
 class Projection(nnx.Module):
