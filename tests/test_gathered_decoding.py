@@ -44,6 +44,18 @@ def test_gathered_weights_draw_the_same_tokens(mesh, scan_layers, slots):
     np.testing.assert_allclose(drawn[True].logps, drawn[False].logps, atol=1e-5)
 
 
+@pytest.mark.parametrize("slots", [0, 2])
+def test_prompts_that_the_mesh_cannot_split_draw_what_they_draw_on_one_device(mesh, slots):
+    drawn = []
+    for where in (mesh, make_mesh(MeshConfig(), jax.devices()[:1])):
+        graphdef, params = split_model(where, gather=True, scan_layers=False)
+        engine = Engine(graphdef, sampling=SamplingConfig(NEW), stop_ids=(1,), pad_id=0, slots=slots)
+        with jax.set_mesh(where):
+            drawn.append(engine.generate(params, PROMPTS[1:], jax.random.key(0), group_size=4))
+    np.testing.assert_array_equal(drawn[0].tokens, drawn[1].tokens)
+    np.testing.assert_allclose(drawn[0].logps, drawn[1].logps, atol=1e-5)
+
+
 def decoding(mesh, *, gather: bool) -> Counts:
     """What the loop of a rollout does in all."""
     graphdef, params = split_model(mesh, gather=gather, scan_layers=True)

@@ -57,7 +57,7 @@ def test_repeated_rows_continue_as_if_each_had_read_the_prompt(model):
     prompt, continuations = TOKENS[:, :5], np.random.default_rng(1).integers(0, 64, (6, 3))
     _, shared = read(model, prompt, VALID[:, :5], model.init_cache(3, 8))
     real = np.ones((6, 3), bool)
-    shared_hidden, _ = read(model, continuations, real, repeat_rows(shared, 2))
+    shared_hidden, _ = read(model, continuations, real, repeat_rows(shared, 3, 2))
     _, own = read(model, np.repeat(prompt, 2, 0), np.repeat(VALID[:, :5], 2, 0), model.init_cache(6, 8))
     own_hidden, _ = read(model, continuations, real, own)
     np.testing.assert_allclose(shared_hidden, own_hidden, atol=2e-5)

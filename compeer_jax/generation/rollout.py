@@ -14,7 +14,7 @@ from compeer_jax.generation.sampling import SamplingConfig, choose_with_logps, d
 from compeer_jax.models.quantized import in_few_bits
 from compeer_jax.models.qwen2 import KVCache, Qwen2, grow, repeat_rows
 from compeer_jax.parallel.platform import platform
-from compeer_jax.parallel.sharding import GATHERED, constrain
+from compeer_jax.parallel.sharding import GATHERED, constrain, fill_row_shards
 
 OWN_HEAD_FROM = 64  # new tokens; the copy takes as long as it saves in some dozens of steps
 
@@ -117,10 +117,13 @@ def rollout(
     # Of a prompt, all but the last token is read here, so that the last layer gives its keys and values and no more,
     # and no row is decoded by other code than the loop's.
     with jax.named_scope("prefill"):
-        cache = model.init_cache(rows, length - 1)
+        read, real = fill_row_shards(prompts[:, :-1]), fill_row_shards(prompt_mask[:, :-1])
+        cache = model.init_cache(len(read), length - 1)
         if length > 1:
-            _, cache = model.extend(prompts[:, :-1], cache, valid=prompt_mask[:, :-1])
-        cache = grow(repeat_rows(cache, group_size), length + sampling.max_new_tokens - 1)  # the last is never read
+            _, cache = model.extend(read, cache, valid=real)
+        cache = grow(
+            repeat_rows(cache, rows, group_size), length + sampling.max_new_tokens - 1
+        )  # the last is never read
         seen = tokens_seen(prompts, prompt_mask, model.config.vocab_size) if sampling.needs_seen else None
 
     first, seen = jax.tree.map(lambda x: jnp.repeat(x, group_size, axis=0), (prompts[:, -1], seen))

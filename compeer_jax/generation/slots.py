@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from compeer_jax.generation.sampling import SamplingConfig, choose_with_logps, draw_uniforms, tokens_seen
 from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.ragged_cache import RaggedKVCache, empty_ragged_cache
+from compeer_jax.parallel.sharding import fill_row_shards
 
 
 class Slots(NamedTuple):
@@ -95,6 +96,7 @@ def read_prompts(
 ) -> Prompts:
     """Reads prompts, padded on the right, up to their last token: that is read, as all that follow, by `decode`."""
     with jax.named_scope("prefill"):
+        tokens, lengths = fill_row_shards(tokens), fill_row_shards(lengths)
         rows, width = tokens.shape
         real = jnp.arange(width) < lengths[:, None]
         _, cache = model.extend(tokens[:, :-1], _empty_cache(model, rows, width - 1), valid=real[:, 1:])

@@ -151,12 +151,12 @@ def written(
     return (*stores[:layer], updated, *stores[layer + 1 :])
 
 
-def repeat_rows(cache: KVCache, times: int) -> KVCache:
-    """Gives every row `times` copies, side by side: row b becomes rows b * times … b * times + times - 1."""
+def repeat_rows(cache: KVCache, rows: int, times: int) -> KVCache:
+    """Copies of the first `rows` rows, side by side: row b becomes rows b * times … b * times + times - 1."""
     stacked = not isinstance(cache.keys, tuple)
 
     def repeat(x: Array, axis: int) -> Array:
-        return jnp.repeat(x, times, axis=axis)
+        return jnp.repeat(jax.lax.slice_in_dim(x, 0, rows, axis=axis), times, axis=axis)
 
     return KVCache(
         keys=jax.tree.map(lambda x: repeat(x, int(stacked)), cache.keys),

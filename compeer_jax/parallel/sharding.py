@@ -137,6 +137,16 @@ def row_shards(mesh: Mesh | AbstractMesh) -> int:
     return math.prod(mesh.shape[axis] for axis in _mesh_axes(spec(("batch",))[0]))
 
 
+def fill_row_shards(x: jax.Array) -> jax.Array:
+    """`x` with rows of zeros behind, as many as it takes for the current mesh to split them equally.
+
+    Rows that a mesh can't split are computed whole on every device.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    missing = 0 if mesh.empty else -len(x) % row_shards(mesh)
+    return jnp.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1)) if missing else x
+
+
 def place_batch(batch: Any, mesh: Mesh) -> Any:
     """Put a tree of host arrays on the mesh, rows split over `data` and `fsdp`.
 
