@@ -4,13 +4,13 @@ import json
 import shutil
 import threading
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
+from chain_model import chain_model
 from test_generative_judge import completion
 
 from compeer_jax.data.judge_chat import JudgeLimits, ask_tokens
@@ -18,7 +18,6 @@ from compeer_jax.data.records import DataConfig
 from compeer_jax.dialogue.judging import conversations
 from compeer_jax.dialogue.reasoning import CARE, COMPEER, RESPONSE
 from compeer_jax.errors import UserError
-from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
@@ -49,21 +48,11 @@ def untrained(tmp_path_factory) -> Path:
 
 def parrot(directory: Path, base: Path, kind: str, reply: str) -> Path:
     """A judge that always says `reply`: its next token depends on the last one alone."""
-    shutil.copytree(base, directory)
     tokenizer = load_tokenizer(base)
-    (before,) = tokenizer.encode("\n", add_special_tokens=False)
-    chain = [before, *tokenizer.encode(f"{reply}<|im_end|>", add_special_tokens=False)]
-    assert len(set(chain)) == len(chain), "a token that comes twice has two followers"
-    config = replace(Qwen2Config.from_json(base), tie_word_embeddings=False)
-    assert len(chain) <= config.hidden_size
-    model = Qwen2(config, rngs=nnx.Rngs(0))
-    nnx.update(model, jax.tree.map(jnp.zeros_like, nnx.state(model, nnx.Param)))
-    places = np.arange(len(chain))
-    model.embedding[...] = model.embedding[...].at[chain, places].set(1)
-    model.output[...] = model.output[...].at[places[:-1], chain[1:]].set(9)
-    model.norm.scale[...] = jnp.ones(config.hidden_size)
-    model.save_pretrained(directory, tokenizer)
-    replace(CARD, kind=kind, max_new_tokens=len(chain)).write(directory)
+    said = [tokenizer.decode(token) for token in tokenizer.encode(f"{reply}<|im_end|>", add_special_tokens=False)]
+    assert len(set(said)) == len(said), "a token that comes twice has two followers"
+    chain_model(directory, base, {last: [following] for last, following in pairwise(["\n", *said])})
+    replace(CARD, kind=kind, max_new_tokens=len(said) + 1).write(directory)
     return directory
 
 

@@ -8,12 +8,16 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from chain_model import chain_model
+from chat_server_fixture import ChatHTTPServer, last_message
 from test_in_process_judge import ITEMS, KEY, asked, judge, untrained  # noqa: F401  `untrained` is a fixture
 from test_training import GRPO, SFT, start, weights  # noqa: F401  `start` is a fixture
 
@@ -30,6 +34,27 @@ def shorter_is_better(completions):
     return [-len(completion.text) / 10 for completion in completions]
 """
 HEARTBEAT = 20
+
+# A policy that leaves parts out or empty by chance, so that outputs fare differently.
+POLICY = {
+    "\n": ["<history>"],
+    "<history>": [" you", "</history>"],
+    " you": ["</history>"],
+    "</history>": ["<emotion>", "<strategy>"],
+    "<emotion>": [" feel", "</emotion>"],
+    " feel": ["</emotion>"],
+    "</emotion>": ["<strategy>"],
+    "<strategy>": [" ask"],
+    " ask": ["</strategy>"],
+    "</strategy>": ["<response>"],
+    "<response>": [" I", " that", "</response>"],
+    " I": [" hear"],
+    " hear": [" that", "</response>"],
+    " that": [" day"],
+    " day": [" and", "</response>"],
+    " and": [" I", " that"],
+    "</response>": ["<|im_end|>"],
+}
 
 
 @pytest.fixture
@@ -153,17 +178,42 @@ def test_sft_in_four_processes_is_that_of_one(arguments, tmp_path):
     assert_same_model(one, tmp_path / "several")
 
 
-def test_a_signal_to_one_process_makes_both_save_the_same_step(arguments, tmp_path):
-    run = tmp_path / "run"
-    with Launch(tmp_path, arguments("sft", "run", "--mesh.data", "2", "--steps", "5000"), 2, devices=1) as launched:
-        launched.until(run / "metrics.jsonl", lines=1)
-        launched.processes[1].send_signal(signal.SIGTERM)
-        assert launched.wait() == [75, 75]
-        for index in range(2):
-            assert "compeer sft: SIGTERM came; " in launched.said(index)
-    done = read_metrics(run / "metrics.jsonl")[-1]["step"]
-    with Checkpoints(run / "checkpoints", read_only=True) as checkpoints:
-        assert checkpoints.latest_step() == done
+def verdict(body: dict) -> str:
+    """A judge behind a server that goes by the checksum of what it is shown."""
+    text = last_message(body)
+    number = zlib.crc32(text.encode())
+    return f"Verdict: {('first', 'second', 'similar', 'neither')[number % 4] if '<first>' in text else number % 2 == 0}"
+
+
+def test_a_signal_to_one_makes_both_save_the_same_step_of_a_run_that_a_server_judges(
+    arguments,
+    untrained,  # noqa: F811
+    tmp_path,
+):
+    """Up to there it is the run of one process, and the server was asked about the same outputs, once each."""
+    policy = chain_model(tmp_path / "policy", untrained, POLICY, learns=True)
+    changes = ("--model.path", str(policy), "--sampling.max_new_tokens", "16", "--mesh.data", "2", "--slots", "6")
+    changes = (*changes, "--reward.judge", "remote", "--reward.remote.model", "judge")
+    run = tmp_path / "several"
+    with ChatHTTPServer(verdict) as server:
+        changes = (*changes, "--reward.remote.url", server.url)
+        with Launch(tmp_path, arguments("grpo", "several", *changes, "--steps", "5000"), 2, devices=1) as launched:
+            launched.until(run / "metrics.jsonl", lines=1)
+            launched.processes[1].send_signal(signal.SIGTERM)
+            assert launched.wait() == [75, 75]
+            for index in range(2):
+                assert "compeer grpo: SIGTERM came; " in launched.said(index)
+        done = read_metrics(run / "metrics.jsonl")[-1]["step"]
+        with Checkpoints(run / "checkpoints", read_only=True) as checkpoints:
+            assert checkpoints.latest_step() == done
+        by_both = Counter(map(json.dumps, server.asked))
+        server.asked.clear()
+        alone = arguments("grpo", "one", *changes, "--steps", str(done))
+        one = train_grpo(parse_config(GRPOConfig, alone[1:], command="", description=""))
+        assert Counter(map(json.dumps, server.asked)) <= by_both  # they may have begun another step
+        assert max(by_both.values()) == 1
+    assert all(row["reward_std"] > 0.5 for row in read_metrics(one / "metrics.jsonl"))
+    assert_same_metrics(one, run, done)
 
 
 def test_a_lost_process_ends_the_others_and_the_run_goes_on_when_all_are_back(arguments, tmp_path, monkeypatch):

@@ -90,6 +90,9 @@ def join(config: ProcessesConfig) -> None:
     )
     last_words = LastWords()
     last_words.would_be(f"compeer: {unmet}.")
+    # CPUs would begin a program before the one that was started earlier has ended, each process in an order of its own,
+    # and collectives that meet out of order fail. GPUs and TPUs keep the order.
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     explicit = {"coordinator_address": config.coordinator, "num_processes": config.count, "process_id": config.index}
     try:
         jax.distributed.initialize(
