@@ -93,7 +93,7 @@ class TestCompiledForTPU:
     def test_scoring_counts_the_products_of_its_formula(self, compiled):
         shape = tiny_config(**SHAPE)
         layers = shape.num_hidden_layers
-        rows, length = PROMPTS * GROUP / 4, 128  # of 96 tokens; rows are as long as a power of two
+        rows, length = PROMPTS * GROUP / 4, 128  # of 96 tokens; rows are as long as a multiple of the kernel's block
         weights = layers * (2 * 256 * 256 + 2 * 256 * 128 + 3 * 256 * 512)
         products = 2 * weights * rows * length + 2 * 256 * 512 * rows * NEW
         computed = 128**2  # the kernel's least block, to which the 96 tokens are filled up
