@@ -56,6 +56,10 @@ SHAPES = {
 }
 
 
+KEPT_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=-1"}
+"""What `compeer` asks of the C library (see `compeer_jax.cli.freed_memory`), here for every way alike."""
+
+
 # ---- the models
 
 
@@ -170,7 +174,7 @@ class Worker:
 
     def __init__(self, script: str, way: str, case: Sequence[Any], python: str = sys.executable):
         self.way = way
-        environment = os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_CPP_MIN_LOG_LEVEL": "2"}
+        environment = os.environ | KEPT_MEMORY | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_CPP_MIN_LOG_LEVEL": "2"}
         self.process = subprocess.Popen(
             [python, script, "--way", way, "--case", json.dumps(case)],
             stdin=subprocess.PIPE,
