@@ -57,7 +57,8 @@ SHAPES = {
 
 
 KEPT_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=-1"}
-"""What `compeer` asks of the C library (see `compeer_jax.cli.freed_memory`), here for every way alike."""
+"""What `compeer` asks of the C library (see `compeer_jax.cli.freed_memory`), here for every way alike. The variable, if
+it is set, goes before: `GLIBC_TUNABLES= python scripts/bench_…` has them all without."""
 
 
 # ---- the models
@@ -174,7 +175,7 @@ class Worker:
 
     def __init__(self, script: str, way: str, case: Sequence[Any], python: str = sys.executable):
         self.way = way
-        environment = os.environ | KEPT_MEMORY | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_CPP_MIN_LOG_LEVEL": "2"}
+        environment = KEPT_MEMORY | os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_CPP_MIN_LOG_LEVEL": "2"}
         self.process = subprocess.Popen(
             [python, script, "--way", way, "--case", json.dumps(case)],
             stdin=subprocess.PIPE,
