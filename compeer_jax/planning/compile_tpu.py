@@ -117,6 +117,8 @@ def uncached() -> Iterator[None]:
 
 
 def _used(error: str) -> int:
-    """The memory that a program would have needed, from "Used 20.50G of 15.75G hbm"; 0 where that is not said."""
-    found = re.search(r"Used ([\d.]+)([KMGT]?) of [\d.]+[KMGT]? hbm", error)
+    """The memory that a program would have needed, from "Used 20.50G of 15.75G hbm" or "HLO temporaries (18.50G)
+    exceeds available HBM (15.75G)"; 0 where that is not said.
+    """
+    found = re.search(r"([\d.]+)([KMGT]?)\)? (?:of [\d.]+[KMGT]? hbm|exceeds available HBM)", error)
     return 0 if found is None else int(float(found[1]) * 2 ** (10 * " KMGT".index(found[2] or " ")))
