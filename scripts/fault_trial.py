@@ -309,8 +309,9 @@ READ_ONLY = ('mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"', 'mount -
 
 def mounted(stage: Stage, work: Path, name: str, commands: tuple[str, str]) -> Outcome:
     """Runs a stage in a folder that can't be written (any more), mends the folder, and lets the run end."""
-    outcome, inside, folder = Outcome(), work / "mounted", work / f"{stage.name}-{name}"
-    inside.mkdir(exist_ok=True)
+    outcome, folder = Outcome(), work / f"{stage.name}-{name}"
+    inside = work / f"{folder.name}-mounted"
+    inside.mkdir()
     whole = work / f"{stage.name}-undisturbed"
     size = sum(path.stat().st_size for path in whole.rglob("*") if path.is_file() and "model" not in path.parts) // 2
     spoil, mend = (command.format(size=size) for command in commands)

@@ -24,7 +24,7 @@ from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
 CONCURRENCY = 4
 DATA = "data: {path: sample, prompt: compeer_brief, max_prompt_tokens: 192, max_answer_tokens: 192, limit: 4}\n"
-SFT = DATA + "optimizer: {learning_rate: 2.0e-2}\nsteps: 60\nbatch_size: 2\neval_every: 0\neval_records: 1\n"
+SFT = DATA + "optimizer: {learning_rate: 1.0e-2}\nsteps: 120\nbatch_size: 2\neval_every: 0\neval_records: 1\n"
 GRPO = DATA + (
     "optimizer: {learning_rate: 1.0e-3}\nsampling: {max_new_tokens: 160}\nsteps: 3\nprompts_per_step: 4\n"
     "group_size: 2\ncheckpoint: {every: 1000}\n"
