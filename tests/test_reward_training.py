@@ -276,6 +276,7 @@ def test_a_malformed_record_is_named_with_its_line(configure, tmp_path, silver, 
         (("--records", "CER", "--data.format", "care"), r"not those of data\.format 'care'"),
         (("--records", "CER", "--max_new_tokens", "1"), r"No record has replies of at most"),
         (("--limits.prompt", "jugde"), r"did you mean 'judge'"),
+        (("--mesh.data", "3", "--row_tokens", "0"), r"does not divide"),
     ],
 )
 def test_a_mistake_is_one_sentence(configure, tmp_path, silver, changes, sentence):
