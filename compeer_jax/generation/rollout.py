@@ -121,9 +121,8 @@ def rollout(
         cache = model.init_cache(len(read), length - 1)
         if length > 1:
             _, cache = model.extend(read, cache, valid=real)
-        cache = grow(
-            repeat_rows(cache, rows, group_size), length + sampling.max_new_tokens - 1
-        )  # the last is never read
+        # Of the last token nothing is kept: it is never read.
+        cache = grow(repeat_rows(cache, rows, group_size), length + sampling.max_new_tokens - 1)
         seen = tokens_seen(prompts, prompt_mask, model.config.vocab_size) if sampling.needs_seen else None
 
     first, seen = jax.tree.map(lambda x: jnp.repeat(x, group_size, axis=0), (prompts[:, -1], seen))
