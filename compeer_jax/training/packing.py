@@ -195,6 +195,7 @@ def pack(
     columns = batch.mask.shape[1]
     packed = PackedBatch(
         tokens=np.zeros((shape.rows, shape.length), np.int32),
+        positions=np.zeros((shape.rows, shape.length), np.int32),
         segments=np.zeros((shape.rows, shape.length), np.int32),
         branches=np.zeros((shape.rows, shape.length), np.int32) if shared else None,
         predictors=np.zeros((shape.rows, scored), np.int32),
@@ -212,10 +213,12 @@ def pack(
             prompt = prompts[block.prompt]
             trunk, start = end + len(prompt), end
             packed.tokens[spot, end:trunk] = prompt
+            packed.positions[spot, end:trunk] = np.arange(len(prompt))
             end = trunk
             for branch, index in enumerate(block.completions, start=1):
                 size = sizes[index]
                 packed.tokens[spot, end : end + size] = completions[index]
+                packed.positions[spot, end : end + size] = len(prompt) + np.arange(size)
                 if shared:
                     packed.branches[spot, end : end + size] = branch
                 # The prompt's last token predicts a completion's first, wherever the completion stands.

@@ -47,6 +47,7 @@ class PackedBatch(NamedTuple):
 
     Attributes:
         tokens: [R L].
+        positions: [R L], each token's place in its prompt and completion.
         segments: [R L], a prompt with its completions; 0 is padding.
         branches: [R L], 0 on a prompt, and a number of its own on each of its completions; None when each has a
             prompt to itself.
@@ -59,6 +60,7 @@ class PackedBatch(NamedTuple):
     """
 
     tokens: Int[Array, "R L"]
+    positions: Int[Array, "R L"]
     segments: Int[Array, "R L"]
     branches: Int[Array, "R L"] | None
     predictors: Int[Array, "R C"]
@@ -80,7 +82,7 @@ def completion_logprobs(
     model = nnx.merge(graphdef, params)
     if isinstance(batch, PackedBatch):
         seen = {"segment_ids": batch.segments, "branches": batch.branches, "key_blocks": batch.key_blocks}
-        hidden = model(batch.tokens, **seen)
+        hidden = model(batch.tokens, positions=batch.positions, **seen)
         hidden = jnp.take_along_axis(hidden, batch.predictors[:, :, None], axis=1)
         scores = model.token_logprobs(hidden, batch.targets, temperature=temperature)
         places = batch.places.reshape(len(batch.places), -1)
@@ -177,5 +179,5 @@ def _completions(rows: Array) -> Array:
 
 def _without_rows(batch: PackedBatch) -> PackedBatch:
     """What belongs to completions, without the rows that they are packed in."""
-    rows = ("tokens", "segments", "branches", "key_blocks", "predictors", "targets", "places")
+    rows = ("tokens", "positions", "segments", "branches", "key_blocks", "predictors", "targets", "places")
     return batch._replace(**dict.fromkeys(rows))
