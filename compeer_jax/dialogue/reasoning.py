@@ -14,7 +14,8 @@ A format is a row of steps, each between its own tags, then the response:
 A step may close with one labelled line, its values from the taxonomy; in Chinese it reads `阶段：探索`. Tags are the
 same in both languages. Free text may hold anything. Where it holds one of the format's own tags, `render` puts a
 backslash after the "<" and `parse` takes one away: `<history>` is written `<\history>`, and `<\history>` is written
-`<\\history>`. All other text is written as it is.
+`<\\history>`. Tags of thoughts (`thoughts.py`) are treated likewise, and
+leading thoughts are taken off before anything is read. All other text is written as it is.
 """
 
 import re
@@ -31,6 +32,7 @@ from compeer_jax.dialogue.taxonomy import (
     Category,
     check_language,
 )
+from compeer_jax.dialogue.thoughts import escape, spoken, unescape
 from compeer_jax.errors import UserError, unknown
 
 RESPONSE = "response"
@@ -139,7 +141,11 @@ class ReasoningFormat:
         return "\n".join(filter(None, [self._escape(_part(turn, tag)), labelled]))
 
     def parse(self, text: str) -> ReasonedTurn:
-        """What `text` holds, in either language, and what is wrong with it. Never raises, whatever the text."""
+        """What `text` holds, in either language, and what is wrong with it. Never raises, whatever the text.
+
+        Leading thoughts are no part of it; thoughts without an end leave nothing.
+        """
+        text = spoken(text).text
         tags = (match for match in self._tag.finditer(text) if not match["escape"])
         sections, problems = _sections(text, tags)
         steps: dict[str, str] = {}
@@ -164,10 +170,10 @@ class ReasoningFormat:
         return ReasonedTurn(steps, labels, response, tuple(problems))
 
     def _escape(self, text: str) -> str:
-        return self._tag.sub(lambda match: "<\\" + match.group()[1:], text)
+        return escape(self._tag.sub(lambda match: "<\\" + match.group()[1:], text))
 
     def _unescape(self, text: str) -> str:
-        return self._tag.sub(lambda match: "<" + match.group()[1:].removeprefix("\\"), text)
+        return self._tag.sub(lambda match: "<" + match.group()[1:].removeprefix("\\"), unescape(text))
 
     def _split_labels(self, step: StepSpec, section: str) -> tuple[str, dict[str, str]]:
         """A step's free text and the raw values of its labels.

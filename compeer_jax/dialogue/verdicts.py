@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from compeer_jax.dialogue.judging import Preference
+from compeer_jax.dialogue.thoughts import spoken
 
 _DECORATION = re.compile(r"\\(?:boxed|text|textbf|mathrm|mathbf)(?![a-z])|[*_`~\"'“”‘’«»「」『』《》{}<>$\\#]")
 _CLOSING_BRACKET = re.compile(r"[\]】]")  # as good as a colon in "[Verdict] True"
@@ -70,7 +71,7 @@ def parse_preference(text: str) -> Preference | None:
 
 def _read(text: str, values: _Values) -> str | None:
     """The value that the last line with a verdict names."""
-    below = ""
+    below, text = "", spoken(text).text
     for line in reversed([_plain(line) for line in text.splitlines()]):
         starts = [marker.end() for marker in _MARKER.finditer(line)]
         if starts and not _has_words(line[starts[-1] :]) and values.behind.match(below):

@@ -9,17 +9,35 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NamedTuple
 
+from compeer_jax.dialogue.thoughts import spoken
+
 LONGEST_QUOTE = 200  # characters of a server's words that go into a sentence of ours
 BUSY = (429, 503, 529)  # too many requests, not available (often: loading or overloaded), overloaded
 AGAIN = (408, 409, 425)  # statuses below 500 that another try may mend
 
 
 class Answer(NamedTuple):
-    """What a chat model wrote, and what it cost; "" is an answer too."""
+    """What a chat model wrote, and what it cost; "" is an answer too.
 
-    text: str
+    Attributes:
+        written: all of it, thoughts included.
+        prompt_tokens: read by the model.
+        completion_tokens: written by it.
+    """
+
+    written: str
     prompt_tokens: int = 0
     completion_tokens: int = 0
+
+    @property
+    def text(self) -> str:
+        """What it says: the words after its thoughts, "" when these have no end."""
+        return spoken(self.written).text
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it was still thinking when it came to its end, so that it is no answer."""
+        return spoken(self.written).open
 
 
 class Unavailable(Exception):
@@ -81,7 +99,8 @@ async def model_names(client, timeout: float) -> list[str]:
 def read_answer(text: str) -> Answer:
     """The answer in a response's JSON.
 
-    A message without content (a model that spent all its tokens on thinking) is an empty answer.
+    A message without content (a model that spent all its tokens on thinking) is an empty answer; `reasoning_content`,
+    where servers put thoughts that they have taken off themselves, is none of its words.
 
     Raises:
         Unavailable: it is no chat completion.

@@ -158,10 +158,12 @@ def ask_each(
 def _read(item, answer: Answer | None, parse, draw: int):
     if answer is None:
         return SetAside("no reply", "")
+    if answer.unfinished:
+        return SetAside("thoughts without an end", answer.written)
     try:
         return Parsed(parse(item, answer.text), draw)
     except Malformed as fault:
-        return SetAside(str(fault), answer.text)
+        return SetAside(str(fault), answer.written)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class EscPlayer:
         return len(self.turns) % 2 == 0
 
     def _hear_seeker(self, answer: Answer | None) -> None:
-        said = plain_turn("seeker", answer.text if answer is not None else "")
+        said = plain_turn("seeker", answer.written if answer is not None else "")
         if said.content:
             self.turns.append(BenchTurn("seeker", said.content, thinking=said.steps.get(THINK)))
             self._draw = 0

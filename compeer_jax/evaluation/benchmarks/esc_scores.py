@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.talk import talk_text
+from compeer_jax.dialogue.thoughts import spoken
 from compeer_jax.evaluation.benchmarks.config import Flavour
 from compeer_jax.evaluation.benchmarks.lockstep import Wanted
 from compeer_jax.evaluation.benchmarks.rows import DIMENSIONS, HIGHEST, BenchDialogue
@@ -34,7 +35,7 @@ def read_score(text: str) -> int:
     Raises:
         Malformed: the last line is none, or other lines give other scores.
     """
-    plain = unicodedata.normalize("NFKC", text).replace("*", "").casefold()
+    plain = unicodedata.normalize("NFKC", spoken(text).text).replace("*", "").casefold()
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
     if not lines:
         raise Malformed("an empty reply")

@@ -75,7 +75,7 @@ class TestedModel:
         longest = self.model.settings.get("max_tokens")
         truncated = bool(longest) and answer.completion_tokens >= longest
         if self.form is None:
-            return plain_turn("supporter", answer.text, truncated=truncated)
+            return plain_turn("supporter", answer.written, truncated=truncated)
         found = self.form.parse(answer.text)
         content = found.response
         if not found.format_ok and self.malformed != "response":
