@@ -45,4 +45,4 @@ beside=$(printf '%s\n' "${rated[@]:1}" | python -c '
 import json, sys
 print(json.dumps(dict(line.strip().partition("=")[::2] for line in sys.stdin)))')
 compeer eval generation --outputs "${rated[0]#*=}" --name "${rated[0]%%=*}" --beside "$beside" --flavour esconv \
-  --published docs/care_published.yaml --output "$out"
+  --published care --output "$out"

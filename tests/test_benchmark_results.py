@@ -33,7 +33,14 @@ from compeer_jax.evaluation.benchmarks.measures import (
     sage_reports,
 )
 from compeer_jax.evaluation.benchmarks.plots import plot_diversity, plot_trajectories
-from compeer_jax.evaluation.benchmarks.results import Run, read_run, results_markdown, summarise, write_results
+from compeer_jax.evaluation.benchmarks.results import (
+    Run,
+    benchmark_figures,
+    read_run,
+    results_markdown,
+    summarise,
+    write_results,
+)
 from compeer_jax.evaluation.benchmarks.rows import DIMENSIONS, write_dialogues
 from compeer_jax.evaluation.benchmarks.tables import odd_averages, p_value, sage_sheet, sheet_markdown, sheet_rich
 from compeer_jax.evaluation.benchmarks.trajectories import trajectories
@@ -387,7 +394,10 @@ def read_all(folder):
 def test_the_same_runs_give_the_same_files(runs):
     figures = runs / "figures.yaml"
     figures.write_text("GPT: {average: 70.5, emotion: 61.2, success: 20}\nours: {fluency: 75}\n")
-    found = [write_results(read_all(runs), runs / name, published=str(figures)) for name in ("one", "other")]
+    found = [
+        write_results(read_all(runs), runs / name, published=benchmark_figures(str(figures)))
+        for name in ("one", "other")
+    ]
     names = {path.name for path in (runs / "one").iterdir()}
     assert names == {"results.json", "results.md", "emotions.png", "diversity_esc-eval.png", "diversity_sage.png"}
     for name in names:

@@ -138,7 +138,7 @@ def test_judges_in_this_process_are_rated_on_what_they_rate_in_the_papers_order(
     names = [line[1] for line in lines]
     assert names.index("Elsewhere, published") < names.index(COMMONEST)
     assert lines[names.index("ORM") + 1][1:3] == ["published", "–"]
-    assert "77.7" in lines[names.index("ORM") + 1]
+    assert "77.70" in lines[names.index("ORM") + 1]
 
 
 def test_silver_records_are_rated_where_there_are_no_others(parrots, capsys):

@@ -1,6 +1,8 @@
 """`compeer eval benchmarks`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log, wide_console
@@ -15,16 +17,19 @@ def run(arguments: Sequence[str]) -> None:
     show_log()
     from compeer_jax.evaluation.benchmarks.results import MARKDOWN_FILE, all_sheets
     from compeer_jax.evaluation.benchmarks.suite import run_suite
+
+    say = partial(wide_console().print, highlight=False, markup=False)
+    show_sheets(all_sheets(run_suite(config, say=say), short=True))
+    say(f"All of it, with pictures: {config.output}/{MARKDOWN_FILE}")
+
+
+def show_sheets(sheets: Iterable[Any]) -> None:
+    """Prints the tables of benchmarks, each with its title above and its notes below."""
     from compeer_jax.evaluation.benchmarks.tables import sheet_rich
 
     console = wide_console()
-
-    def say(line: str) -> None:
-        console.print(line, highlight=False, markup=False)
-
-    for sheet in all_sheets(run_suite(config, say=say), short=True):
-        say(sheet.title)
+    for sheet in sheets:
+        console.print(sheet.title, highlight=False, markup=False)
         console.print(sheet_rich(sheet))
         for note in sheet.notes:
-            say(note)
-    say(f"All of it, with pictures: {config.output}/{MARKDOWN_FILE}")
+            console.print(note, highlight=False, markup=False)

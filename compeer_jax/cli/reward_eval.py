@@ -19,7 +19,8 @@ def run(arguments: Sequence[str]) -> None:
     table = evaluate_judges(config)
     console = wide_console()
     console.print(accuracy_table(table))
-    console.print(MEANING)
+    for text in (MEANING, *table.notes):
+        console.print(text, highlight=False, markup=False)
     orders = order_table(table)
     if orders is not None:
         console.print(orders)

@@ -46,8 +46,8 @@ class GenerationEvalConfig:
             ("empty"), or as what can be read of it ("found").
         resamples: of the bootstrap over prompts, for 95 % intervals (0: none). Diversity has none, as an answer that is
             drawn twice is no repetition; nor has strategy bias, which any resampling makes look higher.
-        published: YAML file of figures to print beside, in the table's units: row -> metric -> figure, for example
-            {CARE: {bleu_1: 15.01, strategy_accuracy: 30.29}}.
+        published: figures to print beside: "care" for CARE's, or a YAML file of yours, in the table's units: row ->
+            metric -> figure, for example {Theirs: {bleu_1: 15.0, strategy_accuracy: 30.0}}.
         seed: of the bootstrap.
         output: folder for generation.json, generation.md and answers.jsonl, the latter with the answers in `outputs`
             (default: only the table is printed).

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from compeer_jax.evaluation.judge_accuracy import Estimate
 from compeer_jax.evaluation.judge_table import NOTHING, PUBLISHED, joined, markdown
+from compeer_jax.evaluation.published_figures import published_notes
 
 LONGEST = 100_000.0
 
@@ -106,7 +107,7 @@ class GenerationTable:
 
     @property
     def made(self) -> list[str]:
-        """How the reports were made, a line for those that were made alike."""
+        """How the reports were made, a line for those made alike, and what is to be said of published figures."""
         heads = {
             "bleu": "BLEU",
             "rouge_l": "ROUGE-L",
@@ -118,7 +119,8 @@ class GenerationTable:
         for report in self.reports:
             notes = "; ".join(f"{heads[key]}: {note}" for key, note in report.notes.items())
             alike.setdefault(f"tokens are {report.tokens}; {notes}.", []).append(report.name)
-        return [f"{'; '.join(names)}: {made}" for made, names in alike.items()]
+        own = [f"{'; '.join(names)}: {made}" for made, names in alike.items()]
+        return [*own, *published_notes(self.published, METRICS)]
 
 
 def generation_rich(table: GenerationTable):

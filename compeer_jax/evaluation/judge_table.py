@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from compeer_jax.dialogue.reasoning import RESPONSE
 from compeer_jax.evaluation.judge_accuracy import Estimate, OrderReport
+from compeer_jax.evaluation.published_figures import published_notes
 
 NOTHING = "–"
 PUBLISHED = "published"
@@ -51,6 +52,11 @@ class JudgeTable:
         """Metric -> its heading."""
         return metric_headings(self.tags)
 
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said beside the published figures."""
+        return published_notes(self.published, self.metrics)
+
 
 def metric_headings(tags: Sequence[str]) -> dict[str, str]:
     """What is measured of steps and response, and how it is headed."""
@@ -90,7 +96,7 @@ def accuracy_markdown(table: JudgeTable) -> str:
     """Both tables in Markdown, with what their columns mean."""
     headings = ["judge", *table.metrics.values(), "unparsed"]
     lines = [[name, *(joined(one) for one in cells)] for name, cells in _lines(table)]
-    parts = [f"{table.title}.", markdown(headings, lines), MEANING]
+    parts = [f"{table.title}.", markdown(headings, lines), MEANING, *table.notes]
     ordered = [[row.name, *map(percent, row.order)] for row in table.rows if row.order is not None]
     if ordered:
         parts += [f"{ORDER_TITLE}.", markdown(["judge", *_ORDER], ordered)]
@@ -123,7 +129,7 @@ def _lines(table: JudgeTable) -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 
 def _published_cells(table: JudgeTable, figures: Mapping[str, float]) -> list[tuple[str, str]]:
-    cells = [(f"{figures[metric]:.1f}" if metric in figures else NOTHING, "") for metric in table.metrics]
+    cells = [(f"{figures[metric]:.2f}" if metric in figures else NOTHING, "") for metric in table.metrics]
     return [*cells, (NOTHING, "")]
 
 

@@ -41,9 +41,9 @@ class PreferencesConfig:
         pairs: folder of the pairs, with key.json.
         imports: files that annotators have filled in: our CSV, or exports of Label Studio in JSON, JSON-MIN or CSV.
         resamples: of the bootstrap over records, for 95 % intervals.
-        published: YAML file of figures to print beside, in percent: row -> metric -> figure, for example
-            {CARE against ESConv: {overall_win_rate: 84.33, overall_kappa: 0.68}}. Metrics are the criteria with _wins,
-            _ties, _losses, _win_rate, _decided and, from -1 to 1, _kappa.
+        published: figures to print beside: "care" for CARE's win rates, or a YAML file of yours, in percent: row ->
+            metric -> figure, for example {Theirs: {overall_win_rate: 60.0, overall_kappa: 0.5}}. Metrics are the
+            criteria with _wins, _ties, _losses, _win_rate, _decided and, from -1 to 1, _kappa.
         seed: of the bootstrap.
         output: folder for preferences.json, preferences.md, votes.jsonl and rejected.jsonl (default: pairs).
     """

@@ -2,19 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from compeer_jax.evaluation.judge_accuracy import Estimate
 from compeer_jax.evaluation.judge_table import NOTHING, PUBLISHED, joined, markdown, percent
 from compeer_jax.evaluation.pairwise_criteria import CRITERIA
-
-
-class Range(NamedTuple):
-    """What a published figure may lie between."""
-
-    least: float
-    most: float
-
+from compeer_jax.evaluation.published_figures import Range, published_notes
 
 RATES = {
     "wins": "A wins",
@@ -119,7 +112,7 @@ class PreferenceTable:
     @property
     def notes(self) -> list[str]:
         """What else is to be known."""
-        found = []
+        found = published_notes(self.published, METRICS)
         if self.rejected:
             found.append(f"{self.rejected} faults in what came back; rejected.jsonl names each.")
         if self.repeated:

@@ -61,8 +61,9 @@ class RewardEvalConfig:
             of one order, drawn for each record.
         batch_size: records judged at once.
         resamples: of the bootstrap over records, for 95 % intervals.
-        published: YAML file of figures to print beside, in percent: row -> metric -> figure, for example
-            {UnifiReward: {history_f1: 90.0, response_accuracy: 80.0}}. The paper's own are not bundled.
+        published: figures to print beside: "paper" for the paper's Table 1, or a YAML file of yours, in percent: row ->
+            metric -> figure, for example {UnifiReward: {history_f1: 90.0, response_accuracy: 80.0}}. Figures of a judge
+            that is rated stand below it, matched by its name to the letter.
         mesh: where judges with weights live.
         seed: of all that is random.
         output: folder for accuracy.json, accuracy.md and verdicts.jsonl (default: only the tables are printed).

@@ -57,6 +57,8 @@ class BenchConfig:
         seed: of that draw.
         chunk: most requests that are one call to a model.
         budget: what the run may cost.
+        published: figures to print beside: "paper" for the paper's Tables 2 and 3, or a YAML file of yours; see
+            `compeer eval benchmarks`. Figures of a row of the label's name stand below it.
     """
 
     output: str = ""
@@ -71,6 +73,7 @@ class BenchConfig:
     seed: int = 0
     chunk: int = 128
     budget: BudgetConfig = field(default_factory=BudgetConfig)
+    published: str = ""
 
     def __post_init__(self):
         require_at_least(0, self, "", "limit", "seed")

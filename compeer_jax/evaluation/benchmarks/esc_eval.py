@@ -112,10 +112,11 @@ def run_esc_eval(config: EscEvalConfig, say: Callable[[str], None]) -> Path:
 
     Arguments and errors as of `play_cards`.
     """
-    from compeer_jax.evaluation.benchmarks.results import write_run_results
+    from compeer_jax.evaluation.benchmarks.results import benchmark_figures, write_run_results
 
+    published = benchmark_figures(config.published)
     folder = play_cards(config, say)
-    write_run_results(folder, seed=config.seed)
+    write_run_results(folder, published, seed=config.seed)
     return folder
 
 

@@ -227,20 +227,16 @@ def write_results(
     folder: Path,
     *,
     against: str = "",
-    published: str = "",
+    published: Figures | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[BenchmarkResults]:
-    """Summarises runs and writes results.json, results.md and the pictures into `folder`.
-
-    Arguments as of `summarise`, `published` being a YAML file: row -> metric -> figure, in the tables' units, e.g.
-    `{COMPEER: {fluency: 75.0, average: 70.0, emotion: 60.0, success: 30}}`.
+    """Summarises runs and writes results.json, results.md and the pictures into `folder`. Arguments as of `summarise`.
 
     Raises:
-        UserError: as `summarise`, or the figures can't be read, or the folder can't be written.
+        UserError: as `summarise`, or the folder can't be written.
     """
-    figures = read_figures(published, METRICS) if published else {}
-    found = summarise(runs, against=against, published=figures, resamples=resamples, seed=seed)
+    found = summarise(runs, against=against, published=published, resamples=resamples, seed=seed)
     try:
         _write(found, folder)
     except OSError as error:
@@ -248,9 +244,22 @@ def write_results(
     return found
 
 
-def write_run_results(folder: Path, *, resamples: int = RESAMPLES, seed: int = 0) -> list[BenchmarkResults]:
+def write_run_results(folder: Path, published: Figures | None = None, *, seed: int = 0) -> list[BenchmarkResults]:
     """The results of the one run in `folder`, written there."""
-    return write_results([read_run(folder)], folder, resamples=resamples, seed=seed)
+    return write_results([read_run(folder)], folder, published=published, seed=seed)
+
+
+def benchmark_figures(source: str) -> Figures:
+    """Figures to print beside, in the tables' units; none for "".
+
+    Args:
+        source: as `read_figures` takes it, e.g. "paper", or a file of
+            `{Theirs: {fluency: 75.0, average: 70.0, emotion: 60.0, success: 30}}`.
+
+    Raises:
+        UserError: they can't be read.
+    """
+    return read_figures(source, METRICS) if source else {}
 
 
 def all_sheets(results: Sequence[BenchmarkResults], *, short: bool = False) -> list[Sheet]:

@@ -40,8 +40,9 @@ def run_sage(config: SageConfig, say: Callable[[str], None]) -> Path:
     Raises:
         UserError: the profiles can't be read, the folder holds another run, or a model can't be asked any more.
     """
-    from compeer_jax.evaluation.benchmarks.results import write_run_results
+    from compeer_jax.evaluation.benchmarks.results import benchmark_figures, write_run_results
 
+    published = benchmark_figures(config.published)
     profiles, rejected = read_profiles(config.profiles)
     scenarios = [Scenario(profile.id, config.language, profile.to_json()) for profile in profiles]
     scenarios = drawn(scenarios, config.limit, config.seed)
@@ -62,7 +63,7 @@ def run_sage(config: SageConfig, say: Callable[[str], None]) -> Path:
         write_dialogues(run.folder, rows)
         counts = counts_of(talks, rejected) | {"spent": vars(run.models.spent())}
         _write_json(run.folder / COUNTS, counts)
-        write_run_results(run.folder, seed=config.seed)
+        write_run_results(run.folder, published, seed=config.seed)
         _tell(rows, counts, stopped, say)
     return run.folder
 

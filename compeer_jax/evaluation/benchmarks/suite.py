@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from compeer_jax.evaluation.benchmarks.config import EscEvalConfig
-from compeer_jax.evaluation.benchmarks.results import BenchmarkResults, read_run, write_results
+from compeer_jax.evaluation.benchmarks.results import BenchmarkResults, benchmark_figures, read_run, write_results
 from compeer_jax.evaluation.benchmarks.suite_config import SuiteConfig
 
 
@@ -21,6 +21,7 @@ def run_suite(config: SuiteConfig, *, say: Callable[[str], None]) -> list[Benchm
     from compeer_jax.evaluation.benchmarks.esc_eval import run_esc_eval
     from compeer_jax.evaluation.benchmarks.sage import run_sage
 
+    published = benchmark_figures(config.published)
     beside = [read_run(folder) for folder in config.runs]
     runs = config.runs_to_make()
     made = []
@@ -32,7 +33,7 @@ def run_suite(config: SuiteConfig, *, say: Callable[[str], None]) -> list[Benchm
         [*made, *beside],
         Path(config.output).expanduser(),
         against=config.against,
-        published=config.published,
+        published=published,
         resamples=config.resamples,
         seed=config.seed,
     )

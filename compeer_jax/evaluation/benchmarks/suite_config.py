@@ -89,10 +89,12 @@ class SuiteConfig:
         sage: profiles, seeker and planner of SAGE.
         runs: folders of runs of `compeer eval esc-eval` or `compeer eval sage` that are shown beside, as they are.
         against: name in the tables of the model that the others are compared with (default: the first).
-        published: YAML file of figures to print beside, in the units of the tables: row -> metric -> figure, as in
-            {COMPEER: {fluency: 75.0, average: 70.0, emotion: 60.0, success: 30}}. Metrics of ESC-Eval are fluency,
+        published: figures to print beside: "paper" for the paper's Tables 2 and 3, or a YAML file of yours in the units
+            of the tables: row -> metric -> figure, as in
+            {Theirs: {fluency: 75.0, average: 70.0, emotion: 60.0, success: 30}}. Metrics of ESC-Eval are fluency,
             diversity, empathy, suggestion, tech, human, overall and average, with en_ or zh_ before them for one
-            language; of SAGE: emotion, success and failure.
+            language; of SAGE: emotion, success and failure. Figures of a model that is here stand below its row,
+            matched by its name to the letter; the others come first.
         resamples: of the bootstrap over cards and profiles.
         limit: use at most this many scenarios of each language (0: all).
         seed: of that draw, and of the bootstrap.

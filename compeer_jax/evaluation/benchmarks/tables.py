@@ -9,6 +9,7 @@ from compeer_jax.evaluation.benchmarks.rows import DIMENSIONS
 from compeer_jax.evaluation.benchmarks.turn_diversity import MEASURES, TurnDiversity
 from compeer_jax.evaluation.judge_accuracy import Estimate
 from compeer_jax.evaluation.judge_table import NOTHING, PUBLISHED, joined, markdown
+from compeer_jax.evaluation.published_figures import Range, published_notes
 
 Cell = tuple[str, str]
 """A figure, and its interval or ""."""
@@ -22,14 +23,7 @@ Figures = Mapping[str, Mapping[str, float]]
 LANGUAGES = {BOTH: "both languages", "en": "English", "zh": "Chinese"}
 COLUMNS = {**DIMENSIONS, AVERAGE: "Average"}
 EMOTION, SUCCESS, FAILURE = "emotion", "success", "failure"
-NEAR = 0.005  # a printed average that is off by less is the mean, rounded
-
-
-class Range(NamedTuple):
-    """What a published figure may lie between."""
-
-    least: float
-    most: float
+NEAR = 0.01  # a printed average that is off by less is the mean, rounded or cut off
 
 
 METRICS: Mapping[str, Range] = {
@@ -124,7 +118,9 @@ def esc_sheets(reports: Sequence[EscReport], published: Figures) -> list[Sheet]:
                 lines.append([_text(f"  {PUBLISHED}"), _text(NOTHING), *_published(figures[report.name]), *_nothing(2)])
         headings = ["model", "cards", *COLUMNS.values(), "missing", "broken"]
         sheets.append(Sheet(f"ESC-Eval, {LANGUAGES[language]}", headings, lines))
-    sheets[-1] = sheets[-1]._replace(notes=[ESC_MEANING, *odd_averages(published)])
+    sheets[-1] = sheets[-1]._replace(
+        notes=[ESC_MEANING, *published_notes(published, COLUMNS), *odd_averages(published)]
+    )
     return sheets
 
 
@@ -144,7 +140,7 @@ def sage_sheet(reports: Sequence[SageReport], published: Figures) -> Sheet:
                 row = _sage_published(figures[report.name])
                 lines.append([_text(f"  {PUBLISHED}"), *_nothing(2), *row, *_nothing(5)])
     headings = ["model", "language", "profiles", "emotion", *ENDINGS[:3], "all rounds", "missing", "replies", "broken"]
-    return Sheet("SAGE", headings, lines, [SAGE_MEANING])
+    return Sheet("SAGE", headings, lines, [SAGE_MEANING, *published_notes(published, (EMOTION, SUCCESS, FAILURE))])
 
 
 def comparison_sheet(
@@ -241,7 +237,7 @@ def odd_averages(published: Figures) -> list[str]:
             if None not in values:
                 *seven, average = values
                 off = average - sum(seven) / len(seven)
-                if abs(off) > NEAR + 1e-9:
+                if abs(off) >= NEAR - 1e-9:
                     where = "above" if off > 0 else "below"
                     found.append(
                         f"{name}: the published average {average:.2f} is {abs(off):.2f} {where} the mean of its seven "
