@@ -50,7 +50,8 @@ def make_outputs(shape, size, seed=0):
 def make_settings(count, seed=1):
     rng = np.random.default_rng(seed)
     return RewardSettings(
-        alpha=rng.uniform(0, 2, count).astype(np.float32),
+        reweighting=np.ones(count, bool),
+        alpha=rng.uniform(0.05, 2, count).astype(np.float32),
         beta=rng.uniform(0, 50, count).astype(np.float32),
         aware=rng.random(count) < 0.5,
         weights=rng.uniform(0, 2, (count, PARTS)).astype(np.float32),
@@ -68,17 +69,19 @@ def numpy_redundancy(data):
 
     outputs, history = unit(data["outputs"]), unit(data["history"] * data["mask"][..., None])
     group = outputs.shape[2]
-    siblings = np.maximum(outputs @ outputs.swapaxes(-1, -2), 0)
+    siblings = outputs @ outputs.swapaxes(-1, -2)
     siblings[..., np.arange(group), np.arange(group)] = 0
-    s_hi = np.maximum(outputs @ history.swapaxes(-1, -2), 0).sum(axis=-1)
+    s_hi = (outputs @ history.swapaxes(-1, -2)).sum(axis=-1)
     return siblings.sum(axis=-1) / (group - 1), s_hi / np.maximum(data["mask"].sum(axis=-1), 1)[..., None]
 
 
 def numpy_one(setting, data, redundancy, mean_lengths):
     """Judged and reweighted rewards, and advantages, of one setting."""
-    alpha, beta, aware, weights, scale = setting
+    _, alpha, beta, aware, weights, scale = setting
     judged = data["verdicts"] @ weights
-    penalty = 1 + (alpha * mean_lengths / (mean_lengths + beta))[..., None] * redundancy
+    s_in, s_hi = redundancy
+    tau = (1 / (1 + np.exp(-alpha * (mean_lengths - beta))))[..., None]
+    penalty = (1 + tau * s_in) * (1 + tau * s_hi)
     rewards = np.where(judged < 0, judged * penalty, judged / penalty) if aware else judged / penalty
     advantages = rewards - rewards.mean(axis=-1, keepdims=True)
     if scale < 2:
@@ -88,7 +91,7 @@ def numpy_one(setting, data, redundancy, mean_lengths):
 
 
 def numpy_arrays(settings, data):
-    redundancy, mean_lengths = sum(numpy_redundancy(data)), data["lengths"].mean(axis=-1)
+    redundancy, mean_lengths = numpy_redundancy(data), data["lengths"].mean(axis=-1)
     rewards = np.empty((len(settings.alpha), *data["lengths"].shape), np.float32)
     advantages = np.empty_like(rewards)
     for index, setting in enumerate(zip(*settings, strict=True)):
@@ -97,17 +100,19 @@ def numpy_arrays(settings, data):
 
 
 def numpy_summaries(settings, base, data, *, hoisted):
-    redundancy, mean_lengths = sum(numpy_redundancy(data)), data["lengths"].mean(axis=-1)
+    redundancy, mean_lengths = numpy_redundancy(data), data["lengths"].mean(axis=-1)
     shaped = numpy_one(base, data, redundancy, mean_lengths)
     lines = []
     for setting in zip(*settings, strict=True):
         if not hoisted:
-            redundancy, mean_lengths = sum(numpy_redundancy(data)), data["lengths"].mean(axis=-1)
+            redundancy, mean_lengths = numpy_redundancy(data), data["lengths"].mean(axis=-1)
         lines.append(numpy_summary(*numpy_one(setting, data, redundancy, mean_lengths), redundancy, *shaped[1:]))
     return np.array(lines).T
 
 
 def numpy_summary(judged, rewards, advantages, redundancy, base_rewards, base_advantages):
+    redundancy = sum(redundancy)
+
     def centred(values, mask):
         count = np.maximum(mask.sum(axis=-1, keepdims=True), 1)
         return mask * (values - (values * mask).sum(axis=-1, keepdims=True) / count)
@@ -139,15 +144,17 @@ def torch_redundancy(data):
     outputs = torch.nn.functional.normalize(data["outputs"], dim=-1)
     history = torch.nn.functional.normalize(data["history"] * data["mask"][..., None], dim=-1)
     group = outputs.shape[2]
-    siblings = torch.relu(outputs @ outputs.mT) * (1 - torch.eye(group))
-    s_hi = torch.relu(outputs @ history.mT).sum(dim=-1)
+    siblings = (outputs @ outputs.mT) * (1 - torch.eye(group))
+    s_hi = (outputs @ history.mT).sum(dim=-1)
     return siblings.sum(dim=-1) / (group - 1), s_hi / data["mask"].sum(dim=-1).clamp(min=1)[..., None]
 
 
 def torch_one(setting, data, redundancy, mean_lengths):
-    alpha, beta, aware, weights, scale = setting
+    _, alpha, beta, aware, weights, scale = setting
     judged = data["verdicts"] @ weights
-    penalty = 1 + (alpha * mean_lengths / (mean_lengths + beta))[..., None] * redundancy
+    s_in, s_hi = redundancy
+    tau = torch.sigmoid(alpha * (mean_lengths - beta))[..., None]
+    penalty = (1 + tau * s_in) * (1 + tau * s_hi)
     rewards = torch.where(judged < 0, judged * penalty, judged / penalty) if aware else judged / penalty
     advantages = rewards - rewards.mean(dim=-1, keepdim=True)
     if scale < 2:
@@ -157,13 +164,13 @@ def torch_one(setting, data, redundancy, mean_lengths):
 
 
 def torch_settings(settings):
-    scalars = (settings.alpha.tolist(), settings.beta.tolist(), settings.aware.tolist())
+    scalars = (array.tolist() for array in settings[:4])
     return zip(*scalars, torch.from_numpy(settings.weights), settings.scale.tolist(), strict=True)
 
 
 @torch.no_grad()
 def torch_arrays(settings, data):
-    redundancy, mean_lengths = sum(torch_redundancy(data)), data["lengths"].mean(dim=-1)
+    redundancy, mean_lengths = torch_redundancy(data), data["lengths"].mean(dim=-1)
     rewards = torch.empty((len(settings.alpha), *data["lengths"].shape))
     advantages = torch.empty_like(rewards)
     for index, setting in enumerate(torch_settings(settings)):
@@ -173,17 +180,19 @@ def torch_arrays(settings, data):
 
 @torch.no_grad()
 def torch_summaries(settings, base, data, *, hoisted):
-    redundancy, mean_lengths = sum(torch_redundancy(data)), data["lengths"].mean(dim=-1)
-    shaped = torch_one((*base[:3], torch.from_numpy(base.weights), base.scale), data, redundancy, mean_lengths)
+    redundancy, mean_lengths = torch_redundancy(data), data["lengths"].mean(dim=-1)
+    shaped = torch_one((*base[:4], torch.from_numpy(base.weights), base.scale), data, redundancy, mean_lengths)
     lines = []
     for setting in torch_settings(settings):
         if not hoisted:
-            redundancy, mean_lengths = sum(torch_redundancy(data)), data["lengths"].mean(dim=-1)
+            redundancy, mean_lengths = torch_redundancy(data), data["lengths"].mean(dim=-1)
         lines.append(torch_summary(*torch_one(setting, data, redundancy, mean_lengths), redundancy, *shaped[1:]))
     return torch.stack(lines).T
 
 
 def torch_summary(judged, rewards, advantages, redundancy, base_rewards, base_advantages):
+    redundancy = sum(redundancy)
+
     def centred(values, mask):
         count = mask.sum(dim=-1, keepdim=True).clamp(min=1)
         return mask * (values - (values * mask).sum(dim=-1, keepdim=True) / count)

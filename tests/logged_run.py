@@ -10,7 +10,7 @@ import numpy as np
 from compeer_jax.data.records import DataConfig, load_records
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.rewards.config import PartWeights, RewardConfig
-from compeer_jax.rewards.encoders import encode_token_counts, response_lengths
+from compeer_jax.rewards.encoders import encode_token_counts, output_lengths
 from compeer_jax.rewards.judge import judge_reward
 from compeer_jax.rewards.reward import Completion, reference_completion
 from compeer_jax.rewards.rules import RuleJudge, word_list
@@ -43,7 +43,7 @@ def logged_run(path: Path, *, steps=4, prompts=3, group_size=4, scale="group", *
             chosen = rng.choice(len(records), prompts, replace=False)
             completions = [output(rng, records, records[row]) for row in chosen for _ in range(group_size)]
             rewards = judge(completions, jax.random.key(step))
-            lengths = response_lengths(completions, settings.length_unit, Words())
+            lengths = output_lengths(completions, settings.length_unit, Words(), of=settings.length_of)
             shaped = shape_rewards(
                 np.float32(rewards.total).reshape(prompts, group_size),
                 *encode_token_counts(completions, group_size, Words()),
@@ -51,6 +51,8 @@ def logged_run(path: Path, *, steps=4, prompts=3, group_size=4, scale="group", *
                 alpha=settings.alpha,
                 beta=settings.beta,
                 sign=settings.sign,
+                cosine=settings.cosine,
+                length_mean=settings.length_mean,
                 reweighting=settings.reweighting,
                 scale=scale,
             )

@@ -11,11 +11,11 @@ from logged_run import WEIGHTS, logged_run
 from compeer_jax.cli.main import main
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.ablation import AblateConfig, ablate
-from compeer_jax.evaluation.ablation_report import csv_table, heatmap, rows
+from compeer_jax.evaluation.ablation_report import csv_table, heatmap, own_setting, rows
 from compeer_jax.training.run_folder import RunFolder
 from compeer_jax.training.samples import read_rollouts, rollout_path
 
-SMALL = {"alpha": "0,0.5,2", "beta": "1,5", "sign": "paper,aware", "scale": "group,none"}
+SMALL = {"alpha": "0.1,0.5,2", "beta": "1,5", "sign": "paper,aware", "scale": "group,none"}
 
 
 @pytest.fixture(scope="module")
@@ -65,29 +65,11 @@ def test_some_steps_or_the_last_can_be_asked_for(run):
         read_rollouts(run, [2, 7])
 
 
-def test_a_run_that_logged_no_lengths_gives_their_means_away(copy, caplog):
-    old, new = copy, read_rollouts(copy)
-    for step in new.steps:
-        rewrite(old, step, without("length"))
-    rollouts = read_rollouts(old)
-    means = np.broadcast_to(new.lengths.mean(axis=2, keepdims=True), new.lengths.shape)
-    np.testing.assert_allclose(rollouts.lengths, means, rtol=1e-4)
-    assert [record.message.count("logged no lengths") for record in caplog.records] == [1]
-    assert ablate(AblateConfig(run=str(old.path), **SMALL)).mismatch < 1e-4
-
-
-def test_lengths_that_tau_hides_are_one_sentence(copy):
-    copy.config.write_text(copy.config.read_text(encoding="utf-8").replace("alpha: 0.75", "alpha: 0.0"))
-    rewrite(copy, 1, without("length"))
-    with pytest.raises(UserError, match="train it anew") as error:
-        read_rollouts(copy)
-    assert "\n" not in str(error.value)
-
-
 @pytest.mark.parametrize(
     "change, sentence",
     [
         (without("advantage"), r"step_000001\.jsonl, line 1: 'advantage' is missing"),
+        (without("length"), r"line 1: 'length' is missing"),
         (without("parts"), "'parts' of the reward are missing"),
         (without("member"), "whole groups"),
         (lambda row: row | {"s_in": "high"}, "'s_in' is missing or no number"),
@@ -113,7 +95,7 @@ def test_steps_of_another_size_are_named(copy):
 def test_the_runs_own_setting_gives_back_its_logged_advantages(run):
     ablation = ablate(AblateConfig(run=str(run.path), **SMALL))
     assert ablation.mismatch < 1e-5
-    assert ablation.base == (0.75, 5.0, "aware", "group", (1.0, 1.0, 1.0, 2.0, 0.5))
+    assert ablation.base == ("on", 0.75, 5.0, "aware", "group", (1.0, 1.0, 1.0, 2.0, 0.5))
     assert ablation.summary.agreement[0] == pytest.approx(1)
     assert ablation.summary.reward[0] == pytest.approx(ablation.rollouts.reweighted.mean(), rel=1e-5)
 
@@ -125,13 +107,13 @@ def test_another_setting_is_what_a_run_with_it_would_have_logged(run, tmp_path, 
     """The same outputs again, logged under the other setting."""
     settings = {"alpha": 0.75, "sign": "aware", "weights": WEIGHTS} | changed
     logged = read_rollouts(logged_run(tmp_path / "other", **settings))
-    grid = {name: str(value) for name, value in changed.items() if name != "reweighting"}
-    ablation = ablate(AblateConfig(run=str(run.path), **(grid or {"alpha": "0"})))
+    grid = {name: "off" if name == "reweighting" else str(value) for name, value in changed.items()}
+    ablation = ablate(AblateConfig(run=str(run.path), **grid))
     index = next(
         number
         for number, setting in enumerate(ablation.settings)
-        if set(ablation.differences(setting)) == set(grid or {"alpha"})
-        and all(getattr(setting, name) == value for name, value in changed.items() if name in grid)
+        if set(ablation.differences(setting)) == set(grid)
+        and all(str(getattr(setting, name)) == value for name, value in grid.items())
     )
     assert ablation.summary.reward[index] == pytest.approx(logged.reweighted.mean(), rel=1e-5)
     assert ablation.summary.advantage[index] == pytest.approx(np.abs(logged.advantages).mean(), rel=1e-4)
@@ -166,7 +148,8 @@ def test_the_last_steps_can_be_rated_alone(run):
     "changes, sentence",
     [
         ({"alpha": "0,much"}, "alpha '0,much' is no list of numbers"),
-        ({"alpha": "0,-1"}, "alpha has -1 among its values; they must be finite numbers of at least 0"),
+        ({"alpha": "0.5,0"}, "alpha has 0 among its values; they must be finite numbers above 0"),
+        ({"reweighting": "on,of"}, "unknown reweighting 'of'; did you mean 'off'"),
         ({"beta": "nan"}, "beta has nan"),
         ({"sign": "papr"}, "unknown sign 'papr'; did you mean 'paper'"),
         ({"scale": "batches"}, "did you mean 'batch'"),
@@ -196,7 +179,7 @@ def test_a_run_without_rollouts_or_rewards_is_one_sentence(run, tmp_path):
 
 def test_the_command_writes_tables_and_a_picture(run, capsys):
     assert (
-        main(["ablate", "--run", str(run.path), "--alpha", "0,0.5,0.75", "--beta", "1,5", "--weights", "response=0"])
+        main(["ablate", "--run", str(run.path), "--alpha", "0.1,0.5,0.75", "--beta", "1,5", "--weights", "response=0"])
         == 0
     )
     shown = capsys.readouterr().out
@@ -220,7 +203,33 @@ def test_a_mistake_leaves_nothing_behind(tmp_path, capsys):
 def test_rows_differ_from_the_run_in_one_thing(run):
     ablation = ablate(AblateConfig(run=str(run.path), **SMALL))
     names = [row[0] for row in rows(ablation)]
-    assert names == ["the run's own", "alpha 0", "alpha 0.5", "alpha 2", "beta 1", "sign paper", "scale none"]
+    expected = ["reweighting off", "alpha 0.1", "alpha 0.5", "alpha 2", "beta 1", "sign paper", "scale none"]
+    assert names == ["the run's own", *expected]
+
+
+def test_of_a_run_without_reweighting_the_rows_show_what_it_would_do(tmp_path):
+    plain = logged_run(tmp_path / "plain", alpha=0.75, sign="aware", weights=WEIGHTS, reweighting=False)
+    ablation = ablate(AblateConfig(run=str(plain.path), **SMALL))
+    assert ablation.mismatch < 1e-5
+    names = [row[0] for row in rows(ablation)]
+    assert names[:3] == ["the run's own", "reweighting on", "reweighting on, alpha 0.1"]
+    assert own_setting(ablation).startswith("no reweighting, scale group")
+    heatmap(ablation)
+
+
+def test_a_run_of_other_equations_is_refused_in_one_sentence(copy):
+    """Its logged rewards are those of r / (1 + τ (s_in + s_hi)) with τ = α L / (L + β), as earlier versions had it."""
+    for step in read_rollouts(copy).steps:
+        rewrite(copy, step, earlier)
+    with pytest.raises(UserError, match=r"rewarded by other equations.*train it anew") as error:
+        ablate(AblateConfig(run=str(copy.path), **SMALL))
+    assert "\n" not in str(error.value)
+
+
+def earlier(row):
+    penalty = 1 + 0.75 * row["length"] / (row["length"] + 5) * (row["s_in"] + row["s_hi"])
+    reward = row["reward"]
+    return row | {"reweighted": reward * penalty if reward < 0 else reward / penalty}
 
 
 def test_the_csv_holds_the_numbers_of_every_setting(run):
@@ -236,9 +245,9 @@ def test_the_csv_holds_the_numbers_of_every_setting(run):
     "grid, panels, shape",
     [
         (SMALL, 3, (2, 3)),  # aware/group (the nearest to the run), paper/group, aware/none
-        ({**SMALL, "alpha": "0", "beta": "5"}, 1, (2, 2)),
+        ({**SMALL, "alpha": "0.1", "beta": "5"}, 1, (2, 2)),
         ({"alpha": "0.75", "beta": "5", "sign": "aware", "scale": "group"}, 1, (1, 1)),
-        ({"alpha": "0,1", "beta": "5", "sign": "aware", "scale": "none", "weights": "response=0,1,2"}, 1, (3, 2)),
+        ({"alpha": "0.1,1", "beta": "5", "sign": "aware", "scale": "none", "weights": "response=0,1,2"}, 1, (3, 2)),
     ],
 )
 def test_the_picture_shows_the_swept_numbers(run, grid, panels, shape):

@@ -1,5 +1,6 @@
 """What redundancy is measured on: the cosines of token counts, against scikit-learn's."""
 
+import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +13,7 @@ from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.evaluation.policy_report import policy_report
 from compeer_jax.rewards.config import RewardConfig
-from compeer_jax.rewards.encoders import encode_token_counts, response_lengths
+from compeer_jax.rewards.encoders import encode_token_counts, output_lengths
 from compeer_jax.rewards.load import load_reward
 from compeer_jax.rewards.reward import Completion, reference_completion
 from compeer_jax.rl.redundancy import cosine_redundancy
@@ -65,9 +66,21 @@ def test_vectors_are_as_small_as_the_words_of_the_batch_allow():
     assert encoded.history_mask.tolist() == [[True, True], [True, False]]
 
 
+def test_whole_outputs_can_be_compared_and_measured():
+    """Responses that share no word, behind reasoning that is the same."""
+    texts = ["one and the same thought then mine", "one and the same thought then yours"]
+    items = [dataclasses.replace(completion(text.split()[-1], ["x"]), text=text) for text in texts]
+    mask = np.ones((1, 1), bool)
+    for of, expected, lengths in (("response", 0, [1, 1]), ("output", 6 / 7, [7, 7])):
+        encoded = encode_token_counts(items, 2, WordTokenizer(), of=of)
+        np.testing.assert_array_equal(encoded.history_mask, mask)
+        np.testing.assert_allclose(cosine_redundancy(*map(jnp.asarray, encoded))[0], [[expected] * 2], rtol=1e-6)
+        assert output_lengths(items, "words", WordTokenizer(), of=of).tolist() == lengths
+
+
 def test_lengths_are_counted_in_the_unit_asked_for():
     items = [completion("你好 dear friend", ["x"])]
-    assert [int(response_lengths(items, unit, WordTokenizer())[0]) for unit in ("tokens", "words", "characters")] == [
+    assert [int(output_lengths(items, unit, WordTokenizer())[0]) for unit in ("tokens", "words", "characters")] == [
         3,
         4,
         14,

@@ -14,20 +14,22 @@ from compeer_jax.errors import UserError
 from compeer_jax.rl.redundancy import cosine_redundancy, length_coefficient, reweight
 
 
-def cosine(a, b):
+def angle(a, b, cosine):
     norm = np.linalg.norm(a) * np.linalg.norm(b)
-    return a @ b / norm if norm > 0 else 0.0
+    value = a @ b / norm if norm > 0 else 0.0
+    return max(value, 0) if cosine == "positive" else value
 
 
-def reference(outputs, history, history_mask):
+def reference(outputs, history, history_mask, cosine="plain"):
+    """Eq. 6 as the paper prints it, and with cosines below 0 counted as 0."""
     batch, group, _ = outputs.shape
     s_in, s_hi = np.zeros((batch, group)), np.zeros((batch, group))
     for b in range(batch):
         real = [history[b, u] for u in range(history.shape[1]) if history_mask[b, u]]
         for i in range(group):
             others = [outputs[b, j] for j in range(group) if j != i]
-            s_in[b, i] = np.mean([max(cosine(outputs[b, i], o), 0) for o in others]) if others else 0
-            s_hi[b, i] = np.mean([max(cosine(outputs[b, i], h), 0) for h in real]) if real else 0
+            s_in[b, i] = np.mean([angle(outputs[b, i], o, cosine) for o in others]) if others else 0
+            s_hi[b, i] = np.mean([angle(outputs[b, i], h, cosine) for h in real]) if real else 0
     return s_in, s_hi
 
 
@@ -41,13 +43,28 @@ def vectors():
     return outputs, history, mask
 
 
-def test_redundancy_is_that_of_loops_in_float64(vectors):
+@pytest.mark.parametrize("cosine", ["plain", "positive"])
+def test_redundancy_is_that_of_loops_in_float64(vectors, cosine):
+    expected = reference(*vectors, cosine)
+    assert (np.array(reference(*vectors)) < 0).any()
     with jax.enable_x64(True):
-        for ours, expected in zip(cosine_redundancy(*map(jnp.array, vectors)), reference(*vectors), strict=True):
-            np.testing.assert_allclose(ours, expected, rtol=1e-12, atol=1e-14)
+        for ours, known in zip(cosine_redundancy(*map(jnp.array, vectors), cosine=cosine), expected, strict=True):
+            np.testing.assert_allclose(ours, known, rtol=1e-12, atol=1e-14)
 
 
-def test_the_slope_of_redundancy_is_that_of_loops_in_float64(vectors):
+def test_the_plain_cosine_is_the_default_and_token_counts_know_no_other(vectors):
+    outputs, history, mask = map(jnp.array, vectors)
+    for counts in (False, True):
+        arrays = (jnp.abs(outputs), jnp.abs(history), mask) if counts else (outputs, history, mask)
+        default, plain, positive = (
+            cosine_redundancy(*arrays, **chosen) for chosen in ({}, {"cosine": "plain"}, {"cosine": "positive"})
+        )
+        np.testing.assert_array_equal(default, plain)
+        assert (np.array(plain) == np.array(positive)).all() == counts
+
+
+@pytest.mark.parametrize("cosine", ["plain", "positive"])
+def test_the_slope_of_redundancy_is_that_of_loops_in_float64(vectors, cosine):
     outputs, history, mask = vectors
     rng = np.random.default_rng(1)
     weights, turn, turn_history = rng.normal(size=(2, 3, 4)), rng.normal(size=(3, 4, 6)), rng.normal(size=(3, 5, 6))
@@ -58,8 +75,9 @@ def test_the_slope_of_redundancy_is_that_of_loops_in_float64(vectors):
         return (s_in * weights[0] + s_hi * weights[1]).sum()
 
     with jax.enable_x64(True):
-        slope = jax.grad(partial(along, cosine_redundancy, jnp.array))(0.0)
-    expected = (along(reference, np.array, 1e-6) - along(reference, np.array, -1e-6)) / 2e-6
+        slope = jax.grad(partial(along, partial(cosine_redundancy, cosine=cosine), jnp.array))(0.0)
+    loops = partial(reference, cosine=cosine)
+    expected = (along(loops, np.array, 1e-6) - along(loops, np.array, -1e-6)) / 2e-6
     np.testing.assert_allclose(slope, expected, rtol=1e-7)
 
 
@@ -74,17 +92,23 @@ def test_trap_6_one_prompts_outputs_never_touch_anothers(vectors):
         np.testing.assert_allclose(one[order], other, rtol=1e-6, atol=1e-7)
 
 
-def test_copies_are_wholly_redundant_and_opposites_not_at_all():
+def test_copies_are_wholly_redundant_and_opposites_the_reverse():
     a, b = jnp.array([3.0, 4.0]), jnp.array([-3.0, -4.0])
-    s_in, s_hi = cosine_redundancy(jnp.array([[a, a], [a, b]]), jnp.array([[a], [b]]), jnp.ones((2, 1), bool))
+    arrays = jnp.array([[a, a], [a, b]]), jnp.array([[a], [b]]), jnp.ones((2, 1), bool)
+    s_in, s_hi = cosine_redundancy(*arrays)
+    np.testing.assert_allclose(s_in, [[1, 1], [-1, -1]], rtol=1e-6)
+    np.testing.assert_allclose(s_hi, [[1, 1], [-1, 1]], rtol=1e-6)
+    s_in, s_hi = cosine_redundancy(*arrays, cosine="positive")
     np.testing.assert_allclose(s_in, [[1, 1], [0, 0]], rtol=1e-6)
     np.testing.assert_allclose(s_hi, [[1, 1], [0, 1]], rtol=1e-6)
 
 
-def test_a_negative_cosine_counts_as_zero_before_the_mean_is_taken():
+def test_a_negative_cosine_lowers_the_plain_mean_and_counts_as_zero_in_the_positive_one():
     right, left, up = [1.0, 0.0], [-1.0, 0.0], [1.0, 1.0]
-    s_in, _ = cosine_redundancy(jnp.array([[right, left, up]]), jnp.zeros((1, 1, 2)), jnp.zeros((1, 1), bool))
-    np.testing.assert_allclose(s_in[0], [0.5**0.5 / 2, 0, 0.5**0.5 / 2], rtol=1e-6)
+    arrays, half = (jnp.array([[right, left, up]]), jnp.zeros((1, 1, 2)), jnp.zeros((1, 1), bool)), 0.5**0.5
+    plain, positive = (cosine_redundancy(*arrays, cosine=cosine)[0][0] for cosine in ("plain", "positive"))
+    np.testing.assert_allclose(plain, [(half - 1) / 2, (-1 - half) / 2, 0], rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(positive, [half / 2, 0, half / 2], rtol=1e-6)
 
 
 @pytest.mark.parametrize("utterances", [0, 2])
@@ -142,26 +166,63 @@ def test_jit_and_vmap_change_nothing(vectors):
     np.testing.assert_allclose(s_hi, np.stack([expected[1], expected[1][::-1]]), rtol=1e-6, atol=1e-7)
 
 
-def test_the_length_coefficient_is_half_of_alpha_at_beta_and_nears_alpha():
-    lengths = jnp.array([[0, 0], [4, 6], [1, 0], [10**6, 10**6]])
-    tau = length_coefficient(lengths, alpha=0.5, beta=5)
-    np.testing.assert_allclose(tau, [0, 0.25, 0.5 * 0.5 / 5.5, 0.5], rtol=1e-4)
-    assert (jnp.diff(tau[jnp.array([0, 2, 1, 3])]) > 0).all()
-    np.testing.assert_array_equal(length_coefficient(jnp.zeros((1, 2)), beta=0.0), [0.0])
+def test_the_length_coefficient_is_eq_7_in_float64():
+    lengths = np.array([[0, 0], [1, 0], [4, 6], [16, 16], [300, 500], [10**6, 10**6]], np.float64)
+    for alpha, beta in ((0.5, 5.0), (2.0, 40.0), (0.01, 0.0)):
+        with np.errstate(over="ignore"):
+            expected = 1 / (1 + np.exp(-alpha * (lengths.mean(axis=1) - beta)))
+        with jax.enable_x64(True):
+            ours = length_coefficient(jnp.array(lengths), alpha=alpha, beta=beta)
+        np.testing.assert_allclose(ours, expected, rtol=1e-12)
+        single = length_coefficient(jnp.array(lengths, jnp.float32), alpha=alpha, beta=beta)
+        np.testing.assert_allclose(single, expected, rtol=1e-5, atol=1e-30)
+    tau = length_coefficient(jnp.array(lengths, jnp.float32))  # the paper's alpha and beta
+    np.testing.assert_allclose(tau[jnp.array([0, 2, 3])], [0.0758582, 0.5, 0.9959299], rtol=1e-5)
 
 
-def test_the_slope_of_the_length_coefficient_is_finite_even_for_empty_outputs():
-    # dτ/dL̄ = α β / (L̄ + β)², and each of two lengths is half of L̄
-    slopes = jax.grad(lambda lengths: length_coefficient(lengths).sum())(jnp.array([[0.0, 0.0], [5.0, 5.0]]))
-    np.testing.assert_allclose(slopes, [[0.05, 0.05], [0.0125, 0.0125]], rtol=1e-6)
-    assert jnp.isfinite(jax.grad(lambda beta: length_coefficient(jnp.zeros((1, 2)), beta=beta).sum())(0.0))
+def test_the_length_coefficient_of_a_batch_follows_the_mean_of_all_its_outputs():
+    lengths = jnp.array([[1.0, 3.0], [4.0, 16.0], [0.0, 0.0]])
+    group, batch = (length_coefficient(lengths, mean=mean) for mean in ("group", "batch"))
+    np.testing.assert_array_equal(batch, length_coefficient(jnp.full((3, 2), lengths.mean())))
+    assert group[2] < group[0] < batch[0] < group[1]
+    np.testing.assert_array_equal(group, length_coefficient(lengths))
+
+
+def test_alpha_of_zero_weighs_every_length_by_one_half():
+    np.testing.assert_array_equal(length_coefficient(jnp.array([[0.0, 0.0], [99.0, 99.0]]), alpha=0.0), [0.5, 0.5])
+
+
+def test_the_slope_of_the_length_coefficient_is_finite_for_any_length():
+    # dτ/dL = α τ (1 - τ), and each of two lengths is half of L
+    lengths = jnp.array([[0.0, 0.0], [5.0, 5.0], [1e6, 1e6]])
+    slopes = jax.grad(lambda lengths: length_coefficient(lengths).sum())(lengths)
+    low = 1 / (1 + np.exp(2.5))
+    expected = 0.5 * np.array([[low * (1 - low)] * 2, [0.25] * 2, [0, 0]]) / 2
+    np.testing.assert_allclose(slopes, expected, rtol=1e-5)
 
 
 def test_reweighting_by_hand_in_both_signs():
     rewards, s_in, s_hi = jnp.array([[4.0, -4.0, 0.0]]), jnp.array([[0.5, 0.5, 0.5]]), jnp.array([[0.25, 0.25, 0.25]])
-    tau = jnp.array([1 / 3])  # divisor 1.25
-    np.testing.assert_allclose(reweight(rewards, s_in, s_hi, tau, sign="paper"), [[3.2, -3.2, 0]], rtol=1e-6)
-    np.testing.assert_allclose(reweight(rewards, s_in, s_hi, tau, sign="aware"), [[3.2, -5, 0]], rtol=1e-6)
+    tau = jnp.array([0.4])  # divisor 1.2 x 1.1
+    np.testing.assert_allclose(reweight(rewards, s_in, s_hi, tau, sign="paper"), [[4 / 1.32, -4 / 1.32, 0]], rtol=1e-6)
+    np.testing.assert_allclose(reweight(rewards, s_in, s_hi, tau, sign="aware"), [[4 / 1.32, -5.28, 0]], rtol=1e-6)
+
+
+def test_the_two_redundancies_multiply():
+    """A sum of both would divide by 1 + τ (s_in + s_hi), and tell nothing of how they are shared."""
+    one, tau = jnp.ones((1, 3)), jnp.ones(1)
+    s_in, s_hi = jnp.array([[1.0, 0.5, 0.0]]), jnp.array([[0.0, 0.5, 1.0]])
+    np.testing.assert_allclose(reweight(one, s_in, s_hi, tau), [[1 / 2, 1 / 2.25, 1 / 2]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("sign", ["paper", "aware"])
+def test_the_opposite_of_everything_keeps_a_finite_reward_of_its_sign(sign):
+    rewards, tau = jnp.array([[3.0, -3.0]]), jnp.ones(1)
+    opposite = jnp.full((1, 2), -1.0)
+    value, slopes = jax.value_and_grad(lambda s: reweight(rewards, s, s, tau, sign=sign).sum())(opposite)
+    assert jnp.isfinite(value)
+    assert jnp.isfinite(slopes).all()
+    np.testing.assert_array_equal(jnp.sign(reweight(rewards, opposite, opposite, tau, sign=sign)), [[1, -1]])
 
 
 @given(reward=st.floats(-5, 5, width=32), one=st.floats(0, 2, width=32), other=st.floats(0, 2, width=32))
@@ -187,7 +248,7 @@ def test_gradients_of_reweighting_are_those_of_finite_differences_in_float64(sig
         moved = [array(a) + step * t for a, t in zip((rewards, s_in, s_hi, tau), turns, strict=True)]
         if array is np.array:
             r, s1, s2, t = moved
-            penalty = 1 + t[:, None] * (s1 + s2)
+            penalty = (1 + t[:, None] * s1) * (1 + t[:, None] * s2)
             value = np.where((r < 0) & (sign == "aware"), r * penalty, r / penalty)
         else:
             value = reweight(*moved, sign=sign)
@@ -199,8 +260,35 @@ def test_gradients_of_reweighting_are_those_of_finite_differences_in_float64(sig
     np.testing.assert_allclose(slope, (along(1e-6) - along(-1e-6)) / 2e-6, rtol=1e-7)
 
 
-def test_an_unknown_sign_is_named_with_the_ones_there_are():
+@pytest.mark.parametrize("sign", ["paper", "aware"])
+def test_the_equations_together_are_those_of_the_paper_in_float64(vectors, sign):
+    """Eq. 6, 7 and 5 from embeddings and lengths to rewards, a loop an output."""
+    rng = np.random.default_rng(5)
+    rewards, lengths = rng.integers(-5, 6, (3, 4)).astype(np.float64), rng.integers(0, 30, (3, 4)).astype(np.float64)
+    s_in, s_hi = reference(*vectors)
+    expected = np.zeros((3, 4))
+    for b, i in np.ndindex(3, 4):
+        tau = 1 / (1 + np.exp(-0.5 * (lengths[b].mean() - 5)))
+        divisor = (1 + tau * s_in[b, i]) * (1 + tau * s_hi[b, i])
+        pays = sign == "aware" and rewards[b, i] < 0
+        expected[b, i] = rewards[b, i] * divisor if pays else rewards[b, i] / divisor
+    with jax.enable_x64(True):
+        outputs, history, mask = map(jnp.array, vectors)
+        ours = reweight(
+            jnp.array(rewards),
+            *cosine_redundancy(outputs, history, mask),
+            length_coefficient(jnp.array(lengths)),
+            sign=sign,
+        )
+    np.testing.assert_allclose(ours, expected, rtol=1e-12)
+
+
+def test_an_unknown_choice_is_named_with_the_ones_there_are():
     one = jnp.ones((1, 2))
-    unchecked = inspect.unwrap(reweight)  # without the tests' own check of argument types
+    unchecked = [inspect.unwrap(f) for f in (reweight, cosine_redundancy, length_coefficient)]  # no check of types
     with pytest.raises(UserError, match=r"sign of reweighting 'papers'; did you mean 'paper'\?.* paper, aware"):
-        unchecked(one, one, one, jnp.ones(1), sign="papers")
+        unchecked[0](one, one, one, jnp.ones(1), sign="papers")
+    with pytest.raises(UserError, match=r"cosine of redundancy 'plane'; did you mean 'plain'\?.* plain, positive"):
+        unchecked[1](one[:, :, None], one[:, :, None], one > 0, cosine="plane")
+    with pytest.raises(UserError, match=r"mean of lengths 'bach'; did you mean 'batch'\?.* group, batch"):
+        unchecked[2](one, mean="bach")

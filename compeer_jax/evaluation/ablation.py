@@ -30,8 +30,9 @@ class AblateConfig:
 
     Args:
         run: folder of a `compeer grpo` run; the tables and the picture go into its folder `ablation`.
-        alpha: largest weights of redundancy, Eq. 7; 0 is no reweighting.
-        beta: lengths at which half of it is reached, Eq. 7, in the run's unit.
+        reweighting: whether Eq. 5 is applied: on, off. Where it is off, alpha, beta and sign do nothing.
+        alpha: steepness in Eq. 7, above 0.
+        beta: lengths at which redundancy counts half, Eq. 7, in the run's unit.
         sign: what Eq. 5 does to negative rewards: paper, aware.
         scale: what divides in Eq. 3: group, batch, none.
         weights: of parts of the reward, such as "response=0,1,2 format=1,0.5"; the others keep the run's.
@@ -39,7 +40,8 @@ class AblateConfig:
     """
 
     run: str
-    alpha: str = "0,0.1,0.25,0.5,0.75,1,1.5,2"
+    reweighting: str = "on,off"
+    alpha: str = "0.05,0.1,0.25,0.5,1,2"
     beta: str = "0,1,2,5,10,20,50"
     sign: str = "paper,aware"
     scale: str = "group,batch,none"
@@ -50,9 +52,13 @@ class AblateConfig:
         require_at_least(0, self, "", "last")
 
 
+SWITCH = ("on", "off")
+
+
 class Setting(NamedTuple):
     """One setting of the reward; `weights` as the parts of the run stand."""
 
+    reweighting: str  # "on" or "off"
     alpha: float
     beta: float
     sign: Sign
@@ -66,7 +72,8 @@ class Ablation:
 
     Attributes:
         rollouts: what was rated.
-        axes: name -> values that were crossed; "alpha", "beta", "sign", "scale", and "NAME weight" of swept parts.
+        axes: name -> values that were crossed; "reweighting", "alpha", "beta", "sign", "scale", and "NAME weight" of
+            swept parts.
         settings: all that were tried, the run's own first.
         summary: of each; arrays [S].
         mismatch: largest distance between the logged advantages and those that the run's own setting gives here: a
@@ -99,7 +106,8 @@ def ablate(config: AblateConfig) -> Ablation:
     """Sweeps the grid.
 
     Raises:
-        UserError: no run or no rollouts there, or a grid with a wrong name or number in it.
+        UserError: no run or no rollouts there, a grid with a wrong name or number in it, or a run whose logged rewards
+            are not those that its settings give here: one of a version with other equations.
     """
     folder = RunFolder(Path(config.run).expanduser())
     reward, loss = _run_settings(folder)
@@ -107,14 +115,16 @@ def ablate(config: AblateConfig) -> Ablation:
     parts, names, weights = swept_parts(rollouts, reward.get("weights") or {})
     rollouts = LoggedRollouts(**{**vars(rollouts), "parts": parts, "part_names": names})
     base = Setting(
-        alpha=float(reward["alpha"]) if reward["reweighting"] else 0.0,
+        reweighting="on" if reward["reweighting"] else "off",
+        alpha=float(reward["alpha"]),
         beta=float(reward["beta"]),
         sign=reward["sign"],
         scale=loss["scale"],
         weights=weights,
     )
     axes = {
-        "alpha": _numbers(config.alpha, "alpha", least=0),
+        "reweighting": _names(config.reweighting, "reweighting", SWITCH),
+        "alpha": _numbers(config.alpha, "alpha", above=0),
         "beta": _numbers(config.beta, "beta", least=0),
         "sign": _names(config.sign, "sign", get_args(Sign)),
         "scale": _names(config.scale, "scale", SCALES),
@@ -122,12 +132,19 @@ def ablate(config: AblateConfig) -> Ablation:
     }
     settings = settings_grid(base, axes, names)
     outputs = (rollouts.parts, rollouts.s_in, rollouts.s_hi, rollouts.lengths)
+    options = {"length_mean": reward.get("length_mean", "group"), "epsilon": loss["epsilon"]}
     own = as_arrays([base])
-    summary = sweep_summaries(
-        as_arrays(settings), jax.tree.map(lambda array: array[0], own), *outputs, epsilon=loss["epsilon"]
-    )
-    advantages = sweep_rewards(own, *outputs, epsilon=loss["epsilon"]).advantages[0]
-    mismatch = float(np.abs(advantages - rollouts.advantages).max())
+    again = jax.tree.map(np.asarray, sweep_rewards(own, *outputs, **options))
+    apart = float(np.abs(again.rewards[0] - rollouts.reweighted).max())
+    if apart > 1e-3 * max(1, float(np.abs(rollouts.reweighted).max())):
+        raise UserError(
+            f"{folder.path} was rewarded by other equations than these: its logged rewards are up to {apart:.2g} from "
+            "what its settings give here, as those of versions before Eq. 5 and 7 had the paper's form; train it anew "
+            "to sweep its rewards."
+        )
+    first = jax.tree.map(lambda array: array[0], own)
+    summary = sweep_summaries(as_arrays(settings), first, *outputs, **options)
+    mismatch = float(np.abs(again.advantages[0] - rollouts.advantages).max())
     return Ablation(rollouts, axes, tuple(settings), SettingSummary(*map(np.asarray, summary)), mismatch)
 
 
@@ -145,8 +162,14 @@ def swept_parts(
 
 
 def settings_grid(base: Setting, axes: Mapping[str, Sequence], part_names: Sequence[str]) -> list[Setting]:
-    """The run's own setting, then those that differ from it in one axis, then all combinations; none twice."""
-    singly = [moved(base, {axis: value}, part_names) for axis, values in axes.items() for value in values]
+    """The run's own setting, then those that differ from it in one axis, then all combinations; none twice.
+
+    A run without reweighting is varied with it too: what alpha, beta and sign do shows there alone.
+    """
+    starts = dict.fromkeys([base, *(moved(base, {"reweighting": value}, part_names) for value in axes["reweighting"])])
+    singly = [
+        moved(start, {axis: value}, part_names) for axis, values in axes.items() for value in values for start in starts
+    ]
     crossed = [
         moved(base, dict(zip(axes, values, strict=True)), part_names) for values in itertools.product(*axes.values())
     ]
@@ -156,6 +179,7 @@ def settings_grid(base: Setting, axes: Mapping[str, Sequence], part_names: Seque
 def as_arrays(settings: Sequence[Setting]) -> RewardSettings:
     """Settings as the sweep takes them, arrays [S]."""
     return RewardSettings(
+        reweighting=np.array([setting.reweighting == "on" for setting in settings]),
         alpha=np.array([setting.alpha for setting in settings], np.float32),
         beta=np.array([setting.beta for setting in settings], np.float32),
         aware=np.array([setting.sign == "aware" for setting in settings]),
@@ -165,10 +189,13 @@ def as_arrays(settings: Sequence[Setting]) -> RewardSettings:
 
 
 def moved(base: Setting, values: Mapping[str, Any], part_names: Sequence[str]) -> Setting:
-    """`base` with other values on some axes."""
+    """`base` with other values on some axes. Without reweighting it keeps what only reweighting reads."""
     weights = [values.get(f"{name} weight", weight) for name, weight in zip(part_names, base.weights, strict=True)]
     plain = {axis: value for axis, value in values.items() if axis in Setting._fields}
-    return base._replace(**plain, weights=tuple(weights))
+    setting = base._replace(**plain, weights=tuple(weights))
+    if setting.reweighting == "off":
+        setting = setting._replace(alpha=base.alpha, beta=base.beta, sign=base.sign)
+    return setting
 
 
 def _run_settings(folder: RunFolder) -> tuple[dict, dict]:
@@ -182,15 +209,15 @@ def _run_settings(folder: RunFolder) -> tuple[dict, dict]:
         raise UserError(f"{folder.config} has no reward settings; give --run a `compeer grpo` run.") from error
 
 
-def _numbers(text: str, name: str, least: float = -math.inf) -> tuple[float, ...]:
-    """The numbers of a list such as "0, 0.5, 1", each once."""
+def _numbers(text: str, name: str, least: float = -math.inf, above: float = -math.inf) -> tuple[float, ...]:
+    """The numbers of a list such as "0.1, 0.5, 1", each once."""
     try:
         values = tuple(dict.fromkeys(float(item) for item in text.split(",")))
     except ValueError as error:
         raise UserError(f"{name} {text!r} is no list of numbers such as 0,0.5,1.") from error
     for value in values:
-        if not (math.isfinite(value) and value >= least):
-            bound = f" of at least {least:g}" if least > -math.inf else ""
+        if not (math.isfinite(value) and value >= least and value > above):
+            bound = f" of at least {least:g}" if least > -math.inf else f" above {above:g}" if above > -math.inf else ""
             raise UserError(f"{name} has {value:g} among its values; they must be finite numbers{bound}.")
     return values
 

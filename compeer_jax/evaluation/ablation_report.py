@@ -28,8 +28,8 @@ COLUMNS = {
 
 EXPLANATION = """\
 *A* is the advantage (Eq. 3), *s* the redundancy s_in + s_hi (Eq. 6). *equal groups*: groups of equal rewards, which
-teach nothing. *corr(A, s)*: correlation within groups; below 0 redundancy costs, and what it is at alpha 0 is the
-judge's own doing. *of rejected*: the same among outputs whose reward is negative before Eq. 5. *corr(A, own)*:
+teach nothing. *corr(A, s)*: correlation within groups; below 0 redundancy costs, and what it is with reweighting off is
+the judge's own doing. *of rejected*: the same among outputs whose reward is negative before Eq. 5. *corr(A, own)*:
 correlation with the advantages of the run's own setting. *best moved*: groups none of whose best outputs there is best
 here. *sign moved*: outputs encouraged there and discouraged here, or the reverse."""
 
@@ -71,10 +71,14 @@ def title(ablation: Ablation) -> str:
 
 
 def rows(ablation: Ablation) -> list[list[str]]:
-    """The run's own setting, then one row a setting that differs from it in one thing, the values in their order."""
+    """The run's own setting, then one row a setting that differs from it in one thing, the values in their order.
+
+    Of a run without reweighting, what only reweighting reads is varied with it.
+    """
     chosen = [ablation.base]
     for axis in ablation.axes:
-        alone = [setting for setting in ablation.settings if list(ablation.differences(setting)) == [axis]]
+        with_it = {"reweighting"} if ablation.base.reweighting == "off" and axis in ("alpha", "beta", "sign") else set()
+        alone = [s for s in ablation.settings if set(ablation.differences(s)) == {axis} | with_it]
         chosen += sorted(alone, key=lambda setting, axis=axis: ablation.axes[axis].index(ablation.value(setting, axis)))
     return [[describe(ablation, setting), *_cells(ablation, setting)] for setting in chosen]
 
@@ -87,9 +91,10 @@ def describe(ablation: Ablation, setting: Setting) -> str:
 
 def own_setting(ablation: Ablation) -> str:
     """The run's own setting in words."""
-    alpha, beta, sign, scale, weights = ablation.base
+    reweighting, alpha, beta, sign, scale, weights = ablation.base
     named = ", ".join(f"{n} {_short(w)}" for n, w in zip(ablation.rollouts.part_names, weights, strict=True))
-    return f"alpha {_short(alpha)}, beta {_short(beta)}, sign {sign}, scale {scale}; weights: {named}"
+    redundancy = f"alpha {_short(alpha)}, beta {_short(beta)}, sign {sign}" if reweighting == "on" else "no reweighting"
+    return f"{redundancy}, scale {scale}; weights: {named}"
 
 
 def extremes(ablation: Ablation) -> list[list[str]]:
@@ -143,10 +148,10 @@ def csv_table(ablation: Ablation) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     weights = [f"weight_{name}" for name in ablation.rollouts.part_names]
-    writer.writerow(["alpha", "beta", "sign", "scale", *weights, *COLUMNS])
+    writer.writerow(["reweighting", "alpha", "beta", "sign", "scale", *weights, *COLUMNS])
     for index, setting in enumerate(ablation.settings):
         measures = [f"{getattr(ablation.summary, field)[index]:.6g}" for field in COLUMNS]
-        writer.writerow([*setting[:4], *setting.weights, *measures])
+        writer.writerow([*setting[:5], *setting.weights, *measures])
     return stream.getvalue()
 
 
@@ -193,10 +198,12 @@ def heatmap(ablation: Ablation) -> Any:
 
 def _spans(ablation: Ablation) -> tuple[str, str | None, list[dict[str, Any]]]:
     """The axis across, the axis down, and the settings of the others: dicts axis -> value, the run's own first."""
-    names = ["alpha", "beta", *(axis for axis in ablation.axes if axis.endswith(" weight")), "sign", "scale"]
-    varied = [axis for axis in names if len(ablation.axes[axis]) > 1]
+    # Without reweighting alpha and beta do nothing, so panels show settings with it, where there are any.
+    axes = ablation.axes | {"reweighting": tuple(sorted(ablation.axes["reweighting"], reverse=True))[:1]}
+    names = ["alpha", "beta", *(axis for axis in axes if axis.endswith(" weight")), "sign", "scale"]
+    varied = [axis for axis in names if len(axes[axis]) > 1]
     across, down = varied[0] if varied else "alpha", varied[1] if len(varied) > 1 else None
-    rest = {axis: values for axis, values in ablation.axes.items() if axis not in (across, down)}
+    rest = {axis: values for axis, values in axes.items() if axis not in (across, down)}
     own = {axis: ablation.value(ablation.base, axis) for axis in rest}
     centre = {axis: own[axis] if own[axis] in values else values[0] for axis, values in rest.items()}
     combinations = [dict(zip(rest, values, strict=True)) for values in itertools.product(*rest.values())]

@@ -7,8 +7,9 @@ from typing import Literal
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.models.quantized import Storage
 from compeer_jax.models.source import ModelConfig
-from compeer_jax.rewards.encoder_config import EncoderConfig
+from compeer_jax.rewards.encoder_config import Compared, EncoderConfig
 from compeer_jax.rewards.remote_config import RemoteJudgeConfig
+from compeer_jax.rl.redundancy import Cosine, LengthMean, Sign
 
 
 @dataclass(frozen=True)
@@ -120,12 +121,15 @@ class RewardConfig:
         remote: the chat server of "remote", asked about steps and response in one conversation.
         hierarchical: levels of "hierarchical".
         weights: what each part of a judge's reward counts.
-        encoder: how responses become the vectors that Eq. 6 compares.
+        encoder: what Eq. 6 compares, and how it becomes vectors.
+        cosine: "plain" is the paper's Eq. 6; "positive" counts cosines below 0 as 0 (token counts never have any).
         reweighting: divide rewards by redundancy, Eq. 5; off is the paper's UR variant, on its URP.
         sign: "paper" divides negative rewards too, so that redundancy pays there; "aware" multiplies them.
-        alpha: largest weight of redundancy, Eq. 7 (paper: 0.5).
-        beta: length at which half of it is reached, Eq. 7 (paper: 5).
-        length_unit: unit of a response's length in Eq. 7.
+        alpha: steepness in Eq. 7, above 0 (paper: 0.5).
+        beta: length at which redundancy counts half, Eq. 7 (paper: 5).
+        length_unit: unit of lengths in Eq. 7.
+        length_of: whose length that is, the response's or the whole output's.
+        length_mean: its mean over the outputs of a prompt, or over all outputs of a step.
     """
 
     judge: str = "rules"
@@ -134,11 +138,19 @@ class RewardConfig:
     hierarchical: HierarchyConfig = field(default_factory=HierarchyConfig)
     weights: PartWeights = field(default_factory=PartWeights)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    cosine: Cosine = "plain"
     reweighting: bool = True
-    sign: Literal["paper", "aware"] = "aware"
+    sign: Sign = "aware"
     alpha: float = 0.5
     beta: float = 5.0
     length_unit: Literal["tokens", "words", "characters"] = "tokens"
+    length_of: Compared = "response"
+    length_mean: LengthMean = "group"
 
     def __post_init__(self):
-        require_at_least(0, self, "reward.", "alpha", "beta")
+        require_at_least(0, self, "reward.", "beta")
+        if not self.alpha > 0:
+            raise UserError(
+                f"reward.alpha is {self.alpha:g}; it must be above 0 (at 0, Eq. 7 gives redundancy a weight of one half, "
+                "whatever the length). reward.reweighting: false switches reweighting off."
+            )

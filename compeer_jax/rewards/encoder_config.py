@@ -7,6 +7,8 @@ from compeer_jax.errors import UserError, require_at_least, unknown
 
 Kind = Literal["token_counts", "hidden_states", "sentence"]
 KINDS = get_args(Kind)
+Compared = Literal["response", "output"]
+"""Of an output: its response alone, or all that was written, reasoning and tags included."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class EncoderConfig:
         dtype: with "sentence": type of its weights and of the computation.
         max_tokens: longer texts are clipped (or at the model's own limit, where that is less); token counts never are.
         batch_size: texts a model reads at once.
+        compares: what o_i is in Eq. 6: the "response", or the whole "output".
     """
 
     kind: Kind = "token_counts"
@@ -27,10 +30,13 @@ class EncoderConfig:
     dtype: Literal["float32", "bfloat16"] = "float32"
     max_tokens: int = 512
     batch_size: int = 64
+    compares: Compared = "response"
 
     def __post_init__(self):
         if self.kind not in KINDS:
             raise unknown("reward.encoder.kind", self.kind, KINDS)
+        if self.compares not in get_args(Compared):
+            raise unknown("reward.encoder.compares", self.compares, get_args(Compared))
         require_at_least(1, self, "reward.encoder.", "max_tokens", "batch_size")
         if self.kind == "sentence" and not self.path:
             raise UserError(

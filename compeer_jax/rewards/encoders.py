@@ -1,4 +1,4 @@
-"""What Eq. 6 compares: vectors of the responses and of the utterances before them.
+"""What Eq. 6 compares: vectors of the responses (or of whole outputs) and of the utterances before them.
 
 Three encoders, chosen by config:
 
@@ -17,13 +17,13 @@ from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int
 
 from compeer_jax.models.source import ModelConfig
-from compeer_jax.rewards.encoder_config import EncoderConfig
+from compeer_jax.rewards.encoder_config import Compared, EncoderConfig
 from compeer_jax.rewards.reward import Completion
 from compeer_jax.rewards.rules import word_list
 
 
 class EncodedTurns(NamedTuple):
-    """Vectors of B groups of G responses and of their histories, D being the same for both."""
+    """Vectors of B groups of G outputs and of their histories, D being the same for both."""
 
     outputs: Float[np.ndarray, "B G D"]
     history: Float[np.ndarray, "B U D"]
@@ -50,7 +50,9 @@ def make_encoder(config: EncoderConfig, *, tokenizer: Any, model: ModelConfig, m
         UserError: the encoder's model cannot be read.
     """
     if config.kind == "token_counts":
-        return lambda completions, group_size: encode_token_counts(completions, group_size, tokenizer)
+        return lambda completions, group_size: encode_token_counts(
+            completions, group_size, tokenizer, of=config.compares
+        )
     from compeer_jax.generation.text_models import hidden_state_embedder, sentence_embedder
 
     limits = {"max_tokens": config.max_tokens, "batch_size": config.batch_size}
@@ -58,10 +60,17 @@ def make_encoder(config: EncoderConfig, *, tokenizer: Any, model: ModelConfig, m
         embed = hidden_state_embedder(model, tokenizer=tokenizer, mesh=mesh, **limits)
     else:
         embed = sentence_embedder(config.path, mesh=mesh, dtype=config.dtype, scan_layers=model.scan_layers, **limits)
-    return lambda completions, group_size: encode_texts(completions, group_size, embed)
+    return lambda completions, group_size: encode_texts(completions, group_size, embed, of=config.compares)
 
 
-def encode_texts(completions: Sequence[Completion], group_size: int, embed: TextEmbedder) -> EncodedTurns:
+def compared_text(completion: Completion, of: Compared) -> str:
+    """What stands for an output in Eq. 6 and 7: its response, or the whole of it."""
+    return completion.turn.response if of == "response" else completion.text
+
+
+def encode_texts(
+    completions: Sequence[Completion], group_size: int, embed: TextEmbedder, *, of: Compared = "response"
+) -> EncodedTurns:
     """Each distinct text embedded once, and laid out by group; an empty text is the zero vector.
 
     U is rounded up to a power of two, so that a compiled consumer sees few shapes.
@@ -70,11 +79,12 @@ def encode_texts(completions: Sequence[Completion], group_size: int, embed: Text
         completions: N = B·G completions, those of one prompt standing together.
         group_size: G.
         embed: gives the vectors.
+        of: what is compared.
     """
     groups = [completions[start : start + group_size] for start in range(0, len(completions), group_size)]
-    responses = [[completion.turn.response for completion in group] for group in groups]
+    outputs = [[compared_text(completion, of) for completion in group] for group in groups]
     histories = [[turn.content for turn in group[0].record.history] for group in groups]
-    texts = dict.fromkeys(text for group in responses + histories for text in group if text.strip())
+    texts = dict.fromkeys(text for group in outputs + histories for text in group if text.strip())
     vectors = np.asarray(embed(list(texts)))
     vectors = np.concatenate([vectors, np.zeros_like(vectors, shape=(1, vectors.shape[1]))])
     rows = {text: row for row, text in enumerate(texts)}
@@ -85,10 +95,12 @@ def encode_texts(completions: Sequence[Completion], group_size: int, embed: Text
 
     utterances = _power_of_two(max(map(len, histories)))
     mask = np.array([np.arange(utterances) < len(group) for group in histories])
-    return EncodedTurns(vectors[places(responses, group_size)], vectors[places(histories, utterances)], mask)
+    return EncodedTurns(vectors[places(outputs, group_size)], vectors[places(histories, utterances)], mask)
 
 
-def encode_token_counts(completions: Sequence[Completion], group_size: int, tokenizer: Any) -> EncodedTurns:
+def encode_token_counts(
+    completions: Sequence[Completion], group_size: int, tokenizer: Any, *, of: Compared = "response"
+) -> EncodedTurns:
     """Bag-of-token vectors: deterministic, no model.
 
     D is the number of distinct tokens in the batch, not of the vocabulary: the cosines are the same and the vectors
@@ -98,6 +110,7 @@ def encode_token_counts(completions: Sequence[Completion], group_size: int, toke
         completions: N = B·G completions, those of one prompt standing together.
         group_size: G.
         tokenizer: anything with `encode(text, add_special_tokens=False)`.
+        of: what is compared.
     """
 
     def count(texts: Sequence[str]) -> Float[np.ndarray, "M D"]:
@@ -107,18 +120,20 @@ def encode_token_counts(completions: Sequence[Completion], group_size: int, toke
         np.add.at(counts, (np.repeat(np.arange(len(texts)), [len(row) for row in ids]), columns), 1)
         return counts
 
-    return encode_texts(completions, group_size, count)
+    return encode_texts(completions, group_size, count, of=of)
 
 
-def response_lengths(completions: Sequence[Completion], unit: str, tokenizer: Any) -> Int[np.ndarray, " N"]:
-    """Length of each response in `unit`: "tokens", "words" (one a Chinese character) or "characters" (Eq. 7)."""
-
+def output_lengths(
+    completions: Sequence[Completion], unit: str, tokenizer: Any, *, of: Compared = "response"
+) -> Int[np.ndarray, " N"]:
+    """Length of each response, or whole output, in `unit`: "tokens", "words" (one a Chinese character) or "characters"
+    (Eq. 7)."""
     measure = {
         "tokens": lambda text: len(_ids(tokenizer, text)),
         "words": lambda text: len(word_list(text)),
         "characters": len,
     }[unit]
-    return np.array([measure(completion.turn.response) for completion in completions], np.int32)
+    return np.array([measure(compared_text(completion, of)) for completion in completions], np.int32)
 
 
 def _ids(tokenizer: Any, text: str) -> np.ndarray:

@@ -7,7 +7,7 @@ import jax
 from jaxtyping import Array, Bool, Float, Real, ScalarLike
 
 from compeer_jax.rl.advantages import Scale, group_advantages
-from compeer_jax.rl.redundancy import Sign, cosine_redundancy, length_coefficient, reweight
+from compeer_jax.rl.redundancy import Cosine, LengthMean, Sign, cosine_redundancy, length_coefficient, reweight
 
 
 class ShapedRewards(NamedTuple):
@@ -15,8 +15,8 @@ class ShapedRewards(NamedTuple):
 
     Attributes:
         rewards: after Eq. 5, or as they came when reweighting is off.
-        s_in: redundancy among the outputs of a group, 0 … 1 (Eq. 6).
-        s_hi: redundancy with the history, 0 … 1 (Eq. 6).
+        s_in: redundancy among the outputs of a group (Eq. 6).
+        s_hi: redundancy with the history (Eq. 6).
         tau: the weight of redundancy, one a group (Eq. 7).
         advantages: of `rewards` (Eq. 3).
     """
@@ -28,7 +28,7 @@ class ShapedRewards(NamedTuple):
     advantages: Float[Array, "B G"]
 
 
-@partial(jax.jit, static_argnames=("sign", "reweighting", "scale"))
+@partial(jax.jit, static_argnames=("sign", "cosine", "length_mean", "reweighting", "scale"))
 def shape_rewards(
     rewards: Float[Array, "B G"],
     outputs: Float[Array, "B G D"],
@@ -39,6 +39,8 @@ def shape_rewards(
     alpha: ScalarLike = 0.5,
     beta: ScalarLike = 5.0,
     sign: Sign = "paper",
+    cosine: Cosine = "plain",
+    length_mean: LengthMean = "group",
     reweighting: bool = True,
     scale: Scale = "group",
     epsilon: ScalarLike = 1e-4,
@@ -47,7 +49,7 @@ def shape_rewards(
 
     `alpha`, `beta` and `epsilon` may be arrays, so a sweep is one `vmap`:
 
-        jax.vmap(lambda alpha: shape_rewards(*batch, alpha=alpha).advantages)(jnp.linspace(0, 1, 11))
+        jax.vmap(lambda alpha: shape_rewards(*batch, alpha=alpha).advantages)(jnp.linspace(0.1, 1, 10))
 
     Args:
         rewards: the judge's, −5 … +5 for `unified_reward`; any finite numbers will do.
@@ -55,21 +57,23 @@ def shape_rewards(
         history: vectors of the utterances before them.
         history_mask: True where an utterance is real.
         lengths: of the responses, in the unit of `beta` (Eq. 7).
-        alpha: largest weight of redundancy.
-        beta: length at which half of it is reached.
+        alpha: steepness of τ in the length.
+        beta: length at which τ is 1/2.
         sign: "paper", or "aware" so that redundancy costs a negative reward too.
+        cosine: "plain", or "positive" so that cosines below 0 count as 0.
+        length_mean: whether τ follows the mean length of the group or of the batch.
         reweighting: False leaves the rewards alone; redundancy is measured all the same, to be logged.
         scale: what divides in Eq. 3, see `group_advantages`.
         epsilon: added to that divisor.
     """
-    s_in, s_hi = cosine_redundancy(outputs, history, history_mask)
-    tau = length_coefficient(lengths, alpha=alpha, beta=beta)
+    s_in, s_hi = cosine_redundancy(outputs, history, history_mask, cosine=cosine)
+    tau = length_coefficient(lengths, alpha=alpha, beta=beta, mean=length_mean)
     if reweighting:
         rewards = reweight(rewards, s_in, s_hi, tau, sign=sign)
     return ShapedRewards(rewards, s_in, s_hi, tau, group_advantages(rewards, scale=scale, epsilon=epsilon))
 
 
-@partial(jax.jit, static_argnames=("sign", "reweighting", "scale"))
+@partial(jax.jit, static_argnames=("sign", "cosine", "length_mean", "reweighting", "scale"))
 def shape_verdicts(
     verdicts: Float[Array, "B G K"],
     weights: Float[Array, " K"],
@@ -81,6 +85,8 @@ def shape_verdicts(
     alpha: ScalarLike = 0.5,
     beta: ScalarLike = 5.0,
     sign: Sign = "paper",
+    cosine: Cosine = "plain",
+    length_mean: LengthMean = "group",
     reweighting: bool = True,
     scale: Scale = "group",
     epsilon: ScalarLike = 1e-4,
@@ -104,6 +110,8 @@ def shape_verdicts(
         alpha=alpha,
         beta=beta,
         sign=sign,
+        cosine=cosine,
+        length_mean=length_mean,
         reweighting=reweighting,
         scale=scale,
         epsilon=epsilon,

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Real, ScalarLike
 
 from compeer_jax.rl.advantages import Scale
-from compeer_jax.rl.redundancy import length_coefficient, reweight
+from compeer_jax.rl.redundancy import LengthMean, length_coefficient, reweight
 
 SCALES: tuple[Scale, ...] = get_args(Scale)
 """What `RewardSettings.scale` counts through: "group", "batch", "none"."""
@@ -31,13 +31,15 @@ class RewardSettings(NamedTuple):
     """S settings; or one, when the arrays lack that axis.
 
     Attributes:
-        alpha: largest weight of redundancy (Eq. 7); 0 switches reweighting off.
-        beta: length at which half of it is reached (Eq. 7).
+        reweighting: whether Eq. 5 is applied; where it is not, alpha, beta and aware do nothing.
+        alpha: steepness of τ in the length (Eq. 7).
+        beta: length at which τ is 1/2 (Eq. 7).
         aware: whether redundancy costs a negative reward too ("aware"), or pays there ("paper").
         weights: of the reward's parts, which are added up.
         scale: what divides in Eq. 3, as an index into `SCALES`.
     """
 
+    reweighting: Bool[Array, "*S"]
     alpha: Float[Array, "*S"]
     beta: Float[Array, "*S"]
     aware: Bool[Array, "*S"]
@@ -86,7 +88,7 @@ class SettingSummary(NamedTuple):
     sign_changed: Float[Array, " S"]
 
 
-@partial(jax.jit, static_argnames=("chunk",))
+@partial(jax.jit, static_argnames=("length_mean", "chunk"))
 def sweep_rewards(
     settings: RewardSettings,
     verdicts: Float[Array, "M B G K"],
@@ -94,6 +96,7 @@ def sweep_rewards(
     s_hi: Float[Array, "M B G"],
     lengths: Real[Array, "M B G"],
     *,
+    length_mean: LengthMean = "group",
     epsilon: ScalarLike = 1e-4,
     chunk: int | None = None,
 ) -> SweptRewards:
@@ -104,6 +107,7 @@ def sweep_rewards(
         verdicts: parts of each output's reward.
         s_in, s_hi: redundancy (Eq. 6).
         lengths: of the responses, in the unit of `beta`.
+        length_mean: whether τ follows the mean length of the group, or of all outputs of the step.
         epsilon: added to the divisor of Eq. 3.
         chunk: outputs x settings that one round of the compiled loop works on, the settings of a round by `vmap`;
             None chooses for the backend.
@@ -111,13 +115,13 @@ def sweep_rewards(
     outputs = _Outputs(*(array.T for array in (verdicts, s_in, s_hi, lengths)))
 
     def swept(setting: RewardSettings) -> SweptRewards:
-        _, rewards, advantages = _shape(setting, outputs, epsilon)
+        _, rewards, advantages = _shape(setting, outputs, length_mean, epsilon)
         return SweptRewards(rewards.T, advantages.T)
 
     return jax.lax.map(swept, settings, batch_size=_settings_a_round(s_in.size, chunk))
 
 
-@partial(jax.jit, static_argnames=("chunk",))
+@partial(jax.jit, static_argnames=("length_mean", "chunk"))
 def sweep_summaries(
     settings: RewardSettings,
     base: RewardSettings,
@@ -126,6 +130,7 @@ def sweep_summaries(
     s_hi: Float[Array, "M B G"],
     lengths: Real[Array, "M B G"],
     *,
+    length_mean: LengthMean = "group",
     epsilon: ScalarLike = 1e-4,
     chunk: int | None = None,
 ) -> SettingSummary:
@@ -134,10 +139,10 @@ def sweep_summaries(
     No more than about `chunk` rewards are held at a time, however many settings there are.
     """
     outputs = _Outputs(*(array.T for array in (verdicts, s_in, s_hi, lengths)))
-    reference = _shape(base, outputs, epsilon)
+    reference = _shape(base, outputs, length_mean, epsilon)
 
     def summary(setting: RewardSettings) -> SettingSummary:
-        return _summary(_shape(setting, outputs, epsilon), reference, outputs)
+        return _summary(_shape(setting, outputs, length_mean, epsilon), reference, outputs)
 
     return jax.lax.map(summary, settings, batch_size=_settings_a_round(s_in.size, chunk))
 
@@ -167,11 +172,12 @@ class _Shaped(NamedTuple):
     advantages: Float[Array, "G B M"]
 
 
-def _shape(setting: RewardSettings, outputs: _Outputs, epsilon: ScalarLike) -> _Shaped:
+def _shape(setting: RewardSettings, outputs: _Outputs, length_mean: LengthMean, epsilon: ScalarLike) -> _Shaped:
     """Eq. 7, 5 and 3 under one setting."""
     members = len(outputs.s_in)
     judged = sum(weight * part for weight, part in zip(setting.weights, outputs.parts, strict=True))
-    tau = length_coefficient(outputs.lengths.reshape(members, -1).T, alpha=setting.alpha, beta=setting.beta)
+    coefficient = partial(length_coefficient, alpha=setting.alpha, beta=setting.beta, mean=length_mean)
+    tau = jax.vmap(coefficient)(outputs.lengths.T).T.reshape(-1)
 
     def reweighted(sign: str) -> Float[Array, "G B M"]:
         """Eq. 5 needs nothing of a group but its τ, so each output may pass as a group of one."""
@@ -179,6 +185,7 @@ def _shape(setting: RewardSettings, outputs: _Outputs, epsilon: ScalarLike) -> _
         return jax.vmap(lambda *output: reweight(*output, tau, sign=sign))(*alone).reshape(judged.shape)
 
     rewards = jnp.where(setting.aware, reweighted("aware"), reweighted("paper"))
+    rewards = jnp.where(setting.reweighting, rewards, judged)
     return _Shaped(judged, rewards, _advantages(rewards, setting.scale, epsilon))
 
 

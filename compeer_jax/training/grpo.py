@@ -13,7 +13,7 @@ from compeer_jax.generation.engine import Engine
 from compeer_jax.parallel.exchange import is_first
 from compeer_jax.parallel.sharding import check_divides
 from compeer_jax.rewards.completions import read_completions
-from compeer_jax.rewards.encoders import make_encoder, response_lengths
+from compeer_jax.rewards.encoders import make_encoder, output_lengths
 from compeer_jax.rewards.load import JUDGES, load_reward
 from compeer_jax.rewards.reward import reference_completion
 from compeer_jax.rl.reward_shaping import shape_rewards
@@ -112,7 +112,7 @@ def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
                 clock.lap("rollout", outputs.ended)
                 run.heed_signals()
             rollout, completions = outputs.rollout, list(outputs.completions)
-            lengths = response_lengths(completions, config.reward.length_unit, tokenizer)
+            lengths = output_lengths(completions, config.reward.length_unit, tokenizer, of=config.reward.length_of)
 
             # 3. Reweight by redundancy (Eq. 5-7), then normalise within each group (Eq. 3).
             shaped = shape_rewards(
@@ -122,6 +122,8 @@ def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
                 alpha=config.reward.alpha,
                 beta=config.reward.beta,
                 sign=config.reward.sign,
+                cosine=config.reward.cosine,
+                length_mean=config.reward.length_mean,
                 reweighting=config.reward.reweighting,
                 scale=config.loss.scale,
                 epsilon=config.loss.epsilon,

@@ -5,7 +5,6 @@ steps. The second is made anew from the first, so that a run that was killed lea
 `read_rollouts` gives the numbers back as arrays.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,8 @@ from compeer_jax.rewards.reward import Completion, Rewards
 from compeer_jax.rl.reward_shaping import ShapedRewards
 from compeer_jax.training.run_folder import RunFolder, replacing
 
-NUMBERS = ("reward", "s_in", "s_hi", "tau", "reweighted", "advantage")
+NUMBERS = ("reward", "s_in", "s_hi", "length", "tau", "reweighted", "advantage")
 """Fields of a logged output that are numbers."""
-
-log = logging.getLogger(__name__)
 
 
 def log_rollout(
@@ -42,7 +39,7 @@ def log_rollout(
         completions: N = B·G outputs, those of one prompt standing together.
         rewards: of each.
         shaped: of B groups of G.
-        lengths: of each response, in the run's `reward.length_unit`; what τ was made of.
+        lengths: of each output, as the run's `reward.length_unit` and `reward.length_of` measure it; what τ was made of.
     """
     group_size = shaped.rewards.shape[1]
     rows = []
@@ -87,7 +84,7 @@ class LoggedRollouts:
         parts: what the reward is the weighted sum of, before reweighting.
         rewards: that sum.
         s_in, s_hi: redundancy (Eq. 6).
-        lengths: of the responses, in the run's unit.
+        lengths: of the outputs, in the run's unit.
         reweighted: rewards after Eq. 5.
         advantages: after Eq. 3.
         rows: the logged lines as they are, M·B·G of them; the first of a group holds its "history".
@@ -108,9 +105,6 @@ class LoggedRollouts:
 def read_rollouts(folder: RunFolder, steps: Sequence[int] | None = None, *, last: int = 0) -> LoggedRollouts:
     """The logged outputs of a GRPO run.
 
-    Runs of older versions logged no lengths. Eq. 7 needs only their mean over a group, which τ gives away: each output
-    is then given that mean, and a line in the log says so.
-
     Args:
         folder: of the run.
         steps: which steps; None for all there are.
@@ -118,7 +112,7 @@ def read_rollouts(folder: RunFolder, steps: Sequence[int] | None = None, *, last
 
     Raises:
         UserError: no rollouts there, or not of these steps; a line that lacks a number (it is named); steps of
-            different sizes; lengths that can't be had from τ.
+            different sizes.
     """
     logged = {int(path.stem.removeprefix("step_")): path for path in folder.rollouts.glob("step_*.jsonl")}
     if not logged:
@@ -145,8 +139,7 @@ def read_rollouts(folder: RunFolder, steps: Sequence[int] | None = None, *, last
         return np.array([row[name] for row in rows], np.float32).reshape(shape)
 
     parts = np.array([list(row["parts"].values()) for row in rows], np.float32).reshape(*shape, len(names))
-    lengths = numbers("length") if all("length" in row for row in rows) else _lengths_of(numbers("tau"), folder)
-    reward, s_in, s_hi, _, reweighted, advantage = map(numbers, NUMBERS)
+    reward, s_in, s_hi, lengths, _, reweighted, advantage = map(numbers, NUMBERS)
     return LoggedRollouts(steps, names, parts, reward, s_in, s_hi, lengths, reweighted, advantage, rows)
 
 
@@ -166,22 +159,6 @@ def _group_shape(rows: Sequence[Mapping], path: Path) -> tuple[int, int]:
     if members != [index % group for index in range(len(rows))] or len(rows) % group:
         raise UserError(f"{path} does not hold whole groups of {group} outputs; remove it, or let the run go on.")
     return len(rows) // group, group
-
-
-def _lengths_of(tau: Float[np.ndarray, "M B G"], folder: RunFolder) -> Float[np.ndarray, "M B G"]:
-    """The groups' mean lengths: τ = α·L̄ / (L̄ + β), solved for L̄."""
-    import yaml
-
-    reward = yaml.safe_load(folder.config.read_text(encoding="utf-8"))["reward"]
-    alpha, beta = reward["alpha"], reward["beta"]
-    if not (alpha > 0 and beta > 0):
-        raise UserError(
-            f"{folder.path} was made by an older version that logged no lengths, and its reward.alpha of {alpha} and "
-            f"reward.beta of {beta} hide them; train it anew to sweep its rewards."
-        )
-    log.warning("%s logged no lengths (an older version): each group's mean is worked out from its tau.", folder.path)
-    share = np.minimum(tau.astype(np.float64) / alpha, 1 - 1e-6)
-    return (beta * share / (1 - share)).astype(np.float32)
 
 
 def write_samples(folder: RunFolder, *, every: int, last: int) -> None:
