@@ -1,6 +1,7 @@
 """What redundancy is measured on: the cosines of token counts, against scikit-learn's."""
 
 import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np

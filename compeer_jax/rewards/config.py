@@ -151,6 +151,6 @@ class RewardConfig:
         require_at_least(0, self, "reward.", "beta")
         if not self.alpha > 0:
             raise UserError(
-                f"reward.alpha is {self.alpha:g}; it must be above 0 (at 0, Eq. 7 gives redundancy a weight of one half, "
-                "whatever the length). reward.reweighting: false switches reweighting off."
+                f"reward.alpha is {self.alpha:g}; it must be above 0 (at 0, Eq. 7 weighs redundancy by one half at "
+                "any length). reward.reweighting: false switches reweighting off."
             )
