@@ -39,7 +39,7 @@ def log_rollout(
         completions: N = B·G outputs, those of one prompt standing together.
         rewards: of each.
         shaped: of B groups of G.
-        lengths: of each output, as the run's `reward.length_unit` and `reward.length_of` measure it; what τ was made of.
+        lengths: of each output, by the run's `reward.length_of` and `reward.length_unit`; what τ was made of.
     """
     group_size = shaped.rewards.shape[1]
     rows = []
