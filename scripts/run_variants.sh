@@ -18,9 +18,9 @@ for seed in $seeds; do
     --model.path "$out/start-$seed"
 done
 for kind in unifi prm orm; do
-  steps=$([ "$kind" = unifi ] && echo 600 || echo 400) # UnifiReward has four kinds of round to learn
+  # All kinds learn from the same records, for as many steps of as many records.
   compeer reward train --config configs/tiny_reward.yaml --kind "$kind" "${on_data[@]}" --data.limit 3000 --seed "$first" \
-    --silver.per_record 1 --steps "$steps" --output "$out/$kind" --model.path "$out/sft-$first/model"
+    --silver.per_record 1 --steps 600 --output "$out/$kind" --model.path "$out/sft-$first/model"
 done
 judges=()
 for kind in unifi prm orm; do judges+=("--reward.models.$kind" "$out/$kind/model"); done

@@ -355,15 +355,20 @@ def test_each_kind_of_judge_is_trained_from_the_folder(start, cer, tmp_path, kin
     assert np.isfinite(metrics[-1]["eval/loss"])
 
 
-def test_the_folder_stands_for_its_files(cer):
+def test_a_folder_gives_all_kinds_of_judge_the_same_records_or_each_its_own(cer, rows):
     def records(*arguments: str) -> list[list[str]]:
         settings = ["--model.path", "x", "--output", "y", *arguments]
         parts = load_judge_records(parse_config(RewardTrainConfig, settings, command="", description=""))
         return [[record.id for record in part] for part in parts]
 
+    def of_view(view: str) -> list[list[str]]:
+        return [[row["id"] for row in rows[view, split]] for split in ("train", "valid")]
+
     for kind in ("unifi", "prm", "orm"):
-        files = ["--records", str(cer / kind / "train.jsonl"), "--valid_records", str(cer / kind / "valid.jsonl")]
-        assert records("--kind", kind, *files) == records("--kind", kind, "--data.path", str(cer))
+        folder = ("--kind", kind, "--data.path", str(cer))
+        assert records(*folder) == of_view("unifi"), "all kinds learn from the same data"
+        assert records(*folder, "--view", "own") == of_view(kind)
+        assert list(map(len, records(*folder, "--view", "own", "--data.limit", "3"))) == [3, 3]
 
 
 def test_a_view_of_another_kind_is_one_sentence(start, cer, tmp_path):

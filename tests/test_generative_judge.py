@@ -9,6 +9,7 @@ from compeer_jax.dialogue.judging import conversations
 from compeer_jax.dialogue.reasoning import COMPEER, RESPONSE, ReasonedTurn
 from compeer_jax.rewards.generative_judge import GenerativeJudge, case_of, group_size_of, hear
 from compeer_jax.rewards.judge import judge_reward
+from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.rewards.reward import Completion
 from compeer_jax.rewards.rules import RuleJudge
 
@@ -57,6 +58,16 @@ class AlwaysFirst(Reader):
 
 def judge(respond, kinds=("unifi",)) -> GenerativeJudge:
     return GenerativeJudge(COMPEER, dict.fromkeys(kinds, respond))
+
+
+def test_a_judge_is_asked_as_its_card_says():
+    """A PRM that was trained on all steps in one conversation, and one on each apart."""
+    for prm_calls, rounds in (("apart", [("history",), ("emotion",), ("strategy",)]), ("together", [STEPS])):
+        prm, orm = Reader(), Reader()
+        prm.card = JudgeCard("prm", prm_calls=prm_calls)
+        GenerativeJudge(COMPEER, {"prm": prm, "orm": orm})([completion()], KEY)
+        assert [one.rounds for one in prm.calls[0][0]] == rounds
+        assert [one.rounds for one in orm.calls[0][0]] == [(RESPONSE,)]
 
 
 LONGER = "What worries you most about the exam on Friday, and what would help you to sleep tonight?"

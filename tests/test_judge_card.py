@@ -1,6 +1,7 @@
 """judge.json: a judge is known by it, and one that would be asked in another way than it was trained is refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from tiny import tiny_model
@@ -12,15 +13,24 @@ from compeer_jax.rewards.judge_card import CARD, JudgeCard, check_tokenizer
 PRM = JudgeCard("prm", "care", JudgeLimits("judge_brief", max_history_tokens=64, max_part_tokens=32), 16)
 
 
-@pytest.mark.parametrize("card", [JudgeCard(), PRM])
+@pytest.mark.parametrize("card", [JudgeCard(), PRM, replace(PRM, prm_calls="together")])
 def test_a_card_is_read_as_it_was_written(tmp_path, card):
     card.write(tmp_path / "new")
     assert JudgeCard.read(tmp_path / "new") == card
 
 
+def test_a_card_of_before_there_was_a_choice_is_of_a_prm_that_rates_each_step_apart(tmp_path):
+    PRM.write(tmp_path)
+    card = json.loads((tmp_path / CARD).read_text())
+    del card["prm_calls"]
+    (tmp_path / CARD).write_text(json.dumps(card))
+    assert JudgeCard.read(tmp_path) == PRM
+
+
 def test_a_card_says_which_rounds_the_judge_goes_through():
     assert JudgeCard().conversations == (("history", "emotion", "strategy", "response"),)
     assert PRM.conversations == (("context",), ("cognition",), ("emotion",), ("plan",))
+    assert replace(PRM, prm_calls="together").conversations == (("context", "cognition", "emotion", "plan"),)
     assert JudgeCard("orm").conversations == (("response",),)
 
 
@@ -36,6 +46,7 @@ def test_a_directory_without_a_card_is_no_judge(tmp_path):
     [
         ({"kind": "unify"}, r"unknown kind 'unify'; did you mean 'unifi'"),
         ({"kind": ["prm"]}, r"unknown kind \['prm'\]"),
+        ({"prm_calls": "twice"}, r"unknown prm_calls 'twice'; it can be one of: apart, together"),
         ({"format": "compere"}, r"unknown format 'compere'; did you mean 'compeer'"),
         ({"max_new_tokens": 0}, r"max_new_tokens is 0; it must be a whole number above 0"),
         ({"max_new_tokens": True}, r"max_new_tokens is True"),

@@ -48,6 +48,7 @@ def case_of(language: str = "en", history=HISTORY, steps=STEPS, responses=CASE.r
 def test_the_rounds_of_each_kind_of_judge():
     assert conversations("unifi", COMPEER) == (("history", "emotion", "strategy", "response"),)
     assert conversations("prm", COMPEER) == (("history",), ("emotion",), ("strategy",))
+    assert conversations("prm", COMPEER, "together") == (("history", "emotion", "strategy"),)
     assert conversations("orm", COMPEER) == (("response",),)
     assert conversations("prm", CARE) == (("context",), ("cognition",), ("emotion",), ("plan",))
     with pytest.raises(UserError, match="unknown kind of judge 'unify'; did you mean 'unifi'"):

@@ -1,6 +1,9 @@
 """Packed rows: the same loss, gradients and log-probabilities as one completion a row, and little padding."""
 
+import itertools
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -17,8 +20,9 @@ from compeer_jax.training.config import GRPOConfig, LossConfig, SFTConfig
 from compeer_jax.training.learner_batch import Layout, used_parts
 from compeer_jax.training.packing import choose_length, pack, plan_rows, rows_at_once
 from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_logprobs, make_policy_loss
+from compeer_jax.training.supervised_loss import count_trained, make_supervised_loss
 from compeer_jax.training.supervised_rows import SupervisedRows
-from compeer_jax.training.update import init_state, make_update
+from compeer_jax.training.update import deal, init_state, make_update
 
 SAMPLING = SamplingConfig(max_new_tokens=16, temperature=0.7)
 
@@ -201,17 +205,19 @@ def test_a_budget_of_tokens_takes_packed_rows_and_no_other_parts(settings):
         GRPOConfig(output="", tokens_per_microbatch=1024, **settings)
 
 
-def supervised_examples(sizes) -> list[Example]:
+def supervised_examples(sizes, vocabulary: int = 30000) -> list[Example]:
     rng = np.random.default_rng(0)
-    return [Example(rng.integers(1, 30000, size).astype(np.int32), np.arange(size) >= size // 2) for size in sizes]
+    ids = [rng.integers(1, vocabulary, size).astype(np.int32) for size in sizes]
+    return [Example(tokens, np.arange(len(tokens)) >= len(tokens) // 2) for tokens in ids]
 
 
 @pytest.mark.parametrize("mesh, parts", [(MeshConfig(), 1), (MeshConfig(data=2, fsdp=2), 2)], ids=str)
 def test_supervised_examples_of_uneven_lengths_share_rows(mesh, parts):
     examples = supervised_examples(np.clip(np.random.default_rng(0).lognormal(5, 0.6, 128), 8, 900).astype(int))
     config = SFTConfig(output="", batch_size=64, gradient_accumulation=parts)
-    rows = SupervisedRows(examples, config, make_mesh(mesh), 896, pad_id=0)
-    batches = rows.lay_out([examples[:64], examples[64:]], parts)
+    records = [[example] for example in examples]
+    rows = SupervisedRows(records, config, make_mesh(mesh), 896, pad_id=0)
+    batches = rows.lay_out([records[:64], records[64:]], parts)
     assert batches[0].tokens.shape == batches[1].tokens.shape
     assert batches[0].tokens.shape[0] % (parts * np.prod(list(make_mesh(mesh).shape.values()))) == 0
     assert np.mean([(batch.segment_ids == 0).mean() for batch in batches]) < 0.15
@@ -229,7 +235,35 @@ def test_supervised_examples_of_uneven_lengths_share_rows(mesh, parts):
 @pytest.mark.parametrize("sizes, row_tokens", [([100] * 64, 4096), ([20, 100] * 32, 0)], ids=["even", "unpacked"])
 def test_supervised_examples_that_would_not_gain_have_a_row_each(sizes, row_tokens):
     config = SFTConfig(output="", batch_size=8, row_tokens=row_tokens)
-    rows = SupervisedRows(supervised_examples(sizes), config, make_mesh(MeshConfig()), 32, pad_id=0)
-    (batch,) = rows.lay_out([supervised_examples(sizes[:8])])
+    records = [[example] for example in supervised_examples(sizes)]
+    rows = SupervisedRows(records, config, make_mesh(MeshConfig()), 32, pad_id=0)
+    (batch,) = rows.lay_out([records[:8]])
     assert batch.tokens.shape == (8, 128)
     assert (batch.segment_ids != 0).sum(axis=1).tolist() == sizes[:8]
+
+
+@pytest.mark.parametrize("row_tokens", [4096, 0])
+def test_a_batch_is_of_records_whatever_each_makes_and_its_loss_the_mean_over_their_tokens(row_tokens):
+    """Records of one to three conversations, laid out in few parts or many: against NumPy in float64."""
+    graphdef, params = nnx.split(tiny_model(), nnx.Param)
+    examples = supervised_examples(np.random.default_rng(3).integers(8, 90, 64), vocabulary=64)
+    sizes = np.resize([3, 1, 2, 3], 20)
+    edges = np.cumsum([0, *sizes])
+    records = [examples[start:end] for start, end in itertools.pairwise(edges)]
+    config = SFTConfig(output="", batch_size=4, row_tokens=row_tokens)
+    rows = SupervisedRows(records, config, make_mesh(MeshConfig()), 32, pad_id=0)
+    batches = rows.lay_out([records[:4], records[4:8]])
+    assert batches[0].tokens.shape == batches[1].tokens.shape
+    loss, losses = make_supervised_loss(graphdef), []
+    for parts in (1, 2):
+        (batch,) = (jax.tree.map(jnp.asarray, batch) for batch in rows.lay_out([records[:4]], parts))
+        dealt = jax.tree.map(lambda array, parts=parts: deal(array, parts), batch)
+        whole = count_trained(batch)
+        shares = [loss(params, jax.tree.map(lambda array, i=i: array[i], dealt), whole)[0] for i in range(parts)]
+        losses.append(float(sum(shares)))
+    model, logps = nnx.merge(graphdef, params), []
+    for example in examples[: edges[4]]:
+        logits = np.asarray(model.logits(model(jnp.asarray(example.tokens[None]))))[0].astype(np.float64)
+        logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        logps += logits[np.arange(len(example.tokens) - 1), example.tokens[1:]][example.loss_mask[1:]].tolist()
+    np.testing.assert_allclose(losses, -np.mean(logps), rtol=1e-5)

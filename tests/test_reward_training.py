@@ -30,7 +30,7 @@ from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.rewards.judge_card import CARD, JudgeCard
 from compeer_jax.training.export import export_run
 from compeer_jax.training.metrics import read_metrics
-from compeer_jax.training.reward import balance_line, encode_conversations, hold_out, longest_reply, train_reward
+from compeer_jax.training.reward import balance_line, encode_conversations, hold_out, train_reward
 from compeer_jax.training.reward_config import RewardTrainConfig
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
@@ -104,17 +104,20 @@ def replies(tokenizer, example) -> list[str]:
 def test_each_kind_of_judge_has_its_conversations(start, silver):
     tokenizer = load_tokenizer(start)
     for kind, chats, rounds in (("unifi", 1, 4), ("prm", 3, 1), ("orm", 1, 1)):
-        encoded, left_out = encode_conversations(silver, tokenizer, card(kind), np.random.default_rng(0))
-        assert left_out == 0
-        assert len(encoded) == chats * len(silver)
-        assert all(len(replies(tokenizer, example)) == rounds for example in encoded)
+        encoded = encode_conversations(silver, tokenizer, card(kind), np.random.default_rng(0))
+        assert len(encoded) == len(silver)
+        assert all(len(made) == chats for made in encoded)
+        assert all(len(replies(tokenizer, example)) == rounds for made in encoded for example in made)
+    together = replace(card("prm"), prm_calls="together")
+    encoded = encode_conversations(silver, tokenizer, together, np.random.default_rng(0))
+    assert all([len(replies(tokenizer, example)) for example in made] == [3] for made in encoded)
 
 
 def test_all_of_the_judges_turns_train_and_say_what_the_record_says(start, silver):
     tokenizer = load_tokenizer(start)
-    encoded, _ = encode_conversations(silver, tokenizer, card("unifi"), np.random.default_rng(0))
+    encoded = encode_conversations(silver, tokenizer, card("unifi"), np.random.default_rng(0))
     swapped = 0
-    for record, example in zip(silver, encoded, strict=True):
+    for record, (example,) in zip(silver, encoded, strict=True):
         *steps, response = [reply.rpartition("Verdict: ")[2] for reply in replies(tokenizer, example)]
         assert steps == [str(label) for label in record.labels.values()]
         if record.preference in ("first", "second"):
@@ -128,27 +131,36 @@ def test_all_of_the_judges_turns_train_and_say_what_the_record_says(start, silve
 
 def test_the_order_of_the_answers_comes_from_the_seed_alone(start, silver):
     def tokens(seed: int) -> list[list[int]]:
-        examples, _ = encode_conversations(silver, load_tokenizer(start), card("orm"), np.random.default_rng(seed))
-        return [example.tokens.tolist() for example in examples]
+        made = encode_conversations(silver, load_tokenizer(start), card("orm"), np.random.default_rng(seed))
+        return [example.tokens.tolist() for (example,) in made]
 
     assert tokens(3) == tokens(3)
     assert tokens(3) != tokens(4)
 
 
-def test_records_with_replies_longer_than_the_judge_may_write_are_left_out(start, silver):
+def test_records_with_a_reply_longer_than_a_judge_may_write_are_left_out_for_every_kind(start, silver):
     tokenizer = load_tokenizer(start)
-    every, _ = encode_conversations(silver, tokenizer, card("orm"), np.random.default_rng(0))
-    lengths = [int(example.loss_mask.sum()) for example in every]
-    assert [longest_reply(example) for example in every] == lengths  # one reply each
+    every = encode_conversations(silver, tokenizer, card("unifi"), np.random.default_rng(0))
+    lengths = [max(_lengths_of_turns(example)) for (example,) in every]
     limit = sorted(lengths)[len(lengths) // 2]
-    short = JudgeCard("orm", "compeer", card("orm").limits, limit)
-    kept, left_out = encode_conversations(silver, tokenizer, short, np.random.default_rng(0))
-    assert left_out == sum(length > limit for length in lengths) > 0
-    assert [example.tokens.tolist() for example in kept] == [
-        example.tokens.tolist() for example, length in zip(every, lengths, strict=True) if length <= limit
-    ]
-    with pytest.raises(UserError, match="No record has replies of at most"):
-        encode_conversations(silver, tokenizer, JudgeCard("orm", "compeer", short.limits, 1), np.random.default_rng(0))
+    kept_ids = [record.id for record, length in zip(silver, lengths, strict=True) if length <= limit]
+    assert 0 < len(kept_ids) < len(silver)
+    for kind in ("unifi", "prm", "orm"):
+        whole = encode_conversations(silver, tokenizer, card(kind), np.random.default_rng(0))
+        short = replace(card(kind), max_new_tokens=limit)
+        kept = encode_conversations(silver, tokenizer, short, np.random.default_rng(0))
+        expected = [made for record, made in zip(silver, whole, strict=True) if record.id in kept_ids]
+        assert [[example.tokens.tolist() for example in made] for made in kept] == [
+            [example.tokens.tolist() for example in made] for made in expected
+        ]
+        with pytest.raises(UserError, match="No record has replies of at most"):
+            encode_conversations(silver, tokenizer, replace(short, max_new_tokens=1), np.random.default_rng(0))
+
+
+def _lengths_of_turns(example) -> list[int]:
+    """Lengths of the rows of trained tokens."""
+    edges = np.flatnonzero(np.diff(example.loss_mask, prepend=False, append=False))
+    return (edges[1::2] - edges[::2]).tolist()
 
 
 @pytest.mark.parametrize("share", [0.01, 0.25, 0.5])
@@ -193,8 +205,8 @@ def test_the_measured_loss_is_the_mean_negative_log_likelihood_of_the_judges_tur
     splits, generator = load_records(DataConfig(limit=24)), np.random.default_rng(0)
     parts = [silver_judge_records(part, COMPEER, seed=0) for part in (splits.train, splits.valid)]
     encode = partial(encode_conversations, card=JudgeCard.read(judge / "model"), generator=generator)
-    _, valid = [encode(part, load_tokenizer(judge / "model"))[0] for part in parts]
-    batch = token_batch([[example] for example in spread(valid, 8)], length=1024, most_trained=1024, pad_id=0)
+    _, valid = [encode(part, load_tokenizer(judge / "model")) for part in parts]
+    batch = token_batch(spread(valid, 8), length=1024, most_trained=1024, pad_id=0)
     model = Qwen2.from_pretrained(judge / "model", dtype=jnp.float32)
     logits = nnx.jit(lambda model, tokens: model.logits(model(tokens)))(model, batch.tokens)
     logps = np.take_along_axis(jax.nn.log_softmax(logits[:, :-1]), batch.tokens[:, 1:, None], axis=-1)[..., 0]
@@ -224,16 +236,24 @@ def test_a_run_on_a_file_of_records_trains_a_prm_and_goes_on_as_if_never_stopped
     with pytest.raises(UserError, match="learnt with version"):
         train_reward(configure(*changes, "--steps", "6", output="stopped"))
 
+    # Before there was `prm_calls`, a batch was of conversations, and the place in the data was counted in those.
+    settings = whole / "config.yaml"
+    settings.write_text("".join(re.sub(r"(?m)^prm_calls:.*\n", "", settings.read_text())))
+    with pytest.raises(UserError, match=r"holds a run with other settings: prm_calls \(absent there, apart now\)"):
+        train_reward(configure(*changes, "--steps", "6", output="whole"))
+
 
 def test_a_prm_learns_from_the_labels_that_are_known_and_an_orm_from_the_preferences(start, silver, caplog):
     tokenizer, generator = load_tokenizer(start), np.random.default_rng(0)
     steps = [replace(record, preference=None) for record in silver]
     steps[0] = replace(steps[0], labels={"emotion": steps[0].labels["emotion"]})
     answers = [replace(record, labels={}) for record in silver]
-    encoded, _ = encode_conversations(steps, tokenizer, card("prm"), generator)
-    assert len(encoded) == 3 * len(silver) - 2
-    assert replies(tokenizer, encoded[0])[0].endswith(f"Verdict: {steps[0].labels['emotion']}")
-    encoded, _ = encode_conversations(answers, tokenizer, card("orm"), generator)
+    for calls, chats in (("apart", 3), ("together", 1)):
+        encoded = encode_conversations(steps, tokenizer, replace(card("prm"), prm_calls=calls), generator)
+        assert [len(made) for made in encoded] == [1] + [chats] * (len(silver) - 1)
+        (said,) = replies(tokenizer, encoded[0][0])
+        assert said.endswith(f"Verdict: {steps[0].labels['emotion']}")
+    encoded = encode_conversations(answers, tokenizer, card("orm"), generator)
     assert len(encoded) == len(silver)
     for records, kind in ((steps, "unifi"), (steps, "orm"), (answers, "prm"), (answers, "unifi")):
         with pytest.raises(UserError, match=f"which kind '{kind}' learns from"):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from compeer_jax.data.chat import ANSWER_HEADER, TURN_END, Example, defuse, joined_example, message_tokens
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled
-from compeer_jax.dialogue.judging import JudgeCase, JudgeKind, conversations, judge_asks, judge_reply
+from compeer_jax.dialogue.judging import JudgeCase, JudgeKind, PRMCalls, conversations, judge_asks, judge_reply
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import LANGUAGES
@@ -81,14 +81,22 @@ def ask_bound(limits: JudgeLimits, tokenizer) -> int:
 
 
 def judge_examples(
-    tokenizer, record: JudgeRecord, kind: JudgeKind, format: ReasoningFormat, limits: JudgeLimits, *, swapped: bool
+    tokenizer,
+    record: JudgeRecord,
+    kind: JudgeKind,
+    format: ReasoningFormat,
+    limits: JudgeLimits,
+    *,
+    swapped: bool,
+    prm_calls: PRMCalls = "apart",
 ) -> list[Example]:
     """What a judge of this kind learns from a record: an example a conversation, all of the judge's turns train.
 
-    A process reward model learns from the steps whose labels are known.
+    A process reward model learns from the steps whose labels are known; it isn't asked about the others.
 
     Args:
         swapped: show the answers in the other order.
+        prm_calls: see `dialogue.judging.conversations`.
 
     Raises:
         UserError: the record lacks a step of the format, or the labels that this kind learns from.
@@ -98,8 +106,9 @@ def judge_examples(
             raise UserError(f"{record.id}: there is no step {step.tag!r}, which the format {format.name!r} has.")
     check_labelled(record, kind)
     case = record.case(swapped)
-    known = [rounds for rounds in conversations(kind, format) if all(record.verdict(tag) is not None for tag in rounds)]
-    return [_example(tokenizer, record, case, rounds, limits, swapped) for rounds in known]
+    chats = conversations(kind, format, prm_calls)
+    known = [tuple(tag for tag in rounds if record.verdict(tag) is not None) for rounds in chats]
+    return [_example(tokenizer, record, case, rounds, limits, swapped) for rounds in known if rounds]
 
 
 def reply_tokens(tokenizer, record: JudgeRecord, tag: str, *, swapped: bool) -> list[int]:

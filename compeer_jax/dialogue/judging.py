@@ -2,9 +2,9 @@
 
 A judge reads the conversation with the seeker once, then rates in rounds: one for each reasoning step, one for the
 response beside a reference. UnifiReward ("unifi") goes through all rounds in one chat, so that later verdicts see the
-earlier ones; the process reward model ("prm") judges each step in a chat of its own; the outcome reward model ("orm")
-judges the response alone. In every kind the conversation stands in the first message, before the first question:
-all chats about one prompt begin with the same text, which needs to be read only once.
+earlier ones; the process reward model ("prm") judges the steps alone, each in a chat of its own or all in one; the
+outcome reward model ("orm") judges the response alone. In every kind the conversation stands in the first message,
+before the first question: all chats about one prompt begin with the same text, which needs to be read only once.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +24,9 @@ PREFERENCES: tuple[Preference, ...] = get_args(Preference)
 
 JudgeKind = Literal["unifi", "prm", "orm"]
 JUDGE_KINDS: tuple[JudgeKind, ...] = get_args(JudgeKind)
+
+PRMCalls = Literal["apart", "together"]
+PRM_CALLS: tuple[PRMCalls, ...] = get_args(PRMCalls)
 
 ImagePart = Callable[[str], Mapping]  # an image's path -> a content part such as {"type": "image_url", …}
 Ask = str | list[Mapping]  # a user message's content: text, or content parts where images are shown
@@ -59,10 +62,19 @@ def swap_preference(preference: Preference) -> Preference:
     return {"first": "second", "second": "first"}.get(preference, preference)
 
 
-def conversations(kind: JudgeKind, format: ReasoningFormat) -> tuple[tuple[str, ...], ...]:
-    """The rounds of each chat that a judge of this kind has about one output: tags of `format`, "response" included."""
+def conversations(
+    kind: JudgeKind, format: ReasoningFormat, prm_calls: PRMCalls = "apart"
+) -> tuple[tuple[str, ...], ...]:
+    """The rounds of each chat that a judge of this kind has about one output: tags of `format`, "response" included.
+
+    Args:
+        kind: of judge.
+        format: of the output.
+        prm_calls: whether a process reward model judges each step in a chat of its own, or all of them in one.
+    """
     steps = format.tags[:-1]
-    chats = {"unifi": (format.tags,), "prm": tuple((tag,) for tag in steps), "orm": ((RESPONSE,),)}
+    apart = tuple((tag,) for tag in steps)
+    chats = {"unifi": (format.tags,), "prm": (steps,) if prm_calls == "together" else apart, "orm": ((RESPONSE,),)}
     if kind not in chats:
         raise unknown("kind of judge", kind, JUDGE_KINDS)
     return chats[kind]

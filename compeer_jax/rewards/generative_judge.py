@@ -24,6 +24,7 @@ from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.verdicts import parse_preference, parse_step_verdict
 from compeer_jax.rewards.arriving import Arriving, spread
 from compeer_jax.rewards.judge import Verdicts
+from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.rewards.reward import Completion
 
 Verdict = bool | Preference | None
@@ -38,7 +39,10 @@ class Conversation(NamedTuple):
 
 
 class Respond(Protocol):
-    """Somebody who holds conversations as the judge: a model in this process, or a server."""
+    """Somebody who holds conversations as the judge: a model in this process, or a server.
+
+    One that was trained to be asked in a certain way has a `card`, see `rounds_with`.
+    """
 
     def __call__(
         self, conversations: Sequence[Conversation], key: jax.Array, *, group_size: int, retry: bool = False
@@ -52,6 +56,12 @@ class Respond(Protocol):
             retry: these replies had no verdict before, so they must be drawn differently now.
         """
         ...
+
+
+def rounds_with(respond: Respond, kind: JudgeKind, format: ReasoningFormat) -> tuple[tuple[str, ...], ...]:
+    """The rounds of each conversation about an output: as the judge's card has them, else as its kind does."""
+    card: JudgeCard | None = getattr(respond, "card", None)
+    return conversations(kind, format) if card is None else card.conversations
 
 
 class Heard(NamedTuple):
@@ -135,7 +145,7 @@ class GenerativeJudge:
         verdicts: list[dict[str, Verdict]] = [{} for _ in range(len(cases))]  # which may be still arriving
         retried = 0
         for (kind, respond), model_key in zip(self.models.items(), keys, strict=True):
-            rounds = conversations(kind, self.format)
+            rounds = rounds_with(respond, kind, self.format)
             heard = hear(respond, rounds, cases, model_key, group_size=group_size_of(completions))
             retried += heard.retried
             for said, more in zip(verdicts, heard.verdicts, strict=True):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.data.judge_chat import JudgeLimits
-from compeer_jax.dialogue.judging import JUDGE_KINDS, JudgeKind, conversations
+from compeer_jax.dialogue.judging import JUDGE_KINDS, PRM_CALLS, JudgeKind, PRMCalls, conversations
 from compeer_jax.dialogue.prompts import JUDGE_PROMPTS, load_judge_prompt
 from compeer_jax.dialogue.reasoning import FORMATS, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import LANGUAGES
@@ -26,17 +26,20 @@ class JudgeCard:
     """How a judge is asked.
 
     Attributes:
-        kind: "unifi" (the steps, then the response, in one conversation), "prm" (each step apart) or "orm" (the
-            response alone).
+        kind: "unifi" (the steps, then the response, in one conversation), "prm" (the steps) or "orm" (the response
+            alone).
         format: name of the reasoning format whose steps it rates.
         limits: its prompt, and where histories and steps are cut.
         max_new_tokens: the longest reply that it was taught, in tokens.
+        prm_calls: whether a "prm" rates each step in a conversation of its own ("apart"; so do cards that don't say),
+            or all of them in one ("together").
     """
 
     kind: JudgeKind = "unifi"
     format: str = "compeer"
     limits: JudgeLimits = field(default_factory=JudgeLimits)
     max_new_tokens: int = 128
+    prm_calls: PRMCalls = "apart"
 
     @property
     def reasoning(self) -> ReasoningFormat:
@@ -46,7 +49,7 @@ class JudgeCard:
     @property
     def conversations(self) -> tuple[tuple[str, ...], ...]:
         """The rounds of each conversation with this judge, by the tag of what is rated."""
-        return conversations(self.kind, self.reasoning)
+        return conversations(self.kind, self.reasoning, self.prm_calls)
 
     @property
     def prompt_version(self) -> dict[str, int]:
@@ -74,9 +77,11 @@ class JudgeCard:
             card = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:  # not UTF-8 and not JSON are both ValueErrors
             raise UserError(f"{path} can't be read ({error}); copy it anew from the judge's run.") from error
-        _fields(card, path, {"kind", "format", "limits", "max_new_tokens", "prompt_version"})
+        if isinstance(card, dict):
+            card = {"prm_calls": "apart"} | card
+        _fields(card, path, {"kind", "format", "limits", "max_new_tokens", "prm_calls", "prompt_version"})
         limits = _fields(card["limits"], path, {limit.name for limit in dataclasses.fields(JudgeLimits)}, "limits")
-        for name, known in (("kind", JUDGE_KINDS), ("format", tuple(FORMATS))):
+        for name, known in (("kind", JUDGE_KINDS), ("format", tuple(FORMATS)), ("prm_calls", PRM_CALLS)):
             if card[name] not in known:
                 raise unknown(name, card[name], known, where=str(path))
         for name, value in {**limits, "prompt": 1, "max_new_tokens": card["max_new_tokens"]}.items():
@@ -85,7 +90,7 @@ class JudgeCard:
         if limits["prompt"] not in JUDGE_PROMPTS:
             raise unknown("prompt", limits["prompt"], JUDGE_PROMPTS, where=str(path))
         try:
-            read = cls(card["kind"], card["format"], JudgeLimits(**limits), card["max_new_tokens"])
+            read = cls(card["kind"], card["format"], JudgeLimits(**limits), card["max_new_tokens"], card["prm_calls"])
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
         if read.prompt_version != card["prompt_version"]:

@@ -44,13 +44,13 @@ class SupervisedConfig:
     Args:
         output: run folder; an interrupted run with the same settings goes on from its last checkpoint.
         steps: optimiser steps.
-        batch_size: examples an optimiser step: records (sft), or a judge's conversations.
+        batch_size: records an optimiser step; a judge's record may make several conversations (paper: judges 64).
         gradient_accumulation: parts a batch is computed in, to save memory; the result is the same.
         row_tokens: examples are packed into rows of at most so many tokens (a longer one has a row of its own); the
             result is the same. 0: one example a row, padded.
         seed: seed of the shuffle.
         eval_every: steps between passes over the valid split (0: only at the end).
-        eval_records: valid examples a pass uses (0: all).
+        eval_records: valid records a pass uses (0: all).
         export: write the trained model to OUTPUT/model when done.
     """
 

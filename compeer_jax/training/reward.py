@@ -12,11 +12,12 @@ import numpy as np
 
 from compeer_jax.data.cer.folder import cer_folder, view_file
 from compeer_jax.data.chat import Example
-from compeer_jax.data.judge_chat import judge_examples
+from compeer_jax.data.judge_chat import judge_examples, reply_tokens
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
-from compeer_jax.data.records import load_records
+from compeer_jax.data.records import load_records, spread
 from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
 from compeer_jax.data.silver_judging import class_balance, preference_shares, silver_judge_records
+from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.errors import UserError
 from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.training.reward_config import RewardTrainConfig
@@ -32,15 +33,16 @@ def train_reward(config: RewardTrainConfig) -> Path:
         UserError: anything in the settings, the records or the model that would stop the run later.
     """
     run = open_supervised_run(config, "reward")
-    card = JudgeCard(config.kind, config.data.format, config.limits, config.max_new_tokens)
+    card = JudgeCard(config.kind, config.data.format, config.limits, config.max_new_tokens, config.prm_calls)
     if run.folder.resumed:
         JudgeCard.read(run.folder.base)  # refuses to go on under another version of the prompt
     train, valid = load_judge_records(config)
     generator = np.random.default_rng(config.seed)
 
-    def examples(records: Sequence[JudgeRecord], name: str) -> list[Example]:
-        encoded, left_out = encode_conversations(records, run.tokenizer, card, generator)
-        run.say(f"{name}: {len(records) - left_out} records, {len(encoded)} conversations; {balance_line(records)}.")
+    def examples(records: Sequence[JudgeRecord], name: str) -> list[list[Example]]:
+        encoded = encode_conversations(records, run.tokenizer, card, generator)
+        left_out = len(records) - len(encoded)
+        run.say(f"{name}: {len(encoded)} records, {sum(map(len, encoded))} conversations; {balance_line(records)}.")
         if left_out:
             run.say(f"{left_out} of {len(records)} {name} records have a reply longer than max_new_tokens: left out.")
         return encoded
@@ -60,7 +62,8 @@ def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], li
     format = config.data.reasoning
     cer = None if config.records else cer_folder(config.data.path)
     if cer is not None:
-        paths = [view_file(cer, config.kind, split) for split in ("train", "valid")]
+        view = config.kind if config.view == "own" else "unifi"
+        paths = [view_file(cer, view, split) for split in ("train", "valid")]
         config = replace(config, records=str(paths[0]), valid_records=str(paths[1]))
     if not config.records:
         splits = load_records(config.data)
@@ -76,6 +79,8 @@ def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], li
                 f"{format.name!r}; set data.format, or keep one format's records to a file."
             )
         check_labelled(record, config.kind)
+    if cer is not None:
+        train, valid = spread(train, config.data.limit), spread(valid, config.data.limit)
     return (train, valid) if valid else hold_out(train, HELD_OUT, config.seed)
 
 
@@ -104,31 +109,31 @@ def hold_out(records: Sequence[JudgeRecord], share: float, seed: int) -> tuple[l
 
 def encode_conversations(
     records: Sequence[JudgeRecord], tokenizer, card: JudgeCard, generator: np.random.Generator
-) -> tuple[list[Example], int]:
-    """The conversations of all records, and how many records were left out, as their replies are too long.
+) -> list[list[Example]]:
+    """The conversations of each record, without the records that have a reply longer than `card.max_new_tokens`.
 
-    Which answer of a record is shown first is drawn from `generator`, one draw a record.
+    Which answer of a record is shown first is drawn from `generator`, one draw a record. Neither that nor which records
+    are left out depends on the kind of judge.
 
     Raises:
-        UserError: none is left.
+        UserError: none is left, or a record lacks what the kind learns from.
     """
     tokenizer = RememberingTokenizer(tokenizer)
-    encoded, left_out = [], 0
-    for record, swapped in zip(records, generator.random(len(records)) < 0.5, strict=True):
-        examples = judge_examples(tokenizer, record, card.kind, card.reasoning, card.limits, swapped=bool(swapped))
-        if max(map(longest_reply, examples)) <= card.max_new_tokens:
-            encoded += examples
-        else:
-            left_out += 1
+    settings = (card.kind, card.reasoning, card.limits)
+    encoded = []
+    for record, swapped in zip(records, (generator.random(len(records)) < 0.5).tolist(), strict=True):
+        examples = judge_examples(tokenizer, record, *settings, swapped=swapped, prm_calls=card.prm_calls)
+        if longest_reply(tokenizer, record, card.reasoning, swapped) <= card.max_new_tokens:
+            encoded.append(examples)
     if not encoded:
         raise UserError(f"No record has replies of at most max_new_tokens = {card.max_new_tokens}; raise it.")
-    return encoded, left_out
+    return encoded
 
 
-def longest_reply(example: Example) -> int:
-    """Tokens of the judge's longest turn, that is the longest row of trained tokens."""
-    edges = np.flatnonzero(np.diff(example.loss_mask, prepend=False, append=False))
-    return int((edges[1::2] - edges[::2]).max(initial=0))
+def longest_reply(tokenizer, record: JudgeRecord, format: ReasoningFormat, swapped: bool) -> int:
+    """Tokens of the longest reply to a round whose verdict is known, whichever kind of judge asks it."""
+    known = [tag for tag in format.tags if record.verdict(tag) is not None]
+    return max(len(reply_tokens(tokenizer, record, tag, swapped=swapped)) for tag in known)
 
 
 def balance_line(records: Sequence[JudgeRecord]) -> str:

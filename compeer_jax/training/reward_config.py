@@ -1,9 +1,10 @@
 """The settings of `compeer reward train`."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from compeer_jax.data.judge_chat import JudgeLimits
-from compeer_jax.dialogue.judging import JudgeKind
+from compeer_jax.dialogue.judging import JudgeKind, PRMCalls
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.training.config import SupervisedConfig
 
@@ -31,19 +32,27 @@ class RewardTrainConfig(SupervisedConfig):
     """Training of a generative judge on records of right and wrong steps, and of better and worse answers (Eq. 4).
 
     Args:
-        kind: "unifi" rates the steps, then the response, in one conversation; "prm" each step apart; "orm" the
-            response alone.
-        records: JSONL in CER's format, to learn from; without it, the view of this kind is read where `data.path` is a
-            CER dataset, and silver records are made from `data` elsewhere. Its prompt and lengths don't count here.
+        kind: "unifi" rates the steps, then the response, in one conversation; "prm" the steps; "orm" the response
+            alone.
+        prm_calls: whether a "prm" rates each step in a conversation of its own ("apart") or all of them in one
+            ("together"); the paper doesn't say.
+        records: JSONL in CER's format, to learn from; without it, a view is read where `data.path` is a CER dataset,
+            and silver records are made from `data` elsewhere. Its prompt and lengths don't count here.
+        view: of a CER dataset: "unifi" for all kinds, the records in which everything is labelled, so that PRM and ORM
+            learn from the same data as UnifiReward (paper); or the kind's "own", which for prm and orm has records that
+            lack labels for the other, too.
         valid_records: the same to measure on; without it, some of the talks in `records` are held out.
         limits: the judge's prompt, and where histories and steps are cut.
         silver: how silver records are made.
-        max_new_tokens: the judge's longest reply; records with longer ones are left out and counted.
+        max_new_tokens: the judge's longest reply; records with a longer one in any round, asked by this kind or not,
+            are left out and counted, so that all kinds learn from the same.
     """
 
     kind: JudgeKind = "unifi"
+    prm_calls: PRMCalls = "apart"
     records: str = ""
     valid_records: str = ""
+    view: Literal["unifi", "own"] = "unifi"
     limits: JudgeLimits = field(default_factory=JudgeLimits)
     silver: SilverJudgeConfig = field(default_factory=SilverJudgeConfig)
     max_new_tokens: int = 128

@@ -20,10 +20,10 @@ def train_sft(config: SFTConfig) -> Path:
     records = load_records(config.data)
     run.say(records.summary)
 
-    def examples(split: Sequence[Record], name: str) -> list[Example]:
+    def examples(split: Sequence[Record], name: str) -> list[list[Example]]:
         encoded = encode_examples(split, run.tokenizer, config.data)
         run.say_left_out(len(split) - len(encoded), len(split), name)
-        return list(encoded.values())
+        return [[example] for example in encoded.values()]
 
     train, valid = examples(records.train, "train"), examples(records.valid, "valid")
     return train_supervised(run, train, valid, longest_setting="data.max_prompt_tokens")

@@ -35,13 +35,17 @@ def open_supervised_run(config: SupervisedConfig, kind: str) -> Run:
     return run
 
 
-def train_supervised(run: Run, train: Sequence[Example], valid: Sequence[Example], *, longest_setting: str) -> Path:
+def train_supervised(
+    run: Run, train: Sequence[Sequence[Example]], valid: Sequence[Sequence[Example]], *, longest_setting: str
+) -> Path:
     """Trains on `train`, measures on `valid`; returns the run folder. An interrupted run goes on where it was saved.
+
+    A batch is of records, however many examples each makes; its loss is the mean over all their trained tokens.
 
     Args:
         run: from `open_supervised_run`.
-        train: at least one example.
-        valid: at least one; `eval_records` of them are used.
+        train: the examples of each record; at least one of one.
+        valid: the same; `eval_records` of them are used.
         longest_setting: the setting to lower when an example is longer than the model's context.
 
     Raises:
@@ -51,7 +55,7 @@ def train_supervised(run: Run, train: Sequence[Example], valid: Sequence[Example
     valid = spread(valid, config.eval_records)
     batches = shuffled_batches(train, batch_size=config.batch_size, seed=config.seed)
     state, first_step = run.start(batches)
-    longest = max(len(example.tokens) for example in (*train, *valid))
+    longest = max(len(example.tokens) for record in (*train, *valid) for example in record)
     run.check_context(longest, longest_setting)
     rows = SupervisedRows((*train, *valid), config, run.mesh, run.model_config.hidden_size, run.pad_id)
     loss = make_supervised_loss(run.graphdef)

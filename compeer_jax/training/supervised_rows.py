@@ -1,6 +1,7 @@
 """How the examples of supervised training are laid into rows: packed where that pays, else each in one of its own."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from jax.sharding import Mesh
@@ -21,7 +22,7 @@ class SupervisedRows:
     """Rows of one length, which is chosen once a run, so that only their number differs between batches.
 
     Args:
-        examples: all that the run will see.
+        records: all that the run will see: the examples of each, mostly one.
         config: of the run: `row_tokens`, `batch_size`, `gradient_accumulation`, `model.attention`.
         mesh: of the run.
         hidden_size: of the model.
@@ -29,16 +30,18 @@ class SupervisedRows:
     """
 
     def __init__(
-        self, examples: Sequence[Example], config: SupervisedConfig, mesh: Mesh, hidden_size: int, pad_id: int
+        self, records: Sequence[Sequence[Example]], config: SupervisedConfig, mesh: Mesh, hidden_size: int, pad_id: int
     ):
         self.pad_id, self.shards = pad_id, row_shards(mesh)
-        self.most_trained = max(map(_trained, examples))
+        self.most_examples = max(map(len, records))
+        self.most_trained = max(_trained(example) for record in records for example in record)
         kind = attention_kind(config.model.attention)
         width, reach = length_width(kind), attention_reach(kind, hidden_size)
         multiple = self.shards * config.gradient_accumulation
-        sizes = [len(example.tokens) for example in examples]
+        sizes = [[len(example.tokens) for example in record] for record in records]
         generator = np.random.default_rng(0)
-        batches = [generator.choice(sizes, config.batch_size).tolist() for _ in range(-(-DRAWN // config.batch_size))]
+        draws = [generator.choice(len(sizes), config.batch_size) for _ in range(-(-DRAWN // config.batch_size))]
+        batches = [[size for index in draw for size in sizes[index]] for draw in draws]
 
         def cost(rows: int, length: int) -> float:
             return -(-rows // multiple) * length * (1 + length / reach)
@@ -46,21 +49,23 @@ class SupervisedRows:
         def packed_cost(length: int) -> float:
             return float(np.mean([cost(_count(len(_plan(batch, length))), length) for batch in batches]))
 
-        self.length = -(-max(sizes) // width) * width
+        self.length = -(-max(map(max, sizes)) // width) * width
         costs = {}
         length = self.length
         while length <= config.row_tokens:
             costs[length] = packed_cost(length)
             length = bucket(length + 1, width, steps=8)
         best = min(costs, key=costs.get, default=None)
-        self.packed = best is not None and costs[best] < PAYS * cost(config.batch_size, self.length)
+        unpacked = cost(config.batch_size * self.most_examples, self.length)
+        self.packed = best is not None and costs[best] < PAYS * unpacked
         if self.packed:
             self.length = best
 
-    def lay_out(self, batches: Sequence[Sequence[Example]], parts: int = 1) -> list[TokenBatch]:
-        """Batches of examples in rows, all of one shape, with as many rows as `parts` and the mesh divide."""
-        rows = [self._rows(batch) for batch in batches]
-        multiple, count, most = self.shards * parts, max(map(len, rows)), self.most_trained
+    def lay_out(self, batches: Sequence[Sequence[Sequence[Example]]], parts: int = 1) -> list[TokenBatch]:
+        """Batches of records in rows, all of one shape, with as many rows as `parts` and the mesh divide."""
+        rows = [self._rows(list(chain.from_iterable(batch))) for batch in batches]
+        multiple, most = self.shards * parts, self.most_trained
+        count = max(map(len, rows if self.packed else batches)) * (1 if self.packed else self.most_examples)
         if self.packed:
             count, most = _count(count), bucket(max(sum(map(_trained, row)) for batch in rows for row in batch))
         empty: list[list[Example]] = [[] for _ in range(-(-count // multiple) * multiple)]
