@@ -14,8 +14,8 @@ from compeer_jax.errors import UserError
 # What each version said, by the first half of its SHA-256: a changed text (or taxonomy) needs a new version here and
 # in the file's first line, so that a run's config tells which words its model was shown.
 VERSIONS = {
-    ("compeer", "en"): (1, "78d1496c33cc03a3c36829d2b3e48030"),
-    ("compeer", "zh"): (1, "5fecb90792e17795f6c3c72407e6348b"),
+    ("compeer", "en"): (2, "e7543471ddced7e0292abe698e4db0ff"),
+    ("compeer", "zh"): (2, "296673c46cb97d9e6c0ea7b1e6e40f85"),
     ("care", "en"): (1, "d8c84601403db638412d041f07247ac6"),
     ("care", "zh"): (1, "ab2a3ab206d99ac96bac9af6fccbd01b"),
     ("compeer_brief", "en"): (2, "c72b3afef225ca741d8ef0fec850df74"),
@@ -24,8 +24,8 @@ VERSIONS = {
     ("care_brief", "zh"): (1, "fe2f94cf94546372a6f95f2fca811d73"),
 }
 JUDGE_VERSIONS = {
-    ("judge", "en"): (1, "c65250c9e135b00363aa691039513adc"),
-    ("judge", "zh"): (1, "a88308ab19dc11ec8dffb9156e5fcfc1"),
+    ("judge", "en"): (2, "22b4377d38f7719514b7d8e96a757212"),
+    ("judge", "zh"): (2, "b42d7c633535611a66dfdab7fa43d62f"),
     ("judge_brief", "en"): (2, "2fe9cd6957d7896bc79ab943ee2458fc"),
     ("judge_brief", "zh"): (2, "35919aa1783e62fabf15348198402380"),
 }

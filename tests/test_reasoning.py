@@ -184,7 +184,7 @@ def test_case_spacing_and_full_width_signs_do_not_matter(text):
         (edited("She needs", "<\\response>a<\\/response> She needs"), ""),
         (edited("Stage: comforting\n", ""), "label:stage"),
         (edited("Stage: comforting", "Stage: comforting\nAnd so on."), "label:stage"),
-        (edited("Emotion: shame", "Emotion: envy"), "label:emotion"),
+        (edited("Emotion: shame", "Emotion: boredom"), "label:emotion"),
         (edited("Intensity: 4", "Intensity: 1-5"), "label:intensity"),
         (edited(TURN.steps["history"], ""), "empty:history"),
         (edited(TURN.response, ""), "empty:response"),

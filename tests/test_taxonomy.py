@@ -1,10 +1,12 @@
 import json
 import pickle
+from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compeer_jax.data.corpora.strategy_names import _read
 from compeer_jax.dialogue.taxonomy import (
     EMOTIONS,
     INTENSITIES,
@@ -40,7 +42,7 @@ def test_every_esconv_label_is_known_and_already_canonical(shared_data):
     dialogues = json.loads((shared_data / "esconv" / "ESConv.json").read_text(encoding="utf-8"))
     emotions = {dialogue["emotion_type"] for dialogue in dialogues}
     strategies = {turn["annotation"].get("strategy") for dialogue in dialogues for turn in dialogue["dialog"]} - {None}
-    assert emotions == {name for name in EMOTIONS.names() if EMOTIONS.label(name).sentiment == "negative"}
+    assert emotions <= {name for name in EMOTIONS.names() if EMOTIONS.label(name).sentiment == "negative"}
     assert strategies == set(STRATEGIES.names())
 
 
@@ -61,6 +63,8 @@ def test_names_and_aliases_in_either_language_have_one_reading(category):
     for label in category.labels:
         for text in (*label.names.values(), *label.aliases["en"], *label.aliases["zh"]):
             assert category.canonical(text) == label.name
+            for before, after in product(("", *category.before), ("", *category.after)):
+                assert category.canonical(f"{before} {text} {after}") == label.name, (before, text, after)
         for language in LANGUAGES:
             assert category.display(label.names["zh"], language) == label.names[language]
 
@@ -99,9 +103,44 @@ def test_full_width_digits_are_intensities():
     assert INTENSITIES.canonical("４") == INTENSITIES.canonical("4 out of 5") == INTENSITIES.canonical("四") == "4"
 
 
-def test_neighbouring_emotions_are_not_guessed():
-    assert EMOTIONS.canonical("envy") is None
-    assert EMOTIONS.canonical("loneliness") is None
+@pytest.mark.parametrize(
+    "words, name",
+    [
+        ("joy happiness happy proud 开心 幸福", "joy"),
+        ("surprise shocked curious 惊讶 震惊", "surprise"),
+        ("loneliness lonely isolated 孤独 寂寞 孤独感", "loneliness"),
+        ("confusion torn uncertain 困惑 迷茫", "confusion"),
+        ("anxious worried stressed overwhelmed 压力 担心 不安", "anxiety"),
+        ("depressed hopeless hopelessness helplessness exhausted 绝望 无助 疲惫", "depression"),
+        ("sad grief disappointed 难过 委屈 失落", "sadness"),
+        ("frustrated frustration irritated resentment 烦躁", "anger"),
+        ("embarrassed inadequate 尴尬 自卑", "shame"),
+        ("regret self-blame 后悔 自责", "guilt"),
+        ("envy 羡慕", "jealousy"),
+        ("distress heartbroken 难受 心碎", "pain"),
+        ("neutral 放松", "calm"),
+    ],
+)
+def test_emotions_that_people_and_models_name_are_understood(words, name):
+    assert {EMOTIONS.canonical(word) for word in words.split()} == {name}
+
+
+@pytest.mark.parametrize(
+    "text", ["sadness and joy", "not sad", "unknown", "happy or sad", "a sense of", "感", "7", "sadder"]
+)
+def test_what_is_no_one_emotion_stays_unknown(text):
+    assert EMOTIONS.canonical(text) is None
+
+
+def test_strategies_of_other_lists_are_read_as_corpora_read_them():
+    for corpus, names in _read().items():
+        for name, ours in names.items():
+            assert STRATEGIES.canonical(name) in (None, STRATEGIES.require(ours)), (corpus, name)
+
+
+def test_the_strategies_that_the_paper_names_are_understood():
+    assert STRATEGIES.canonical("progressive questioning") == STRATEGIES.canonical("渐进式提问") == "Question"
+    assert STRATEGIES.canonical("Emotional Mapping") == STRATEGIES.canonical("情绪映射") == "Reflection of feelings"
 
 
 def test_an_unknown_label_is_an_error_that_names_the_place_and_the_nearest():

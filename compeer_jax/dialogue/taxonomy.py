@@ -44,6 +44,8 @@ class Category:
     kind: str
     titles: Mapping[str, str]  # what the kind is called in each language, as in "Emotion: sadness"
     labels: tuple[Label, ...]
+    before: tuple[str, ...] = ()  # words that may stand before a label, such as "a sense of", and change nothing of it
+    after: tuple[str, ...] = ()
 
     def names(self, language: str = "en") -> tuple[str, ...]:
         """The labels' names in `language`, in the order of the taxonomy."""
@@ -53,10 +55,14 @@ class Category:
     def canonical(self, text: str) -> str | None:
         """The canonical name that `text` spells, in either language or by an alias; None if it spells none.
 
-        Only letters and digits count: case, spacing, punctuation and full-width forms do not.
+        Only letters and digits count: case, spacing, punctuation and full-width forms do not. Of the words that may
+        stand around a label, at most one on each side does not count either.
         """
-        label = self._spellings.get(_letters(text))
-        return label.name if label else None
+        spelled = _letters(text)
+        begins = [0, *(len(word) for word in self._around[0] if spelled.startswith(word))]
+        ends = [len(spelled), *(len(spelled) - len(word) for word in self._around[1] if spelled.endswith(word))]
+        found = (self._spellings.get(spelled[begin:end]) for begin in begins for end in ends)
+        return next((label.name for label in found if label), None)
 
     def require(self, text: str, where: str = "") -> str:
         """As `canonical`, but an unknown label raises a UserError that begins with `where`."""
@@ -67,7 +73,8 @@ class Category:
 
     def label(self, name: str) -> Label:
         """The whole label that `name` spells; UserError if it spells none."""
-        return self._spellings[_letters(self.require(name))]
+        name = self.require(name)
+        return next(label for label in self.labels if label.name == name)
 
     def display(self, name: str, language: str) -> str:
         """What `name` is called in `language`."""
@@ -79,6 +86,10 @@ class Category:
         check_language(language)
         colon = "：" if language == "zh" else ": "
         return "\n".join(f"- {label.names[language]}{colon}{label.definitions[language]}" for label in self.labels)
+
+    @cached_property
+    def _around(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return tuple(map(_letters, self.before)), tuple(map(_letters, self.after))
 
     @cached_property
     def _spellings(self) -> Mapping[str, Label]:
@@ -99,7 +110,12 @@ def _letters(text: str) -> str:
 def _read() -> dict[str, Category]:
     text = resources.files(__package__).joinpath("taxonomy.yaml").read_text(encoding="utf-8")
     return {
-        kind: Category(kind, entry["title"], tuple(_label(label) for label in entry["labels"]))
+        kind: Category(
+            kind,
+            entry["title"],
+            tuple(_label(label) for label in entry["labels"]),
+            *(tuple(entry.get("around", {}).get(side, ())) for side in ("before", "after")),
+        )
         for kind, entry in yaml.safe_load(text).items()
     }
 
