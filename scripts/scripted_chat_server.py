@@ -38,6 +38,7 @@ from compeer_jax.dialogue.taxonomy import EMOTIONS, INTENSITIES, LANGUAGES, STAG
 MALFORMED = {0: 0.1}  # try -> share of its answers that are malformed
 HOPELESS = 0.02  # share of questions that are never answered in the form asked for
 FALSE_SHARE = 0.23
+THOUGHTS = "<think>\nMaybe <response>Cheer up.</response>? No, I can do better.\n</think>\n\n"  # never a reply
 DIFFERS = 0.1  # how often a model's verdict is not the one that the question's hash gives
 
 _ROLES = {"user": "seeker", "assistant": "supporter"}
@@ -88,13 +89,20 @@ class Script:
 
     def answer(self, body: dict) -> str:
         """The answer to a request; the same one whenever the same is asked."""
-        system, *talk = body["messages"]
-        if system["role"] != "system" or not talk:
+        if [message["content"] for message in body["messages"]] == ["Hello."]:
             return "Hello."
-        task = self.tasks.get(system["content"]) or next(
-            (task for start, task in self.openings.items() if system["content"].startswith(start)), None
-        )
-        if task is None:
+        thinks = body.get("chat_template_kwargs", {}).get("enable_thinking", False)
+        return (THOUGHTS if thinks else "") + self.spoken(body)
+
+    def spoken(self, body: dict) -> str:
+        """The answer without thoughts."""
+        system, *talk = body["messages"]
+        if system["role"] == "system":
+            task = self.task(system["content"])
+        else:  # a model under its own default prompt, which just talks
+            talk = body["messages"]
+            task = "esc_plain", "zh" if re.search("[\u4e00-\u9fff]", talk[-1]["content"]) else "en"
+        if task is None or not talk:
             return "I only know the prompts of compeer_jax."
         name, language = task
         asked = json.dumps(body["messages"], sort_keys=True)
@@ -107,6 +115,12 @@ class Script:
         if name in JUDGE_PROMPTS:
             return verdict(said, _random(asked, "verdict"), own)
         return getattr(self, name)(said, language, own)
+
+    def task(self, system: str) -> tuple[str, str] | None:
+        """Name and language of the prompt that a system text is, begins with, or ends with; None for others."""
+        begun = (task for start, task in self.openings.items() if system.startswith(start))
+        ended = (task for text, task in self.tasks.items() if text and system.endswith(f"\n\n{text}"))
+        return self.tasks.get(system) or next(begun, None) or next(ended, None)
 
     def reasoned(self, format, language: str, talk: list[dict], own: random.Random) -> str:
         """A turn of the right form, with labels drawn by lot."""
@@ -144,7 +158,7 @@ class Script:
         names = ("Context", "Cognition", "Emotion", "Plan", "Whole")
         return "\n".join(f"{name}: {'pass' if own.random() > 0.03 else 'fail'}" for name in names)
 
-    def esc_default(self, said: str, language: str, own: random.Random) -> str:
+    def esc_plain(self, said: str, language: str, own: random.Random) -> str:
         """Any reply of the bundled dialogues."""
         return own.choice(own.choice([found for (spoken, _), found in self.replies.items() if spoken == language]))
 

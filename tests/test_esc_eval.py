@@ -487,15 +487,47 @@ def test_a_plain_reply_loses_what_was_thought_before():
     assert plain_turn("supporter", " \n").problems == ("empty:response",)
 
 
-def test_each_prompt_is_shown_as_it_should_be():
-    plain = TestedModel(Talker()).request(HISTORY, "zh").messages
-    assert plain[0]["content"] == load_task_prompt("esc_default", "zh").system
+def test_the_default_prompt_is_no_text_of_ours():
+    """The chat template's own default is the model's matter: a system message, even an empty one, would replace it."""
+    bare = TestedModel(Talker()).request(HISTORY, "zh").messages
+    assert [(message["role"], message["content"]) for message in bare] == [("user", "I feel low.")]
+    assert TestedModel(Talker()).prompts(["en", "zh"]) == {}
+    plain = TestedModel(Talker(), "plain")
+    assert plain.request(HISTORY, "zh").messages[0]["content"] == load_task_prompt("esc_plain", "zh").system
+    assert plain.prompts(["zh"]) == {"esc_plain.zh": 1}
+
+
+def test_words_of_ones_own_stand_alone_or_before_ours():
     own = TestedModel(Talker(), "own", system={"en": "Be brief."}).request(HISTORY, "en").messages
     assert [message["content"] for message in own] == ["Be brief.", "I feel low."]
     none = TestedModel(Talker(), "own", system={"en": ""}).request(HISTORY, "en").messages
     assert [message["role"] for message in none] == ["user"]
+    ours = TestedModel(Talker(), "ours").request(HISTORY, "en").messages
+    both = TestedModel(Talker(), "ours", system={"en": "Think deeply."})
+    system, *talk = both.request(HISTORY, "en").messages
+    assert (system["content"], talk) == (f"Think deeply.\n\n{ours[0]['content']}", ours[1:])
+    assert both.prompts(["en"]) == {"own.en": "Think deeply.", **TestedModel(Talker(), "ours").prompts(["en"])}
     assert format_of("care_brief_no_plan").tags == ("context", "cognition", "emotion", "response")
     assert format_of("compeer_brief") is COMPEER
+
+
+DRAFT = "<think>\nMaybe <response>Get over it.</response>? No.\n</think>\n\n"
+
+
+@pytest.mark.parametrize("malformed", ["response", "text", "empty"])
+def test_a_response_drafted_in_thoughts_is_never_the_reply(malformed):
+    tested = TestedModel(Talker(), "ours", malformed=malformed)
+    plain = tested.read(Answer(REASONED, 1, 1))
+    turn = tested.read(Answer(DRAFT + REASONED, 1, 1))
+    assert (turn.content, turn.problems, turn.labels) == ("What hurts most?", (), plain.labels)
+    assert turn.steps == {"think": "Maybe <response>Get over it.</response>? No."} | plain.steps
+    assert turn.text == DRAFT + REASONED
+    cut = tested.read(Answer(DRAFT[:40], 1, 1))
+    assert cut.content == ""
+    assert "unclosed:think" in cut.problems
+    bare = tested.read(Answer(f"{DRAFT}I hear you.", 1, 1))
+    assert bare.content == ("I hear you." if malformed == "text" else "")
+    assert "unclosed:think" not in bare.problems
 
 
 class Echo:
@@ -554,6 +586,7 @@ def test_dialogues_side_by_side_are_what_each_is_alone(times, chunk, budget):
         ({"scorers": ["scorer", "scorer"]}, "scorers names one model twice; leave one of them out."),
         ({"languages": ["de"]}, "languages: unknown language 'de'; did you mean 'en'? it can be one of: en, zh."),
         ({"prompt": "own"}, "prompt is own, but system is empty; give the words for each language."),
+        ({"prompt": "plain", "system": {"en": "x"}}, "prompt is plain, which shows no words of system; set it to own or "),
         ({"prompt": "own", "system": {"en": "x"}}, "system has no words for zh; give them, or leave zh out of "),
         ({"format_prompt": "compere"}, "format_prompt: unknown prompt 'compere'; did you mean 'compeer'? "),
         ({"rounds": 0}, "rounds is 0; it must be at least 1."),

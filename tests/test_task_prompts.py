@@ -30,8 +30,8 @@ VERSIONS = {
     ("sage_agent", "zh"): (1, "270513608eec98ff7356105a312542e6"),
     ("esc_score", "en"): (1, "54907b0a7b3bd98b2e2658b4dcb3c87e"),
     ("esc_score", "zh"): (1, "66db1660c0a0042f6c4276610f08603b"),
-    ("esc_default", "en"): (1, "9be82bfa6aa37534faf93f8fe7f2ed4e"),
-    ("esc_default", "zh"): (1, "d0e6cdd35e5847bced2a314468590281"),
+    ("esc_plain", "en"): (1, "9be82bfa6aa37534faf93f8fe7f2ed4e"),
+    ("esc_plain", "zh"): (1, "d0e6cdd35e5847bced2a314468590281"),
     ("esc_role", "en"): (1, "82232e88b6afa8b1ee368ba5e47847b5"),
     ("esc_role", "zh"): (1, "e3a2986006b76f15a46d911270e0a850"),
 }

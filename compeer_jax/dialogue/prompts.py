@@ -49,7 +49,7 @@ TASK_PROMPTS = (
     "sage_agent",
     "esc_score",
 )
-ROLE_PROMPTS = ("esc_default", "esc_role")  # of who takes part in a talk: a system prompt, then the talk itself
+ROLE_PROMPTS = ("esc_plain", "esc_role")  # of who takes part in a talk: a system prompt, then the talk itself
 _LISTS = {
     "stage": STAGES,
     "sentiment": SENTIMENTS,

@@ -28,7 +28,7 @@ def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     if not one or not other:
         return []
     first, second = conditions(one), conditions(other)
-    prompts = {*first["prompts"]} & {*second["prompts"]}
+    prompts = {name for name in first["prompts"] if name in second["prompts"] and not name.startswith("own.")}
     for made in (first, second):
         made["prompts"] = {name: made["prompts"][name] for name in prompts}
     return [name for name in sorted({*first, *second}) if first.get(name) != second.get(name)]

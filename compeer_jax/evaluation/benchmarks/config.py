@@ -8,7 +8,7 @@ from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError, require_at_least, unknown
 from compeer_jax.generation.chat_models import ChatModelConfig, Spent
 
-Prompted = Literal["default", "ours", "own"]
+Prompted = Literal["default", "plain", "ours", "own"]
 Malformed = Literal["response", "text", "empty"]
 Flavour = Literal["strict", "official"]
 
@@ -46,10 +46,12 @@ class BenchConfig:
         output: folder of the run; a run that was stopped goes on when it is started again with the same settings.
         models: chat models by names of your own.
         tested: name of the model that is tested.
-        prompt: its system prompt: "default", a plain one of ours; "ours", that of the reasoning format, with which
-            the reasoning is parsed off; "own", the words of `system`.
+        prompt: its system prompt: "default", no system message at all, so that its chat template's own default holds;
+            "plain", a short text of ours that asks for support in a few sentences of plain talk; "ours", that of the
+            reasoning format, with which the reasoning is parsed off; "own", the words of `system`.
         format_prompt: name of the prompt of "ours"; its format is the one that is read.
-        system: language -> words of a prompt of your own.
+        system: language -> words of a prompt of your own. With the prompt "ours" they stand before it, as for models
+            that are asked for deep reasoning by a system text.
         malformed: what a reply in broken format is worth: "response", what stands between its response tags; "text",
             all of it; "empty", nothing.
         label: what tables call the tested model (default: its name, and its prompt).
@@ -87,6 +89,10 @@ class BenchConfig:
                 raise unknown("language", language, LANGUAGES, "system")
         if self.prompt == "own" and not self.system:
             raise UserError("prompt is own, but system is empty; give the words for each language.")
+        if self.system and self.prompt not in ("own", "ours"):
+            raise UserError(
+                f"prompt is {self.prompt}, which shows no words of system; set it to own or ours, or leave system out."
+            )
         self.require_model("tested", self.tested)
 
     def require_model(self, setting: str, name: str) -> None:
@@ -99,8 +105,8 @@ class BenchConfig:
     @property
     def name(self) -> str:
         """What tables call the tested model."""
-        asked = {"default": "", "ours": f" + {self.format_prompt} prompt", "own": " + own prompt"}[self.prompt]
-        return self.label or self.tested + asked
+        prompt = {"default": "", "ours": f" + {self.format_prompt} prompt"}.get(self.prompt, f" + {self.prompt} prompt")
+        return self.label or self.tested + prompt
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,7 @@ class EscEvalConfig(BenchConfig):
         for language in self.languages:
             if language not in LANGUAGES:
                 raise unknown("language", language, LANGUAGES, "languages")
-            if self.prompt == "own" and language not in self.system:
+            if self.system and language not in self.system:
                 raise UserError(f"system has no words for {language}; give them, or leave {language} out of languages.")
         self.require_model("role", self.role)
         for scorer in self.scorers:

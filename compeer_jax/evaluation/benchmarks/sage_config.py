@@ -35,7 +35,7 @@ class SageConfig(BenchConfig):
         require_at_least(0, self, "", "rounds")
         if not self.profiles:
             raise UserError("profiles names no file; name the file of the seekers' profiles.")
-        if self.prompt == "own" and self.language not in self.system:
+        if self.system and self.language not in self.system:
             raise UserError(f"system has no words for {self.language}; give them.")
         self.require_model("role", self.role)
         if self.planner:

@@ -18,9 +18,9 @@ class TestedConfig:
 
     Args:
         model: name of one of models (default: the name that it has here).
-        prompt: its system prompt, as of `compeer eval esc-eval`: default, ours or own.
+        prompt: its system prompt, as of `compeer eval esc-eval`: default (none of ours at all), plain, ours or own.
         format_prompt: name of the prompt of "ours".
-        system: language -> words of a prompt of your own.
+        system: language -> words of a prompt of your own, or words that stand before ours.
         malformed: what a reply in broken format is worth: response, text or empty.
     """
 

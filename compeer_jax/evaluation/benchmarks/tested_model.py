@@ -1,25 +1,25 @@
 """The model that a benchmark tests: what it is shown of a talk, and what of its output goes on to the seeker.
 
-With its default prompt the whole output is the reply, but for a leading <think> … </think>, as reasoning models write.
-With a prompt of ours the output is in a reasoning format: the reasoning is parsed off and kept, only the response goes
-into the talk, so that neither the seeker, nor the scorers, nor the model itself at its next turn see it.
+Thoughts that a reasoning model writes before it speaks are taken off first (`dialogue/thoughts.py`) and kept. Under a
+prompt that is not ours all of the rest is the reply. With a prompt of ours the rest is in a reasoning format: the
+reasoning is parsed off and kept, only the response goes into the talk, so that neither the seeker, nor the scorers, nor
+the model itself at its next turn see it.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from compeer_jax.dialogue.prompts import chat_messages, load_prompt, load_task_prompt
 from compeer_jax.dialogue.reasoning import ABLATIONS, FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.schema import Role
+from compeer_jax.dialogue.thoughts import Spoken, spoken
 from compeer_jax.evaluation.benchmarks.config import BenchConfig, Malformed, Prompted
 from compeer_jax.evaluation.benchmarks.rows import BenchTurn
 from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import ChatModel, ChatRequest
 
-DEFAULT_PROMPT = "esc_default"
+PLAIN_PROMPT = "esc_plain"
 THINK = "think"
-_THINK = re.compile(r"\s*<think>(.*?)</think>\s*", re.DOTALL)
 _SPOKEN_BY = {"seeker": "user", "supporter": "assistant"}
 
 
@@ -31,7 +31,7 @@ class TestedModel:
         model: who answers.
         prompt: which system prompt it has.
         format_prompt: the prompt of "ours".
-        system: language -> words of "own".
+        system: language -> words of "own", or words before those of "ours".
         malformed: what a reply in broken format is worth.
     """
 
@@ -54,21 +54,29 @@ class TestedModel:
         return format_of(self.format_prompt) if self.prompt == "ours" else None
 
     def prompts(self, languages: Sequence[str]) -> dict[str, int | str]:
-        """The prompts it is given, for settings and provenance: name and language -> version, or own words."""
-        if self.prompt == "own":
-            return {f"own.{language}": (self.system or {})[language] for language in languages}
-        name, load = (self.format_prompt, load_prompt) if self.prompt == "ours" else (DEFAULT_PROMPT, load_task_prompt)
-        return {f"{name}.{language}": load(name, language).version for language in languages}
+        """The prompts it is given, for settings and provenance: name and language -> version, or own words.
+
+        None for the model's default, which is its chat template's matter.
+        """
+        own = {f"own.{language}": self.system[language] for language in languages} if self.system else {}
+        if self.prompt == "ours":
+            own |= {f"{self.format_prompt}.{one}": load_prompt(self.format_prompt, one).version for one in languages}
+        if self.prompt == "plain":
+            own |= {f"{PLAIN_PROMPT}.{one}": load_task_prompt(PLAIN_PROMPT, one).version for one in languages}
+        return own
 
     def request(self, turns: Sequence[BenchTurn], language: str) -> ChatRequest:
         """What it is asked: the talk so far, the seeker's turn last."""
         shown = [turn.shown for turn in turns]
-        if self.prompt == "ours":
-            return ChatRequest(chat_messages(shown, prompt=self.format_prompt, language=language))
-        own = self.prompt == "own"
-        system = (self.system or {})[language] if own else load_task_prompt(DEFAULT_PROMPT, language).system
         talk = [{"role": _SPOKEN_BY[turn.role], "content": turn.content} for turn in shown]
-        return ChatRequest([*([{"role": "system", "content": system}] if system.strip() else []), *talk])
+        texts = [self.system[language]] if self.system else []
+        if self.prompt == "ours":
+            ours, *talk = chat_messages(shown, prompt=self.format_prompt, language=language)
+            texts.append(ours["content"])
+        if self.prompt == "plain":
+            texts.append(load_task_prompt(PLAIN_PROMPT, language).system)
+        system = "\n\n".join(filter(str.strip, texts))
+        return ChatRequest([*([{"role": "system", "content": system}] if system else []), *talk])
 
     def read(self, answer: Answer) -> BenchTurn:
         """The supporter's turn in its answer."""
@@ -76,13 +84,16 @@ class TestedModel:
         truncated = bool(longest) and answer.completion_tokens >= longest
         if self.form is None:
             return plain_turn("supporter", answer.written, truncated=truncated)
-        found = self.form.parse(answer.text)
+        said = spoken(answer.written)
+        thoughts, problems = _thought(said)
+        found = self.form.parse(said.text)
         content = found.response
         if not found.format_ok and self.malformed != "response":
-            content = answer.text.strip() if self.malformed == "text" else ""
-        steps = {tag: text for tag, text in found.steps.items() if text}
+            content = said.text.strip() if self.malformed == "text" else ""
+        steps = thoughts | {tag: text for tag, text in found.steps.items() if text}
+        problems += found.problems
         return BenchTurn(
-            "supporter", content, answer.text, steps, dict(found.labels), tuple(found.problems), truncated=truncated
+            "supporter", content, answer.written, steps, dict(found.labels), tuple(problems), truncated=truncated
         )
 
 
@@ -96,12 +107,15 @@ def plain_turn(role: Role, text: str, *, truncated: bool = False) -> BenchTurn:
     """A turn in no format of ours: all of the text but what was thought before. Thinking without an end leaves nothing
     to be said, and a turn without words has the problem "empty:response".
     """
-    match, steps, problems = _THINK.match(text), {}, []
-    content = text.strip()
-    if match:
-        content, steps = text[match.end() :].strip(), {THINK: match[1].strip()}
-    elif content.startswith(f"<{THINK}>"):
-        content, steps, problems = "", {THINK: content.removeprefix(f"<{THINK}>").strip()}, [f"unclosed:{THINK}"]
+    said = spoken(text)
+    thoughts, problems = _thought(said)
+    content = said.text.strip()
     if not content:
         problems.append(f"empty:{RESPONSE}")
-    return BenchTurn(role, content, text, steps, problems=tuple(problems), truncated=truncated)
+    return BenchTurn(role, content, text, thoughts, problems=tuple(problems), truncated=truncated)
+
+
+def _thought(said: Spoken) -> tuple[dict[str, str], list[str]]:
+    """What was thought, as a step, and what is wrong with that."""
+    thoughts = {THINK: said.thoughts} if said.thoughts else {}
+    return thoughts, [f"unclosed:{THINK}"] if said.open else []
