@@ -586,7 +586,10 @@ def test_dialogues_side_by_side_are_what_each_is_alone(times, chunk, budget):
         ({"scorers": ["scorer", "scorer"]}, "scorers names one model twice; leave one of them out."),
         ({"languages": ["de"]}, "languages: unknown language 'de'; did you mean 'en'? it can be one of: en, zh."),
         ({"prompt": "own"}, "prompt is own, but system is empty; give the words for each language."),
-        ({"prompt": "plain", "system": {"en": "x"}}, "prompt is plain, which shows no words of system; set it to own or "),
+        (
+            {"prompt": "plain", "system": {"en": "x"}},
+            "prompt is plain, which shows no words of system; set it",
+        ),
         ({"prompt": "own", "system": {"en": "x"}}, "system has no words for zh; give them, or leave zh out of "),
         ({"format_prompt": "compere"}, "format_prompt: unknown prompt 'compere'; did you mean 'compeer'? "),
         ({"rounds": 0}, "rounds is 0; it must be at least 1."),
