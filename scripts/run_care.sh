@@ -1,41 +1,62 @@
 #!/usr/bin/env bash
 # The CARE recipe with the small model: SFT, RL under rewards by rule, RL with redundancy reweighting; then, a node of the
-# reasoning left out at a time, SFT and RL again. All are rated on the test dialogues, and two tables are printed: what the
-# policies do, and their replies against the real ones, CARE's published figures beside. It goes on where it was cut.
+# reasoning left out at a time, SFT and RL again; then baselines that learn plain replies. All are rated on the same test
+# replies, and two tables are printed: what the policies do, and their replies against the real ones, CARE's published
+# figures beside. Last, blinded pairs of CARE's replies with each baseline's are written for people to judge. It goes on
+# where it was cut.
 #   bash scripts/run_care.sh ESConv.json [split.json]
-# NODES="context cognition emotion plan" ("" trains no ablation), OUT=runs/care, RECORDS=0 (test replies that are rated, 0: all)
-# and SEED=0 can be set.
+# AUGESC=augesc.txt and EXTES=ExTES.json train baselines on these corpora too. NODES="context cognition emotion plan" (""
+# trains no ablation), OUT=runs/care, RECORDS=0 (test replies that are rated, 0: all), LEARN=4000 (replies of AugESC and of
+# ExTES that are learnt from, 0: all), PAIRS=200 (at most, for each comparison) and SEED=0 can be set.
 data=${1:-sample}
 split=${2:-}
 . "$(dirname "$0")/setup.sh" "[evaluation]"
 out=${OUT:-runs/care}
-shared=(--data.path "$data" --data.split "$split" --seed "${SEED:-0}")
+corpus=(--data.path "$data" --data.split "$split")
+seed=(--seed "${SEED:-0}")
 export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$PWD/$out/compiled} # the runs share their programs
 
-[ -f "$out/start/config.json" ] || compeer init --output "$out/start" --data.path "$data" --data.split "$split" \
-  --data.format care --data.silver_quotes false --seed "${SEED:-0}"
+for file in "${AUGESC:-}" "${EXTES:-}"; do
+  [ -z "$file" ] || [ -f "$file" ] || { echo "run_care: $file is no file; name the corpus, or leave the variable out." >&2; exit 1; }
+done
+
+[ -f "$out/start/config.json" ] || compeer init --output "$out/start" "${corpus[@]}" --data.format care \
+  --data.silver_quotes false "${seed[@]}"
 
 rated=()
-rate() { # NAME FOLDER [SETTING ...]: one output for each test reply
+rate() { # NAME FOLDER [SETTING ...]: one output for each test reply, of the same ones for all
+  local first=${rated[0]:-}
   rated+=("$1=$2/test")
-  [ -f "$2/test/report.json" ] || compeer eval --config configs/care_tiny_eval.yaml "${shared[@]}" "${@:3}" \
-    --model.path "$2/model" --output "$2/test" --records "${RECORDS:-0}"
+  local same=(--records "${RECORDS:-0}")
+  [ -z "$first" ] || same=(--records_of "${first#*=}")
+  [ -f "$2/test/report.json" ] || compeer eval --config configs/care_tiny_eval.yaml "${corpus[@]}" "${seed[@]}" "${@:3}" \
+    --model.path "$2/model" --output "$2/test" "${same[@]}"
 }
 
 train() { # NAME FORMAT PROMPT
   local format=(--data.format "$2" --data.prompt "$3")
-  compeer sft --config configs/care_tiny_sft.yaml "${shared[@]}" "${format[@]}" --output "$out/$2-sft" \
+  compeer sft --config configs/care_tiny_sft.yaml "${corpus[@]}" "${seed[@]}" "${format[@]}" --output "$out/$2-sft" \
     --model.path "$out/start"
   rate "SFT$1" "$out/$2-sft" "${format[@]}"
-  compeer grpo --config configs/care_tiny_grpo.yaml "${shared[@]}" "${format[@]}" --output "$out/$2-rl" \
+  compeer grpo --config configs/care_tiny_grpo.yaml "${corpus[@]}" "${seed[@]}" "${format[@]}" --output "$out/$2-rl" \
     --model.path "$out/$2-sft/model"
   rate "SFT + RL$1" "$out/$2-rl" "${format[@]}"
 }
 
+baselines=()
+baseline() { # NAME FOLDER [SETTING ...]: plain replies, of whatever corpus
+  compeer sft --config configs/care_tiny_plain_sft.yaml "${seed[@]}" --output "$2" --model.path "$out/start" "${@:3}"
+  rate "SFT, plain replies ($1)" "$2" --data.format plain --data.prompt plain_brief
+  baselines+=("$1=$2/test")
+}
+
 train "" care care_brief
-compeer grpo --config configs/care_tiny_grpo.yaml --config configs/care_reweighted.yaml "${shared[@]}" \
+compeer grpo --config configs/care_tiny_grpo.yaml --config configs/care_reweighted.yaml "${corpus[@]}" "${seed[@]}" \
   --output "$out/care-reweighted" --model.path "$out/care-sft/model"
 rate "SFT + RL, reweighted" "$out/care-reweighted"
+baseline "$([ "$data" = sample ] && echo sample || echo ESConv)" "$out/plain-sft" "${corpus[@]}"
+[ -z "${AUGESC:-}" ] || baseline AugESC "$out/plain-augesc" --data.path "$AUGESC" --data.limit "${LEARN:-4000}"
+[ -z "${EXTES:-}" ] || baseline ExTES "$out/plain-extes" --data.path "$EXTES" --data.limit "${LEARN:-4000}"
 for node in ${NODES-context cognition emotion plan}; do
   train ", no $node" "care_no_$node" "care_brief_no_$node"
 done
@@ -46,3 +67,7 @@ import json, sys
 print(json.dumps(dict(line.strip().partition("=")[::2] for line in sys.stdin)))')
 compeer eval generation --outputs "${rated[0]#*=}" --name "${rated[0]%%=*}" --beside "$beside" --flavour esconv \
   --published care --output "$out"
+for one in "${baselines[@]}"; do
+  compeer eval pairs --a "$out/care-rl/test" --name_a "CARE, SFT + RL" --b "${one#*=}" --name_b "${one%%=*}" \
+    --count "${PAIRS:-200}" --criteria '[overall]' --output "$out/pairs-${one%%=*}"
+done

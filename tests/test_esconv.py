@@ -150,7 +150,7 @@ def test_neighbours_of_one_role_are_merged_in_our_own_form_too(tmp_path):
 
 
 def test_other_forms_and_double_ids_are_named(tmp_path):
-    with pytest.raises(UserError, match=r"messages\.json, row 0: neither 'turns' nor 'dialog'"):
-        read_corpus(write(tmp_path / "messages.json", [{"messages": []}]))
+    with pytest.raises(UserError, match=r"nothing\.json, row 0: of no form that we read; name its form, one of: "):
+        read_corpus(write(tmp_path / "nothing.json", [{"talks": []}]))
     with pytest.raises(UserError, match=r"row 1: id 'esconv-0000' is that of .*row 0"):
         read_corpus(write(tmp_path / "twice.json", [DIALOGUE.to_json()] * 2))

@@ -22,6 +22,10 @@ VERSIONS = {
     ("compeer_brief", "zh"): (2, "9aad8bfddb3319378ce92dda06170a11"),
     ("care_brief", "en"): (1, "b175894cc2db0ab2221e2310d19f819b"),
     ("care_brief", "zh"): (1, "fe2f94cf94546372a6f95f2fca811d73"),
+    ("plain", "en"): (1, "a527b4b51c2c39e6b2adbda42817adc7"),
+    ("plain", "zh"): (1, "a928340bc9e94f5c4a96cae257dca1a5"),
+    ("plain_brief", "en"): (1, "41ebd96e1ba8d32a890397a695c8c8a3"),
+    ("plain_brief", "zh"): (1, "2d4b031de65c244d7e6f90ff601b7e24"),
 }
 JUDGE_VERSIONS = {
     ("judge", "en"): (2, "22b4377d38f7719514b7d8e96a757212"),

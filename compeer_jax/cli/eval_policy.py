@@ -22,5 +22,6 @@ def run(arguments: Sequence[str]) -> None:
     from compeer_jax.evaluation.report_table import terminal_table
 
     report, completions = evaluate(config)
-    title = f"{len(completions)} outputs on {config.split} records of {config.data.path} (silver labels)"
+    title = f"{len(completions)} outputs on {config.split} records of {config.data.path}"
+    title += " (silver labels)" if config.data.reasoning.steps else ""
     wide_console().print(terminal_table({config.model.path: report}, title))

@@ -21,14 +21,14 @@ from compeer_jax.data.record import Record
 from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
 from compeer_jax.data.silver import silver_records
 from compeer_jax.data.splits import DialogueSplits, read_split, split_dialogues
-from compeer_jax.dialogue.reasoning import ABLATIONS, FORMATS, ReasoningFormat
+from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.parallel.exchange import by_share
 
 T = TypeVar("T")
 FormatName = Literal[
-    "compeer", "care", "care_no_context", "care_no_cognition", "care_no_emotion", "care_no_plan"
-]  # FORMATS and ABLATIONS
+    "compeer", "care", "care_no_context", "care_no_cognition", "care_no_emotion", "care_no_plan", "plain"
+]  # OUTPUT_FORMATS
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,10 @@ class DataConfig:
         split_seed: seed of the split by dialogue (70 % train, 15 % valid, 15 % test).
         silver_seed: seed of the templates in silver records.
         silver_quotes: whether silver reasoning quotes the seeker; without, it is shorter, for very small models.
-        format: reasoning format of the outputs; "care_no_emotion" and so on leave out one node of "care".
-        prompt: name of the system prompt; "compeer_brief" and "care_brief" are for small models with a short context. A
-            prompt of care names its nodes, so one goes with each such format ("care_brief_no_emotion").
+        format: reasoning format of the outputs; "care_no_emotion" and so on leave out one node of "care"; "plain"
+            is the reply alone, for which a dialogue needs no annotations.
+        prompt: name of the system prompt; "compeer_brief", "care_brief" and "plain_brief" are for small models with a
+            short context. A prompt of care names its nodes: one goes with each such format ("care_brief_no_emotion").
         max_prompt_tokens: longest prompt; see `overlong`.
         max_answer_tokens: longest answer to learn from (sft); longer ones are left out and counted.
         overlong: a history that is too long loses its oldest turns ("drop_oldest"; the run stops with the record's name
@@ -72,7 +73,7 @@ class DataConfig:
     @property
     def reasoning(self) -> ReasoningFormat:
         """The format by its name."""
-        return (FORMATS | ABLATIONS)[self.format]
+        return OUTPUT_FORMATS[self.format]
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,16 @@ def load_records(config: DataConfig) -> Splits:
     for name, part in zip(DialogueSplits._fields, splits, strict=True):
         made = silver_records(part, format=config.reasoning, seed=config.silver_seed, quotes=config.silver_quotes)
         if not made:
+            kind, needs = "record", "supporter turns"
+            if config.reasoning.steps:
+                kind, needs = "silver record", "an emotion_type, and supporter turns with a strategy"
             raise UserError(
-                f"The {name} split of {config.path} gives no silver record; its dialogues need an emotion_type, and "
-                "supporter turns with a strategy after a seeker's turn."
+                f"The {name} split of {config.path} gives no {kind}; its dialogues need {needs} after a seeker's turn."
             )
         records.append(spread(made, config.limit))
     counts = " / ".join(str(len(part)) for part in records)
-    return Splits(*records, summary=f"{report}. Silver records, train / valid / test: {counts}.")
+    kind = "Silver records" if config.reasoning.steps else "Replies"
+    return Splits(*records, summary=f"{report}. {kind}, train / valid / test: {counts}.")
 
 
 def _cer_records(folder: Path, config: DataConfig) -> Splits:
@@ -117,7 +121,7 @@ def _cer_records(folder: Path, config: DataConfig) -> Splits:
     for name in DialogueSplits._fields:
         made = read_sft_records(folder, name)
         for record in made:
-            if record.reference.steps.keys() != tags:
+            if tags and record.reference.steps.keys() != tags:  # a reply alone can be had of any
                 raise UserError(
                     f"record {record.id!r} of {folder} has the steps {', '.join(record.reference.steps)}, which are "
                     f"not those of data.format {config.format!r}; set data.format as the dataset's."

@@ -44,14 +44,16 @@ def silver_records(
 ) -> list[Record]:
     """One record a supporter turn that has a strategy, a known emotion and a seeker's turn before it.
 
-    All five labels are given, also those that `format` does not show. `seed` chooses among the templates; a record's
-    text depends on the seed and its id only. Without `quotes` the first step is shorter and repeats nothing that the
-    seeker said. `count_skipped` says which turns gave no record.
+    All five labels are given, also those that `format` does not show. A format without steps needs no annotations: then
+    each supporter turn after a seeker's is a record, with the labels that are known, and nothing in it is silver.
+
+    `seed` chooses among the templates; a record's text depends on the seed and its id only. Without `quotes` the first
+    step is shorter and repeats nothing that the seeker said. `count_skipped` says which turns gave no record.
     """
     return [
         _record(dialogue, index, place, count, format, seed, quotes)
         for dialogue in dialogues
-        for index, place, count, reason in _supporter_turns(dialogue)
+        for index, place, count, reason in _supporter_turns(dialogue, annotated=bool(format.steps))
         if reason is None
     ]
 
@@ -100,14 +102,14 @@ def corrupt(
     return ReasonedTurn(texts, labels, response), correct
 
 
-def _supporter_turns(dialogue: Dialogue) -> Iterator[tuple[int, int, int, str | None]]:
+def _supporter_turns(dialogue: Dialogue, *, annotated: bool = True) -> Iterator[tuple[int, int, int, str | None]]:
     """For each supporter turn: its index, its place among them, how many there are, and why it can't be a record."""
     indices = [index for index, turn in enumerate(dialogue.turns) if turn.role == "supporter"]
     for place, index in enumerate(indices):
         reason = None
-        if dialogue.emotion_type is None:
+        if annotated and dialogue.emotion_type is None:
             reason = "no emotion type"
-        elif dialogue.turns[index].strategy is None:
+        elif annotated and dialogue.turns[index].strategy is None:
             reason = "no strategy"
         elif index == 0 or dialogue.turns[index - 1].role != "seeker":
             reason = "no seeker's turn before it"
@@ -120,13 +122,16 @@ def _record(
     turn = dialogue.turns[index]
     id = f"{dialogue.id}#{index}"
     history = dialogue.turns[:index]
-    labels = _labels(dialogue, turn.strategy, place, count)
+    if dialogue.emotion_type and turn.strategy:
+        labels = _labels(dialogue, turn.strategy, place, count)
+    else:
+        labels = {"strategy": turn.strategy} if turn.strategy else {}
     writer = StepWriter(dialogue.language, history, dialogue.problem_type, quotes)
     choose = random.Random(f"{seed}/{id}").choice
     return Record(
         id=id,
         language=dialogue.language,
-        source=f"silver:{dialogue.source}",
+        source=f"silver:{dialogue.source}" if format.steps else dialogue.source,
         licence=dialogue.licence,
         situation=dialogue.situation,
         history=history,

@@ -22,7 +22,7 @@ from compeer_jax.data.record import Record
 from compeer_jax.data.silver import LABEL_OF_STEP, corrupt
 from compeer_jax.data.silver_answers import Replies, flawed_answer, garble, judging_texts, light_variant, plead
 from compeer_jax.dialogue.judging import PREFERENCES, Preference
-from compeer_jax.dialogue.reasoning import RESPONSE, ReasonedTurn, ReasoningFormat
+from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasonedTurn, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import EMOTIONS, STAGES, STRATEGIES
 from compeer_jax.errors import UserError
 
@@ -48,8 +48,13 @@ def silver_judge_records(
         per_record: how many to make of each, with other flaws.
 
     Raises:
-        UserError: a share outside of [0, 1], fewer than one per record, or no replies to borrow.
+        UserError: a format that judges don't rate, a share outside of [0, 1], fewer than one per record, or no replies
+            to borrow.
     """
+    if format.name not in FORMATS:
+        raise UserError(
+            f"no judge rates outputs of the format {format.name!r}; set data.format to {' or '.join(FORMATS)}."
+        )
     if not 0 <= false_share <= 1:
         raise UserError(f"false_share is {false_share}; it must be from 0 to 1.")
     if per_record < 1:

@@ -21,7 +21,7 @@ from functools import cache
 from importlib import resources
 from string import Template
 
-from compeer_jax.dialogue.reasoning import CARE, COMPEER
+from compeer_jax.dialogue.reasoning import CARE, OUTPUT_FORMATS
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
 from compeer_jax.dialogue.taxonomy import (
     EMOTIONS,
@@ -34,7 +34,7 @@ from compeer_jax.dialogue.taxonomy import (
 )
 from compeer_jax.errors import UserError, unknown
 
-PROMPTS = ("compeer", "care", "compeer_brief", "care_brief")
+PROMPTS = ("compeer", "care", "plain", "compeer_brief", "care_brief", "plain_brief")
 ABLATED = tuple(f"{name}_no_{tag}" for name in ("care", "care_brief") for tag in CARE.tags[:-1])  # one node left out
 JUDGE_PROMPTS = ("judge", "judge_brief")
 TASK_PROMPTS = (
@@ -123,7 +123,7 @@ def load_prompt(name: str, language: str) -> Prompt:
     check_language(language)
     file, _, left_out = name.partition("_no_")
     version, template = read_prompt(file, language)
-    steps = len((CARE if file.startswith("care") else COMPEER).steps) - bool(left_out)
+    steps = len(OUTPUT_FORMATS[file.removesuffix("_brief")].steps) - bool(left_out)
     if left_out:
         template = _without(template, left_out)
     template = re.sub(r"\[\[\w+: (.*?)\]\]", r"\1", template, flags=re.DOTALL)

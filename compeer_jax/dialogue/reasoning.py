@@ -12,10 +12,12 @@ A format is a row of steps, each between its own tags, then the response:
     </response>
 
 A step may close with one labelled line, its values from the taxonomy; in Chinese it reads `阶段：探索`. Tags are the
-same in both languages. Free text may hold anything. Where it holds one of the format's own tags, `render` puts a
+same in both languages. The format `PLAIN` has no steps and no tags: its text is the response and nothing else.
+
+Free text may hold anything. Where it holds one of the format's own tags, `render` puts a
 backslash after the "<" and `parse` takes one away: `<history>` is written `<\history>`, and `<\history>` is written
-`<\\history>`. Tags of thoughts (`thoughts.py`) are treated likewise, and
-leading thoughts are taken off before anything is read. All other text is written as it is.
+`<\\history>`. Tags of thoughts (`thoughts.py`) are treated likewise, and leading thoughts are taken off before anything
+is read. All other text is written as it is.
 """
 
 import re
@@ -84,7 +86,7 @@ class ReasonedTurn:
 
 @dataclass(frozen=True)
 class ReasoningFormat:
-    """The steps that come before a response, as text with tags."""
+    """The steps that come before a response, as text with tags; without steps, the response alone, without tags."""
 
     name: str
     steps: tuple[StepSpec, ...]
@@ -120,6 +122,8 @@ class ReasoningFormat:
                 raise UserError(f"a {self.name} turn cannot be written without a text for <{tag}>.")
         for label in self.labels:
             label.category.require(turn.labels.get(label.name), f"a {self.name} turn")
+        if not self.steps:
+            return escape(turn.response.strip())
         return "\n".join(f"<{tag}>\n{self.section(turn, tag, language)}\n</{tag}>" for tag in self.tags)
 
     def section(self, turn: ReasonedTurn, tag: str, language: str = "en") -> str:
@@ -143,9 +147,13 @@ class ReasoningFormat:
     def parse(self, text: str) -> ReasonedTurn:
         """What `text` holds, in either language, and what is wrong with it. Never raises, whatever the text.
 
-        Leading thoughts are no part of it; thoughts without an end leave nothing.
+        Leading thoughts are no part of it; thoughts without an end leave nothing. Without steps all of the text is the
+        response, whatever tags it holds; with nothing but white space it has the problem "empty:response".
         """
         text = spoken(text).text
+        if not self.steps:
+            response = unescape(text).strip()
+            return ReasonedTurn({}, {}, response, () if response else (f"empty:{RESPONSE}",))
         tags = (match for match in self._tag.finditer(text) if not match["escape"])
         sections, problems = _sections(text, tags)
         steps: dict[str, str] = {}
@@ -170,7 +178,7 @@ class ReasoningFormat:
         return ReasonedTurn(steps, labels, response, tuple(problems))
 
     def _escape(self, text: str) -> str:
-        return escape(self._tag.sub(lambda match: "<\\" + match.group()[1:], text))
+        return escape(self._tag.sub(lambda match: "<\\" + match.group()[1:], text) if self.steps else text)
 
     def _unescape(self, text: str) -> str:
         return self._tag.sub(lambda match: "<" + match.group()[1:].removeprefix("\\"), unescape(text))
@@ -280,7 +288,14 @@ CARE = ReasoningFormat(
     ),
 )
 
+PLAIN = ReasoningFormat("plain", ())
+"""The reply alone, as models are trained that do not reason: CARE's baselines."""
+
 FORMATS: Mapping[str, ReasoningFormat] = {form.name: form for form in (COMPEER, CARE)}
+"""Formats with all of their steps, which judges rate."""
 
 ABLATIONS: Mapping[str, ReasoningFormat] = {form.name: form for form in map(CARE.without, CARE.tags[:-1])}
 """CARE with one node left out at a time; a model is trained on them to see what a node is worth."""
+
+OUTPUT_FORMATS: Mapping[str, ReasoningFormat] = {**FORMATS, **ABLATIONS, PLAIN.name: PLAIN}
+"""All that a model can be trained to write, by name."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from compeer_jax.data.records import FormatName
 from compeer_jax.dialogue.prompts import load_prompt
-from compeer_jax.dialogue.reasoning import ABLATIONS, FORMATS, ReasoningFormat
+from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.generation.chat_config import ServerConfig
@@ -33,7 +33,7 @@ class ChatPromptConfig:
     @property
     def reasoning(self) -> ReasoningFormat:
         """The format by its name."""
-        return (FORMATS | ABLATIONS)[self.format]
+        return OUTPUT_FORMATS[self.format]
 
 
 @dataclass(frozen=True)

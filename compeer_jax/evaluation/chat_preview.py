@@ -15,6 +15,8 @@ def reply_so_far(format: ReasoningFormat, text: str) -> str:
         format: what the output is written in.
         text: the output so far.
     """
+    if not format.steps:
+        return format.parse(text).response
     if f"<{RESPONSE}>" not in text:
         return ""
     if CLOSING not in text:

@@ -11,10 +11,12 @@ import jax
 from flax import nnx
 
 from compeer_jax.data.jsonl import write_jsonl
+from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig, encode_prompts, load_records, spread
 from compeer_jax.dialogue.reasoning import COMPEER
-from compeer_jax.errors import require_at_least
+from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.policy_report import PolicyReport, policy_report
+from compeer_jax.evaluation.saved_outputs import answered_records
 from compeer_jax.generation.engine import Engine
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig, load_model, model_directory
@@ -34,6 +36,8 @@ class EvalConfig:
     Args:
         split: which part of the dialogues.
         records: use at most this many records, spread over the split (0: all).
+        records_of: folder of another model's outputs, to rate on the records that these answer, so that the two stand
+            side by side ("": `records` chooses).
         group_size: outputs a prompt, for redundancy within a group.
         reward: the judge to report beside the rule judge, as grpo has it; its reweighting plays no part here.
         batch_size: prompts whose outputs are written at once; an output that has ended makes room for one that waits.
@@ -48,6 +52,7 @@ class EvalConfig:
     reward: RewardConfig = field(default_factory=RewardConfig)
     split: Literal["train", "valid", "test"] = "test"
     records: int = 0
+    records_of: str = ""
     group_size: int = 4
     batch_size: int = 16
     seed: int = 0
@@ -68,14 +73,17 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     format = config.data.reasoning
     folder = Path(config.output) if config.output else None
     by_rules = "rules" if format is COMPEER else "hierarchical"
-    rules = load_reward(dataclasses.replace(config.reward, judge=by_rules), format)
+    rules = load_reward(dataclasses.replace(config.reward, judge=by_rules), format) if format.steps else None
     asked = config.reward.judge not in ("rules", "hierarchical")
     judge = load_reward(config.reward, format, mesh=mesh, folder=folder) if asked else None
     directory = model_directory(config.model.path)
     tokenizer = load_tokenizer(directory)
     records = getattr(load_records(config.data), config.split)
     prompts = encode_prompts(records, tokenizer, config.data)
-    records = spread([record for record in records if record.id in prompts], config.records)
+    if config.records_of:
+        records = _those_of(config, [record for record in records if record.id in prompts])
+    else:
+        records = spread([record for record in records if record.id in prompts], config.records)
     graphdef, params = nnx.split(load_model(config.model, mesh), nnx.Param)
     stop_ids, pad_id = chat_ids(tokenizer)
     slots = config.batch_size * config.group_size
@@ -93,7 +101,7 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
         config.group_size,
         format=format,
         judged=judged,
-        rules=rules(completions, judge_key),
+        rules=rules and rules(completions, judge_key),
         entropy=float(-rollout.logps.sum() / rollout.mask.sum()),
         tokenizer=tokenizer,
     )
@@ -125,10 +133,24 @@ def saved_report(folder: Path, settings: dict) -> PolicyReport | None:
     return PolicyReport(**saved["report"]) if saved.get("settings") == settings else None
 
 
+def _those_of(config: EvalConfig, records: Sequence[Record]) -> list[Record]:
+    """Of the records that can be asked, those that the outputs in `records_of` answer, in their order there."""
+    known = {record.id: record for record in records}
+    asked = answered_records(config.records_of)
+    missing = next((id for id in asked if id not in known), None)
+    if missing is not None:
+        raise UserError(
+            f"{config.records_of} answers {missing!r}, which is not in the {config.split} split of {config.data.path}, "
+            "or is too long for data.max_prompt_tokens here; take the data that those outputs were made from."
+        )
+    return [known[id] for id in asked]
+
+
 def _write_outputs(path: Path, completions: Sequence[Completion], group_size: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = (
         {"id": item.record.id, "member": index % group_size, "text": item.text, "problems": list(item.turn.problems)}
+        | ({"truncated": True} if item.truncated else {})
         for index, item in enumerate(completions)
     )
     write_jsonl(path, rows)

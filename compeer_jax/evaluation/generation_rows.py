@@ -80,7 +80,8 @@ def read_answers(path: str, member: int = 0, malformed: Literal["empty", "found"
 def _folder_answers(path: str, malformed: str) -> list[Answer]:
     from compeer_jax.evaluation.saved_outputs import read_groups
 
-    groups, _ = read_groups(path, 0)
+    groups, format = read_groups(path, 0)
+    named = "strategy" in {label.name for label in format.labels}
     answers = []
     for group in groups:
         for number, output in enumerate(group):
@@ -92,6 +93,7 @@ def _folder_answers(path: str, malformed: str) -> list[Answer]:
                 reference=record.reference.response,
                 strategy=output.turn.labels.get("strategy") if counts else None,
                 gold_strategy=record.reference.labels.get("strategy"),
+                names_strategies=named,
                 member=number,
             )
             answers.append(answer)

@@ -23,7 +23,7 @@ class PolicyReport:
         stage, emotion, strategy: outputs whose label is the gold one; None where the format has no such label.
         judge: mean reward of a judge before any reweighting; None when none was asked.
         rules: mean reward by rules, which no trained judge can flatter: of the rule judge for COMPEER's format (-5 to
-            +5), of the hierarchical reward for CARE's (0 to 3).
+            +5), of the hierarchical reward for CARE's (0 to 3); None for plain replies, of which rules know nothing.
         in_group, history: mean s_in and s_hi of Eq. 6 on token counts, over groups of `group_size` sampled outputs.
         self_bleu: of all responses, each against all others.
         distinct_1, distinct_2: over the words of all responses.
@@ -36,7 +36,7 @@ class PolicyReport:
     emotion: float | None
     strategy: float | None
     judge: float | None
-    rules: float
+    rules: float | None
     in_group: float
     history: float
     self_bleu: float
@@ -52,7 +52,7 @@ def policy_report(
     *,
     format: ReasoningFormat,
     judged: Rewards | None,
-    rules: Rewards,
+    rules: Rewards | None,
     entropy: float,
     tokenizer,
 ) -> PolicyReport:
@@ -63,7 +63,7 @@ def policy_report(
         group_size: G.
         format: of the outputs.
         judged: what a judge gave them, if one was asked.
-        rules: what they got by rules.
+        rules: what they got by rules, if there are any for the format.
         entropy: see `PolicyReport`.
         tokenizer: for the token counts.
     """
@@ -83,7 +83,7 @@ def policy_report(
         emotion=accuracy("emotion"),
         strategy=accuracy("strategy"),
         judge=None if judged is None else float(judged.total.mean()),
-        rules=float(rules.total.mean()),
+        rules=None if rules is None else float(rules.total.mean()),
         in_group=float(s_in.mean()),
         history=float(s_hi.mean()),
         self_bleu=self_bleu(words),

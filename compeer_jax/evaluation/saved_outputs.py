@@ -47,6 +47,21 @@ def read_groups(path: str, count: int) -> tuple[list[Group], ReasoningFormat]:
     return [[_completion(row, records, data, path) for row in group] for group in groups], data.reasoning
 
 
+def answered_records(path: str) -> list[str]:
+    """Ids of the records that the outputs in a folder of `compeer eval --output` answer, each once, in their order.
+
+    Raises:
+        UserError: the folder holds no outputs.
+    """
+    file = Path(path).expanduser() / "outputs.jsonl"
+    if not file.is_file():
+        raise UserError(f"{path} holds no outputs.jsonl; name the folder of a `compeer eval --output` run.")
+    ids = dict.fromkeys(str(_checked(row, where).get("id")) for where, row in read_jsonl(file))
+    if not ids:
+        raise UserError(f"{file} is empty; make these outputs anew.")
+    return list(ids)
+
+
 def _completion(row: Mapping[str, Any], records: Mapping[str, Record], data: DataConfig, path: str) -> Completion:
     if row.get("id") not in records:
         raise UserError(

@@ -41,6 +41,12 @@ class JudgeCard:
     max_new_tokens: int = 128
     prm_calls: PRMCalls = "apart"
 
+    def __post_init__(self):
+        if self.format not in FORMATS:
+            raise UserError(
+                f"no judge rates outputs of the format {self.format!r}; set data.format to {' or '.join(FORMATS)}."
+            )
+
     @property
     def reasoning(self) -> ReasoningFormat:
         """The format by its name."""

@@ -56,9 +56,10 @@ def load_reward(
     """
     if config.judge in JUDGES:
         if format is not COMPEER:
+            other = "take 'hierarchical', or bring" if format.steps else "bring"
             raise UserError(
                 f"reward.judge {config.judge!r} reads 'compeer' outputs, not {format.name!r}; "
-                "take 'hierarchical', or bring a reward of your own."
+                f"{other} a reward of your own, by its dotted path."
             )
         judge = _judge(config, format, mesh, say, folder, base)
         rated = checked(judge_reward(judge, dataclasses.asdict(config.weights)), config.judge)
@@ -67,6 +68,11 @@ def load_reward(
         raise UserError(
             f"reward.weights weigh the parts of a judge; reward.judge {config.judge!r} has to weigh its own, "
             "so leave them out."
+        )
+    if config.judge == HIERARCHICAL and not format.steps:
+        raise UserError(
+            f"reward.judge {HIERARCHICAL!r} rates nodes of reasoning and a strategy, and {format.name!r} outputs have "
+            "neither; bring a reward of your own, by its dotted path."
         )
     if config.judge == HIERARCHICAL:
         return rewarded_by_share(checked(HierarchicalReward(format, config.hierarchical), HIERARCHICAL))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from compeer_jax.data.build.config import CorpusConfig
 from compeer_jax.data.corpora.draft import Draft
-from compeer_jax.data.corpora.forms import FORMS, Form, form_of, require_form, unwrapped
+from compeer_jax.data.corpora.forms import FORMS, Form, form_of, is_own, require_form, unwrapped
 from compeer_jax.data.corpora.hub import hub_rows, parquet_rows
 from compeer_jax.data.corpora.licences import UNKNOWN, published_licence
 from compeer_jax.data.corpora.places import PARQUET, SAMPLE, corpus_files, dialogue_id, plain_name, shown
@@ -70,30 +70,33 @@ def merged(dialogue: Dialogue) -> tuple[Dialogue, int]:
 
 
 def read_corpus(path: str | Path, *, form: str = "auto") -> tuple[list[Dialogue], ReadReport]:
-    """The dialogues of a file: our own form (`dialogue.schema`) or ESConv's; "sample" names the bundled ones.
+    """The dialogues of a file, all of the form that its first row has; "sample" names the bundled ones.
 
-    Adjacent turns of one role are merged; the report says how many. For other forms, and for files that may have
-    faults, see `iter_corpus`.
+    Adjacent turns of one role are merged; the report says how many. For folders, the Hub, several forms in one file,
+    and files that may have faults, see `iter_corpus`.
 
     Raises:
-        UserError: naming file and record, for a file that can't be read, is of neither form, or repeats an id.
+        UserError: naming file and record, for a file that can't be read, is of no form that we read, or repeats an id.
     """
     if str(path) == SAMPLE:
         return _reported(SAMPLE, sample_dialogues())
     rows = map(_sound, file_rows(Path(path), str(path)))
     first = next(rows)
-    form = form if form != "auto" else "esconv" if "dialog" in first.value else "own"
-    if form == "own" and "turns" not in first.value:
-        raise UserError(
-            f"{first.where}: neither 'turns' nor 'dialog' is there; dialogues need the form of the README, or ESConv's."
-        )
-    name = "esconv" if form == "esconv" else Path(path).stem
-    settled = {"source": name, "language": "en", "licence": published_licence(name)}
+    first = replace(first, value=unwrapped(first.value))
+    read = require_form(form, str(path)) or form_of(first.value)
+    if read is None:
+        raise _of_no_form(first.where)
+    name = read.name if read.corpus else Path(path).stem
+    licence = published_licence(name) if read.corpus else UNKNOWN
     places: dict[str, str] = {}
     dialogues = []
     for number, row in enumerate(chain([first], rows)):
-        draft = FORMS[form].read(row.value, row.where)
-        dialogue = _filled(replace(draft, fields={"id": f"{name}-{number:04d}", **settled, **draft.fields}), row.where)
+        draft = read.read(unwrapped(row.value), row.where)
+        said = {field: value for field, value in draft.fields.items() if value is not None}
+        settled = {"source": name, "licence": licence, "language": read.language or _language(draft.turns)}
+        if not is_own(row.value):
+            settled["id"] = f"{name}-{said.pop('id', f'{number:04d}')}"
+        dialogue = _filled(replace(draft, fields={**settled, **said}), row.where)
         if dialogue.id in places:
             raise UserError(f"{row.where}: id {dialogue.id!r} is that of {places[dialogue.id]}; ids must differ.")
         places[dialogue.id] = row.where
@@ -104,9 +107,11 @@ def read_corpus(path: str | Path, *, form: str = "auto") -> tuple[list[Dialogue]
 def _sound(item: Row | Fault) -> Row:
     if isinstance(item, Fault):
         raise item.error
-    if not isinstance(item.value, dict):
-        raise UserError(f"{item.where}: expected a JSON object {{…}}, found {type(item.value).__name__}.")
     return item
+
+
+def _of_no_form(where: str) -> UserError:
+    return UserError(f"{where}: of no form that we read; name its form, one of: {', '.join(FORMS)}.")
 
 
 def _reported(name: str, dialogues: list[Dialogue]) -> tuple[list[Dialogue], ReadReport]:
@@ -130,7 +135,7 @@ def _rows(config: CorpusConfig) -> Iterator[Row | Fault]:
 
 def _dialogue(form: Form | None, row: Row, value: object, config: CorpusConfig) -> Dialogue:
     if form is None:
-        raise UserError(f"{row.where}: of no form that we read; name its form, one of: {', '.join(FORMS)}.")
+        raise _of_no_form(row.where)
     draft = form.read(value, row.where)
     roles = {turn.role for turn in draft.turns}
     if len(roles) < 2:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from compeer_jax.dialogue.prompts import chat_messages, load_prompt, load_task_prompt
-from compeer_jax.dialogue.reasoning import ABLATIONS, FORMATS, RESPONSE, ReasoningFormat
+from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.schema import Role
 from compeer_jax.dialogue.thoughts import Spoken, spoken
 from compeer_jax.evaluation.benchmarks.config import BenchConfig, Malformed, Prompted
@@ -99,8 +99,7 @@ class TestedModel:
 
 def format_of(prompt: str) -> ReasoningFormat:
     """The format that a prompt of ours (one of `PROMPTS` or `ABLATED`) asks for."""
-    name = prompt.replace("_brief", "")
-    return ABLATIONS.get(name) or FORMATS[name]
+    return OUTPUT_FORMATS[prompt.replace("_brief", "")]
 
 
 def plain_turn(role: Role, text: str, *, truncated: bool = False) -> BenchTurn:
