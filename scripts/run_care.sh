@@ -12,9 +12,10 @@ data=${1:-sample}
 split=${2:-}
 . "$(dirname "$0")/setup.sh" "[evaluation]"
 out=${OUT:-runs/care}
+mkdir -p "$out"
 corpus=(--data.path "$data" --data.split "$split")
 seed=(--seed "${SEED:-0}")
-export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$PWD/$out/compiled} # the runs share their programs
+export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$(cd "$out" && pwd)/compiled} # the runs share their programs
 
 for file in "${AUGESC:-}" "${EXTES:-}"; do
   [ -z "$file" ] || [ -f "$file" ] || { echo "run_care: $file is no file; name the corpus, or leave the variable out." >&2; exit 1; }

@@ -10,7 +10,8 @@ out=${OUT:-runs/variants}
 seeds=${SEEDS:-0 1 2}
 first=${seeds%% *}
 on_data=(--data.path "$data")
-export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$PWD/$out/compiled} # the runs share their programs
+mkdir -p "$out"
+export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$(cd "$out" && pwd)/compiled} # the runs share their programs
 
 for seed in $seeds; do
   [ -f "$out/start-$seed/config.json" ] || compeer init --output "$out/start-$seed" "${on_data[@]}" --seed "$seed"

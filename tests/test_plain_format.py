@@ -50,8 +50,9 @@ def test_all_of_a_plain_text_is_the_reply_whatever_tags_it_holds(text):
 @given(st.lists(st.sampled_from(["<think>", "</think>", "<\\think>", *TAGS]) | st.text(max_size=9)).map("".join))
 def test_a_plain_reply_comes_back_as_it_was_and_thoughts_are_no_part_of_it(text):
     if text.strip():
-        assert PLAIN.parse(PLAIN.render(ReasonedTurn({}, {}, text))) == ReasonedTurn({}, {}, text.strip())
-        assert PLAIN.parse(f"<think>{TAGS[0]}</think>{PLAIN.render(ReasonedTurn({}, {}, text))}").response == text.strip()
+        written = PLAIN.render(ReasonedTurn({}, {}, text))
+        assert PLAIN.parse(written) == ReasonedTurn({}, {}, text.strip())
+        assert PLAIN.parse(f"<think>{TAGS[0]}</think>{written}").response == text.strip()
     assert PLAIN.parse(f"<think>{text.replace('think', '')}").problems == ("empty:response",)
 
 
