@@ -440,7 +440,7 @@ def test_tables_lay_published_figures_beside(runs):
         "## SAGE: diversity over turns",
     ]
     for heading in ("Fluency | Expression | Empathy | Information | Skillful | Humanoid | Overall | Average",
-                    "success | failure | goodbye | all rounds | missing"):  # fmt: skip
+                    "Sentient | Success | Failure | goodbye | all rounds | missing"):  # fmt: skip
         assert heading in text
 
 

@@ -10,13 +10,17 @@ import yaml
 from bench_rows import random_esc, random_sage
 from chat_server_fixture import ChatHTTPServer, last_message
 
+from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.main import main
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
+from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.benchmarks.config import BenchConfig, EscEvalConfig
+from compeer_jax.evaluation.benchmarks.esc_eval_cards import read_cards
 from compeer_jax.evaluation.benchmarks.results import read_run
 from compeer_jax.evaluation.benchmarks.rows import write_dialogues
 from compeer_jax.evaluation.benchmarks.sage_config import SageConfig
+from compeer_jax.evaluation.benchmarks.sage_profiles import read_profiles
 from compeer_jax.evaluation.benchmarks.suite_config import (
     EscEvalPart,
     SagePart,
@@ -24,9 +28,12 @@ from compeer_jax.evaluation.benchmarks.suite_config import (
     TestedConfig,
     folder_name,
 )
+from compeer_jax.evaluation.benchmarks.tables import METRICS
+from compeer_jax.evaluation.published_figures import read_figures
 from compeer_jax.generation.chat_config import ServerConfig
 from compeer_jax.generation.chat_models import ChatModelConfig
 
+CONFIGS = Path(__file__).parents[1] / "configs"
 MODELS = ("policy", "plain", "seeker", "planner", "rank", "general")
 KEPT = ("results.json", "results.md", "emotions.png", "diversity_esc-eval.png", "diversity_sage.png")
 REASONED = COMPEER.render(
@@ -144,6 +151,62 @@ def test_a_stopped_suite_shows_what_there_is_and_goes_on(tmp_path, settings, ser
     assert (files(tmp_path / "suite"), len(server.asked)) == (kept, asked)
 
 
+def test_what_is_not_there_is_all_said_before_anything_is_asked(tmp_path, settings, server, capsys):
+    away = {"server": {"url": "http://127.0.0.1:9/v1", "model": "m"}}
+    models = settings["models"] | {"a": away, "b": away, "c": {"path": str(tmp_path / "runs" / "c" / "model")}}
+    tested = settings["tested"] | {name: {"model": name, "prompt": "ours"} for name in "abc"}
+    changes = {"models": models, "tested": tested, "sage": settings["sage"] | {"profiles": "nowhere.jsonl"}}
+    assert give(settings, tmp_path, **changes) == 2
+    said = capsys.readouterr().err
+    for words in (
+        "nowhere.jsonl is no file",
+        "The chat server at http://127.0.0.1:9/v1 can't be reached (Connection refused) (a, b)",
+        f"{tmp_path}/runs/c/model is no directory (c)",
+        "name in only the rows that can be run",
+    ):
+        assert words in said
+    assert "cards.json" not in said
+    assert len(said.strip().splitlines()) == 1
+    assert server.asked == []
+    assert not (tmp_path / "suite").exists()
+
+
+def test_only_some_rows_run_and_those_that_are_there_stay_in_the_table(tmp_path, settings, server):
+    settings = settings | {"sage": {}, "resamples": 20}
+    assert give(settings, tmp_path, only=["COMPEER / ours"]) == 0
+    (esc,) = json.loads((tmp_path / "suite" / "results.json").read_text())
+    assert {row["name"] for row in esc["reports"]} == {"COMPEER / ours"}
+    assert give(settings, tmp_path, only=["Plain"]) == 0
+    kept = files(tmp_path / "suite")
+    assert [row["name"] for row in json.loads(kept["results.json"])[0]["reports"][::3]] == ["Plain", "COMPEER / ours"]
+    server.stop()  # runs that are finished need nobody
+    assert give(settings, tmp_path) == 0
+    assert files(tmp_path / "suite") == kept
+
+
+@pytest.mark.parametrize("overlay", [[], ["scripted_tables.yaml"]])
+def test_one_config_holds_the_thirteen_rows_of_the_papers_tables(overlay):
+    files = [str(CONFIGS / name) for name in ("paper_tables.yaml", *overlay)]
+    given = [word for file in files for word in ("--config", file)]
+    config = parse_config(SuiteConfig, given, command="eval benchmarks", description="")
+    assert list(config.tested) == list(read_figures(config.published, METRICS))
+    prompts = {name: how.prompt for name, how in config.tested.items()}
+    ours = [name for name in prompts if "reasoning mode" in name or name.startswith("COMPEER")]
+    assert len(ours) == 7
+    assert prompts == {name: "ours" if name in ours else "default" for name in prompts}
+    runs = config.runs_to_make()
+    assert [run.label for run in runs[::2]] == list(config.tested)
+    assert {run.rounds for run in runs[::2]} == {5}
+    assert {run.most_rounds for run in runs[1::2]} == {20}
+    assert config.against in config.tested
+    assert config.models["qwen3"].server.extra == {"chat_template_kwargs": {"enable_thinking": True}}
+    if overlay:
+        assert {model.path for model in config.models.values()} == {""}
+        assert all((CONFIGS.parent / path).is_file() for path in (*config.esc_eval.cards, config.sage.profiles))
+        assert len(read_cards([str(CONFIGS.parent / path) for path in config.esc_eval.cards], LANGUAGES).scenarios) == 3
+        assert len(read_profiles(CONFIGS.parent / config.sage.profiles)[0]) == 2
+
+
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
@@ -189,6 +252,7 @@ MODEL = {"m": ChatModelConfig(server=ServerConfig(model="m"))}
         ({"tested": {}}, "tested and runs are both empty"),
         ({"esc_eval": EscEvalPart()}, "no benchmark is asked for; name esc_eval.cards, or sage.profiles, or both."),
         ({"tested": {"a b": TestedConfig("m"), "a_b": TestedConfig("m")}}, "'a b' and 'a_b' would be one folder, a_b;"),
+        ({"only": ["y"]}, "only: unknown name 'y'; it can be one of: x."),
         ({"resamples": 0}, "resamples is 0; it must be at least 1."),
         ({"tested": {"x": TestedConfig()}}, "esc_eval, for x: tested: unknown chat model 'x'; it can be one of: m."),
         ({"esc_eval": EscEvalPart(["c"])}, "esc_eval, for x: role names no model; name one of models."),

@@ -60,6 +60,7 @@ TITLES: Mapping[Benchmark, str] = {"esc-eval": "ESC-Eval", "sage": "SAGE"}
 JSON_FILE, MARKDOWN_FILE = "results.json", "results.md"
 EMOTIONS, DIVERSITY = "emotions.png", "diversity.png"
 RESAMPLES = 2000
+FEW = 4  # models whose comparisons a terminal has room for
 
 
 class Run(NamedTuple):
@@ -130,22 +131,27 @@ class BenchmarkResults:
 
     @property
     def brief_sheets(self) -> list[Sheet]:
-        """The same with diversity only at the first turn, the last one and all: enough for a terminal."""
+        """Enough for a terminal: of diversity the first turn, the last one and all; of many models the main table."""
+        if len({report.name for report in self.reports}) > FEW:
+            first, *others = self._main
+            return [first._replace(notes=[note for sheet in (first, *others) for note in sheet.notes])]
         return self._sheets(brief(self.diversity))
+
+    @property
+    def _main(self) -> list[Sheet]:
+        if self.benchmark == "esc-eval":
+            return esc_sheets(self.reports, self.published)
+        return [sage_sheet(self.reports, self.published)]
 
     def _sheets(self, diversity: Diversity) -> list[Sheet]:
         title = TITLES[self.benchmark]
-        if self.benchmark == "esc-eval":
-            main = esc_sheets(self.reports, self.published)
-        else:
-            main = [sage_sheet(self.reports, self.published)]
         whole = {row.first: row for row in self.comparisons}  # the last of each is over all languages
         compared = [
             comparison_sheet(title, row.first, row.second, row.differences, _cautions(row)) for row in whole.values()
         ]
         agreed = [agreement_sheet(name, rows) for name, rows in self.agreements.items()]
         turns = diversity_sheet(title, diversity)
-        sheets = [*main, *_explained(compared, COMPARISON_MEANING), *_explained(agreed, AGREEMENT_MEANING), turns]
+        sheets = [*self._main, *_explained(compared, COMPARISON_MEANING), *_explained(agreed, AGREEMENT_MEANING), turns]
         return [sheet for sheet in sheets if sheet.lines]
 
     def to_json(self) -> dict[str, Any]:

@@ -1,11 +1,18 @@
 """Several models on both benchmarks, in one command: each run in a folder of its own, then one table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from compeer_jax.errors import UserError
+from compeer_jax.evaluation.benchmarks.bench_run import SETTINGS
 from compeer_jax.evaluation.benchmarks.config import EscEvalConfig
 from compeer_jax.evaluation.benchmarks.results import BenchmarkResults, benchmark_figures, read_run, write_results
+from compeer_jax.evaluation.benchmarks.rows import FILE
+from compeer_jax.evaluation.benchmarks.sage_config import SageConfig
 from compeer_jax.evaluation.benchmarks.suite_config import SuiteConfig
+from compeer_jax.generation.chat_models import ChatModelConfig, open_chat_model
+
+Wanted = EscEvalConfig | SageConfig
 
 
 def run_suite(config: SuiteConfig, *, say: Callable[[str], None]) -> list[BenchmarkResults]:
@@ -16,7 +23,8 @@ def run_suite(config: SuiteConfig, *, say: Callable[[str], None]) -> list[Benchm
         say: told a line for the person who waits.
 
     Raises:
-        UserError: anything in the settings or the files that does not fit, or a model that can't be asked.
+        UserError: anything in the settings or the files that does not fit, something that isn't there, or a model that
+            can't be asked.
     """
     from compeer_jax.evaluation.benchmarks.esc_eval import run_esc_eval
     from compeer_jax.evaluation.benchmarks.sage import run_sage
@@ -24,11 +32,12 @@ def run_suite(config: SuiteConfig, *, say: Callable[[str], None]) -> list[Benchm
     published = benchmark_figures(config.published)
     beside = [read_run(folder) for folder in config.runs]
     runs = config.runs_to_make()
-    made = []
-    for number, run in enumerate(runs, start=1):
-        say(f"{number} of {len(runs)}: {run.name}, in {run.output}")
-        play = run_esc_eval if isinstance(run, EscEvalConfig) else run_sage
-        made.append(read_run(play(run, say=say)))
+    now = [run for run in runs if not config.only or run.label in config.only]
+    require_there(now)
+    for number, run in enumerate(now, start=1):
+        say(f"{number} of {len(now)}: {run.name}, in {run.output}")
+        (run_esc_eval if isinstance(run, EscEvalConfig) else run_sage)(run, say=say)
+    made = [read_run(run.output) for run in runs if run in now or _begun(run, FILE)]
     return write_results(
         [*made, *beside],
         Path(config.output).expanduser(),
@@ -37,3 +46,53 @@ def run_suite(config: SuiteConfig, *, say: Callable[[str], None]) -> list[Benchm
         resamples=config.resamples,
         seed=config.seed,
     )
+
+
+def require_there(runs: Iterable[Wanted]) -> None:
+    """Makes sure that all is there that runs need which have not begun: files, directories, servers.
+
+    Raises:
+        UserError: naming everything that is not.
+    """
+    new = [run for run in runs if not _begun(run, SETTINGS)]
+    files = [path for run in new for path in (run.cards if isinstance(run, EscEvalConfig) else [run.profiles])]
+    absent = [f"{path} is no file" for path in dict.fromkeys(files) if not Path(path).expanduser().is_file()]
+    asked = {name: run.models[name] for run in new for name in run.models if name in _named(run)}
+    absent += _absent_models(asked)
+    if absent:
+        raise UserError(
+            f"what the runs need is not all there: {'; '.join(absent)}. Nothing was asked; mend these, or name in only "
+            "the rows that can be run."
+        )
+
+
+def _begun(run: Wanted, file: str) -> bool:
+    return (Path(run.output).expanduser() / file).is_file()
+
+
+def _named(run: Wanted) -> set[str]:
+    """The models that the run may ask."""
+    if isinstance(run, SageConfig):
+        return {run.tested, run.role, run.planner or run.role}
+    adapters = {name for name in run.models for scorer in run.scorers if name.startswith(f"{scorer}/")}
+    return {run.tested, run.role, *run.scorers, *adapters}
+
+
+def _absent_models(models: Mapping[str, ChatModelConfig]) -> list[str]:
+    """What is wrong with directories and servers, a phrase for each that is named with its models."""
+    found: dict[str, list[str]] = {}
+    away: dict[str, str] = {}  # servers that nobody need wait for again
+    for name, model in models.items():
+        wrong = away.get(model.server.url, "") if not model.path else ""
+        try:
+            if model.path and not Path(model.path).expanduser().is_dir() and model.path.count("/") != 1:
+                wrong = f"{model.path} is no directory"  # with one stroke it may be a hub id, which is fetched later
+            elif not model.path and not wrong:
+                open_chat_model(name, model, folder=None, say=lambda line: None).check()
+        except UserError as error:
+            wrong = str(error).partition(";")[0].rstrip(".")
+            if "can't be reached" in wrong:
+                away[model.server.url] = wrong
+        if wrong:
+            found.setdefault(wrong, []).append(name)
+    return [f"{wrong} ({', '.join(names)})" for wrong, names in found.items()]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
-from compeer_jax.errors import UserError, require_at_least
+from compeer_jax.errors import UserError, require_at_least, unknown
 from compeer_jax.evaluation.benchmarks.config import BudgetConfig, EscEvalConfig, Flavour, Malformed, Prompted
 from compeer_jax.evaluation.benchmarks.sage_config import SageConfig
 from compeer_jax.generation.chat_models import ChatModelConfig
@@ -85,6 +85,8 @@ class SuiteConfig:
         output: folder of the tables and pictures; each model's runs lie in a folder of its name there.
         models: chat models by names of your own: those that are tested, role-players and scorers.
         tested: name in the tables -> how the model is tested, for example {COMPEER: {model: policy, prompt: ours}}.
+        only: names of tested that are run now (default: all). The tables show these, and those of the others whose runs
+            are there.
         esc_eval: cards, role-player and scorers of ESC-Eval.
         sage: profiles, seeker and planner of SAGE.
         runs: folders of runs of `compeer eval esc-eval` or `compeer eval sage` that are shown beside, as they are.
@@ -105,6 +107,7 @@ class SuiteConfig:
     output: str = ""
     models: dict[str, ChatModelConfig] = field(default_factory=dict)
     tested: dict[str, TestedConfig] = field(default_factory=dict)
+    only: list[str] = field(default_factory=list)
     esc_eval: EscEvalPart = field(default_factory=EscEvalPart)
     sage: SagePart = field(default_factory=SagePart)
     runs: list[str] = field(default_factory=list)
@@ -125,6 +128,9 @@ class SuiteConfig:
             raise UserError("tested and runs are both empty; name models to test, or folders of runs to show.")
         if self.tested and not self.esc_eval.cards and not self.sage.profiles:
             raise UserError("no benchmark is asked for; name esc_eval.cards, or sage.profiles, or both.")
+        for name in self.only:
+            if name not in self.tested:
+                raise unknown("name", name, self.tested, "only")
         folders: dict[str, str] = {}
         for name in self.tested:
             if (other := folders.setdefault(folder_name(name), name)) != name:

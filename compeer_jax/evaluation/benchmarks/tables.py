@@ -23,6 +23,8 @@ Figures = Mapping[str, Mapping[str, float]]
 LANGUAGES = {BOTH: "both languages", "en": "English", "zh": "Chinese"}
 COLUMNS = {**DIMENSIONS, AVERAGE: "Average"}
 EMOTION, SUCCESS, FAILURE = "emotion", "success", "failure"
+FEELINGS = {EMOTION: "Sentient", SUCCESS: "Success", FAILURE: "Failure"}
+"""SAGE's measures, and what the paper's table calls them."""
 NEAR = 0.01  # a printed average that is off by less is the mean, rounded or cut off
 
 
@@ -40,8 +42,8 @@ ESC_MEANING = (
     "of dialogues without an end; they count nowhere else. broken: replies in broken format or cut off, percent."
 )
 SAGE_MEANING = (
-    "emotion: mean final value, with its 95 % bootstrap interval over profiles. success, failure: how many end at 100, "
-    "or below 10; goodbye: how many the seeker takes leave in; all rounds: how many run out of rounds. missing: "
+    "Sentient: mean final emotion, with its 95 % bootstrap interval over profiles. Success, Failure: how many end at "
+    "100, or below 10; goodbye: how many the seeker takes leave in; all rounds: how many run out of rounds. missing: "
     "dialogues without an end, which count nowhere else; each with its share of all profiles. replies: mean number a "
     "dialogue. broken: replies in broken format or cut off, percent."
 )
@@ -126,7 +128,7 @@ def esc_sheets(reports: Sequence[EscReport], published: Figures) -> list[Sheet]:
 
 def sage_sheet(reports: Sequence[SageReport], published: Figures) -> Sheet:
     """SAGE as the paper's table has it, and how dialogues end."""
-    figures = _figures_of(published, {name: name for name in (EMOTION, SUCCESS, FAILURE)})
+    figures = _figures_of(published, {name: name for name in FEELINGS})
     names = {report.name for report in reports}
     lines = [
         [_text(f"{name}, {PUBLISHED}"), *_nothing(2), *_sage_published(row), *_nothing(5)]
@@ -139,8 +141,18 @@ def sage_sheet(reports: Sequence[SageReport], published: Figures) -> Sheet:
             if report.name in figures and not place:
                 row = _sage_published(figures[report.name])
                 lines.append([_text(f"  {PUBLISHED}"), *_nothing(2), *row, *_nothing(5)])
-    headings = ["model", "language", "profiles", "emotion", *ENDINGS[:3], "all rounds", "missing", "replies", "broken"]
-    return Sheet("SAGE", headings, lines, [SAGE_MEANING, *published_notes(published, (EMOTION, SUCCESS, FAILURE))])
+    headings = [
+        "model",
+        "language",
+        "profiles",
+        *FEELINGS.values(),
+        "goodbye",
+        "all rounds",
+        "missing",
+        "replies",
+        "broken",
+    ]
+    return Sheet("SAGE", headings, lines, [SAGE_MEANING, *published_notes(published, FEELINGS)])
 
 
 def comparison_sheet(
@@ -149,7 +161,7 @@ def comparison_sheet(
     """One model minus another."""
     lines = [
         [
-            _text(COLUMNS.get(row.measure, row.measure)),
+            _text((COLUMNS | FEELINGS).get(row.measure, row.measure)),
             _text(str(row.pairs)),
             _signed(row.difference),
             *(_text(str(count)) for count in (row.better, row.same, row.worse)),
@@ -224,7 +236,7 @@ def joint_sheet(esc: Sequence[EscReport], sage: Sequence[SageReport], published:
         lines.append([_text(name), *average, *counts])
         if name in figures:
             lines.append([_text(f"  {PUBLISHED}"), *figures[name]])
-    headings = ["model", "ESC-Eval average", "SAGE emotion", "success", "failure"]
+    headings = ["model", f"ESC-Eval {COLUMNS[AVERAGE]}", *(f"SAGE {heading}" for heading in FEELINGS.values())]
     return Sheet("ESC-Eval and SAGE", headings, lines, [JOINT_MEANING])
 
 
