@@ -411,8 +411,8 @@ def test_a_judge_rates_the_steps_and_says_that_it_can_not_rate_the_reply(directo
     assert [one.verdict for one in judge(HISTORY, without)][:3] == ["right", "wrong", "right"]
 
 
-@pytest.mark.parametrize("kind, rounds", [("unifi", [tuple(STEPS)]), ("prm", [(tag,) for tag in STEPS])])
-def test_a_judge_without_a_verdict_is_asked_once_more(kind, rounds):
+@pytest.mark.parametrize("together, rounds", [(True, [tuple(STEPS)]), (False, [(tag,) for tag in STEPS])])
+def test_a_judge_without_a_verdict_is_asked_once_more(together, rounds):
     asked = []
 
     def scripted(conversations, key, *, group_size, retry=False):
@@ -421,7 +421,7 @@ def test_a_judge_without_a_verdict_is_asked_once_more(kind, rounds):
         sure = ["history", "emotion"] if retry else ["history"]
         return [tuple("Verdict: True" if tag in sure else "Hm." for tag in one.rounds) for one in conversations]
 
-    findings = rate_steps(scripted, kind, JudgeCase("en", HISTORY, STEPS, ("", "I see.")))
+    findings = rate_steps(scripted, together, JudgeCase("en", HISTORY, STEPS, ("", "I see.")))
     assert [one.verdict for one in findings] == ["right", "right", "no verdict", COMPARED]
     assert asked == [(rounds, False), (rounds, True)]
 

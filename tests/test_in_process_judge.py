@@ -215,7 +215,7 @@ def change_config(**values):
     [
         (lambda folder: (folder / "judge.json").unlink(), r"is no judge: it has no judge\.json"),
         (lambda folder: (folder / "judge.json").write_text("{"), r"judge\.json can't be read"),
-        (replace(CARD, kind="prm").write, r"is a judge of kind 'prm', not 'unifi'; name it as reward\.models\.prm"),
+        (replace(CARD, kind="prm").write, r"is a judge of kind 'prm', not 'unifi'; name it as what it is, or train"),
         (replace(CARD, format="care").write, r"reads 'care' outputs, not 'compeer'"),
         (change_config(vocab_size=100), r"vocab_size in its config\.json is 100"),
         (change_config(hidden_size=64), r"has shape .*config\.json asks for"),

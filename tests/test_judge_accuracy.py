@@ -11,6 +11,7 @@ from compeer_jax.evaluation.judge_accuracy import (
     STEP_CLASSES,
     Counted,
     accuracy,
+    differences,
     order_report,
     recall_of_first,
     response_scores,
@@ -46,6 +47,42 @@ def test_the_metrics_of_a_confusion_matrix_are_scikit_learns(pairs):
     scores = response_scores(*zip(*pairs, strict=True), resamples=10)
     assert scores["f1"].value == pytest.approx(weighted_f1(counted.table))
     assert scores["accuracy"].value == pytest.approx(accuracy(counted.table))
+
+
+@given(VERDICTS, st.randoms(use_true_random=False))
+def test_differences_on_steps_are_those_of_the_scores_and_turn_with_the_judges(pairs, random):
+    truth, said = map(list, zip(*pairs, strict=True))
+    other = random.sample(said, len(said))
+    one, two = step_scores(truth, said, resamples=5), step_scores(truth, other, resamples=5)
+    found, turned = differences(truth, said, other, resamples=50), differences(truth, other, said, resamples=50)
+    for metric, estimate in found.items():
+        if one[metric].value is None:
+            assert estimate == turned[metric] == (None, None, None)
+        else:
+            assert estimate.value == pytest.approx(one[metric].value - two[metric].value)
+            assert turned[metric].value == pytest.approx(-estimate.value)
+    same = differences(truth, said, said, resamples=50)
+    assert all(estimate in ((0, 0, 0), (None, None, None)) for estimate in same.values())
+
+
+def test_the_interval_of_a_difference_is_that_of_resampled_records():
+    """Two judges that are wrong on much the same records: drawn record by record, scored by scikit-learn."""
+    rng = np.random.default_rng(0)
+    truth = rng.choice(PREFERENCES, 300).tolist()
+    said = [right if rng.random() < 0.6 else str(rng.choice(PREFERENCES)) for right in truth]
+    other = [verdict if rng.random() < 0.9 else str(rng.choice(PREFERENCES)) for verdict in said]
+    draws = []
+    for _ in range(600):
+        rows = rng.integers(len(truth), size=len(truth))
+        right, one, two = (np.array(each)[rows] for each in (truth, said, other))
+        score = {name: metrics.f1_score(right, each, average="weighted") for name, each in (("1", one), ("2", two))}
+        draws.append((score["1"] - score["2"], np.mean(one == right) - np.mean(two == right)))
+    expected = np.percentile(draws, [2.5, 97.5], axis=0).T
+    found = differences(truth, said, other, resamples=4000)
+    for metric, (low, high) in zip(("f1", "accuracy"), expected, strict=True):
+        assert (found[metric].low, found[metric].high) == pytest.approx((low, high), abs=0.01)
+    apart = response_scores(truth, said)["accuracy"]
+    assert found["accuracy"].high - found["accuracy"].low < 0.7 * (apart.high - apart.low), "pairs are tighter"
 
 
 def test_a_judge_that_always_says_true_has_the_scores_of_the_closed_form():

@@ -1,6 +1,8 @@
 """Table 1 from beginning to end: judges of known opinions, in this process and behind a server, get known scores."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from compeer_jax.data.records import DataConfig
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.judge_table import accuracy_markdown, metric_headings
 from compeer_jax.evaluation.published_figures import PERCENT, read_figures
+from compeer_jax.evaluation.rated_judges import RatedJudgeConfig
 from compeer_jax.evaluation.reward_eval import COMMONEST, RewardEvalConfig, evaluate_judges
-from compeer_jax.rewards.config import JudgeModelsConfig
+from compeer_jax.rewards.config import JudgeLoadConfig
 from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
@@ -26,9 +29,13 @@ def records(tmp_path) -> str:
     return write_records(tmp_path / "records.jsonl", judged_records(COUNT))
 
 
+def served(server, model: str = "judge") -> RatedJudgeConfig:
+    return RatedJudgeConfig("general", server=RemoteJudgeConfig(url=server.url, model=model, backoff=0.001))
+
+
 def settings(records, server, **changes) -> RewardEvalConfig:
-    remote = RemoteJudgeConfig(url=server.url, model="judge", backoff=0.001)
-    return RewardEvalConfig(**({"records": records, "remote": remote, "resamples": 50, "batch_size": 10} | changes))
+    judges = {"judge": served(server)}
+    return RewardEvalConfig(**({"records": records, "judges": judges, "resamples": 50, "batch_size": 10} | changes))
 
 
 def values(row) -> dict[str, float | None]:
@@ -117,15 +124,16 @@ def parrots(tmp_path_factory) -> dict[str, str]:
     return {kind: str(parrot(folder / kind, folder / "base", kind, reply)) for kind, reply in said.items()}
 
 
-def test_judges_in_this_process_are_rated_on_what_they_rate_in_the_papers_order(records, parrots, tmp_path):
+def test_any_judges_are_rated_on_what_they_rate_in_the_order_given(records, parrots, tmp_path):
     published = tmp_path / "published.yaml"
     published.write_text("ORM: {response_f1: 77.7}\nElsewhere: {emotion_f1: 55}\n")
-    models = JudgeModelsConfig(dtype="float32", **parrots)
+    local = {kind.upper(): RatedJudgeConfig(kind, directory) for kind, directory in parrots.items()}
     with ChatHTTPServer(knowing, models=("b", "a")) as server:
-        changes = {"models": models, "general": ["b", "a"], "published": str(published)}
-        table = evaluate_judges(settings(records, server, **changes))
-    assert [row.name for row in table.rows] == [COMMONEST, "b", "a", "PRM", "ORM"]
-    prm, orm = table.rows[3:]
+        judges = {"b": served(server, "b"), **local, "A general one": served(server, "a")}
+        changes = {"judges": judges, "models": JudgeLoadConfig("float32"), "published": str(published)}
+        table = evaluate_judges(settings(records, server, **changes, against="A general one"))
+    assert [row.name for row in table.rows] == [COMMONEST, "b", "PRM", "ORM", "A general one"]
+    prm, orm = table.rows[2:4]
     assert set(values(prm)) == {f"{tag}_{metric}" for tag in STEPS for metric in ("f1", "recall_false")}
     assert values(prm)["history_recall_false"] == 1
     assert values(prm)["history_f1"] == pytest.approx(1 / 3 * (2 / 3) / (1 / 3 + 1))
@@ -139,10 +147,53 @@ def test_judges_in_this_process_are_rated_on_what_they_rate_in_the_papers_order(
     assert names.index("Elsewhere, published") < names.index(COMMONEST)
     assert lines[names.index("ORM") + 1][1:3] == ["published", "–"]
     assert "77.70" in lines[names.index("ORM") + 1]
+    # The model compared with is always right, so a row lacks of it what it lacks of 100 %.
+    for row in table.rows[:-1]:
+        assert {metric: each.value for metric, each in row.differences.items()} == pytest.approx(
+            {metric: value - 1 for metric, value in values(row).items()}
+        )
+    assert not table.rows[-1].differences
+    compared = lines[names.index(COMMONEST, names.index(COMMONEST) + 1) :]
+    assert compared[1][1:3] == ["b", "+0.0 (+0 to +0)"]
+    assert compared[2][1] == "PRM"
+    assert compared[2][2].startswith("-83.3* (-")
+
+
+def test_a_general_model_in_a_directory_is_asked_as_the_settings_say(records, parrots):
+    """The weights of a judge that says False, without its card."""
+    directory = Path(parrots["prm"]).with_name("general")
+    shutil.copytree(parrots["prm"], directory)
+    (directory / "judge.json").unlink()
+    judge = RatedJudgeConfig("general", str(directory), limits=CARD.limits, max_new_tokens=8)
+    (_, row) = evaluate_judges(
+        RewardEvalConfig(records=records, judges={"any": judge}, models=JudgeLoadConfig("float32"), resamples=20)
+    ).rows
+    assert values(row)["strategy_recall_false"] == 1
+    assert row.unparsed == 1 / 4, "False is no preference"
+
+
+def test_what_a_judge_said_is_kept_until_it_or_the_records_change(records, parrots, tmp_path, caplog):
+    caplog.set_level("INFO", logger="compeer_jax")
+
+    def rate(**changes) -> tuple[dict, int]:
+        settings = {"records": records, "judges": {"ORM": RatedJudgeConfig("orm", parrots["orm"])}, "limit": 8}
+        settings |= {"models": JudgeLoadConfig("float32"), "resamples": 20, "output": str(tmp_path / "out")}
+        caplog.clear()
+        evaluate_judges(RewardEvalConfig(**(settings | changes)))
+        found = json.loads((tmp_path / "out" / "accuracy.json").read_text())
+        return found, sum("what it said" in message for message in caplog.messages)
+
+    first, read = rate()
+    assert read == 0
+    again, read = rate(against=COMMONEST)
+    assert read == 1
+    assert [row["scores"] for row in again["rows"]] == [row["scores"] for row in first["rows"]]
+    assert rate(limit=7)[1] == 0
 
 
 def test_silver_records_are_rated_where_there_are_no_others(parrots, capsys):
-    command = ["reward", "eval", "--models.prm", parrots["prm"], "--models.dtype", "float32", "--limit", "8"]
+    judges = f"{{PRM: {{kind: prm, directory: {parrots['prm']}}}}}"
+    command = ["reward", "eval", "--judges", judges, "--models.dtype", "float32", "--limit", "8"]
     assert main([*command, "--data.silver_quotes", "false", "--resamples", "20"]) == 0
     printed = capsys.readouterr().out
     assert "8 silver test records of sample" in printed
@@ -153,14 +204,32 @@ def test_silver_records_are_rated_where_there_are_no_others(parrots, capsys):
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        ([], "name a judge to rate: models.unifi"),
-        (["--models.orm", "nowhere"], "nowhere is no judge: it has no judge.json"),
-        (["--models.orm", "nowhere", "--published", "nowhere.yaml"], "published figures nowhere.yaml can't be read"),
-        (["--remote.model", "judge", "--remote.url", "http://127.0.0.1:9/v1"], "can't be reached"),
-        (["--models.unif", "x"], "did you mean 'models.unifi'"),
+        ([], "name a judge to rate, such as judges: {UnifiReward: "),
+        (["--judges", "{A: {kind: orm, directory: nowhere}}"], "nowhere is no judge: it has no judge.json"),
+        (["--judges", "{A: {kind: general, directory: nowhere}}"], "nowhere"),
+        (["--judges", "{A: {kind: unifi, directory: PRM}}"], "is a judge of kind 'prm', not 'unifi'"),
+        (["--judges", "{A: {kind: general, directory: PRM}}"], "holds a trained judge; give kind 'prm'"),
+        (["--judges", "{A: {kind: orm}}"], "a judge of kind 'orm' needs a directory"),
+        (["--judges", "{A: {kind: general}}"], "give directory, or server.url and server.model"),
+        (["--judges", "{A: {kind: orm, directory: x, server: {model: y}}}"], "leave server out"),
+        (["--judges", "{A: {directory: x}}"], "kind"),
+        (["--judges", "{A: {kind: omr, directory: x}}"], "omr"),
+        (["--judges", "{A: {kind: orm, dir: x}}"], "judges A: unknown config key 'dir'"),
+        (["--judges", "{commonest verdict: {kind: orm, directory: x}}"], "give it another name"),
+        (["--judges", "{A: {kind: orm, directory: x}}", "--against", "B"], "against: unknown judge 'B'"),
+        (["--judges", "{A: {kind: orm, directory: x}}", "--published", "nowhere.yaml"], "nowhere.yaml can't be read"),
+        (
+            ["--judges", "{A: {kind: general, server: {model: judge, url: 'http://127.0.0.1:9/v1'}}}"],
+            "can't be reached",
+        ),
+        (["--models.orm", "x"], "there is no config key 'models.orm' any more; name it in judges: {ORM: {kind: orm"),
+        (["--general", "[x]"], "there is no config key 'general' any more; name each model in judges"),
+        (["--remote.url", "x"], "there is no config key 'remote.url' any more"),
+        (["--models.dtpye", "x"], "did you mean 'models.dtype'"),
     ],
 )
-def test_what_can_not_be_rated_is_one_sentence(records, capsys, arguments, sentence):
+def test_what_can_not_be_rated_is_one_sentence(records, parrots, capsys, arguments, sentence):
+    arguments = [argument.replace("PRM", parrots["prm"]) for argument in arguments]
     assert main(["reward", "eval", "--records", records, *arguments]) == 2
     printed = capsys.readouterr().err
     assert sentence in printed

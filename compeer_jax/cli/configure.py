@@ -61,15 +61,25 @@ def _sentence(error: argparse.ArgumentError) -> str:
 
 
 def _check_keys(config_class: type, arguments: Sequence[str]) -> None:
-    """Raises for a key that the config has not, in a file or on the command line, before anything is parsed."""
+    """Raises for a key that the config has not, in a file or on the command line, before anything is parsed.
+
+    Of a key that it once had, `config_class.RENAMED` says what is there now: old key -> a sentence.
+    """
     import yaml
 
     keys = [name for name, _ in _fields(config_class)]
+
+    def refused(key: str, where: str = "") -> UserError:
+        for old, sentence in getattr(config_class, "RENAMED", {}).items():
+            if key == old or key.startswith(f"{old}."):
+                return UserError(f"{where}{': ' * bool(where)}there is no config key {key!r} any more; {sentence}")
+        return unknown("config key", key, keys, where=where)
+
     arguments = list(arguments)
     for argument in arguments:
         key = argument[2:].partition("=")[0] if argument.startswith("--") else ""
         if key and key not in ("help", "config") and key not in keys:
-            raise unknown("config key", key, keys)
+            raise refused(key)
     for path in _config_files(arguments):
         try:
             content = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
@@ -81,7 +91,7 @@ def _check_keys(config_class: type, arguments: Sequence[str]) -> None:
             raise UserError(f"config file {path} must hold keys and values, not a {type(content).__name__}.")
         for key in _flatten(content, free={name for name, free in _fields(config_class) if free}):
             if key not in keys:
-                raise unknown("config key", key, keys, where=str(path))
+                raise refused(key, str(path))
         _check_items(config_class, content, str(path))
     for option, value in _options(arguments):
         if "." not in option and option in keys:

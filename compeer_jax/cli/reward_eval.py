@@ -13,7 +13,7 @@ CONFIG = RewardEvalConfig
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="reward eval", description=DESCRIPTION)
     show_log()
-    from compeer_jax.evaluation.judge_table import MEANING, accuracy_table, order_table
+    from compeer_jax.evaluation.judge_table import MEANING, accuracy_table, difference_table, order_table
     from compeer_jax.evaluation.reward_eval import evaluate_judges
 
     table = evaluate_judges(config)
@@ -21,6 +21,5 @@ def run(arguments: Sequence[str]) -> None:
     console.print(accuracy_table(table))
     for text in (MEANING, *table.notes):
         console.print(text, highlight=False, markup=False)
-    orders = order_table(table)
-    if orders is not None:
-        console.print(orders)
+    for shown in filter(None, (difference_table(table), order_table(table))):
+        console.print(shown)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compeer_jax.dialogue.judging import JudgeCase, JudgeKind
+from compeer_jax.dialogue.judging import JudgeCase
 from compeer_jax.dialogue.reasoning import RESPONSE
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
@@ -76,12 +76,12 @@ def step_findings(replies: Sequence[str], tags: Sequence[str], present: Sequence
     return findings
 
 
-def rate_steps(respond: "Respond", kind: JudgeKind, case: JudgeCase, seed: int = 0) -> list[Finding]:
+def rate_steps(respond: "Respond", together: bool, case: JudgeCase, seed: int = 0) -> list[Finding]:
     """What a judge says of each step of a case. It is asked a second time where it gave no verdict on a step.
 
     Args:
         respond: the judge.
-        kind: "unifi" rates all steps in one conversation, "prm" each in its own.
+        together: rate all steps in one conversation, not each in its own.
         case: what is rated; its steps are those of the format, in order.
         seed: of what is random in the replies.
     """
@@ -91,7 +91,7 @@ def rate_steps(respond: "Respond", kind: JudgeKind, case: JudgeCase, seed: int =
 
     tags = tuple(case.steps)
     present = [bool(case.steps[tag].strip()) for tag in tags]
-    asked = [Conversation(case, rounds) for rounds in ([tags] if kind == "unifi" else [(tag,) for tag in tags])]
+    asked = [Conversation(case, rounds) for rounds in ([tags] if together else [(tag,) for tag in tags])]
 
     def ask(retry: bool) -> list[Finding]:
         key = jax.random.key(seed + retry)
@@ -123,12 +123,12 @@ class _StepJudge:
                 f"the judge in {config.judge} reads {card.format!r} outputs, but data.format is "
                 f"{config.data.format!r}; name another judge, or none."
             )
-        self._kind = card.kind
+        self._kind, self._together = card.kind, card.kind == "unifi" or card.prm_calls == "together"
 
     def __call__(self, history: Sequence[Turn], output: Output) -> list[Finding]:
         steps = {tag: self._format.section(output.turn, tag, self._config.language) for tag in self._format.tags[:-1]}
         case = JudgeCase(self._config.language, tuple(history), steps, ("", output.turn.response))
-        return rate_steps(self._judge(), self._kind, case, self._config.seed)
+        return rate_steps(self._judge(), self._together, case, self._config.seed)
 
     def _judge(self):
         if self._respond is None:

@@ -67,6 +67,46 @@ def response_scores(
     }
 
 
+def differences(
+    truth: Sequence[bool | Preference],
+    said: Sequence[bool | Preference | None],
+    other: Sequence[bool | Preference | None],
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """Scores of one judge minus those of another on the same records, with paired bootstrap intervals.
+
+    A resample has the same records for both: it is one draw of (truth, said, said by the other) triples, from which
+    both confusion matrices follow.
+
+    Args:
+        truth: right verdicts, on one step or on responses, for each record.
+        said: verdicts of the one, None where there is none.
+        other: verdicts of the other.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        What `step_scores` or `response_scores` have names for -> difference; None where nothing can be counted.
+    """
+    steps = isinstance(truth[0], bool)
+    classes = STEP_CLASSES if steps else PREFERENCES
+    places = {name: place for place, name in enumerate((*classes, NO_VERDICT))}
+    triples = np.zeros((len(classes), len(places), len(places)), int)
+    for names in zip(*(Counted.of(map(str, truth), each, classes).said for each in (truth, said, other)), strict=True):
+        triples[tuple(places[name] for name in names)] += 1
+    shares = triples.ravel() / len(truth)
+    draws = np.random.default_rng(seed).multinomial(len(truth), shares, size=resamples).reshape(-1, *triples.shape)
+
+    def estimate(metric: Callable[[Tables], Float[np.ndarray, "*R"]]) -> Estimate:
+        value, draw = (metric(each.sum(axis=-1)) - metric(each.sum(axis=-2)) for each in (triples, draws))
+        return _estimate(None if np.isnan(value) else float(value), lambda _: draw, draws)
+
+    metrics = {"f1": weighted_f1, **({"recall_false": recall_of_first} if steps else {"accuracy": accuracy})}
+    return {name: estimate(metric) for name, metric in metrics.items()}
+
+
 class OrderReport(NamedTuple):
     """How much the place of an answer matters to a judge.
 

@@ -23,12 +23,15 @@ class JudgeRow(NamedTuple):
         scores: metric, such as "history_f1" or "response_accuracy" -> estimate; only of what the judge rates.
         unparsed: share of parts without a verdict; None for what is no judge.
         order: how much the place of an answer matters; None for a judge that is shown none.
+        differences: metric -> this row's score minus that of the row compared with, on the same records; only of what
+            both rate, and empty when rows are not compared.
     """
 
     name: str
     scores: Mapping[str, Estimate]
     unparsed: float | None = None
     order: OrderReport | None = None
+    differences: Mapping[str, Estimate] = {}
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,14 @@ class JudgeTable:
         tags: of the steps and, last, the response.
         rows: in their order.
         published: figures of others; those of a row that is here are shown below it, the rest first.
+        against: name of the row that the others are compared with; "" for none.
     """
 
     title: str
     tags: tuple[str, ...]
     rows: Sequence[JudgeRow]
     published: Figures = field(default_factory=dict)
+    against: str = ""
 
     @property
     def metrics(self) -> dict[str, str]:
@@ -92,11 +97,34 @@ def order_table(table: JudgeTable):
     return shown
 
 
+def difference_table(table: JudgeTable):
+    """A rich table of paired differences; None when rows are not compared."""
+    from rich.table import Table
+
+    if not table.against:
+        return None
+    shown = Table(title=difference_title(table), title_justify="left")
+    shown.add_column("judge", no_wrap=True)
+    for heading in table.metrics.values():
+        shown.add_column(heading.replace(" ", "\n", 1), justify="right")
+    for name, cells in _difference_lines(table):
+        shown.add_row(name, *("\n".join(filter(None, one)) for one in cells))
+    return shown
+
+
+def difference_title(table: JudgeTable) -> str:
+    """What the table of differences shows."""
+    return f"Minus {table.against}, in points, with paired 95 % bootstrap intervals; * where that leaves out 0"
+
+
 def accuracy_markdown(table: JudgeTable) -> str:
-    """Both tables in Markdown, with what their columns mean."""
+    """All tables in Markdown, with what their columns mean."""
     headings = ["judge", *table.metrics.values(), "unparsed"]
     lines = [[name, *(joined(one) for one in cells)] for name, cells in _lines(table)]
     parts = [f"{table.title}.", markdown(headings, lines), MEANING, *table.notes]
+    if table.against:
+        lines = [[name, *(joined(one) for one in cells)] for name, cells in _difference_lines(table)]
+        parts += [f"{difference_title(table)}.", markdown(["judge", *table.metrics.values()], lines)]
     ordered = [[row.name, *map(percent, row.order)] for row in table.rows if row.order is not None]
     if ordered:
         parts += [f"{ORDER_TITLE}.", markdown(["judge", *_ORDER], ordered)]
@@ -131,6 +159,19 @@ def _lines(table: JudgeTable) -> Iterator[tuple[str, list[tuple[str, str]]]]:
 def _published_cells(table: JudgeTable, figures: Mapping[str, float]) -> list[tuple[str, str]]:
     cells = [(f"{figures[metric]:.2f}" if metric in figures else NOTHING, "") for metric in table.metrics]
     return [*cells, (NOTHING, "")]
+
+
+def _difference_lines(table: JudgeTable) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    for row in table.rows:
+        if row.name != table.against:
+            yield row.name, [_difference_cell(row.differences.get(metric)) for metric in table.metrics]
+
+
+def _difference_cell(estimate: Estimate | None) -> tuple[str, str]:
+    if estimate is None or estimate.value is None:
+        return NOTHING, ""
+    sure = "*" if estimate.low > 0 or estimate.high < 0 else ""
+    return f"{100 * estimate.value:+.1f}{sure}", f"{100 * estimate.low:+.0f} to {100 * estimate.high:+.0f}"
 
 
 def cell(estimate: Estimate | None) -> tuple[str, str]:

@@ -1,13 +1,13 @@
 """Judges, examined on records whose right verdicts are known: the paper's Table 1."""
 
 import dataclasses
+import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import jax
 import numpy as np
@@ -17,25 +17,29 @@ from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.judge_record import JudgeRecord, read_judge_records
 from compeer_jax.data.records import DataConfig, load_records, spread
 from compeer_jax.data.silver_judging import silver_judge_records
-from compeer_jax.dialogue.judging import JudgeKind, conversations, swap_preference
+from compeer_jax.dialogue.judging import Preference, swap_preference
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
-from compeer_jax.errors import UserError, require_at_least
-from compeer_jax.evaluation.judge_accuracy import order_report, response_scores, sklearn_metrics, step_scores
+from compeer_jax.errors import UserError, require_at_least, unknown
+from compeer_jax.evaluation.judge_accuracy import (
+    Estimate,
+    OrderReport,
+    differences,
+    order_report,
+    response_scores,
+    sklearn_metrics,
+    step_scores,
+)
 from compeer_jax.evaluation.judge_table import JudgeRow, JudgeTable, accuracy_markdown, metric_headings
 from compeer_jax.evaluation.published_figures import PERCENT, read_figures
+from compeer_jax.evaluation.rated_judges import Candidate, RatedJudgeConfig, candidates
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.progress import Progress
-from compeer_jax.rewards.config import JudgeModelsConfig
-from compeer_jax.rewards.generative_judge import Respond, Verdict, hear
-from compeer_jax.rewards.in_process import InProcessJudge
-from compeer_jax.rewards.judge_card import JudgeCard
-from compeer_jax.rewards.remote_config import RemoteJudgeConfig
-from compeer_jax.rewards.remote_judge import RemoteJudge
+from compeer_jax.rewards.config import JudgeLoadConfig
+from compeer_jax.rewards.generative_judge import Verdict, hear, rounds_with
 from compeer_jax.training.reward_config import SilverJudgeConfig
 from compeer_jax.training.run_folder import replacing
 
 COMMONEST = "commonest verdict"  # the row of who always says what is right most often, without looking
-JUDGE_NAMES: Mapping[JudgeKind, str] = {"prm": "PRM", "orm": "ORM", "unifi": "UnifiReward"}  # in the paper's order
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +58,11 @@ class RewardEvalConfig:
         split: which part of the dialogues.
         silver: how silver records are made.
         limit: use at most this many records, spread over them (0: all).
-        models: the judges to rate: directories of unifi, prm and orm, any of them.
-        remote: a general model to rate, behind a chat server; none unless `remote.model` or `general` names one.
-        general: names of several models at that server, a row each.
+        judges: those to rate, a row each, in their order: {NAME: {kind, directory}} for trained ones, {NAME: {kind:
+            general, server: {url, model}}} or {NAME: {kind: general, directory}} for general models.
+        models: how judges in this process are loaded.
+        against: name of a judge, or of the row "commonest verdict", that the other rows are compared with, on the same
+            records ("": none).
         both_orders: show each pair of answers in both orders, to see how much their place matters. The scores are those
             of one order, drawn for each record.
         batch_size: records judged at once.
@@ -66,17 +72,29 @@ class RewardEvalConfig:
             that is rated stand below it, matched by its name to the letter.
         mesh: where judges with weights live.
         seed: of all that is random.
-        output: folder for accuracy.json, accuracy.md and verdicts.jsonl (default: only the tables are printed).
+        output: folder for accuracy.json, accuracy.md and verdicts.jsonl (default: only the tables are printed). Each
+            judge's verdicts are kept in it once it has been asked about all records, and not asked for again.
     """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        **{
+            f"models.{kind}": f"name it in judges: {{{name}: {{kind: {kind}, directory: DIR}}}}."
+            for kind, name in (("unifi", "UnifiReward"), ("prm", "PRM"), ("orm", "ORM"))
+        },
+        **dict.fromkeys(
+            ("remote", "general"),
+            "name each model in judges: {NAME: {kind: general, server: {url: URL, model: MODEL}}}.",
+        ),
+    }
 
     records: str = ""
     data: DataConfig = field(default_factory=DataConfig)
     split: Literal["train", "valid", "test"] = "test"
     silver: SilverJudgeConfig = field(default_factory=SilverJudgeConfig)
     limit: int = 0
-    models: JudgeModelsConfig = field(default_factory=JudgeModelsConfig)
-    remote: RemoteJudgeConfig = field(default_factory=RemoteJudgeConfig)
-    general: list[str] = field(default_factory=list)
+    judges: dict[str, RatedJudgeConfig] = field(default_factory=dict)
+    models: JudgeLoadConfig = field(default_factory=JudgeLoadConfig)
+    against: str = ""
     both_orders: bool = True
     batch_size: int = 32
     resamples: int = 2000
@@ -88,14 +106,10 @@ class RewardEvalConfig:
     def __post_init__(self):
         require_at_least(1, self, "", "batch_size", "resamples")
         require_at_least(0, self, "", "limit")
-
-
-class Candidate(NamedTuple):
-    """A judge to be rated, not loaded yet."""
-
-    name: str
-    kind: JudgeKind
-    load: Callable[[], Respond]
+        if COMMONEST in self.judges:
+            raise UserError(f"a judge is named {COMMONEST!r}, as the first row of the table is; give it another name.")
+        if self.against and self.against not in (COMMONEST, *self.judges):
+            raise unknown("judge", self.against, (COMMONEST, *self.judges), where="against")
 
 
 def evaluate_judges(config: RewardEvalConfig) -> JudgeTable:
@@ -109,16 +123,28 @@ def evaluate_judges(config: RewardEvalConfig) -> JudgeTable:
     format = format_of(records)
     metrics = dict.fromkeys(metric_headings(format.tags), PERCENT)
     published = read_figures(config.published, metrics) if config.published else {}
-    judges = candidates(config, format)
-    swapped = np.random.default_rng(config.seed).random(len(records)) < 0.5
-    rows, drawn = [_commonest(records, format, config)], {}
+    output = Path(config.output).expanduser() if config.output else None
+    judges = candidates(config.judges, format, config.models, make_mesh(config.mesh), output and output / "answers")
+    swapped = (np.random.default_rng(config.seed).random(len(records)) < 0.5).tolist()
+    drawn: dict[str, list[dict[str, Verdict]]] = {}
+    said, rows = {COMMONEST: _commonest(records, format)}, []
+    orders: dict[str, OrderReport] = {}
     for candidate in judges:
-        drawn[candidate.name], other = _ask(candidate, records, swapped, format, config)
-        rows.append(_row(candidate.name, records, drawn[candidate.name], other, swapped, config))
+        shown, other = _asked_once(candidate, records, swapped, format, config, output)
+        drawn[candidate.name] = shown
+        said[candidate.name] = [_as_kept(one, swap) for one, swap in zip(shown, swapped, strict=True)]
+        if RESPONSE in shown[0]:
+            others = other and [verdicts[RESPONSE] for verdicts in other]
+            orders[candidate.name] = order_report([verdicts[RESPONSE] for verdicts in shown], others)
+    for name, verdicts in said.items():
+        row = _row(name, records, verdicts, config)._replace(order=orders.get(name))
+        if config.against not in ("", name):
+            row = row._replace(differences=_differences(records, verdicts, said[config.against], config))
+        rows.append(row if name in drawn else row._replace(unparsed=None))
     title = f"{len(records)} {source}: percent, with 95 % bootstrap intervals"
-    table = JudgeTable(title, format.tags, rows, published)
-    if config.output:
-        _write(Path(config.output).expanduser(), config, table, records, drawn)
+    table = JudgeTable(title, format.tags, rows, published, config.against)
+    if output:
+        _write(output, config, table, records, drawn)
     return table
 
 
@@ -149,31 +175,30 @@ def format_of(records: Sequence[JudgeRecord]) -> ReasoningFormat:
     return first
 
 
-def candidates(config: RewardEvalConfig, format: ReasoningFormat) -> list[Candidate]:
-    """The judges in the paper's order, general models first.
-
-    Each is loaded when its turn comes, so that one at a time takes memory; what can be checked is checked now.
-
-    Raises:
-        UserError: none is named, a directory is no judge, or the server can't be used.
-    """
-    general = config.general or [name for name in [config.remote.model] if name]
-    directories = {kind: getattr(config.models, kind) for kind in JUDGE_NAMES if getattr(config.models, kind)}
-    if not general and not directories:
-        raise UserError("name a judge to rate: models.unifi, models.prm, models.orm, or remote.model for a server's.")
-    for directory in directories.values():
-        JudgeCard.read(directory)
-    mesh = make_mesh(config.mesh)
-    answers = Path(config.output).expanduser() / "answers" if config.output else None
-    found = []
-    for name in general:
-        remote = RemoteJudge(replace(config.remote, model=name), say=log.warning, folder=answers)
-        remote.check()
-        found.append(Candidate(name, "unifi", lambda remote=remote: remote))
-    for kind, directory in directories.items():
-        load = partial(InProcessJudge, directory, kind, format, config.models, mesh)
-        found.append(Candidate(JUDGE_NAMES[kind], kind, load))
-    return found
+def _asked_once(
+    candidate: Candidate,
+    records: Sequence[JudgeRecord],
+    swapped: Sequence[bool],
+    format: ReasoningFormat,
+    config: RewardEvalConfig,
+    output: Path | None,
+) -> tuple[list[dict[str, Verdict]], list[dict[str, Verdict]] | None]:
+    """`_ask`, unless the folder has what the same judge said of the same records, asked in the same way."""
+    if output is None or candidate.identity is None:
+        return _ask(candidate, records, swapped, format, config)
+    way = {name: getattr(config, name) for name in ("seed", "both_orders", "batch_size")}
+    asked = {"judge": candidate.identity, "records": [record.to_json() for record in records], **way}
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    path = output / "said" / f"{digest[:16]}.json"
+    if path.is_file():
+        log.info("%s: what it said of these records is in %s.", candidate.name, path)
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return kept["shown"], kept["other"]
+    shown, other = _ask(candidate, records, swapped, format, config)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps({"shown": shown, "other": other}), encoding="utf-8")
+    return shown, other
 
 
 def _ask(
@@ -184,9 +209,9 @@ def _ask(
     config: RewardEvalConfig,
 ) -> tuple[list[dict[str, Verdict]], list[dict[str, Verdict]] | None]:
     """Verdicts on each record as shown in the order drawn, and in the other order if that is asked, too."""
-    rounds = conversations(candidate.kind, format)
-    orders = 2 if config.both_orders and any(RESPONSE in tags for tags in rounds) else 1
     respond, key = candidate.load(), jax.random.key(config.seed)
+    rounds = rounds_with(respond, candidate.kind, format)
+    orders = 2 if config.both_orders and any(RESPONSE in tags for tags in rounds) else 1
     verdicts: list[dict[str, Verdict]] = []
     steps = -(-len(records) // config.batch_size)
     with Progress(steps, candidate.name) as progress:
@@ -204,45 +229,59 @@ def _ask(
 
 
 def _row(
-    name: str,
-    records: Sequence[JudgeRecord],
-    drawn: Sequence[Mapping[str, Verdict]],
-    other: Sequence[Mapping[str, Verdict]] | None,
-    swapped: Sequence[bool],
-    config: RewardEvalConfig,
+    name: str, records: Sequence[JudgeRecord], said: Sequence[Mapping[str, Verdict]], config: RewardEvalConfig
 ) -> JudgeRow:
-    """What the verdicts in the order drawn are worth."""
-    bootstrap = {"resamples": config.resamples, "seed": config.seed}
-    scores, order, counted = {}, None, []
-    for tag in drawn[0]:
-        shown = [verdicts[tag] for verdicts in drawn]
-        said = shown
-        if tag == RESPONSE:
-            said = [_kept(verdict, swap) for verdict, swap in zip(shown, swapped, strict=True)]
-            order = order_report(shown, other and [verdicts[tag] for verdicts in other])
-        rated = [(record.verdict(tag), verdict) for record, verdict in zip(records, said, strict=True)]
-        rated = [(right, verdict) for right, verdict in rated if right is not None]
-        if rated:
-            part = (response_scores if tag == RESPONSE else step_scores)(*zip(*rated, strict=True), **bootstrap)
-            scores |= {f"{tag}_{metric}": estimate for metric, estimate in part.items()}
-            counted += [verdict is None for _, verdict in rated]
-    return JudgeRow(name, scores, sum(counted) / len(counted) if counted else None, order)
+    """What verdicts are worth, responses in the order that they are kept in."""
+    scores, counted = {}, []
+    for tag, truth, verdicts in _rated(records, said):
+        score = response_scores if tag == RESPONSE else step_scores
+        part = score(truth, verdicts, resamples=config.resamples, seed=config.seed)
+        scores |= {f"{tag}_{metric}": estimate for metric, estimate in part.items()}
+        counted += [verdict is None for verdict in verdicts]
+    return JudgeRow(name, scores, sum(counted) / len(counted) if counted else None)
 
 
-def _kept(verdict: Verdict, swap: bool) -> Verdict:
-    """A preference as shown, in the order the answers are kept in."""
-    return swap_preference(verdict) if swap and verdict is not None else verdict
+def _differences(
+    records: Sequence[JudgeRecord],
+    said: Sequence[Mapping[str, Verdict]],
+    other: Sequence[Mapping[str, Verdict]],
+    config: RewardEvalConfig,
+) -> dict[str, Estimate]:
+    """Scores of the one minus those of the other, of what both rate."""
+    found, others = {}, {tag: verdicts for tag, _, verdicts in _rated(records, other)}
+    for tag, truth, verdicts in _rated(records, said):
+        if tag in others:
+            part = differences(truth, verdicts, others[tag], resamples=config.resamples, seed=config.seed)
+            found |= {f"{tag}_{metric}": estimate for metric, estimate in part.items()}
+    return found
 
 
-def _commonest(records: Sequence[JudgeRecord], format: ReasoningFormat, config: RewardEvalConfig) -> JudgeRow:
-    """The row of who says of every part what is right most often: what a judge has to beat."""
+def _rated(
+    records: Sequence[JudgeRecord], said: Sequence[Mapping[str, Verdict]]
+) -> Iterator[tuple[str, list[bool | Preference], list[Verdict]]]:
+    """Each part that is rated, with the right verdicts and those given, of the records where the right one is known."""
+    for tag in said[0]:
+        known = [(record.verdict(tag), verdicts[tag]) for record, verdicts in zip(records, said, strict=True)]
+        known = [(right, verdict) for right, verdict in known if right is not None]
+        if known:
+            truth, verdicts = map(list, zip(*known, strict=True))
+            yield tag, truth, verdicts
+
+
+def _as_kept(verdicts: Mapping[str, Verdict], swapped: bool) -> dict[str, Verdict]:
+    """Verdicts as shown, the preference turned to the order that the answers are kept in."""
+    preference = verdicts.get(RESPONSE)
+    return {**verdicts, **({RESPONSE: swap_preference(preference)} if swapped and preference else {})}
+
+
+def _commonest(records: Sequence[JudgeRecord], format: ReasoningFormat) -> list[dict[str, Verdict]]:
+    """The verdicts of who says of every part what is right most often: what a judge has to beat."""
     said = {}
     for tag in format.tags:
         truth = [right for record in records if (right := record.verdict(tag)) is not None]
         if truth:
             said[tag] = max(dict.fromkeys(truth), key=truth.count)
-    row = _row(COMMONEST, records, [said] * len(records), None, [False] * len(records), config)
-    return row._replace(unparsed=None, order=None)
+    return [said] * len(records)
 
 
 def _write(
@@ -263,9 +302,11 @@ def _write(
                 "unparsed": row.unparsed,
                 **(row.order._asdict() if row.order else {}),
                 "scores": {metric: estimate._asdict() for metric, estimate in row.scores.items()},
+                "differences": {metric: estimate._asdict() for metric, estimate in row.differences.items()},
             }
             for row in table.rows
         ],
+        "against": table.against,
         "published": table.published,
     }
     with replacing(folder / "accuracy.json") as temporary:

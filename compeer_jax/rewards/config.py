@@ -35,13 +35,10 @@ class PartWeights:
 
 
 @dataclass(frozen=True)
-class JudgeModelsConfig:
-    """Judges that live in this process, made by `compeer reward train`.
+class JudgeLoadConfig:
+    """How a judge that lives in this process is loaded, and how it draws.
 
     Args:
-        unifi: directory of the judge of steps and response in one conversation (judge: unifi).
-        prm: directory of the judge of steps, each apart (judge: prm_orm).
-        orm: directory of the judge of responses alone (judge: prm_orm).
         dtype: type its weights are kept and computed in.
         scan_layers: keep layers stacked and scan over them, as `model.scan_layers`.
         gather: gather its weights once for all rounds, as `model.gather`.
@@ -55,9 +52,6 @@ class JudgeModelsConfig:
         devices: 0 puts the judge on the run's mesh; n puts it on the last n devices, its weights split over them.
     """
 
-    unifi: str = ""
-    prm: str = ""
-    orm: str = ""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     scan_layers: bool = False
     gather: bool = False
@@ -86,6 +80,21 @@ class JudgeModelsConfig:
             gather=self.gather,
             decode_cache=self.decode_cache,
         )
+
+
+@dataclass(frozen=True)
+class JudgeModelsConfig(JudgeLoadConfig):
+    """Judges that live in this process, made by `compeer reward train`.
+
+    Args:
+        unifi: directory of the judge of steps and response in one conversation (judge: unifi).
+        prm: directory of the judge of steps (judge: prm_orm).
+        orm: directory of the judge of responses alone (judge: prm_orm).
+    """
+
+    unifi: str = ""
+    prm: str = ""
+    orm: str = ""
 
 
 @dataclass(frozen=True)

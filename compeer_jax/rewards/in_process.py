@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 from flax import nnx
@@ -24,7 +25,7 @@ from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.exchange import host_key
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh, share_of_each_process
 from compeer_jax.rewards.arriving import wait_for
-from compeer_jax.rewards.config import JudgeModelsConfig
+from compeer_jax.rewards.config import JudgeLoadConfig
 from compeer_jax.rewards.generative_judge import Conversation
 from compeer_jax.rewards.judge_card import JudgeCard, check_tokenizer
 
@@ -46,6 +47,7 @@ class InProcessJudge:
         format: of the outputs to judge.
         config: types, temperatures and place.
         mesh: of the run.
+        card: how a general model is asked, whose directory has no judge.json.
         base: the frozen model of the run, in the types and layout that the run has it in; a directory of adapters of
             that model uses its weights, unless `config` puts the judge on other devices. Other adapters are merged into
             a model of the judge's own.
@@ -64,19 +66,16 @@ class InProcessJudge:
         directory: str | Path,
         kind: JudgeKind,
         format: ReasoningFormat,
-        config: JudgeModelsConfig,
+        config: JudgeLoadConfig,
         mesh: jax.sharding.Mesh,
         base: FrozenBase | None = None,
+        *,
+        card: JudgeCard | None = None,
     ):
         directory = Path(directory).expanduser()
-        self.card = JudgeCard.read(directory)
-        _check_use(directory, self.card, kind, format)
-        self._tokenizer = load_tokenizer(directory)
-        check_tokenizer(directory, self._tokenizer)
+        self.card, self._tokenizer, self._context = judge_files(directory, kind, format, card)
         self.mesh = last_devices(config.devices) if config.devices else mesh
         self._apart = jax.process_count() == 1 and not set(self.mesh.devices.flat) & set(mesh.devices.flat)
-        self._context = model_shape(directory).max_position_embeddings
-        _check_context(directory, self.card, self._tokenizer, self._context)
         if base is not None and self.mesh is mesh and base.has_adapters(directory):
             graphdef, adapters = base.adapters_in(directory)
             self._params = join(adapters, base.params)
@@ -146,10 +145,45 @@ def last_devices(count: int) -> jax.sharding.Mesh:
     )
 
 
+class JudgeFiles(NamedTuple):
+    """What a judge's directory holds beside its weights.
+
+    Attributes:
+        card: how it wants to be asked.
+        tokenizer: its own.
+        context: most tokens that it can read and write.
+    """
+
+    card: JudgeCard
+    tokenizer: Any
+    context: int
+
+
+def judge_files(
+    directory: str | Path, kind: JudgeKind, format: ReasoningFormat, card: JudgeCard | None = None
+) -> JudgeFiles:
+    """All that can be known of a judge before its weights are loaded, checked.
+
+    Args:
+        directory: as of `InProcessJudge`; so are `kind` and `format`.
+        card: instead of the one in the directory.
+
+    Raises:
+        UserError: as `InProcessJudge`, but for what is wrong with the weights.
+    """
+    card = card or JudgeCard.read(directory)
+    _check_use(directory, card, kind, format)
+    tokenizer = load_tokenizer(Path(directory).expanduser())
+    check_tokenizer(directory, tokenizer)
+    context = model_shape(Path(directory).expanduser()).max_position_embeddings
+    _check_context(directory, card, tokenizer, context)
+    return JudgeFiles(card, tokenizer, context)
+
+
 def _check_use(directory: str | Path, card: JudgeCard, kind: JudgeKind, format: ReasoningFormat) -> None:
     if card.kind != kind:
         raise UserError(
-            f"{directory} is a judge of kind {card.kind!r}, not {kind!r}; name it as reward.models.{card.kind}, or "
+            f"{directory} is a judge of kind {card.kind!r}, not {kind!r}; name it as what it is, or "
             f"train another with `compeer reward train --kind {kind}`."
         )
     if card.format != format.name:
