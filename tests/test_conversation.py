@@ -53,15 +53,16 @@ def engine_of(graphdef, sampling=SAMPLED, stop_ids=STOPS, schedule=None):
     return ConversationEngine(graphdef, sampling=sampling, stop_ids=stop_ids, pad_id=0, multiple=64, schedule=schedule)
 
 
-def reply(weights, conversations, key=0, group_size=4, **options):
+def reply(weights, conversations, key=0, group_size=4, alternatives=1, **options):
     graphdef, params = weights
-    return engine_of(graphdef, **options).reply(params, conversations, jax.random.key(key), group_size)
+    engine = engine_of(graphdef, **options)
+    return engine.reply(params, conversations, jax.random.key(key), group_size, alternatives=alternatives)
 
 
 # ---- equal to a reference
 
 
-def reference_replies(next_token, conversation, stop_ids):
+def reference_replies(next_token, conversation, stop_ids, alternatives=1):
     """Greedy replies, everything read anew for every token: (reply without its stop token, whether it stopped)."""
     text, replies = [], []
     for ask in conversation:
@@ -73,6 +74,8 @@ def reference_replies(next_token, conversation, stop_ids):
             reply.append(token)
         replies.append((reply[:-1], finished))
         text = text + reply[:-1]
+        if len(replies) > len(conversation) - alternatives:  # the next begins where this one began
+            text = text[: len(text) - len(ask) - len(reply[:-1])]
     return replies
 
 
@@ -96,6 +99,24 @@ def test_greedy_replies_equal_transformers_reading_everything_anew_for_every_tok
         assert got == expected
 
 
+@pytest.mark.parametrize("alternatives, schedule", [(2, Schedule(4, 4)), (3, Schedule(None, 4, 1))])
+def test_alternatives_follow_what_stands_before_the_first_of_them(tmp_path, alternatives, schedule):
+    reference = torch_model(max_position_embeddings=256)
+
+    def next_token(tokens):
+        with torch.no_grad():
+            return int(reference(torch.tensor([tokens])).logits[0, -1].argmax())
+
+    conversations = make_conversations(2, 3, vocabulary=64)
+    if alternatives == 3:  # all there is: the history stands before each
+        conversations = [[first, *(first[:2] + ask for ask in others)] for first, *others in conversations]
+    stop_ids = (5, 9, 11, 20, 33, 41)
+    expected = [reference_replies(next_token, one, stop_ids, alternatives) for one in conversations]
+    model = nnx.split(same_model(reference, tmp_path, scan_layers=False))
+    options = {"sampling": GREEDY, "stop_ids": stop_ids, "schedule": schedule}
+    assert reply(model, conversations, group_size=3, alternatives=alternatives, **options) == expected
+
+
 # ---- noise
 
 
@@ -106,6 +127,13 @@ def drawn(weights):
 
 def test_no_schedule_changes_what_is_drawn(weights, drawn):
     assert reply(weights, make_conversations(3, 4), schedule=Schedule(None, 32, 1)) == drawn
+
+
+def test_a_last_alternative_changes_nothing_of_what_was_drawn_before_it(weights, drawn):
+    conversations = [[*one, one[-1][::-1]] for one in make_conversations(3, 4)]
+    got = reply(weights, conversations, alternatives=2)
+    assert [row[:3] for row in got] == drawn
+    assert [row[3] for row in got] != [row[2] for row in got]
 
 
 def test_the_same_key_draws_the_same_and_another_key_draws_anew(weights, drawn):
@@ -140,11 +168,13 @@ def test_a_reply_cut_off_lacks_its_last_token_and_says_so(weights, drawn):
 # ---- what the program does
 
 
-def test_every_token_is_read_once_and_a_prefix_once_a_prompt(weights):
+@pytest.mark.parametrize("alternatives", [1, 2])
+def test_every_token_is_read_once_and_a_prefix_once_a_prompt(weights, alternatives):
     conversations = make_conversations(4, 4)
     PASSES.clear()
     counting = nnx.split(nnx.eval_shape(lambda: CountingQwen2(DECISIVE, rngs=nnx.Rngs(0))))[0]
-    replies = reply((counting, weights[1]), conversations, schedule=Schedule(3, 8, 1))
+    schedule = Schedule(3, 8, 1)
+    replies = reply((counting, weights[1]), conversations, schedule=schedule, alternatives=alternatives)
     jax.effects_barrier()
     prefixes = [len(shared_prefix(conversations[at : at + 4])) for at in range(0, 16, 4)]
     asked = sum(len(ask) for conversation in conversations for ask in conversation) - 4 * sum(prefixes)
@@ -183,9 +213,11 @@ def test_the_loop_updates_the_cache_in_place(scan_layers):
 
 
 def test_one_program_serves_all_lengths_and_numbers_of_prompts_in_a_bucket(weights):
+    counts = []
     for prompts, seed in [(4, 0), (3, 1), (4, 2)]:
         reply(weights, make_conversations(prompts, 4, seed))
-    assert engine_of(weights[0]).compilations == 1
+        counts.append(engine_of(weights[0]).compilations)
+    assert len(set(counts)) == 1
 
 
 def test_a_mesh_of_eight_devices_writes_what_one_device_writes(weights, drawn):

@@ -3,11 +3,13 @@
 import jax
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_rules import GOLD, record
 
-from compeer_jax.dialogue.judging import conversations
+from compeer_jax.dialogue.judging import PREFERENCES, conversations
 from compeer_jax.dialogue.reasoning import COMPEER, RESPONSE, ReasonedTurn
-from compeer_jax.rewards.generative_judge import GenerativeJudge, case_of, group_size_of, hear
+from compeer_jax.rewards.generative_judge import SWAPPED, GenerativeJudge, case_of, group_size_of, hear
 from compeer_jax.rewards.judge import judge_reward
 from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.rewards.reward import Completion
@@ -29,6 +31,12 @@ def completion(response=None, missing=(), prompt="d#1", **labels) -> Completion:
     return Completion(gold, text, COMPEER.parse(text))
 
 
+def shown(conversation, tag):
+    """The case as it is shown under a tag, and what is asked of it."""
+    swapped = tag == SWAPPED
+    return conversation.case.swapped() if swapped else conversation.case, RESPONSE if swapped else tag
+
+
 class Reader:
     """A judge that rates what it is shown: a step is right when it is the gold one, and the longer answer is better.
 
@@ -42,7 +50,7 @@ class Reader:
 
     def __call__(self, asked, key, *, group_size, retry=False):
         self.calls.append((list(asked), group_size, retry))
-        return [tuple(self.reply(one.case, tag, retry) for tag in one.rounds) for one in asked]
+        return [tuple(self.reply(*shown(one, tag), retry) for tag in one.tags) for one in asked]
 
     def reply(self, case, tag, retry):
         if tag != RESPONSE:
@@ -56,8 +64,8 @@ class AlwaysFirst(Reader):
         return "Verdict: True" if tag != RESPONSE else "Verdict: first"
 
 
-def judge(respond, kinds=("unifi",)) -> GenerativeJudge:
-    return GenerativeJudge(COMPEER, dict.fromkeys(kinds, respond))
+def judge(respond, kinds=("unifi",), both_orders=False) -> GenerativeJudge:
+    return GenerativeJudge(COMPEER, dict.fromkeys(kinds, respond), both_orders=both_orders)
 
 
 def test_a_judge_is_asked_as_its_card_says():
@@ -198,3 +206,80 @@ def test_cases_are_heard_without_completions_too():
     heard = hear(Reader(), conversations("unifi", COMPEER), [case, case.swapped()], KEY)
     assert [said[RESPONSE] for said in heard.verdicts] == ["second", "first"]
     assert [said["history"] for said in heard.verdicts] == [False, False]
+
+
+# Both orders
+
+KINDS = st.sampled_from([("unifi",), ("prm", "orm")])
+REPLIES = ["I see.", "Write down what you know already, then rest.", LONGER]
+
+
+@settings(deadline=None, max_examples=30)
+@given(kinds=KINDS, seed=st.integers(0, 99), replies=st.lists(st.sampled_from(REPLIES), min_size=1, max_size=6))
+def test_a_judge_of_places_alone_counts_for_no_response(kinds, seed, replies):
+    verdicts = judge(AlwaysFirst(), kinds, True)([completion(reply) for reply in replies], jax.random.key(seed))
+    assert verdicts.response.tolist() == [0] * len(replies)
+    assert verdicts.steps.tolist() == [[1, 1, 1]] * len(replies)
+    assert verdicts.diagnostics["judge/first_share"] == 1
+    assert verdicts.diagnostics["judge/order_agreement"] == 0
+    assert verdicts.diagnostics["judge/order_disagreed"] == len(replies)
+    assert verdicts.diagnostics["judge/unparsed"] == 0
+
+
+@settings(deadline=None, max_examples=30)
+@given(kinds=KINDS, seed=st.integers(0, 99), chosen=st.lists(st.integers(0, len(ITEMS) - 1), min_size=1, max_size=8))
+def test_a_judge_of_answers_says_the_same_in_one_order_and_in_both(kinds, seed, chosen):
+    items, key = [ITEMS[index][0] for index in chosen], jax.random.key(seed)
+    one, both = (judge(Reader(), kinds, both_orders)(items, key) for both_orders in (False, True))
+    assert both.steps.tolist() == one.steps.tolist()
+    assert both.response.tolist() == one.response.tolist()
+    assert both.diagnostics.get("judge/first_share", 0.5) == 0.5
+    assert both.diagnostics.get("judge/order_agreement", 1) == 1
+    assert both.diagnostics["judge/order_disagreed"] == 0
+
+
+SAID = st.sampled_from([*PREFERENCES, None])
+
+
+class Unsure(Reader):
+    """Says of a response what it was given for the order it is shown in; mumbles where that is None."""
+
+    def __init__(self, output_last, output_first):
+        super().__init__()
+        self.said = {False: output_last, True: output_first}
+
+    def reply(self, case, tag, retry):
+        return f"Verdict: {self.said[case.responses[0] == LONGER]}" if tag == RESPONSE else "Verdict: True"
+
+
+@settings(deadline=None, max_examples=30)
+@given(output_last=SAID, output_first=SAID, seed=st.integers(0, 9))
+def test_a_preference_counts_only_where_it_is_the_same_in_both_orders(output_last, output_first, seed):
+    """Over all pairs of what a judge may say in the two orders, against the rule written out."""
+    verdicts = judge(Unsure(output_last, output_first), both_orders=True)([completion(LONGER)], jax.random.key(seed))
+    same = {("second", "first"): 1, ("first", "second"): -1, ("similar", "similar"): 1, ("neither", "neither"): -1}
+    assert verdicts.response.tolist() == [same.get((output_last, output_first), 0)]
+    unparsed = None in (output_last, output_first)
+    assert verdicts.diagnostics["judge/unparsed"] == verdicts.diagnostics["judge/retried"] == unparsed
+    agrees = None if unparsed else (output_last, output_first) in same
+    assert verdicts.diagnostics.get("judge/order_agreement") == agrees
+    assert verdicts.diagnostics["judge/order_disagreed"] == (agrees is False)
+
+
+def test_what_is_asked_again_in_one_order_comes_first_in_both():
+    """So that steps asked again at a temperature draw what they draw in one order."""
+
+    class Moody(Mumbler):
+        def reply(self, case, tag, retry):
+            if tag == RESPONSE and case.responses[0] == LONGER:
+                return "Both have something."
+            return "Verdict: True" if tag == "emotion" and LONGER in case.responses else super().reply(case, tag, retry)
+
+    asked = {}
+    items = [completion(LONGER if index % 2 else None) for index in range(8)]
+    for both_orders in (False, True):
+        moody = Moody()
+        judge(moody, both_orders=both_orders)(items, KEY)
+        asked[both_orders] = [one.case for one in moody.calls[1][0]]
+    assert len(asked[True]) == 8 > len(asked[False]) > 0
+    assert asked[True][: len(asked[False])] == asked[False]

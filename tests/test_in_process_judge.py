@@ -124,6 +124,42 @@ def test_its_replies_are_those_of_reading_everything_anew_before_each_token(untr
         assert replies == read_anew(untrained, conversation)
 
 
+@pytest.fixture(scope="module")
+def in_both_orders(rambler) -> list[tuple[str, ...]]:
+    """What it says of `ITEMS` and their responses in the other order."""
+    return rambler([one._replace(both_orders=True) for one in asked(*ITEMS)], KEY, group_size=2)
+
+
+def test_the_other_order_is_asked_after_the_same_steps_and_changes_no_other_reply(
+    untrained, rambler, rambled, in_both_orders
+):
+    assert [replies[:4] for replies in in_both_orders] == rambled
+    exchanged = [one._replace(case=one.case.swapped()) for one in asked(*ITEMS)]
+    assert [replies[4] for replies in in_both_orders] == [
+        replies[3] for replies in rambler(exchanged, KEY, group_size=2)
+    ]
+    tokenizer = load_tokenizer(untrained)
+    for one, other in zip(asked(*ITEMS), exchanged, strict=True):
+        there, last = (ask_tokens(tokenizer, case.case, case.rounds, LIMITS) for case in (one, other))
+        assert rambler._asks(tokenizer, one._replace(both_orders=True)) == [*there, last[-1]]
+
+
+def test_a_judge_of_responses_alone_is_asked_in_both_orders_from_the_history_on(rambler):
+    alone = [Conversation(case_of(item, COMPEER), (RESPONSE,)) for item in ITEMS]
+    exchanged = [one._replace(case=one.case.swapped()) for one in alone]
+    one, other = ([reply for (reply,) in rambler(asked, KEY, group_size=2)] for asked in (alone, exchanged))
+    both = rambler([one._replace(both_orders=True) for one in alone], KEY, group_size=2)
+    assert both == list(zip(one, other, strict=True))
+
+
+def test_steps_of_a_second_try_are_drawn_alike_in_one_order_and_in_both(rambler):
+    one, both = (
+        rambler([one._replace(both_orders=both) for one in asked(*ITEMS)], KEY, group_size=1, retry=True)
+        for both in (False, True)
+    )
+    assert [replies[:4] for replies in both] == one
+
+
 def test_prompts_judged_a_few_at_once_are_judged_the_same(untrained, rambled):
     assert judge(untrained, replace(MODELS, batch_prompts=1))(asked(*ITEMS), KEY, group_size=2) == rambled
 
@@ -135,10 +171,11 @@ def test_a_second_try_draws_other_words_and_the_same_with_the_same_key(rambler, 
     assert rambled != one != other
 
 
-def test_eight_devices_or_a_slice_of_them_say_what_one_says(untrained, rambled):
+def test_eight_devices_or_a_slice_of_them_say_what_one_says(untrained, rambled, in_both_orders):
     mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
+    questions = [one._replace(both_orders=True) for one in asked(*ITEMS)]
     with jax.set_mesh(mesh):
-        assert judge(untrained, mesh=mesh)(asked(*ITEMS), KEY, group_size=2) == rambled
+        assert judge(untrained, mesh=mesh)(questions, KEY, group_size=2) == in_both_orders
         half = make_mesh(MeshConfig(fsdp=4), jax.devices()[:4])
         sliced = judge(untrained, replace(MODELS, devices=4, batch_prompts=1), mesh=half)
         coming = arriving(len(ITEMS), group_size=2)  # where the run's devices are others, conversations may be to come
@@ -160,6 +197,19 @@ def test_a_judge_in_8_bits_is_split_over_eight_devices_and_says_what_one_says(un
     codes = [weight for weight in jax.tree.leaves(many._params) if weight.dtype == np.int8]
     assert [len(weight.addressable_shards[0].data.ravel()) for weight in codes] == [weight.size / 8 for weight in codes]
     assert len(codes) == 7
+
+
+def test_a_judge_of_both_orders_is_what_the_config_asks_for(parrots):
+    config = RewardConfig(judge="prm_orm", models=replace(MODELS, **parrots), both_orders=True)
+    rewards = load_reward(config, mesh=one_device())(ITEMS, KEY)
+    assert rewards.total.tolist() == [5, 5, 2 + 1 - 1 - 1, 5]
+    assert rewards.diagnostics["judge/order_agreement"] == 1
+
+
+@pytest.mark.parametrize("name", ["rules", "hierarchical", "math.sqrt"])
+def test_both_orders_of_what_compares_no_answers_is_one_sentence(name):
+    with pytest.raises(UserError, match=rf"reward\.judge '{name}' is none, so leave it out, or take one of unifi"):
+        load_reward(RewardConfig(judge=name, both_orders=True))
 
 
 def test_prm_and_orm_give_the_reward_that_follows_from_what_they_always_say(parrots):

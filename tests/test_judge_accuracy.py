@@ -12,12 +12,12 @@ from compeer_jax.evaluation.judge_accuracy import (
     Counted,
     accuracy,
     differences,
-    order_report,
     recall_of_first,
     response_scores,
     step_scores,
     weighted_f1,
 )
+from compeer_jax.rewards.answer_order import order_report
 
 VERDICTS = st.lists(st.tuples(st.booleans(), st.sampled_from([True, False, None])), min_size=1, max_size=40)
 CHOICES = st.lists(
@@ -141,5 +141,5 @@ def test_a_judge_of_answers_has_no_bias_in_both_orders():
 
 
 def test_no_verdict_agrees_with_nothing_and_one_order_says_nothing_of_agreement():
-    assert order_report([None, "similar"], [None, "similar"]) == (None, 0.5)
+    assert order_report([None, "similar"], [None, "similar"]) == (None, 1)
     assert order_report(["first", "second", "first", None]) == (2 / 3, None)

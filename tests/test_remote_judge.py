@@ -125,9 +125,10 @@ def scripted_judge(body):
     return f"**Verdict:** {'first' if output_is_first == (number % 2 == 0) else 'second'}"
 
 
-def scores(server, **settings):
+def scores(server, both_orders=False, **settings):
     remote = judge(server, concurrency=8, **settings)
-    return GenerativeJudge(COMPEER, {"unifi": remote})(completions(16), jax.random.key(3)), remote
+    rate = GenerativeJudge(COMPEER, {"unifi": remote}, both_orders=both_orders)
+    return rate(completions(16), jax.random.key(3)), remote
 
 
 def test_verdicts_are_the_servers_whatever_the_order_shown():
@@ -138,6 +139,21 @@ def test_verdicts_are_the_servers_whatever_the_order_shown():
     assert verdicts.diagnostics["judge/unparsed"] == 0
     assert 0 < verdicts.diagnostics["judge/first_share"] < 1
     assert remote.server.usage.calls == 16 * 4
+
+
+def test_the_other_order_is_one_request_more_after_the_same_rounds():
+    with ChatHTTPServer(scripted_judge) as server:
+        one, _ = scores(server)
+        both, remote = scores(server, both_orders=True)
+        assert remote.server.usage.calls == 16 * 5
+        last = [body["messages"] for body in server.asked if len(body["messages"]) == 8]
+    assert both.steps.tolist() == one.steps.tolist()
+    assert both.response.tolist() == one.response.tolist()
+    assert (both.diagnostics["judge/first_share"], both.diagnostics["judge/order_agreement"]) == (0.5, 1)
+    asks = {}
+    for *before, ask in last:
+        asks.setdefault(str(before), set()).add(ask["content"])
+    assert sorted(map(len, asks.values())) == [2] * 16
 
 
 def test_a_stormy_server_gives_the_same_verdicts():

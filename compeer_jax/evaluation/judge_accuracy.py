@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from compeer_jax.dialogue.judging import PREFERENCES, Preference, swap_preference
+from compeer_jax.dialogue.judging import PREFERENCES, Preference
 from compeer_jax.errors import UserError
 
 NO_VERDICT = "none"
@@ -105,31 +105,6 @@ def differences(
 
     metrics = {"f1": weighted_f1, **({"recall_false": recall_of_first} if steps else {"accuracy": accuracy})}
     return {name: estimate(metric) for name, metric in metrics.items()}
-
-
-class OrderReport(NamedTuple):
-    """How much the place of an answer matters to a judge.
-
-    Attributes:
-        first_share: share of "first" among answers preferred, as shown; 0.5 when the place makes no difference.
-        same: share of records with the same preference in both orders; None when only one was asked.
-    """
-
-    first_share: float | None
-    same: float | None
-
-
-def order_report(
-    shown: Sequence[Preference | None], shown_swapped: Sequence[Preference | None] | None = None
-) -> OrderReport:
-    """The report on preferences as shown, in one order and in the other one, if that was asked."""
-    preferred = [said for said in (*shown, *(shown_swapped or ())) if said in ("first", "second")]
-    same = None
-    if shown_swapped is not None:
-        pairs = zip(shown, shown_swapped, strict=True)
-        agree = [one is not None and other is not None and one == swap_preference(other) for one, other in pairs]
-        same = float(np.mean(agree))
-    return OrderReport(preferred.count("first") / len(preferred) if preferred else None, same)
 
 
 class Counted(NamedTuple):

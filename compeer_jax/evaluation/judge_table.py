@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from compeer_jax.dialogue.reasoning import RESPONSE
-from compeer_jax.evaluation.judge_accuracy import Estimate, OrderReport
+from compeer_jax.evaluation.judge_accuracy import Estimate
 from compeer_jax.evaluation.published_figures import published_notes
+from compeer_jax.rewards.answer_order import OrderReport
 
 NOTHING = "–"
 PUBLISHED = "published"
@@ -140,7 +141,7 @@ ORDER_TITLE = "Does the order of the two answers matter? Percent: 50 and 100 if 
 
 _STEP = {"f1": "F1", "recall_false": "rec. F"}
 _RESPONSE = {"f1": "F1", "accuracy": "acc."}
-_ORDER = ("the first, of those preferred", "same verdict in both orders")
+_ORDER = ("the first, of those preferred", "same preference in both orders")
 
 
 def _lines(table: JudgeTable) -> Iterator[tuple[str, list[tuple[str, str]]]]:

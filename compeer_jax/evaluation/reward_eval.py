@@ -22,9 +22,7 @@ from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least, unknown
 from compeer_jax.evaluation.judge_accuracy import (
     Estimate,
-    OrderReport,
     differences,
-    order_report,
     response_scores,
     sklearn_metrics,
     step_scores,
@@ -34,8 +32,9 @@ from compeer_jax.evaluation.published_figures import PERCENT, read_figures
 from compeer_jax.evaluation.rated_judges import Candidate, RatedJudgeConfig, candidates
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.progress import Progress
+from compeer_jax.rewards.answer_order import OrderReport, order_report
 from compeer_jax.rewards.config import JudgeLoadConfig
-from compeer_jax.rewards.generative_judge import Verdict, hear, rounds_with
+from compeer_jax.rewards.generative_judge import SWAPPED, Verdict, hear, rounds_with
 from compeer_jax.training.reward_config import SilverJudgeConfig
 from compeer_jax.training.run_folder import replacing
 
@@ -211,7 +210,6 @@ def _ask(
     """Verdicts on each record as shown in the order drawn, and in the other order if that is asked, too."""
     respond, key = candidate.load(), jax.random.key(config.seed)
     rounds = rounds_with(respond, candidate.kind, format)
-    orders = 2 if config.both_orders and any(RESPONSE in tags for tags in rounds) else 1
     verdicts: list[dict[str, Verdict]] = []
     steps = -(-len(records) // config.batch_size)
     with Progress(steps, candidate.name) as progress:
@@ -219,13 +217,12 @@ def _ask(
             rows = range(step * config.batch_size, min(len(records), (step + 1) * config.batch_size))
             # One compiled shape for the last batch too.
             filled = [*rows, *[rows[0]] * (config.batch_size - len(rows))] if steps > 1 else rows
-            cases = [
-                records[row].case(bool(swapped[row]) ^ other) for row in filled for other in (False, True)[:orders]
-            ]
-            heard = hear(respond, rounds, cases, jax.random.fold_in(key, step), group_size=orders)
-            verdicts += heard.verdicts[: len(rows) * orders]
+            cases = [records[row].case(bool(swapped[row])) for row in filled]
+            heard = hear(respond, rounds, cases, jax.random.fold_in(key, step), both_orders=config.both_orders)
+            verdicts += heard.verdicts[: len(rows)]
             progress.update(step + 1, {"unparsed": sum(None in said.values() for said in verdicts)})
-    return verdicts[::orders], verdicts[1::2] if orders == 2 else None
+    other = [{RESPONSE: said.pop(SWAPPED)} for said in verdicts] if SWAPPED in verdicts[0] else None
+    return verdicts, other
 
 
 def _row(

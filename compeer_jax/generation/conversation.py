@@ -1,7 +1,8 @@
 """Conversations of many rounds, all in one compiled program: read what is asked, write a reply, read on.
 
 A judge of B prompts with G outputs each holds N = B·G conversations. What the conversations of a prompt share is read
-once; everything after it is read once too, since the cache is carried from round to round. Conversations go through
+once; everything after it is read once too, since the cache is carried from round to round. The last rounds may be
+alternatives: each begins where the first of them began, for which its row's cache goes back. Conversations go through
 their rounds at their own pace: replies end at different lengths, and those that write share one batch whatever round
 they are in, so that four short rounds are not four batches that each wait for their longest reply.
 """
@@ -41,12 +42,14 @@ class _Progress(NamedTuple):
         read: how many tokens of its asks it has read, of all rounds.
         written: how many tokens of this round's reply stand.
         latest: the last of them, which the model has yet to read.
+        fork: how many slots of its cache it had filled where its alternatives begin.
     """
 
     turn: Int[Array, " N"]
     read: Int[Array, " N"]
     written: Int[Array, " N"]
     latest: Int[Array, " N"]
+    fork: Int[Array, " N"]
     replies: Replies
     cache: RaggedKVCache
 
@@ -62,6 +65,8 @@ def converse(
     sampling: SamplingConfig,
     stop_ids: tuple[int, ...],
     pad_id: int,
+    alternatives: int = 1,
+    longest_path: int | None = None,
     schedule: Schedule | None = None,
 ) -> Replies:
     """Holds N conversations of up to R rounds; pure, and meant to be compiled.
@@ -80,6 +85,9 @@ def converse(
         sampling: how tokens are drawn, and how many at most a round.
         stop_ids: tokens that end a reply; the first replaces the last token of a reply that is cut off.
         pad_id: what fills a reply after its stop token.
+        alternatives: so many of each row's last rounds are alternatives: none of them sees another, all see the rounds
+            before.
+        longest_path: the most tokens of asks that a row reads one after another, alternatives apart; None for all.
         schedule: when rows read and when they write; None for the `default_schedule`.
     """
     model = cast_once(model)
@@ -93,6 +101,7 @@ def converse(
 
     starts = jnp.pad(ask_ends, ((0, 0), (1, 0)))[:, :-1]
     turns = jnp.cumprod(ask_ends > starts, axis=1).sum(axis=1)  # how many rounds a row has
+    forks = turns - alternatives  # the first round of those that begin alike
     ends = jnp.pad(ask_ends, ((0, 0), (0, 1)))  # also for a row that has none left
 
     def reading(now: _Progress) -> Bool[Array, " N"]:
@@ -112,12 +121,16 @@ def converse(
         stopped = jnp.isin(tokens, stops)
         ended = active & (stopped | (now.written == longest - 1))
         tokens = jnp.where(ended & ~stopped, stops[0], tokens)
+        turn, filled = now.turn + ended, now.cache.lengths
+        fork = jnp.where(ended & (turn == forks), filled, now.fork)
         here = active[:, None] & (jnp.arange(rounds) == now.turn[:, None])
         there = here[:, :, None] & (jnp.arange(longest) == now.written[:, None, None])
         return now._replace(
-            turn=now.turn + ended,
+            turn=turn,
             written=jnp.where(ended, 0, now.written + active),
             latest=jnp.where(active, tokens, now.latest),
+            fork=fork,
+            cache=now.cache._replace(lengths=jnp.where(ended & (turn > forks), fork, filled)),
             replies=Replies(
                 tokens=jnp.where(there, tokens[:, None, None], now.replies.tokens),
                 lengths=now.replies.lengths + here,
@@ -176,6 +189,7 @@ def converse(
         read=none,
         written=none,
         latest=none,
+        fork=none,
         replies=Replies(
             tokens=jnp.full((rows, rounds, longest), pad_id, jnp.int32),
             lengths=jnp.zeros((rows, rounds), jnp.int32),
@@ -184,7 +198,8 @@ def converse(
         cache=cache.share(rows // len(prefixes)),
     )
     # A reply's stop token is never read; the last piece of an ask may reach beyond its end.
-    slots = asks.shape[1] + rounds * (longest - 1) + read_chunk
+    path = asks.shape[1] if longest_path is None else longest_path
+    slots = path + (rounds - alternatives + 1) * (longest - 1) + read_chunk
     for stage in range(1, stages + 1):
         now = now._replace(cache=now.cache.grow(-(-slots * stage // stages)))
         now = jax.lax.while_loop(unfinished, go_on, now)

@@ -64,10 +64,19 @@ class ConversationEngine:
         self.multiple = multiple
         self.graphdef = graphdef
         hold = partial(converse, sampling=sampling, stop_ids=tuple(stop_ids), pad_id=pad_id, schedule=schedule)
-        self._converse = jax.jit(lambda params, *inputs: hold(nnx.merge(graphdef, params), *inputs))
+        self._converse = jax.jit(
+            lambda params, *inputs, **shape: hold(nnx.merge(graphdef, params), *inputs, **shape),
+            static_argnames=("alternatives", "longest_path"),
+        )
 
     def reply(
-        self, params: nnx.State, conversations: Sequence[Conversation], key: Key[Array, ""], group_size: int = 1
+        self,
+        params: nnx.State,
+        conversations: Sequence[Conversation],
+        key: Key[Array, ""],
+        group_size: int = 1,
+        *,
+        alternatives: int = 1,
     ) -> list[list[Reply]]:
         """Every conversation's replies, one a round. See `converse`.
 
@@ -79,16 +88,18 @@ class ConversationEngine:
                 before it. Conversations of a prompt stand side by side.
             key: a fresh one for every call: the same key draws the same replies.
             group_size: conversations a prompt.
+            alternatives: so many of each conversation's last asks are alternatives: none sees another, each follows
+                what was said before the first of them, which is read once.
 
         Raises:
             UserError: no conversation, an empty one, an empty ask, or more tokens than the model's context holds.
         """
-        self.check(params, conversations)
+        self.check(params, conversations, alternatives)
         if len(conversations) % group_size:
             raise ValueError(f"{len(conversations)} conversations are no whole number of groups of {group_size}")
         groups = [conversations[at : at + group_size] for at in range(0, len(conversations), group_size)]
-        inputs = _pack(groups, self.pad_id, self.multiple)
-        replies = fetch(self._converse(params, *inputs, key))
+        inputs, path = _pack(groups, self.pad_id, self.multiple, alternatives)
+        replies = fetch(self._converse(params, *inputs, key, alternatives=alternatives, longest_path=path))
         return [
             [
                 Reply(tokens[: length - 1].tolist(), bool(finished))
@@ -97,7 +108,7 @@ class ConversationEngine:
             for *row, conversation in zip(*replies, conversations, strict=False)
         ]
 
-    def check(self, params: nnx.State, conversations: Sequence[Conversation]) -> None:
+    def check(self, params: nnx.State, conversations: Sequence[Conversation], alternatives: int = 1) -> None:
         """Makes sure that `reply` can take these conversations.
 
         Raises:
@@ -109,11 +120,10 @@ class ConversationEngine:
         for index, conversation in enumerate(conversations):
             if not conversation or not all(conversation):
                 raise UserError(f"Conversation {index} has an empty round; give each round at least one token.")
-            asked = sum(map(len, conversation))
-            written = len(conversation) * self.sampling.max_new_tokens
-            if asked + written > context:
+            asked, replies = path_length(conversation, alternatives), max(1, len(conversation) - alternatives + 1)
+            if asked + replies * self.sampling.max_new_tokens > context:
                 raise UserError(
-                    f"Conversation {index} asks {asked} tokens, which with {len(conversation)} replies of up to "
+                    f"Conversation {index} asks {asked} tokens, which with {replies} replies of up to "
                     f"max_new_tokens = {self.sampling.max_new_tokens} exceed the model's context of {context} "
                     "(max_position_embeddings); shorten what is asked or lower max_new_tokens."
                 )
@@ -133,14 +143,16 @@ class _Inputs(NamedTuple):
     ask_ends: Int[np.ndarray, "N R"]
 
 
-def _pack(groups: Sequence[Sequence[Conversation]], pad_id: int, multiple: int) -> _Inputs:
-    """Groups of conversations as arrays, padded to buckets in every direction."""
-    prefixes = [shared_prefix(group) for group in groups]
-    asks = [
-        [conversation[0][len(prefix) :], *conversation[1:]]
-        for prefix, group in zip(prefixes, groups, strict=True)
-        for conversation in group
-    ]
+def _pack(
+    groups: Sequence[Sequence[Conversation]], pad_id: int, multiple: int, alternatives: int
+) -> tuple[_Inputs, int]:
+    """Groups of conversations as arrays, padded to buckets in every direction; and `longest_path`, in buckets too."""
+    prefixes = [shared_prefix(group, alternatives) for group in groups]
+    asks = []
+    for prefix, group in zip(prefixes, groups, strict=True):
+        for conversation in group:
+            firsts = _first_asks(conversation, alternatives)
+            asks.append([*(ask[len(prefix) :] for ask in firsts), *conversation[len(firsts) :]])
     prompts = _prompt_bucket(len(groups))
     rows = prompts * len(groups[0])
     inputs = _Inputs(
@@ -157,15 +169,26 @@ def _pack(groups: Sequence[Sequence[Conversation]], pad_id: int, multiple: int) 
         inputs.asks[row, : len(flat)] = flat
         ends = np.cumsum([len(part) for part in ask])
         inputs.ask_ends[row] = np.pad(ends, (0, inputs.ask_ends.shape[1] - len(ends)), mode="edge")
-    return inputs
+    return inputs, bucket(max(path_length(ask, alternatives) for ask in asks), multiple)
 
 
-def shared_prefix(group: Sequence[Conversation]) -> Sequence[int]:
+def path_length(conversation: Conversation, alternatives: int = 1) -> int:
+    """The most tokens of asks that are read one after another, when so many of the last are alternatives."""
+    sizes = [len(ask) for ask in conversation]
+    return sum(sizes[:-alternatives]) + max(sizes[-alternatives:])
+
+
+def shared_prefix(group: Sequence[Conversation], alternatives: int = 1) -> Sequence[int]:
     """What all first asks of a group begin with, leaving each at least one token to read on its own."""
-    firsts = [conversation[0] for conversation in group]
+    firsts = [ask for conversation in group for ask in _first_asks(conversation, alternatives)]
     first, last = list(min(firsts)), list(max(firsts))  # in the order of lists, whatever these two share all share
     longest = min(map(len, firsts)) - 1
     return next((first[:at] for at in range(longest) if first[at] != last[at]), first[:longest])
+
+
+def _first_asks(conversation: Conversation, alternatives: int) -> Conversation:
+    """The asks that nothing comes before: several where all that is asked is alternatives."""
+    return conversation[:1] if len(conversation) > alternatives else conversation
 
 
 def _prompt_bucket(prompts: int) -> int:

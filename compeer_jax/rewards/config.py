@@ -130,6 +130,8 @@ class RewardConfig:
         remote: the chat server of "remote", asked about steps and response in one conversation.
         hierarchical: levels of "hierarchical".
         weights: what each part of a judge's reward counts.
+        both_orders: ask a judge that is a model about the two answers in both orders, after the same steps; a
+            preference counts only where it is the same in both, else the response counts 0.
         encoder: what Eq. 6 compares, and how it becomes vectors.
         cosine: "plain" is the paper's Eq. 6; "positive" counts cosines below 0 as 0 (token counts never have any).
         reweighting: divide rewards by redundancy, Eq. 5; off is the paper's UR variant, on its URP.
@@ -146,6 +148,7 @@ class RewardConfig:
     remote: RemoteJudgeConfig = field(default_factory=RemoteJudgeConfig)
     hierarchical: HierarchyConfig = field(default_factory=HierarchyConfig)
     weights: PartWeights = field(default_factory=PartWeights)
+    both_orders: bool = False
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     cosine: Cosine = "plain"
     reweighting: bool = True

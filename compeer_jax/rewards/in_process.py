@@ -36,10 +36,11 @@ WIDTH = 128  # arrays of tokens are padded to multiples of it, so that few progr
 class InProcessJudge:
     """Holds conversations with a model in this process; a `Respond` of generative judges.
 
-    What the conversations about one prompt begin with is read once, and each keeps its cache from round to round. A
-    conversation that is too long for the model's context is shown with shorter steps and answers. Those that are still
-    arriving are held as they come by a judge on devices of its own; on the run's, once all are there: the device would
-    do one thing after the other all the same, and the memory of decoding is free by then.
+    What the conversations about one prompt begin with is read once, and each keeps its cache from round to round. Where
+    it is asked about the responses in both orders, its cache goes back to where the first of them began. A conversation
+    that is too long for the model's context is shown with shorter steps and answers. Those that are still arriving are
+    held as they come by a judge on devices of its own; on the run's, once all are there: the device would do one thing
+    after the other all the same, and the memory of decoding is free by then.
 
     Args:
         directory: weights, tokenizer and judge.json, as `compeer reward train` writes them.
@@ -107,15 +108,28 @@ class InProcessJudge:
         with jax.set_mesh(self.mesh):
             for start in range(0, len(conversations), at_once):
                 part = [self._asks(tokenizer, one) for one in conversations[start : start + at_once]]
-                held = self._engines[retry].reply(self._params, part, jax.random.fold_in(key, start), group_size)
+                held = self._engines[retry].reply(
+                    self._params,
+                    part,
+                    jax.random.fold_in(key, start),
+                    group_size,
+                    alternatives=2 if conversations[start].both_orders else 1,
+                )
                 replies += [tuple(self._text(reply.tokens) for reply in conversation) for conversation in held]
         return replies[:count]
 
     def _asks(self, tokenizer, conversation: Conversation) -> list[list[int]]:
-        """The ids of each round's ask, all rounds and their replies within the context."""
-        limits, rounds = self.card.limits, conversation.rounds
+        """The ids of each round's ask and, where it is wanted, of the last one's alternative."""
+        asks = self._fitting(tokenizer, conversation.case, conversation.rounds)
+        if conversation.both_orders:
+            asks += self._fitting(tokenizer, conversation.case.swapped(), conversation.rounds, asks[:-1])[-1:]
+        return asks
+
+    def _fitting(self, tokenizer, case: JudgeCase, rounds: Sequence[str], stand: Sequence = ()) -> list[list[int]]:
+        """The ids of each round's ask, all rounds and their replies within the context; the first ones may stand."""
+        limits = self.card.limits
         while True:
-            asks = ask_tokens(tokenizer, conversation.case, rounds, limits)
+            asks = [*stand, *ask_tokens(tokenizer, case, rounds, limits)[len(stand) :]]
             excess = sum(map(len, asks)) + len(rounds) * self.card.max_new_tokens - self._context
             if excess <= 0 or limits.max_part_tokens <= LEAST_PART:
                 return asks

@@ -23,7 +23,8 @@ from compeer_jax.rewards.judge import Judge, judge_reward
 from compeer_jax.rewards.reward import Completion, RewardFunction, Rewards
 from compeer_jax.rewards.rules import RuleJudge
 
-JUDGES = ("rules", "unifi", "prm_orm", "remote")  # they give verdicts on COMPEER's steps
+MODELS = ("unifi", "prm_orm", "remote")  # judges that are language models
+JUDGES = ("rules", *MODELS)  # they give verdicts on COMPEER's steps
 HIERARCHICAL = "hierarchical"
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,11 @@ def load_reward(
     Raises:
         UserError: nothing can be had by that name, or the judge can't read that format, or can't be used.
     """
+    if config.both_orders and config.judge not in MODELS:
+        raise UserError(
+            f"reward.both_orders shows two answers to a judge that is a model; reward.judge {config.judge!r} is none, "
+            f"so leave it out, or take one of {', '.join(MODELS)}."
+        )
     if config.judge in JUDGES:
         if format is not COMPEER:
             other = "take 'hierarchical', or bring" if format.steps else "bring"
@@ -97,7 +103,7 @@ def _judge(
         store = "answers" if is_first() else f"answers_{jax.process_index()}"
         remote = RemoteJudge(config.remote, say=say, folder=folder and folder / store)
         remote.check()
-        return GenerativeJudge(format, {"unifi": answered_by_share(remote)})
+        return GenerativeJudge(format, {"unifi": answered_by_share(remote)}, both_orders=config.both_orders)
     from compeer_jax.rewards.in_process import InProcessJudge
 
     kinds: tuple[JudgeKind, ...] = ("unifi",) if config.judge == "unifi" else ("prm", "orm")
@@ -112,6 +118,7 @@ def _judge(
     return GenerativeJudge(
         format,
         {kind: InProcessJudge(path, kind, format, config.models, mesh, base) for kind, path in directories.items()},
+        both_orders=config.both_orders,
     )
 
 

@@ -1,11 +1,12 @@
 """A judge behind a chat server: the rounds of a conversation one after the other, all conversations side by side."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
 
-from compeer_jax.dialogue.judging import ImagePart, judge_messages
+from compeer_jax.dialogue.judging import ImagePart, JudgeCase, judge_messages
 from compeer_jax.dialogue.prompts import load_judge_prompt
 from compeer_jax.generation.chat_server import ChatServer
 from compeer_jax.rewards.arriving import there
@@ -58,7 +59,7 @@ class RemoteJudge:
         group_size: int = 1,
         retry: bool = False,
     ) -> list[tuple[str, ...]]:
-        """The replies of each conversation, one a round; a second draw of them, by chance, with `retry`.
+        """The replies of each conversation, one for each of its tags; a second draw of them, by chance, with `retry`.
 
         Of conversations that are still arriving, each is held as soon as it is there.
 
@@ -69,15 +70,21 @@ class RemoteJudge:
 
     async def _hold(self, conversations: Sequence[Conversation], index: int, retry: bool) -> tuple[str, ...]:
         conversation = await there(conversations, index)
-        drawn = {"draw": 1, "temperature": self.config.retry_temperature} if retry else {}
         replies: list[str] = []
-        for _ in conversation.rounds:
-            messages = judge_messages(
-                conversation.case,
-                conversation.rounds,
-                prompt=self.config.prompt,
-                replies=[reply if reply.strip() else SILENCE for reply in replies],
-                image_part=self.image_part,
-            )
-            replies.append(await self.server.complete(messages, **drawn) or "")
-        return tuple(replies)
+        for _ in conversation.rounds[1:]:
+            replies.append(await self._reply(conversation.case, conversation.rounds, replies, retry))
+        orders = [conversation.case, *([conversation.case.swapped()] if conversation.both_orders else [])]
+        last = (self._reply(case, conversation.rounds, replies, retry) for case in orders)
+        return (*replies, *await asyncio.gather(*last))
+
+    async def _reply(self, case: JudgeCase, rounds: Sequence[str], replies: Sequence[str], retry: bool) -> str:
+        """The reply to the round after these."""
+        messages = judge_messages(
+            case,
+            rounds,
+            prompt=self.config.prompt,
+            replies=[reply if reply.strip() else SILENCE for reply in replies],
+            image_part=self.image_part,
+        )
+        drawn = {"draw": 1, "temperature": self.config.retry_temperature} if retry else {}
+        return await self.server.complete(messages, **drawn) or ""
