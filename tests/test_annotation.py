@@ -213,7 +213,7 @@ def test_drafts_are_un_blinded_marked_and_kept_with_their_critiques(tmp_path):
         assert row["votes"]["response"] == {"model:one": "second", "model:two": "second", "model:three": "similar"}
         last = row["provenance"][-1]
         assert last["critics"] == {"history": "model:one", "emotion": "model:one", "strategy": "model:two"}
-        assert last["prompt"] == "judge v1"
+        assert last["prompt"] == "judge v2"
         assert set(last["models"]) == {"one", "two", "three"}
     counts = read_card(tmp_path / "annotation")["counts"]
     assert counts["drafted_rows"] == 6

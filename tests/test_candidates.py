@@ -96,7 +96,7 @@ def test_each_model_answers_each_round(tmp_path):
         assert {name: candidate.to_json()[name] for name in kept} == kept
         assert list(candidate.provenance[:-1]) == row["provenance"]
     last = made[2].provenance[-1]
-    assert {"stage": "candidates", "model": "blue-7b", "prompt": "compeer v1", "draw": 0}.items() <= last.items()
+    assert {"stage": "candidates", "model": "blue-7b", "prompt": "compeer v2", "draw": 0}.items() <= last.items()
     assert len(last["settings_sha"]) == 12 != made[0].provenance[-1]["settings_sha"]
     asked = models["red"].asked[1].messages
     assert [message["role"] for message in asked] == ["system", "user"]

@@ -170,7 +170,8 @@ def test_the_long_judge_prompt_speaks_of_self_harm_diagnosis_and_text_that_gives
 @each_language
 def test_what_the_long_judge_prompt_shows_as_a_verdict_is_one(language):
     prompt = load_judge_prompt("judge", language)
-    assert parse_step_verdict(prompt.system) is True
+    shown = [line for line in prompt.system.splitlines() if line.startswith("Verdict")]
+    assert [parse_step_verdict(line) for line in shown] == [True]
     for tag, question in prompt.questions.items():
         shown = re.findall(r"Verdict: \w+", question)
         parse = parse_preference if tag == "response" else parse_step_verdict

@@ -13,8 +13,8 @@ SPEAKERS = {
 }
 
 # A tag that frames what is shown. Without its "<", text to be rated can't step out of its frame.
-_FRAMES = ("conversation", "first", "second", *dict.fromkeys(tag for form in FORMATS.values() for tag in form.tags))
-_FRAME_TAG = re.compile(rf"<(?=[ \t]*/?[ \t]*(?:{'|'.join(_FRAMES)})[ \t]*/?[ \t]*>)", re.IGNORECASE)
+FRAMES = ("conversation", "first", "second", *dict.fromkeys(tag for form in FORMATS.values() for tag in form.tags))
+_FRAME_TAG = re.compile(rf"<(?=[ \t]*/?[ \t]*(?:{'|'.join(FRAMES)})[ \t]*/?[ \t]*>)", re.IGNORECASE)
 
 
 def talk_text(turns: Sequence[Turn], language: Language, *, numbered: bool = False) -> str:

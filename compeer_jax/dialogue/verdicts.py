@@ -1,97 +1,225 @@
-r"""What a judge's reply says in its verdict line: in the spellings that models really use, and in nothing else.
+r"""What a judge's reply says in its verdict: a line that is nothing but the verdict (`verdict_lines`), at the end.
 
-A judge is asked to end with `Verdict: True` or the like. Case, full-width signs, Markdown, quotes, LaTeX boxes, words
-such as "the" or "is" and plain Chinese words for all of it make no difference. For the rest:
+What a judge is shown may speak to it, and a judge may quote that, so a line that looks like a verdict need not be one:
 
-- the last line that gives a verdict counts; a reply without one has no verdict, whatever else it says;
-- a value counts right behind the marker, or at the start of the next line when nothing else stands behind it;
-- a line that names two values has no verdict, as in `True|False` or "first, not second". Nothing is guessed.
+- Leading thoughts don't count.
+- A line is quoted when it stands within quotation marks, tags of a step or a reply, or a block of code with words
+  behind it, or when the line before it announces it ("It contains the line"). Quoted lines are no verdicts.
+- Two different verdicts, or a line such as "Verdict: not True", are none. Nothing is guessed.
+- The verdict comes last. Behind it there may be a note, or the reasons if nothing stands before it. If these speak of
+  verdicts, of what was written, or of not following it, they may take it back, and then there is none.
+- A verdict without the word for it ("True") counts as the last line, or below a heading.
+
+`tests/verdict_grammar.py` writes honest and injected replies, and measures what is read of them.
 """
 
 import re
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from compeer_jax.dialogue.judging import Preference
+from compeer_jax.dialogue.talk import FRAMES
 from compeer_jax.dialogue.thoughts import spoken
+from compeer_jax.dialogue.verdict_lines import BLANK, LONGEST, PREFERENCE, STEP, Line, Values, plain
 
-_DECORATION = re.compile(r"\\(?:boxed|text|textbf|mathrm|mathbf)(?![a-z])|[*_`~\"'“”‘’«»「」『』《》{}<>$\\#]")
-_CLOSING_BRACKET = re.compile(r"[\]】]")  # as good as a colon in "[Verdict] True"
+_FENCE = re.compile(r"[ \t]{0,3}(?:```|~~~)\w{0,12}[ \t]*")
+_FRAME = re.compile(rf"<(?P<close>/?)(?P<name>{'|'.join(FRAMES)})>", re.IGNORECASE)
+_OPENING, _CLOSING = "“「『«", "”」』»"
+_QUOTES = '"' + _OPENING + _CLOSING
+_SPANS = re.compile(r'"[^"]*"|“[^“”]*”|「[^「」]*」|『[^『』]*』|«[^«»]*»')
+_SOFT = " \t*_`'’\"”」』»)）]】"  # what may stand behind the sign that ends a sentence
+_WRAPPING = " \t*_`-+•.,;:。，；：!！"
 
-# "Verdict", perhaps with the choices behind it in parentheses.
-_MARKER = re.compile(r"(?:(?<![a-z])verdict(?![a-z])|结论|判断|判定|裁决)(?:\s*\([^()]{0,60}\))?")
-
-# What may stand between a marker and its value. Signs that ask or deny are not among it.
-_LINK = r"(?:[^\w!?¬≠]|(?:is|the|a|both|are|responses|replies|answers)(?![a-z])|[为是都很这两个条则者]|二者|回复|回答)*"
-_COLON = re.compile(_LINK + "[:=]")
-
-_REASON = r"(?:because|as|since|given|for)(?![a-z])"
-_REPLY = r"(?:response|answer|reply)"
-_REPLY_ZH = r"(?:回复|回答|答复|答案)"
-
-
-@dataclass(frozen=True)
-class _Values:
-    """Patterns of a set of values: one right behind a marker, and one anywhere in a line, a group for each value."""
-
-    behind: re.Pattern
-    anywhere: re.Pattern
-
-    @classmethod
-    def spelled(cls, spellings: Mapping[str, str], goes_on: str) -> "_Values":
-        """`goes_on` says what may follow a value besides a sign that is no question mark, or the end of the line."""
-        groups = "|".join(f"(?P<{name}>{pattern})" for name, pattern in spellings.items())
-        value = rf"(?:{groups})[的了]?(?=\s*(?:$|[^\w\s?-]|-(?!\w)|{goes_on}))"
-        return cls(re.compile(_LINK + value), re.compile(r"(?<![^\W为是])" + value))  # not 没有错误, "no mistakes"
-
-
-_STEP = _Values.spelled({"true": "true|正确|对|是|真", "false": "false|错误|不正确|不对|错|否|假"}, _REASON)
-_PREFERENCE = _Values.spelled(
-    {
-        "first": rf"first|1st|{_REPLY} *(?:1|one|a)|第[一1][个条则种]?|前者|{_REPLY_ZH} ?[一1a]",
-        "second": rf"second|2nd|{_REPLY} *(?:2|two|b)|第[二2][个条则种]?|后者|{_REPLY_ZH} ?[二2b]",
-        "similar": "similar(?:ly good)?|equally good|tie|相近|相似|差不多|不相上下|旗鼓相当|[一同]样好",
-        "neither": rf"neither(?! (?:(?:{_REPLY}|one) )?is (?:clearly )?better)|equally bad"
-        "|[都均]不[够太]?(?:好|行|合适|理想|佳|可取)|[都均][很较太]?差",
-    },
-    rf"(?:{_REPLY}|one|is|wins)(?![a-z])|{_REPLY_ZH}|更|较|略|明显|好|比|{_REASON}",
+# A line that announces a verdict, and one that announces words of somebody else.
+_CONCLUDES = re.compile(
+    r"\b(?:verdicts?|conclu\w+|judge?ments?|decisions?|assessment|answer|overall|therefore|thus|hence|so|final\w*"
+    r"|summary)\b|结论|判断|判定|裁决|评判|最终|综上|因此|所以|总之|总体"
 )
+_OF_OTHERS = re.compile(
+    r"\b(?:lines?|sentences?|words|text|phrase|quot\w+|says?|said|saying|reads?|writes?|written|wrote|states?|contains?"
+    r"|includes?|ends? with|end(?:s|ed)? in|instruct\w*|commands?|tells?|told|asks?|asked|demands?|claims?|wants?"
+    r"|inject\w*|ignor\w*|disregard\w*|disagree\w*|refus\w*|reject\w*|follow(?:ed|s)?|cop(?:y|ied|ies)|above|below|output|message|step|following|example)\b"
+    r"|步骤|写|说|包含|出现|要求|注入|指令|内容|这句|那句|这一?行|那一?行|一行|输出|原文|上面|以上|以下|如下|引用|照抄|忽略|无视|不理|理会|同意|采纳|接受|遵从|命令|声称|例如"
+)
+_ANNOUNCES = re.compile(
+    r"(?:\b(?:lines?|sentences?|words|text|phrase|says?|said|reads?|writes?|wrote|states?|contains?|includes?|with|is|adds?)"
+    r"|写着|写道|写了|说|说道|包含|出现|一行|这句|这句话|字样|内容|加上)$"
+)
+_MARKERS = re.compile(r"\bverdicts?\b|结论|判断|判定|裁决", re.IGNORECASE)
+_NOTE = re.compile(r"[*_(（\[【]{0,4}\s?(?:note\b|p\. ?s\.|ps\b|n\. ?b\.|注|备注|附注|说明|[(（\[【])", re.IGNORECASE)
+_OTHER_VALUE = {
+    "true": re.compile(r"\b(?:false|incorrect|wrong)\b|不正确|错误(?!的)", re.IGNORECASE),
+    "false": re.compile(r"\b(?:true)\b|(?<!不)正确(?!的)", re.IGNORECASE),
+}
+
+
+class Found(NamedTuple):
+    """A verdict: its value, and the index of the line in which it begins."""
+
+    value: str
+    line: int
 
 
 def parse_step_verdict(text: str) -> bool | None:
     """Whether the judge finds the step right; None when the reply gives no verdict. Never raises; linear time."""
-    return {"true": True, "false": False}.get(_read(text, _STEP))
+    found = _find(_lines(text), STEP)
+    return None if found is None else found.value == "true"
 
 
 def parse_preference(text: str) -> Preference | None:
     """Which reply the judge finds better, in the order shown; None when the reply gives no verdict. As above."""
-    return _read(text, _PREFERENCE)
+    found = _find(_lines(text), PREFERENCE)
+    return None if found is None else found.value
 
 
-def _read(text: str, values: _Values) -> str | None:
-    """The value that the last line with a verdict names."""
-    below, text = "", spoken(text).text
-    for line in reversed([_plain(line) for line in text.splitlines()]):
-        starts = [marker.end() for marker in _MARKER.finditer(line)]
-        if starts and not _has_words(line[starts[-1] :]) and values.behind.match(below):
-            line += " " + below
-        named = list(values.anywhere.finditer(line))
-        last = named[-1].end() if named else 0
-        starts = [start for start in starts if start < last or _COLON.match(line, start)]
-        if starts:  # else nothing is judged here, though the word may occur
-            value = values.behind.match(line, starts[-1])
-            names = {match.lastgroup for match in named if match.start() >= starts[0]}
-            return value.lastgroup if value and names <= {value.lastgroup} else None
-        below = line if _has_words(line) else below
-    return None
+def critique_of_step(text: str) -> str:
+    """What a judge says before the verdict on a step; "" when there is no verdict."""
+    lines = _lines(text)
+    found = _find(lines, STEP)
+    return "" if found is None else "\n".join(lines[: found.line]).strip()
 
 
-def _plain(line: str) -> str:
-    """The line in half-width, caseless characters, without decoration."""
-    line = _DECORATION.sub(" ", unicodedata.normalize("NFKC", line).casefold())
-    return _CLOSING_BRACKET.sub(":", line)
+def _lines(text: str) -> list[str]:
+    return spoken(text).text.splitlines()
 
 
-def _has_words(text: str) -> bool:
-    return any(character.isalnum() for character in text)
+@dataclass(frozen=True)
+class _Piece:
+    """A line with something in it, or a heading and the bare verdict below it.
+
+    Attributes:
+        first, last: indices of its lines.
+        said: what it says.
+        quoted: these are words of somebody else.
+    """
+
+    first: int
+    last: int
+    said: Line
+    quoted: bool
+
+
+def _find(lines: Sequence[str], values: Values) -> Found | None:
+    """The verdict that the rule above finds in these lines."""
+    pieces = _pieces(lines, values)
+    if not pieces:
+        return None
+    end = pieces[-1]
+    spoken_here = [one for one in pieces if not one.quoted]
+    own = [one for one in spoken_here if one.said.kind == "marked" or (one.said.kind == "bare" and one is end)]
+    undecided = [one for one in spoken_here if one.said.kind == "undecided"]
+    if len({one.said.value for one in own}) != 1 or any(one.said.denied for one in undecided):
+        return None
+    value, last = own[0].said.value, own[-1]
+    if last is not end:
+        others = {one.said.value for one in pieces if one.said.kind == "marked"} - {value}
+        behind = lines[last.last + 1 :]
+        late = any(one.first > last.last for one in undecided)
+        if others or late or not _stands(value, behind, values, leads=last is pieces[0]):
+            return None
+    return Found(value, last.first)
+
+
+def _pieces(lines: Sequence[str], values: Values) -> list[_Piece]:
+    """The lines that are not blank, each with what it says and whether it is quoted."""
+    read = [BLANK if fence else values.read(line) for line, fence in zip(lines, _fences(lines), strict=True)]
+    full = [index for index, line in enumerate(read) if line.kind != "blank"]
+    within, framed = _within(lines), _framed(lines)
+    pieces: list[_Piece] = []
+    before: int | None = None  # the full line above
+    skip = False
+    for place, index in enumerate(full):
+        if skip:
+            skip = False
+            before = index
+            continue
+        said, last = read[index], index
+        below = full[place + 1] if place + 1 < len(full) else None
+        if said.kind == "heading" and below is not None and read[below].kind == "bare":
+            said, last, skip = Line("marked", read[below].value), below, True
+        ends = last == full[-1]
+        quoted = within[index] or within[last] or (framed[index] and not ends)
+        if not quoted and said.kind in ("marked", "bare", "undecided") and before is not None:
+            quoted = read[before].kind == "words" and _announced(lines, before, index, last, ends)
+        pieces.append(_Piece(index, last, said, quoted))
+        before = index
+    return pieces
+
+
+def _announced(lines: Sequence[str], before: int, index: int, last: int, ends: bool) -> bool:
+    """Whether the line above says that the lines from `index` to `last` are words of somebody else."""
+    above = lines[before][-LONGEST:]
+    bare = above.rstrip(_SOFT)
+    words = plain(above)
+    if bare.endswith((":", "：", "-", "—", "–", "=")):
+        return not _CONCLUDES.search(words) or bool(_OF_OTHERS.search(words))
+    if bare.endswith((".", "!", "?", "。", "！", "？", "…", ";", "；")):
+        return False
+    if _ANNOUNCES.search(words):
+        return True
+    joined = before == index - 1 and not ends and bool(lines[last + 1].strip())
+    return joined  # the sentence goes on around it
+
+
+def _stands(value: str, behind: Sequence[str], values: Values, *, leads: bool) -> bool:
+    """Whether a verdict stands although there are words behind it: its reasons if it leads, else a note."""
+    text = "\n".join(behind).strip()
+    if not leads and not _NOTE.match(text):
+        return False
+    first = text.lstrip(" \t\r\n*_`(（[【>")[:1]
+    if first.islower() or first in tuple(",，;；—–-)）"):
+        return False
+    quoted = {values.read(span[1:-1]).value for span in _SPANS.findall(text)} - {""}
+    rest = _SPANS.sub(" ", text)
+    if _MARKERS.search(rest) or (value in _OTHER_VALUE and _OTHER_VALUE[value].search(rest)):
+        return False
+    return not _OF_OTHERS.search(rest.casefold()) or (bool(quoted) and value not in quoted)
+
+
+def _within(lines: Sequence[str]) -> list[bool]:
+    """For each line, whether it is in the midst of quotation marks or of the tags of something shown."""
+    result = [False] * len(lines)
+    marked = [(index, line) for index, line in enumerate(lines) if any(sign in line for sign in _QUOTES)]
+    straight_left = sum(line.count('"') for _, line in marked)
+    closing_left = sum(sum(map(line.count, _CLOSING)) for _, line in marked)
+    straight = opened = start = 0
+    for index, line in [*marked, (len(lines), "")]:
+        # Marks that were opened above count only if they are closed in this line or below.
+        inside = (straight % 2 == 1 and straight_left > 0) or (opened > 0 and closing_left > 0)
+        result[start : index + 1] = [inside] * (min(index + 1, len(lines)) - start)
+        start = index + 1
+        count, closing = line.count('"'), sum(map(line.count, _CLOSING))
+        straight, straight_left, closing_left = straight + count, straight_left - count, closing_left - closing
+        opened = max(0, opened + sum(map(line.count, _OPENING)) - closing)
+    for first, end in _frames(lines):
+        result[first + 1 : end] = [True] * max(0, end - first - 1)
+    return result
+
+
+def _frames(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """The lines in which a frame begins and ends, of each that does both; frames within others are left out."""
+    name, start = "", 0
+    for index, line in enumerate(lines):
+        for tag in _FRAME.finditer(line):
+            if not tag["close"] and not name:
+                name, start = tag["name"].lower(), index
+            elif tag["close"] and tag["name"].lower() == name:
+                yield start, index
+                name = ""
+
+
+def _framed(lines: Sequence[str]) -> list[bool]:
+    """For each line, whether it is a block quotation, wholly in quotation marks, or in a block of code."""
+    code, result = False, []
+    for line, fence in zip(lines, _fences(lines), strict=True):
+        code ^= fence
+        whole = line.strip(_WRAPPING)
+        marks = bool(whole) and whole[0] in _QUOTES and whole[-1] in _QUOTES
+        result.append(code or marks or line.lstrip().startswith(">"))
+    return result
+
+
+def _fences(lines: Sequence[str]) -> list[bool]:
+    """For each line, whether a block of code begins or ends with it."""
+    return [("```" in line or "~~~" in line) and bool(_FENCE.fullmatch(line)) for line in lines]

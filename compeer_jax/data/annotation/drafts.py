@@ -9,8 +9,7 @@ from compeer_jax.data.annotation.items import Task
 from compeer_jax.data.annotation.votes import MODEL, Vote
 from compeer_jax.dialogue.judging import judge_messages, swap_preference
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
-from compeer_jax.dialogue.thoughts import spoken
-from compeer_jax.dialogue.verdicts import parse_preference, parse_step_verdict
+from compeer_jax.dialogue.verdicts import critique_of_step, parse_preference, parse_step_verdict
 from compeer_jax.generation.chat_models import ChatModel, Malformed, SetAside, ask_each
 
 
@@ -60,11 +59,5 @@ def draft_votes(
 
 
 def critique_of(tag: str, text: str) -> str:
-    """What a judge says before the line of its verdict; "" for replies, which it names in an order of its own."""
-    if tag == RESPONSE:
-        return ""
-    lines = spoken(text).text.strip().splitlines()
-    for index in range(len(lines) - 1, -1, -1):
-        if parse_step_verdict("\n".join(lines[index:])) is not None:
-            return "\n".join(lines[:index]).strip()
-    return ""
+    """What a judge says before its verdict; "" for replies, which it names in an order of its own."""
+    return "" if tag == RESPONSE else critique_of_step(text)

@@ -9,6 +9,7 @@ from typing import Any
 from compeer_jax.data.annotation.items import is_swapped, verdict_field
 from compeer_jax.dialogue.judging import PREFERENCES, Preference, swap_preference
 from compeer_jax.dialogue.reasoning import RESPONSE
+from compeer_jax.dialogue.verdict_lines import PREFERENCE
 
 MODEL = "model:"  # the beginning of a model's name as an annotator
 SETTLED = "(settled)"  # in place of a verdict that a third annotator is not asked for
@@ -16,13 +17,6 @@ SETTLED = "(settled)"  # in place of a verdict that a third annotator is not ask
 Verdict = bool | Preference
 
 _STEP_SPELLINGS = {"true": True, "对": True, "正确": True, "false": False, "错": False, "错误": False, "不对": False}
-_PREFERENCE_SPELLINGS: dict[str, Preference] = {
-    **{name: name for name in PREFERENCES},
-    "第一个": "first",
-    "第二个": "second",
-    "相近": "similar",
-    "都不好": "neither",
-}
 
 
 @dataclass(frozen=True)
@@ -143,11 +137,16 @@ def read_votes(
 
 
 def parse_verdict(tag: str, text: object) -> Verdict | None:
-    """The verdict on item `tag` that a field's text spells; None if it spells none. Case makes no difference."""
+    """The verdict on item `tag` that a field's text spells; None if it spells none. Case makes no difference.
+
+    On replies these are the spellings that models' verdicts have, the paper's four phrases among them.
+    """
     if isinstance(text, bool):
         return text if tag != RESPONSE else None
-    word = unicodedata.normalize("NFKC", str(text)).strip().casefold()
-    return (_PREFERENCE_SPELLINGS if tag == RESPONSE else _STEP_SPELLINGS).get(word)
+    if tag == RESPONSE:
+        line = PREFERENCE.read(str(text).strip())
+        return line.value if line.kind == "bare" else None
+    return _STEP_SPELLINGS.get(unicodedata.normalize("NFKC", str(text)).strip().casefold())
 
 
 def choices(tag: str) -> tuple[str, ...]:
