@@ -66,6 +66,19 @@ def candidate_rows(format: ReasoningFormat = COMPEER, per_dialogue: int = 3, mod
     return rows
 
 
+def round_rows(candidates: list[dict], beside: int = 5) -> list[dict]:
+    """The rounds that the candidates answer, each once, and some dialogues' rounds that nobody has answered."""
+    own = ("steps", "labels", "response")
+    rounds = {row["id"].rpartition("/")[0]: row for row in candidates}
+    rows = [{name: value for name, value in row.items() if name not in own} | {"id": id} for id, row in rounds.items()]
+    rows = [row | {"provenance": row["provenance"][:1]} for row in rows]
+    alone = [{**row, "id": f"alone-{row['id']}", "dialogue": f"alone-{row['dialogue']}"} for row in rows[:beside]]
+    return rows + [row | {"history": [*row["history"], *NEXT]} for row in alone]
+
+
+NEXT = ({"role": "supporter", "content": "And then?"}, {"role": "seeker", "content": "That was all."})
+
+
 def label_row(candidate: Mapping, *, drafts: bool = False) -> dict:
     """What is agreed on: now and then a step has no label, and there is no preference."""
     tags = list(candidate["steps"])
@@ -106,6 +119,7 @@ def earlier_stages(folder: Path, candidates=None, *, labels=None, rewrites=None,
     candidates = candidate_rows() if candidates is None else candidates
     labels = [label_row(row) for row in candidates] if labels is None else labels
     rewrites = [row for one in candidates for row in rewrite_rows(one)] if rewrites is None else rewrites
+    write(folder / "rounds" / "rounds.jsonl", round_rows(candidates))
     write(folder / "candidates" / "candidates.jsonl", candidates)
     write(folder / "annotation" / "labels.jsonl", labels)
     write(folder / "personality" / "rewrites.jsonl", rewrites)

@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
-from cer_rows import candidate_rows, earlier_stages, label_row, read, rewrite_rows, write
+from cer_rows import candidate_rows, earlier_stages, label_row, read, rewrite_rows, round_rows, write
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.data.build.cer import STAGE
@@ -32,7 +32,7 @@ from compeer_jax.training.sft import train_sft
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
 SPLITS = ("train", "valid", "test")
-VIEWS = ("unifi", "prm", "orm", "sft")
+VIEWS = ("unifi", "prm", "orm", "sft", "rl")
 VARIANTS = ("d", "r", "p")
 
 
@@ -60,9 +60,9 @@ def test_every_row_is_a_record_of_its_view(cer, rows):
     for (view, _), found in rows.items():
         assert found
         for row in found:
-            if view == "sft":
+            if view in ("sft", "rl"):
                 record = Record.from_json(row, "here")
-                assert COMPEER.parse(COMPEER.render(record.reference, record.language)) == record.reference
+                assert view == "rl" or COMPEER.parse(COMPEER.render(record.reference, record.language)) == record.reference
             else:
                 check_labelled(JudgeRecord.from_json(row, "here"), view)
     for variant in VARIANTS:
@@ -85,29 +85,57 @@ def test_nothing_labelled_is_lost(rows):
 def test_no_dialogue_and_no_history_of_train_is_held_out(cer, rows):
     seen = {split: set() for split in SPLITS}
     for view, split in rows:
-        files = [split] if split != "train" or view != "unifi" else ["train", *(f"train_{name}" for name in VARIANTS)]
-        for name in files:
-            form = Record if view == "sft" else JudgeRecord
-            for row in read(cer / view / f"{name}.jsonl"):
+        for path in (cer / view).glob(f"{split}*.jsonl"):
+            form = Record if view in ("sft", "rl") else JudgeRecord
+            for row in read(path):
                 record = form.from_json(row, "here")
                 seen[split] |= {record.id.partition("#")[0], talk_key(record.history)}
     assert not seen["train"] & (seen["valid"] | seen["test"])
     assert not seen["valid"] & seen["test"]
 
 
-def test_the_variants_of_train_have_equal_counts_and_hold_what_they_say(cer, rows):
-    train = {row["id"]: row for row in rows["unifi", "train"]}
-    found = {variant: read(cer / "unifi" / f"train_{variant}.jsonl") for variant in VARIANTS}
-    both = {row["id"] for row in candidate_rows() if row["id"] in train and len(rewrite_rows(row)) == 2}
-    assert 0 < len(both) < len(train)
+def test_every_sampled_round_is_a_prompt_once_with_the_real_reply(rows):
+    prompts = {row["id"]: row for split in SPLITS for row in rows["rl", split]}
+    rounds = {row["id"]: row for row in round_rows(candidate_rows())}
+    assert sum(len(rows["rl", split]) for split in SPLITS) == len(prompts) == len(rounds)
+    for id, row in prompts.items():
+        assert row["history"] == rounds[id]["history"]
+        assert row["reference"]["response"] == rounds[id]["reference"]["response"]
+        assert row["reference"]["steps"] == {}
+        assert row["reference"]["labels"]["strategy"] == "Question", "the corpus names it"
+    assert all(id in {row["id"] for row in rows["rl", "train"]} for id in rounds if id.startswith("alone-"))
+    known = Counter(name for row in prompts.values() for name in row["reference"]["labels"])
+    assert 0 < known["stage"] < known["strategy"] == len(rounds)
+
+
+@pytest.mark.parametrize("view", ["unifi", "sft", "rl"])
+def test_the_variants_of_train_have_equal_counts_and_hold_what_they_say(cer, rows, view):
+    train = {row["id"]: row for row in rows[view, "train"]}
+    found = {variant: read(cer / view / f"train_{variant}.jsonl") for variant in VARIANTS}
+    has = {variant: set() for variant in VARIANTS}
+    for row in candidate_rows():
+        id = row["id"].rpartition("/")[0] if view == "rl" else row["id"]
+        for rewrite in rewrite_rows(row) if id in train else ():
+            if label_row(row)["labels"] or "preference" in label_row(row):
+                has[rewrite["variant"]].add(id)
+    count = min(len(has["r"]), len(has["p"]))
+    assert 0 < count < len(train)
+    assert has["r"] != has["p"], "neither is thinned to what the other has"
     for variant, variant_rows in found.items():
-        assert len(variant_rows) == len(train) + len(both)
+        assert len(variant_rows) == len(train) + count
+        assert len({row["id"] for row in variant_rows}) == len(variant_rows)
         extra = [row for row in variant_rows if row["id"] not in train]
-        assert {row["id"] for row in extra} == {f"{id}~{variant}" for id in both}
-        assert [row for row in variant_rows if row["id"] in train] == rows["unifi", "train"]
+        sources = {row["id"].removesuffix(f"~{variant}") for row in extra}
+        assert len(sources) == count
+        assert variant == "d" or sources <= has[variant]
+        assert [row for row in variant_rows if row["id"] in train] == rows[view, "train"]
         for row in extra:
             source = train[row["id"].removesuffix(f"~{variant}")]
-            assert (row["labels"], row["preference"]) == (source["labels"], source["preference"])
+            if view == "unifi":
+                assert (row["labels"], row["preference"]) == (source["labels"], source["preference"])
+            else:
+                assert row["reference"]["labels"] == source["reference"]["labels"]
+                assert (row["reference"] == source["reference"]) is (variant == "d")
             marks = [turn["content"].endswith(f"({variant})") for turn in row["history"]]
             assert all(marks) is (variant != "d")
             assert (row["history"] == source["history"]) is (variant == "d")
@@ -127,22 +155,17 @@ def test_the_same_rows_give_the_same_files(cer, tmp_path):
 
 
 def test_a_rewrite_that_says_what_is_held_out_is_not_used(cer, rows, tmp_path):
-    """A rewrite may turn a talk into one that is reported on; then nothing is added for its record."""
+    """A rewrite may turn a talk into one that is reported on; then it is added for no record."""
     held = rows["unifi", "test"][0]["history"]
     rewrites = [row for one in candidate_rows() for row in rewrite_rows(one)]
     train = [row["id"] for row in rows["unifi", "train"]]
-    spoilt = next(
-        row
-        for row in rewrites
-        if row["variant"] == "p" and f"{row['id']}~p" in {row["id"] for row in read(cer / "unifi" / "train_p.jsonl")}
-    )
+    added = {row["id"] for row in read(cer / "unifi" / "train_p.jsonl")}
+    spoilt = next(row for row in rewrites if row["variant"] == "p" and f"{row['id']}~p" in added)
     assert spoilt["id"] in train
     changed = [row | {"history": held} if row is spoilt else row for row in rewrites]
     again = made(tmp_path, rewrites=changed)
-    for variant in VARIANTS:
-        files = (folder / "unifi" / f"train_{variant}.jsonl" for folder in (cer, again))
-        before, after = (Counter(row["id"] for row in read(file)) for file in files)
-        assert before - after == {f"{spoilt['id']}~{variant}": 1}
+    assert f"{spoilt['id']}~p" not in {row["id"] for row in read(again / "unifi" / "train_p.jsonl")}
+    assert len({len(read(again / "unifi" / f"train_{variant}.jsonl")) for variant in VARIANTS}) == 1
     unused = json.loads((again / "stage.json").read_text())["counts"]["rewrites_not_used"]
     assert unused["its history is held out"] == 1
     assert unused["its dialogue is held out"] > 0
@@ -169,9 +192,11 @@ def test_spoilt_rows_and_unknown_ids_are_rejected_and_the_rest_goes_on(tmp_path)
 
 def test_without_labels_the_dataset_is_empty_and_the_card_says_what_to_do(tmp_path, capsys):
     cer = made(tmp_path, labels=[])
-    for view in VIEWS:
+    for view in VIEWS[:-1]:
         for split in SPLITS:
             assert (cer / view / f"{split}.jsonl").read_bytes() == b""
+    prompts = load_records(DataConfig(path=str(cer)), "rl")
+    assert min(len(prompts.train), len(prompts.valid), len(prompts.test)) > 0, "prompts need no labels"
     assert "no candidate has labels yet" in capsys.readouterr().out
     card = (cer / "README.md").read_text()
     assert "have them filled in" in card
@@ -292,6 +317,9 @@ def test_records_are_read_from_the_folder_or_the_pipelines_around_it(cer, rows):
         splits = load_records(DataConfig(path=str(path)))
         for split in SPLITS:
             assert [record.to_json() for record in getattr(splits, split)] == rows["sft", split]
+        prompts = load_records(DataConfig(path=str(path), variant="p"), "rl")
+        assert [record.to_json() for record in prompts.train] == read(cer / "rl" / "train_p.jsonl")
+        assert [record.to_json() for record in prompts.test] == rows["rl", "test"]
         assert f"train / valid / test: {len(splits.train)} / " in splits.summary
     assert len(load_records(DataConfig(path=str(cer), limit=3)).train) == 3
 
@@ -320,6 +348,27 @@ def test_a_folder_that_can_not_be_used_is_one_sentence(cer, tmp_path, settings, 
     with pytest.raises(UserError, match=said) as error:
         load_records(DataConfig(path=str(folder), **settings))
     assert "\n" not in str(error.value)
+
+
+def test_a_folder_of_an_older_version_says_how_to_get_the_prompts(cer, tmp_path):
+    folder = tmp_path / "cer"
+    shutil.copytree(cer, folder)
+    shutil.rmtree(folder / "rl")
+    assert load_records(DataConfig(path=str(folder))).train
+    with pytest.raises(UserError, match=r"was made before there was a view for reinforcement .*run `compeer data cer`"):
+        load_records(DataConfig(path=str(folder)), "rl")
+    for kind in ("unifi", "prm", "orm"):  # what `compeer data care` writes: each reply once, with all its labels
+        shutil.rmtree(folder / kind)
+    config = DataConfig(path=str(folder))
+    assert load_records(config, "rl").train == load_records(config).train
+
+
+def test_a_variant_is_of_cer_alone(cer, tmp_path):
+    with pytest.raises(UserError, match=r"^data.variant is 'p', but sample is no CER dataset"):
+        load_records(DataConfig(variant="p"))
+    write(cer.parent / "copy" / "sft" / "train.jsonl", read(cer / "rl" / "train.jsonl"))
+    with pytest.raises(UserError, match=r"line 1: the record has no reasoning steps to learn; records of prompts"):
+        load_records(DataConfig(path=str(cer.parent / "copy")))
 
 
 @pytest.fixture(scope="module")

@@ -4,18 +4,24 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 
 import pytest
-from cer_rows import candidate_rows, label_row, rewrite_rows
+from cer_rows import candidate_rows, label_row, rewrite_rows, round_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
 from compeer_jax.data.build.candidate_rows import Candidate
-from compeer_jax.data.cer.split import SPLITS, SplitKey, split_records, talk_key
+from compeer_jax.data.build.round_rows import Round
+from compeer_jax.data.cer.split import SPLITS, SplitKey, held_out_shares, split_records, talk_key
 from compeer_jax.data.cer.views import (
     Consensus,
     Rewritten,
-    extra_records,
+    draw_extra,
+    duplicate,
     joined_provenance,
     judge_record,
+    rewritten,
+    rewritten_policy,
+    right_labels,
+    rl_record,
     sft_record,
     views_of,
 )
@@ -117,30 +123,90 @@ def test_care_has_its_own_steps():
 # Variants
 
 
-def rewrites() -> list[Rewritten]:
+def rewrites(**changes) -> list[Rewritten]:
     row = next(row for row in candidate_rows() if len(rewrite_rows(row)) == 2)
-    return [Rewritten.from_json(one | {"id": CANDIDATE.id}, "here") for one in rewrite_rows(row)]
+    return [Rewritten.from_json(one | {"id": CANDIDATE.id} | changes, "here") for one in rewrite_rows(row)]
 
 
-def test_a_record_with_both_rewrites_is_added_once_to_each_variant():
-    record, (plain, persona) = judged(), rewrites()
-    extra = extra_records(record, [persona, plain])
-    assert {variant: one.id.removeprefix(record.id) for variant, one in extra.items()} == {
-        "d": "~d",
-        "r": "~r",
-        "p": "~p",
-    }
-    assert extra["d"] == replace(record, id=extra["d"].id, provenance=extra["d"].provenance)
-    for variant, rewrite in (("r", plain), ("p", persona)):
-        made = extra[variant]
+def test_a_rewritten_record_has_other_words_and_the_same_labels():
+    record = judged(critiques={"history": "It fits."})
+    for rewrite in rewrites():
+        made = rewritten(record, rewrite, CANDIDATE, COMPEER)
         assert (made.history, made.responses) == (rewrite.history, rewrite.responses)
+        assert made.id == f"{record.id}~{rewrite.variant}"
         same = replace(made, id=record.id, history=record.history, responses=record.responses)
         assert replace(same, provenance=record.provenance) == record
         assert made.provenance == (*record.provenance, *rewrite.provenance)
+    twice = duplicate(record)
+    assert twice == replace(record, id=f"{record.id}~d", provenance=twice.provenance)
 
 
-def test_a_record_with_one_rewrite_is_added_to_none():
-    assert extra_records(judged(), rewrites()[:1]) == extra_records(judged(), rewrites()[1:]) == {}
+def test_rewritten_steps_keep_their_labelled_lines():
+    steps = {tag: f"As you say in other words: {tag}." for tag in CANDIDATE.steps}
+    rewrite = rewrites(steps=steps)[0]
+    made = rewritten(judged(), rewrite, CANDIDATE, COMPEER)
+    assert made.steps == {**replace(CANDIDATE, steps=steps).sections(COMPEER)}
+    assert all(made.steps[tag].startswith(steps[tag]) for tag in steps)
+    assert made.steps["strategy"].endswith(f"Strategy: {CANDIDATE.labels['strategy']}")
+    learned = rewritten_policy(sft_record(CANDIDATE, judged()), rewrite)
+    assert learned.reference.steps == steps
+    assert learned.reference.labels == CANDIDATE.labels
+
+
+@pytest.mark.parametrize("preference, place", [("second", 1), ("similar", 1), ("first", 0)])
+def test_fine_tuning_gets_the_rewrite_of_the_answer_that_it_had(preference, place):
+    rewrite, candidate = rewrites()[0], replace(CANDIDATE, strategy=None)
+    record = sft_record(candidate, judged(candidate, preference=preference))
+    made = rewritten_policy(record, rewrite)
+    assert (made.id, made.history) == (f"{record.id}~{rewrite.variant}", rewrite.history)
+    assert made.reference == replace(record.reference, response=rewrite.responses[place])
+    assert Record.from_json(made.to_json(), "here") == made
+
+
+COUNTS = st.integers(0, 30)
+
+
+@given(train=st.sets(COUNTS), plain=st.sets(COUNTS), persona=st.sets(COUNTS), seed=st.integers(0, 3))
+def test_each_variant_adds_as_many_of_its_own(train, plain, persona, seed):
+    train = {f"t{number}" for number in train | plain | persona}
+    pools = {"d": train, "r": {f"t{number}" for number in plain}, "p": {f"t{number}" for number in persona}}
+    extra = draw_extra(sorted(train), {name: sorted(pools[name]) for name in ("r", "p")}, seed)
+    count = min(len(pools["r"]), len(pools["p"]))
+    for name, ids in extra.items():
+        assert len(ids) == count
+        assert ids <= pools[name]
+    rarer = min("rp", key=lambda name: len(pools[name]))
+    assert extra[rarer] == pools[rarer], "the rarer kind is used up"
+    assert extra == draw_extra(sorted(train, reverse=True), {name: pools[name] for name in ("p", "r")}, seed)
+
+
+# Prompts
+
+
+ROUND = Round.from_json(round_rows([ROW])[0], "here")
+
+
+def test_a_prompt_has_the_reply_that_was_given_and_no_reasoning():
+    record = rl_record(ROUND, [])
+    assert record.id == ROUND.id == CANDIDATE.of_round
+    assert (record.history, record.reference.response) == (ROUND.history, ROUND.reference.response)
+    assert (record.reference.steps, record.reference.labels) == ({}, {"strategy": "Question"})
+    assert Record.from_json(record.to_json(), "here") == record
+    assert record.provenance[-1]["labels_by"] == {"strategy": "corpus"}
+
+
+def test_known_is_what_the_corpus_names_and_what_right_steps_agree_on():
+    others = replace(CANDIDATE, labels={**CANDIDATE.labels, "stage": "action", "strategy": "Others"})
+    assert CANDIDATE.labels["stage"] != "action"
+    right = [right_labels(one, consensus(labels=RIGHT), COMPEER) for one in (CANDIDATE, others)]
+    assert right[0] == CANDIDATE.labels
+    unnamed = replace(ROUND, reference=replace(ROUND.reference, strategy=None))
+    agreed = {name: CANDIDATE.labels[name] for name in ("sentiment", "emotion", "intensity")}
+    assert rl_record(unnamed, right[:1]).reference.labels == CANDIDATE.labels
+    assert rl_record(unnamed, right).reference.labels == agreed, "two right stages: neither is the one"
+    assert rl_record(ROUND, right).reference.labels == agreed | {"strategy": "Question"}
+    assert right_labels(CANDIDATE, consensus(labels={"emotion": True, "history": False}), COMPEER) == agreed
+    assert rl_record(unnamed, right[:1]).lacks(["stage", "nothing"]) == ["nothing"]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +219,7 @@ def test_a_record_with_one_rewrite_is_added_to_none():
         (Rewritten, {"variant": "d"}, "unknown variant 'd'"),
         (Rewritten, {"variant": "p", "responses": ["one"]}, "field 'responses' must be a list of two"),
         (Rewritten, {"variant": "p", "responses": ["one", "two"], "history": []}, "field 'history'"),
+        (Rewritten, {"variant": "p", "responses": ["one", "two"], "steps": ["one"]}, "field 'steps' must be an object"),
     ],
 )
 def test_a_spoilt_row_is_named(form, changes, said):
@@ -214,6 +281,29 @@ def test_each_language_of_each_source_gives_its_shares():
         assert abs(counts[kind, "valid"] - 0.1 * size) <= 1
         assert abs(counts[kind, "test"] - 0.05 * size) <= 1
     assert Counter(splits.values()) == {"train": 510, "valid": 60, "test": 30}
+
+
+@pytest.mark.parametrize("samples, held", [(2_785, 574), (50_000, 574), (1_000, 206), (10, 2)])
+def test_the_paper_holds_out_574_samples_or_its_share_of_fewer(samples, held):
+    _, share = held_out_shares(0.05, None, samples)
+    assert round(share * samples) == held
+
+
+def test_numbers_of_samples_and_shares_are_told_apart():
+    assert held_out_shares(100, 0.25, 1_000) == (0.1, 0.25)
+    with pytest.raises(UserError, match=r"^cer.valid 0.5 and cer.test 574 hold out all of the 1,000 samples; lower"):
+        held_out_shares(0.5, 574, 1_000)
+
+
+@given(
+    counts=st.lists(st.integers(0, 6), min_size=40, max_size=200), share=st.floats(0.05, 0.3), seed=st.integers(0, 3)
+)
+def test_shares_are_of_samples_and_dialogues_without_any_are_learned_from(counts, share, seed):
+    samples = {key.dialogue: count for key, count in zip(alone(len(counts)), counts, strict=True)}
+    splits = split_records(alone(len(counts)), valid=0.1, test=share, seed=seed, samples=samples)
+    assert all(splits[dialogue] == "train" for dialogue, count in samples.items() if not count)
+    held = sum(count for dialogue, count in samples.items() if splits[dialogue] == "test")
+    assert abs(held - share * sum(counts)) <= 6 / 2 + 1 or sum(map(bool, counts)) < 20  # half a dialogue, and rounding
 
 
 def test_another_seed_is_another_split_and_more_dialogues_change_little():

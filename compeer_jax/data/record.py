@@ -1,6 +1,6 @@
-"""A record: what was said so far, and one reasoned turn that may follow it, with gold labels."""
+"""A record: what was said so far, and one turn that may follow it, with gold labels as far as they are known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from compeer_jax.dialogue.reasoning import FORMATS, ReasonedTurn
@@ -22,7 +22,8 @@ class Record:
         licence: the corpus's.
         situation: the seeker's own summary, if the corpus has one.
         history: the turns so far; the last one is the seeker's.
-        reference: reasoning steps, their gold labels and the supporter's real reply.
+        reference: a reply, the reasoning steps that lead to it, and gold labels. Steps are all there or, where nobody
+            has reasoned for this reply, none; a label that isn't there is not known.
         problem_type: as the corpus calls it.
         provenance: where it comes from, an object for each stage that made or changed it, oldest first.
     """
@@ -36,6 +37,10 @@ class Record:
     reference: ReasonedTurn
     problem_type: str | None = None
     provenance: tuple[Mapping, ...] = ()
+
+    def lacks(self, labels: Iterable[str]) -> list[str]:
+        """Which of these gold labels are not known."""
+        return [name for name in labels if name not in self.reference.labels]
 
     @classmethod
     def from_json(cls, obj: Mapping, where: str) -> "Record":

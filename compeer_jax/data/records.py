@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from compeer_jax.data.cer.folder import cer_folder, read_sft_records
+from compeer_jax.data.cer.folder import SFT, TRAIN, Variant, View, cer_folder, policy_view, read_policy_records
 from compeer_jax.data.chat import (
     DoesNotFit,
     Example,
@@ -38,6 +38,9 @@ class DataConfig:
     Args:
         path: "sample" for the bundled dialogues; a file that `compeer` reads: ESConv.json or dialogues in JSONL; or the
             folder of a CER dataset, which has its own splits: then there is no `split`, and seeds do not count.
+        variant: of a CER dataset's train, for judge and policy alike: "none" is train as it is; "p" adds its dialogues
+            rewritten to another personality, as the paper does, "r" as many rewritten without one, "d" as many
+            duplicates.
         split: JSON file with row numbers of train, valid and test; without one the dialogues are split by `split_seed`.
         split_seed: seed of the split by dialogue (70 % train, 15 % valid, 15 % test).
         silver_seed: seed of the templates in silver records.
@@ -55,6 +58,7 @@ class DataConfig:
     """
 
     path: str = "sample"
+    variant: Variant = "none"
     split: str = ""
     split_seed: int = 13
     silver_seed: int = 0
@@ -86,15 +90,25 @@ class Splits:
     summary: str  # a line for the log
 
 
-def load_records(config: DataConfig) -> Splits:
+def load_records(config: DataConfig, view: View = SFT) -> Splits:
     """Reads, splits and annotates the dialogues that `config` names; of a CER dataset, reads the records.
+
+    Args:
+        config: names them.
+        view: what they are for. Of CER, "sft" is answers with right steps, and "rl" each sampled round once, with the
+            reply that was really given and the labels that are known, if any. Silver records are both.
 
     Raises:
         UserError: the file is missing or malformed, leaves a split without records, or is of another reasoning format.
     """
     folder = cer_folder(config.path)
     if folder is not None:
-        return _cer_records(folder, config)
+        return _cer_records(folder, policy_view(folder, view), config)
+    if config.variant != "none":
+        raise UserError(
+            f"data.variant is {config.variant!r}, but {config.path} is no CER dataset, which has rewritten dialogues; "
+            "name the folder that `compeer data build` made, or set data.variant to none."
+        )
     dialogues, report = read_corpus(config.path)
     splits = read_split(config.split, dialogues) if config.split else split_dialogues(dialogues, seed=config.split_seed)
     records = []
@@ -113,22 +127,25 @@ def load_records(config: DataConfig) -> Splits:
     return Splits(*records, summary=f"{report}. {kind}, train / valid / test: {counts}.")
 
 
-def _cer_records(folder: Path, config: DataConfig) -> Splits:
+def _cer_records(folder: Path, view: View, config: DataConfig) -> Splits:
     if config.split:
         raise UserError(f"data.split is {config.split!r}, but {folder} has splits of its own; leave data.split out.")
     tags = {step.tag for step in config.reasoning.steps}
     records = []
     for name in DialogueSplits._fields:
-        made = read_sft_records(folder, name)
+        made = read_policy_records(folder, view, name, config.variant)
         for record in made:
-            if tags and record.reference.steps.keys() != tags:  # a reply alone can be had of any
+            steps = record.reference.steps.keys()
+            if tags and steps and steps != tags:  # a reply alone can be had of any, and a prompt has no steps
                 raise UserError(
                     f"record {record.id!r} of {folder} has the steps {', '.join(record.reference.steps)}, which are "
                     f"not those of data.format {config.format!r}; set data.format as the dataset's."
                 )
         records.append(spread(made, config.limit))
     counts = " / ".join(str(len(part)) for part in records)
-    return Splits(*records, summary=f"{folder}: records to fine-tune on, train / valid / test: {counts}.")
+    what = "records to fine-tune on" if view == SFT else "prompts"
+    train = TRAIN if config.variant == "none" else f"{TRAIN}_{config.variant}"
+    return Splits(*records, summary=f"{folder}: {what}, {train} / valid / test: {counts}.")
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:

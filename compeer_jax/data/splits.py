@@ -1,6 +1,6 @@
 """Train, validation and test dialogues: no dialogue is in two of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -47,7 +47,11 @@ def split_dialogues(
 
 
 def cut_strata(
-    strata: Mapping[object, Sequence[Unit]], *, valid: float, test: float
+    strata: Mapping[object, Sequence[Unit]],
+    *,
+    valid: float,
+    test: float,
+    size: Callable[[Unit], int] = lambda unit: 1,
 ) -> tuple[list[Unit], list[Unit], list[Unit]]:
     """Units to learn from, to choose by and to report on: the same shares of each stratum, as far as it divides.
 
@@ -58,23 +62,38 @@ def cut_strata(
 
     Args:
         strata: key -> units in an order drawn at random. The first ones are learned from.
-        valid: share of units to choose by.
-        test: share of units to report on.
+        valid: share of all to choose by.
+        test: share of all to report on.
+        size: what a unit counts in the shares, at least 1. A part is as near to its share as whole units come.
     """
     parts: tuple[list[Unit], list[Unit], list[Unit]] = ([], [], [])
-    order = sorted(strata.items(), key=lambda item: len(item[1]))  # stable: equal ones in the order given
+    sizes = {key: sum(map(size, units)) for key, units in strata.items()}
+    order = sorted(strata, key=sizes.__getitem__)  # stable: equal ones in the order given
     seen = 0
-    for place, (_, units) in enumerate(order, start=1):
-        seen += len(units)
-        free, held = len(units) - 1, []
+    for place, key in enumerate(order, start=1):
+        units, free = list(strata[key]), max(len(strata[key]) - 1, 0)
+        seen += sizes[key]
+        owed, least = [], []
         for share, part in ((valid, parts[1]), (test, parts[2])):
-            least = 1 if place == len(order) and not part else 0
-            held.append(min(max(round(share * seen) - len(part), least), max(free, 0)))
-            free -= held[-1]
-        first, second = len(units) - sum(held), len(units) - held[1]
+            owed.append(round(share * seen) - sum(map(size, part)))
+            least.append(1 if place == len(order) and not part else 0)
+        # What is reported on stands last; where there are few, what is chosen by is taken first.
+        kept = _last(units, owed[0], size, least[0], free)
+        tested = _last(units, owed[1], size, least[1], free - kept)
+        second = len(units) - tested
+        first = second - _last(units[:second], owed[0], size, least[0], free - tested)
         for part, some in zip(parts, (units[:first], units[first:second], units[second:]), strict=True):
             part += some
     return parts
+
+
+def _last(units: Sequence[Unit], owed: int, size: Callable[[Unit], int], least: int, most: int) -> int:
+    """How many of the last units come nearest to `owed`, from `least` to `most`."""
+    count = 0
+    while count < most and (count < least or 2 * owed > size(units[-1 - count])):
+        owed -= size(units[-1 - count])
+        count += 1
+    return count
 
 
 def read_split(path: str | Path, dialogues: Sequence[Dialogue]) -> DialogueSplits:

@@ -24,7 +24,7 @@ from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.config import RewardConfig
-from compeer_jax.rewards.load import load_reward
+from compeer_jax.rewards.load import gold_labels, load_reward
 from compeer_jax.rewards.reward import Completion
 from compeer_jax.training.run_folder import replacing
 
@@ -32,6 +32,9 @@ from compeer_jax.training.run_folder import replacing
 @dataclass(frozen=True)
 class EvalConfig:
     """Rates a model on held-out dialogues: format, labels, reward, redundancy, diversity.
+
+    Of a CER dataset it is asked about the sampled rounds, each once, as in reinforcement learning; labels are compared
+    where they are known.
 
     Args:
         split: which part of the dialogues.
@@ -73,12 +76,13 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     format = config.data.reasoning
     folder = Path(config.output) if config.output else None
     by_rules = "rules" if format is COMPEER else "hierarchical"
-    rules = load_reward(dataclasses.replace(config.reward, judge=by_rules), format) if format.steps else None
+    by_rules = dataclasses.replace(config.reward, judge=by_rules)
+    rules, gold = load_reward(by_rules, format) if format.steps else None, gold_labels(by_rules, format)
     asked = config.reward.judge not in ("rules", "hierarchical")
     judge = load_reward(config.reward, format, mesh=mesh, folder=folder) if asked else None
     directory = model_directory(config.model.path)
     tokenizer = load_tokenizer(directory)
-    records = getattr(load_records(config.data), config.split)
+    records = getattr(load_records(config.data, "rl"), config.split)
     prompts = encode_prompts(records, tokenizer, config.data)
     if config.records_of:
         records = _those_of(config, [record for record in records if record.id in prompts])
@@ -96,12 +100,13 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
         completions = read_completions(rollout, records, tokenizer, format)
         judge_key = jax.random.fold_in(key, len(records))
         judged = judge and judge(completions, judge_key)
+    labelled = [item for item in completions if not item.record.lacks(gold)]
     report = policy_report(
         completions,
         config.group_size,
         format=format,
         judged=judged,
-        rules=rules and rules(completions, judge_key),
+        rules=rules(labelled, judge_key) if rules and labelled else None,
         entropy=float(-rollout.logps.sum() / rollout.mask.sum()),
         tokenizer=tokenizer,
     )

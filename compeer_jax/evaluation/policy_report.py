@@ -16,14 +16,17 @@ from compeer_jax.rl.redundancy import cosine_redundancy
 
 @dataclass(frozen=True)
 class PolicyReport:
-    """Shares are in [0, 1] over all outputs; accuracies count an output without that label as wrong.
+    """Shares are in [0, 1] over all outputs; accuracies, over those to records whose gold label is known, count an
+    output without that label as wrong.
 
     Attributes:
         format: outputs with every part, once, in order, and with an end.
-        stage, emotion, strategy: outputs whose label is the gold one; None where the format has no such label.
+        stage, emotion, strategy: outputs whose label is the gold one; None where the format has no such label, or no
+            record's is known.
         judge: mean reward of a judge before any reweighting; None when none was asked.
         rules: mean reward by rules, which no trained judge can flatter: of the rule judge for COMPEER's format (-5 to
-            +5), of the hierarchical reward for CARE's (0 to 3); None for plain replies, of which rules know nothing.
+            +5), of the hierarchical reward for CARE's (0 to 3); over outputs to records with all gold labels that it
+            compares with. None where there are none, and for plain replies, of which rules know nothing.
         in_group, history: mean s_in and s_hi of Eq. 6 on token counts, over groups of `group_size` sampled outputs.
         self_bleu: of all responses, each against all others.
         distinct_1, distinct_2: over the words of all responses.
@@ -63,7 +66,7 @@ def policy_report(
         group_size: G.
         format: of the outputs.
         judged: what a judge gave them, if one was asked.
-        rules: what they got by rules, if there are any for the format.
+        rules: what those to records with the gold labels got by rules, if there are any for the format.
         entropy: see `PolicyReport`.
         tokenizer: for the token counts.
     """
@@ -71,9 +74,9 @@ def policy_report(
     def accuracy(label: str) -> float | None:
         if label not in {spec.name for spec in format.labels}:
             return None
-        gold = [item.record.reference.labels.get(label) for item in completions]
-        said = [item.turn.labels.get(label) for item in completions]
-        return float(np.mean([a is not None and a == b for a, b in zip(said, gold, strict=True)]))
+        known = [item for item in completions if not item.record.lacks([label])]
+        right = [item.turn.labels.get(label) == item.record.reference.labels[label] for item in known]
+        return float(np.mean(right)) if known else None
 
     words = [word_list(item.turn.response) for item in completions]
     s_in, s_hi = cosine_redundancy(*map(jnp.asarray, encode_token_counts(completions, group_size, tokenizer)))

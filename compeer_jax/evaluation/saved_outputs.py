@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from compeer_jax.data.cer.folder import RL, SFT
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig, load_records, spread
@@ -42,8 +43,7 @@ def read_groups(path: str, count: int) -> tuple[list[Group], ReasoningFormat]:
     groups = [rows[start:end] for start, end in zip(starts, [*starts[1:], len(rows)], strict=True)]
     if count and groups:
         groups = spread(groups, max(1, count // max(map(len, groups))))
-    splits = load_records(data)
-    records = {record.id: record for part in (splits.train, splits.valid, splits.test) for record in part}
+    records = _records_of({str(row.get("id")) for group in groups for row in group}, data)
     return [[_completion(row, records, data, path) for row in group] for group in groups], data.reasoning
 
 
@@ -60,6 +60,14 @@ def answered_records(path: str) -> list[str]:
     if not ids:
         raise UserError(f"{file} is empty; make these outputs anew.")
     return list(ids)
+
+
+def _records_of(ids: set[str], data: DataConfig) -> dict[str, Record]:
+    """The records by id: prompts; or reasoned answers, whose ids end with a model's name, in outputs made before there
+    was a view of prompts."""
+    answers = any("/" in id.rpartition("#")[2] for id in ids)
+    splits = load_records(data, SFT if answers else RL)
+    return {record.id: record for part in (splits.train, splits.valid, splits.test) for record in part}
 
 
 def _completion(row: Mapping[str, Any], records: Mapping[str, Record], data: DataConfig, path: str) -> Completion:

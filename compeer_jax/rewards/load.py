@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from compeer_jax.data.record import Record
 from compeer_jax.dialogue.judging import JudgeKind
 from compeer_jax.dialogue.reasoning import COMPEER, ReasoningFormat
 from compeer_jax.errors import UserError
@@ -84,6 +85,31 @@ def load_reward(
         return rewarded_by_share(checked(HierarchicalReward(format, config.hierarchical), HIERARCHICAL))
     function = _imported(config.judge)
     return rewarded_by_share(checked(lambda completions, key: function(completions), config.judge))
+
+
+def gold_labels(config: RewardConfig, format: ReasoningFormat) -> tuple[str, ...]:
+    """The gold labels of a record that a reward compares outputs with; none for judges that read the talk alone."""
+    names = tuple(label.name for label in format.labels)
+    if config.judge == "rules":
+        return names
+    wanted = config.judge == HIERARCHICAL and config.hierarchical.strategy > 0
+    return ("strategy",) if wanted and "strategy" in names else ()
+
+
+def check_gold(config: RewardConfig, format: ReasoningFormat, records: Sequence[Record]) -> None:
+    """Makes sure that a reward knows what it compares outputs with.
+
+    Raises:
+        UserError: naming the judge, a label that it needs, and how many of the records lack it.
+    """
+    for name in gold_labels(config, format):
+        lacking = [record for record in records if record.lacks([name])]
+        if lacking:
+            raise UserError(
+                f"reward.judge {config.judge!r} compares outputs with gold labels, but {len(lacking)} of "
+                f"{len(records)} records have no known {name!r}, {lacking[0].id!r} for one; take a judge that reads "
+                "the talk and the reply alone, such as unifi, prm_orm or remote."
+            )
 
 
 def _judge(

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from compeer_jax.data.record import Record
-from compeer_jax.dialogue.reasoning import ReasonedTurn, ReasoningFormat
+from compeer_jax.dialogue.reasoning import RESPONSE, ReasonedTurn, ReasoningFormat
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,9 @@ The completions are a list or, where they are rated while they are written, an `
 
 
 def reference_completion(record: Record, format: ReasoningFormat) -> Completion:
-    """The reference turn of `record` as if the policy had written it."""
-    text = format.render(record.reference, record.language)
+    """The reference turn of `record` as if the policy had written it; the reply alone where no reasoning is known."""
+    if record.reference.steps:
+        text = format.render(record.reference, record.language)
+    else:
+        text = f"<{RESPONSE}>\n{format.section(record.reference, RESPONSE, record.language)}\n</{RESPONSE}>"
     return Completion(record, text, format.parse(text))

@@ -14,7 +14,7 @@ from compeer_jax.parallel.exchange import is_first
 from compeer_jax.parallel.sharding import check_divides
 from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.encoders import make_encoder, output_lengths
-from compeer_jax.rewards.load import JUDGES, load_reward
+from compeer_jax.rewards.load import JUDGES, check_gold, load_reward
 from compeer_jax.rewards.reward import reference_completion
 from compeer_jax.rl.reward_shaping import shape_rewards
 from compeer_jax.training.config import GRPOConfig
@@ -48,7 +48,8 @@ def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
     outputs = config.prompts_per_step * config.group_size
     rows = outputs // config.minibatches // config.gradient_accumulation
     check_divides({ROWS: (rows,)}, {ROWS: ("batch",)}, run.mesh)
-    records = load_records(config.data)
+    records = load_records(config.data, "rl")
+    check_gold(config.reward, format, records.train)
     run.say(records.summary)
     run.say(
         f"Each step: {config.prompts_per_step} prompts x {config.group_size} outputs = {outputs} outputs, "

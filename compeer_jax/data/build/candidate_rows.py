@@ -61,6 +61,16 @@ class Candidate:
     provenance: tuple[Mapping, ...] = ()
 
     @property
+    def of_round(self) -> str:
+        """The id of the round."""
+        return self.dialogue + self.id.removeprefix(self.dialogue).partition("/")[0]
+
+    @property
+    def model(self) -> str:
+        """What the chat model that wrote it is called in the settings."""
+        return self.id.removeprefix(self.dialogue).partition("/")[2]
+
+    @property
     def turn(self) -> ReasonedTurn:
         """The output as reasoning and reply."""
         return ReasonedTurn(self.steps, self.labels, self.response)

@@ -2,44 +2,57 @@
 
 cer/
   README.md, histograms.png               the data card
-  unifi/  prm/  orm/  sft/                 the views, each with
+  unifi/  prm/  orm/  sft/  rl/            the views, each with
     train.jsonl  valid.jsonl  test.jsonl
-  unifi/train_{d,r,p}.jsonl                train with duplicates, rewrites, rewrites with a persona: as many of each
+  {unifi,sft,rl}/train_{d,r,p}.jsonl       train with duplicates, rewrites, rewrites with a persona: as many of each
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from compeer_jax.data.build.candidate_rows import Candidate
 from compeer_jax.data.build.config import BuildConfig
 from compeer_jax.data.build.pipeline import STAGES
+from compeer_jax.data.build.round_rows import Round
 from compeer_jax.data.build.stage import CARD, Stage, StageWriter, Workspace, read_card
 from compeer_jax.data.cer.data_card import CardFacts, data_card
+from compeer_jax.data.cer.folder import RL, SFT
 from compeer_jax.data.cer.histograms import draw_histograms
-from compeer_jax.data.cer.split import SPLITS, TRAIN, SplitKey, split_records, talk_key
+from compeer_jax.data.cer.split import SPLITS, TRAIN, SplitKey, held_out_shares, split_records, talk_key
 from compeer_jax.data.cer.tally import Tally
 from compeer_jax.data.cer.views import (
-    SFT,
+    DUPLICATE,
+    UNIFI,
     VARIANTS,
     VIEWS,
+    WITH_VARIANTS,
+    AnyRecord,
     Consensus,
     Rewritten,
-    extra_records,
+    draw_extra,
+    duplicate,
     judge_record,
+    rewritten,
+    rewritten_policy,
+    right_labels,
+    rl_record,
     sft_record,
     views_of,
 )
 from compeer_jax.data.jsonl import read_jsonl
-from compeer_jax.dialogue.reasoning import FORMATS
+from compeer_jax.data.judge_record import JudgeRecord
+from compeer_jax.data.record import Record
+from compeer_jax.dialogue.reasoning import FORMATS, ReasoningFormat
 from compeer_jax.errors import UserError
 
-UNIFI = "unifi"
 PICTURE = "histograms.png"
 EARLIER = tuple(name for name in STAGES if name != "cer")
 FILES = {
+    "rounds": "rounds.jsonl",
     "candidates": "candidates.jsonl",
     "annotation": "labels.jsonl",
     "personality": "rewrites.jsonl",
@@ -48,7 +61,7 @@ AGREEMENT = "agreement.json"
 
 
 def inputs(work: Workspace) -> list[Path]:
-    """Candidates, what is said of them, their rewrites, and all cards, which the data card tells of."""
+    """Rounds, candidates, what is said of them, their rewrites, and all cards, which the data card tells of."""
     rows = [work.file(stage, name) for stage, name in FILES.items()]
     return [*rows, work.file("annotation", AGREEMENT), *(work.file(stage, CARD) for stage in EARLIER)]
 
@@ -63,28 +76,63 @@ def settings(config: BuildConfig) -> dict[str, Any]:
     }
 
 
+@dataclass
+class _Learned:
+    """What the first reading of rounds and candidates tells the second.
+
+    Attributes:
+        keys: candidate or round -> what decides where it goes.
+        of_round: round -> its labelled candidates, in their order.
+        right: candidate -> labels of its steps that were found right.
+        views: candidate -> those of `WITH_VARIANTS` that it is in.
+    """
+
+    keys: dict[str, SplitKey] = field(default_factory=dict)
+    of_round: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    right: dict[str, dict[str, str]] = field(default_factory=dict)
+    views: dict[str, list[str]] = field(default_factory=dict)
+
+    def samples(self) -> Counter[str]:
+        """Dialogue -> how many samples are counted of it: candidates with all labels; where there are none, labelled
+        ones; where nothing is labelled, rounds."""
+        whole = (id for id, views in self.views.items() if UNIFI in views)
+        for ids in (whole, self.views, self.keys):
+            if counted := Counter(self.keys[id].dialogue for id in ids):
+                return counted
+        return Counter()
+
+
 def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
-    """Reads the candidates twice: to split them, and to write them. Labels and rewrites are held in memory."""
+    """Reads rounds and candidates twice: to split them, and to write them. Labels and rewrites are held in memory."""
     config = work.config
     for view in VIEWS:
         for split in SPLITS:
             out.begin(f"{view}/{split}.jsonl")
-    for variant in VARIANTS:
-        out.begin(_variant_file(variant))
+    for view in WITH_VARIANTS:
+        for variant in VARIANTS:
+            out.begin(f"{view}/{TRAIN}_{variant}.jsonl")
     labelled = _labelled(work, out)
-    keys = {candidate.id: _key(candidate) for candidate in _candidates(work) if candidate.id in labelled}
-    for id in labelled.keys() - keys.keys():
+    learned = _first_reading(work, labelled)
+    for id in sorted(labelled.keys() - learned.views.keys()):
         out.reject(id, "labels of a candidate that is not there")
-    splits = split_records(keys.values(), valid=config.cer.valid, test=config.cer.test, seed=config.seed)
-    rewrites, unused = _rewrites(work, keys, splits, out)
-    tally = Tally()
+    samples = learned.samples()
+    valid, test = held_out_shares(config.cer.valid, config.cer.test, samples.total())
+    splits = split_records(learned.keys.values(), valid=valid, test=test, seed=config.seed, samples=samples)
+    rewrites, unused = _rewrites(work, learned, splits, out)
+    extra, format = _extra(learned, splits, rewrites, config.seed), FORMATS[config.candidates.format]
+    writer = _Writer(out, Tally(), format, splits, rewrites, extra)
     for candidate in _candidates(work):
-        if candidate.id in keys:
-            split = splits[candidate.dialogue]
-            _write(candidate, labelled[candidate.id], split, rewrites.get(candidate.id, ()), config, tally, out)
+        if candidate.id in labelled:
+            writer.write_judged(candidate, labelled[candidate.id])
+    for asked in _rounds(work):
+        writer.write_prompt(asked, rl_record(asked, [learned.right[id] for id in learned.of_round[asked.id]]))
+    tally = writer.tally
     _describe(work, out, tally)
-    if not keys:
-        work.say("cer: no candidate has labels yet, so the dataset is empty; see the annotation stage's folder.")
+    if not labelled:
+        work.say(
+            "cer: no candidate has labels yet, so there is nothing but prompts in rl/; see the annotation stage's "
+            "folder."
+        )
     return {
         "records": dict(tally.records),
         "dialogues": {split: len(tally.dialogues[split]) for split in SPLITS},
@@ -95,37 +143,94 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
     }
 
 
-def _write(
-    candidate: Candidate,
-    consensus: Consensus,
-    split: str,
-    rewrites: Sequence[Rewritten],
-    config: BuildConfig,
-    tally: Tally,
-    out: StageWriter,
-) -> None:
-    """Adds a candidate to all views that it belongs to."""
-    record = judge_record(candidate, consensus, FORMATS[config.candidates.format])
-    tally.add(split, candidate, record, drafts=consensus.drafts)
+def _first_reading(work: Workspace, labelled: Mapping[str, Consensus]) -> _Learned:
+    learned, format = _Learned(), FORMATS[work.config.candidates.format]
+    for asked in _rounds(work):
+        learned.keys[asked.id] = _key(asked)
+    for candidate in _candidates(work):
+        if candidate.id not in labelled:
+            continue
+        consensus = labelled[candidate.id]
+        record = judge_record(candidate, consensus, format)
+        learned.keys[candidate.id] = _key(candidate)
+        learned.of_round[candidate.of_round].append(candidate.id)
+        learned.right[candidate.id] = right_labels(candidate, consensus, format)
+        fits = not isinstance(sft_record(candidate, record), str)
+        learned.views[candidate.id] = [name for name in views_of(record) if name == UNIFI] + [SFT] * fits
+    return learned
 
-    def add(view: str, name: str, row: Any) -> None:
-        out.add(f"{view}/{name}.jsonl", row.to_json())
-        tally.rows[view, name] += 1
 
-    views = views_of(record)
-    for view in views:
-        add(view, split, record)
-    fit = sft_record(candidate, record)
-    if isinstance(fit, str):
-        tally.not_for_sft[fit] += 1
-    else:
-        add(SFT, split, fit)
-    if UNIFI in views and split == TRAIN:
-        extra = extra_records(record, rewrites)
-        for variant in VARIANTS:
-            add(UNIFI, f"{TRAIN}_{variant}", record)
-            if extra:
-                add(UNIFI, f"{TRAIN}_{variant}", extra[variant])
+Rewrites = Mapping[tuple[str, str], Rewritten]
+"""By candidate or round, and variant. A round's is that of its first candidate that has one."""
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Adds records to all views that they belong to, and to the variants of train.
+
+    Attributes:
+        out: where to.
+        tally: what is counted.
+        format: of the reasoning.
+        splits: dialogue -> split.
+        rewrites: of all that may be learned from.
+        extra: view -> variant -> ids of the records that are added once more.
+    """
+
+    out: StageWriter
+    tally: Tally
+    format: ReasoningFormat
+    splits: Mapping[str, str]
+    rewrites: Rewrites
+    extra: Mapping[str, Mapping[str, frozenset[str]]]
+
+    def write_judged(self, candidate: Candidate, consensus: Consensus) -> None:
+        """A labelled candidate, for judges and for fine-tuning."""
+        split, record = self.splits[candidate.dialogue], judge_record(candidate, consensus, self.format)
+        self.tally.add(split, candidate, record, drafts=consensus.drafts)
+        for view in views_of(record):
+            self._write(view, split, record, lambda rewrite: rewritten(record, rewrite, candidate, self.format))
+        fit = sft_record(candidate, record)
+        if isinstance(fit, str):
+            self.tally.not_for_sft[fit] += 1
+        else:
+            self._write(SFT, split, fit, lambda rewrite: rewritten_policy(fit, rewrite))
+
+    def write_prompt(self, asked: Round, record: Record) -> None:
+        """A round."""
+        split = self.splits[asked.dialogue]
+        for name in record.reference.labels:
+            self.tally.known[name][split] += 1
+        self._write(RL, split, record, lambda rewrite: rewritten_policy(record, rewrite))
+
+    def _write(self, view: str, split: str, record: AnyRecord, reword: Callable[[Rewritten], AnyRecord]) -> None:
+        self._add(view, split, record)
+        if split != TRAIN:
+            return
+        for variant, ids in self.extra.get(view, {}).items():
+            self._add(view, f"{TRAIN}_{variant}", record)
+            if record.id in ids:
+                more = duplicate(record) if variant == DUPLICATE else reword(self.rewrites[record.id, variant])
+                self._add(view, f"{TRAIN}_{variant}", more)
+
+    def _add(self, view: str, name: str, row: Record | JudgeRecord) -> None:
+        self.out.add(f"{view}/{name}.jsonl", row.to_json())
+        self.tally.rows[view, name] += 1
+
+
+def _extra(
+    learned: _Learned, splits: Mapping[str, str], rewrites: Rewrites, seed: int
+) -> dict[str, dict[str, frozenset[str]]]:
+    """View -> variant -> ids of the records that are added once more."""
+    of_view: dict[str, list[str]] = {view: [] for view in WITH_VARIANTS}
+    for id, key in learned.keys.items():
+        if splits[key.dialogue] == TRAIN:
+            for view in learned.views.get(id, [RL]):
+                of_view[view].append(id)
+    return {
+        view: draw_extra(ids, {name: [id for id in ids if (id, name) in rewrites] for name in VARIANTS}, seed)
+        for view, ids in of_view.items()
+    }
 
 
 def _labelled(work: Workspace, out: StageWriter) -> dict[str, Consensus]:
@@ -135,21 +240,26 @@ def _labelled(work: Workspace, out: StageWriter) -> dict[str, Consensus]:
 
 
 def _rewrites(
-    work: Workspace, keys: Mapping[str, SplitKey], splits: Mapping[str, str], out: StageWriter
-) -> tuple[dict[str, list[Rewritten]], Counter[str]]:
-    """Candidate -> its rewrites, as far as they may be learned from; and why others may not."""
-    held = {key.history for key in keys.values() if splits[key.dialogue] != TRAIN}
-    kept: dict[str, list[Rewritten]] = {}
+    work: Workspace, learned: _Learned, splits: Mapping[str, str], out: StageWriter
+) -> tuple[Rewrites, Counter[str]]:
+    """The rewrites, as far as they may be learned from; and why others may not."""
+    held = {key.history for key in learned.keys.values() if splits[key.dialogue] != TRAIN}
+    kept: dict[tuple[str, str], Rewritten] = {}
     unused: Counter[str] = Counter()
     for rewrite in _parsed(work.file("personality", FILES["personality"]), Rewritten, out):
-        if rewrite.id not in keys:
+        if rewrite.id not in learned.views:
             unused["its candidate has no labels"] += 1
-        elif splits[keys[rewrite.id].dialogue] != TRAIN:
+        elif splits[learned.keys[rewrite.id].dialogue] != TRAIN:
             unused["its dialogue is held out"] += 1
         elif talk_key(rewrite.history) in held:
             unused["its history is held out"] += 1
         else:
-            kept.setdefault(rewrite.id, []).append(rewrite)
+            kept[rewrite.id, rewrite.variant] = rewrite
+    for asked, candidates in learned.of_round.items():
+        for variant in VARIANTS:
+            found = next((kept[id, variant] for id in candidates if (id, variant) in kept), None)
+            if found is not None and asked in learned.keys:
+                kept[asked, variant] = found
     return kept, unused
 
 
@@ -165,12 +275,13 @@ def _describe(work: Workspace, out: StageWriter, tally: Tally) -> None:
     out.path("README.md").write_text(data_card(facts), encoding="utf-8")
 
 
-def _key(candidate: Candidate) -> SplitKey:
-    return SplitKey(candidate.dialogue, candidate.source, candidate.language, talk_key(candidate.history))
+def _key(row: Candidate | Round) -> SplitKey:
+    return SplitKey(row.dialogue, row.source, row.language, talk_key(row.history))
 
 
-def _variant_file(variant: str) -> str:
-    return f"{UNIFI}/{TRAIN}_{variant}.jsonl"
+def _rounds(work: Workspace) -> Iterator[Round]:
+    for where, row in _rows(work.file("rounds", FILES["rounds"])):
+        yield Round.from_json(row, where)
 
 
 def _candidates(work: Workspace) -> Iterator[Candidate]:

@@ -17,17 +17,18 @@ from compeer_jax.data.cer.card_tables import (
     spending_table,
     stage_table,
 )
+from compeer_jax.data.cer.folder import RL
 from compeer_jax.data.cer.split import SPLITS, TRAIN
 from compeer_jax.data.cer.tally import Tally, share
-from compeer_jax.data.cer.views import VARIANTS, VIEWS
+from compeer_jax.data.cer.views import VARIANTS, VIEWS, WITH_VARIANTS
 from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.dialogue.taxonomy import EMOTIONS, INTENSITIES, SENTIMENTS, STAGES, STRATEGIES
 
 PAPER_FALSE = "23 %"  # of step labels
 PAPER_FILTERED = "over 23 %"
-PAPER_LABELS = "11.14k labels, 574 of them held out"
+PAPER_LABELS = "11.14k labels"
+PAPER_HELD_OUT = "574 samples, about a fifth of the 2,785 that its labels make, four a sample, are held out"
 
-UNIFI = "unifi"
 VIEW_TEXTS = {
     "unifi": "all steps have a label and there is a preference: for UnifiReward, which judges them in one conversation",
     "prm": "at least one step has a label: for a process reward model, which judges each step apart",
@@ -36,6 +37,11 @@ VIEW_TEXTS = {
         "every step is right: for fine-tuning on these steps and the better answer. That is the output where it is "
         "better than the reference, or as good. Where the reference is better it is the reference, but only if the "
         "corpus names no strategy for it or the one that the steps lead to. Where neither is good there is no record"
+    ),
+    "rl": (
+        "each sampled round once, with the reply that was really given: prompts for reinforcement learning. Nobody has "
+        "reasoned for that reply, so there are no steps. Its labels are those that are known: the strategy that the "
+        "corpus names, and what all steps that were found right agree on"
     ),
 }
 VARIANT_TEXTS = {"d": "the same once more", "r": "rewritten without a persona", "p": "rewritten to a persona"}
@@ -88,9 +94,9 @@ def _parts(facts: CardFacts) -> Iterator[str]:
     yield _who_judged(tally)
     if not tally.records:
         yield (
-            "No candidate has labels yet, so all views are empty. The folder `annotation` has the tasks for Label "
-            "Studio (`tasks.json`, `labelling_config.xml`) and a table (`annotations.csv`); have them filled in, name "
-            "the files in `annotation.imports`, and run the pipeline again."
+            "No candidate has labels yet, so all views but `rl` are empty. The folder `annotation` has the tasks for "
+            "Label Studio (`tasks.json`, `labelling_config.xml`) and a table (`annotations.csv`); have them filled in, "
+            "name the files in `annotation.imports`, and run the pipeline again."
         )
     yield from _contents(facts)
     if tally.records:
@@ -139,17 +145,32 @@ def _contents(facts: CardFacts) -> Iterator[str]:
         "though many talks open alike. Each language of each source gives the same shares, as far as it divides."
     )
     variants = [
-        [f"`unifi/train_{variant}.jsonl`", number(tally.rows[UNIFI, f"{TRAIN}_{variant}"]), VARIANT_TEXTS[variant]]
+        [
+            f"`train_{variant}.jsonl`",
+            *(number(tally.rows[view, f"{TRAIN}_{variant}"]) for view in WITH_VARIANTS),
+            VARIANT_TEXTS[variant],
+        ]
         for variant in VARIANTS
     ]
     yield (
-        "For the ablation on personality, three files hold `unifi/train.jsonl` and one record more for each of its "
-        "candidates that was rewritten both with a persona and without one. Rewriting changes the talk and both "
-        "answers; steps, labels and critiques stay, so a step may quote words that the talk no longer has. Nothing of "
-        "valid or test is rewritten. A persona is a description of traits; it may be of somebody who speaks in a "
-        "held-out dialogue."
+        "For the ablation on personality, `unifi`, `sft` and `rl` have three files more, each of which holds "
+        "`train.jsonl` and equally many further records. How many that is, the rarer of the two kinds of rewrites "
+        "decides; of the other as many are drawn, and as many records are duplicated. Rewriting changes the talk and "
+        f"both answers; labels and critiques stay. {_quotes(facts)} Nothing of valid or test is rewritten. The "
+        "personas of a dialogue are drawn once for all of its records. A persona is a description of traits; it may be "
+        "of somebody who speaks in a held-out dialogue."
     )
-    yield markdown_table(["file", "records", "what is added"], variants)
+    yield markdown_table(["file", *(f"`{view}/`" for view in WITH_VARIANTS), "what is added"], variants)
+    if tally.known:
+        yield "Gold labels that are known in `rl`:"
+        prompts = [tally.rows[RL, split] for split in SPLITS]
+        yield markdown_table(
+            ["gold label", *SPLITS, "share"],
+            [
+                [name, *(number(known[split]) for split in SPLITS), percent(known.total() / sum(prompts))]
+                for name, known in sorted(tally.known.items())
+            ],
+        )
     if tally.not_for_sft:
         yield "Labelled candidates that are not in `sft`:"
         yield _plain_counts(["why", "candidates"], tally.not_for_sft)
@@ -158,13 +179,19 @@ def _contents(facts: CardFacts) -> Iterator[str]:
         yield _plain_counts(["why", "rows"], facts.rejected)
 
 
+def _quotes(facts: CardFacts) -> str:
+    if facts.cards.get("personality", {}).get("settings", {}).get("rewrite_steps"):
+        return "The steps were rewritten with it, so that what they quote is said in the talk."
+    return "So do the steps, which may quote words that the talk no longer has."
+
+
 def _counts(tally: Tally) -> Iterator[str]:
     yield "## Labels"
     yield "Is the step right?"
     yield markdown_table(
         ["step", "True", "False", "share of False", *(f"{split}: False" for split in SPLITS)], list(_balance(tally))
     )
-    yield f"*Paper*: {PAPER_FALSE} of the step labels are False, of {PAPER_LABELS}."
+    yield f"*Paper*: {PAPER_FALSE} of the step labels are False, of {PAPER_LABELS}; {PAPER_HELD_OUT}."
     yield "Which answer is better? The reference, the supporter's real reply, is the first; the output is the second."
     total = sum(tally.preferences.values(), Counter())
     yield markdown_table(

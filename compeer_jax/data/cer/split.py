@@ -2,13 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from compeer_jax.data.splits import DialogueSplits, cut_strata
 from compeer_jax.dialogue.schema import Turn
+from compeer_jax.errors import UserError
 
 TRAIN, VALID, TEST = SPLITS = DialogueSplits._fields
+PAPER_TEST = 574
+PAPER_SHARE = Fraction(PAPER_TEST * 4, 11_140)
+"""Of CER's samples, held out to report on: 574. It counts labels, 11,140 of them, and a sample has four, one a step and
+one of the answers; so it has 2,785 samples, and holds out a fifth."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,32 @@ def talk_key(history: Sequence[Turn]) -> str:
     return " ".join(" ".join(words).casefold().split())
 
 
-def split_records(keys: Iterable[SplitKey], *, valid: float, test: float, seed: int) -> dict[str, str]:
+def held_out_shares(valid: float, test: float | None, samples: int) -> tuple[float, float]:
+    """What shares of the samples are chosen by and reported on.
+
+    Args:
+        valid: a share if below 1, else a number of samples.
+        test: likewise; None for the paper's 574, or its share, about a fifth, of fewer samples than it had.
+        samples: how many there are.
+
+    Raises:
+        UserError: they leave nothing to learn from.
+    """
+    total = max(samples, 1)
+    if test is None:
+        test = float(min(Fraction(PAPER_TEST, total), PAPER_SHARE))
+    shares = tuple(wanted / total if wanted >= 1 else wanted for wanted in (valid, test))
+    if sum(shares) >= 1:
+        raise UserError(
+            f"cer.valid {valid:g} and cer.test {test:g} hold out all of the {samples:,} samples; lower them, or give "
+            "shares, such as 0.05 and 0.2."
+        )
+    return shares
+
+
+def split_records(
+    keys: Iterable[SplitKey], *, valid: float, test: float, seed: int, samples: Mapping[str, int] | None = None
+) -> dict[str, str]:
     """Dialogue -> "train", "valid" or "test".
 
     Dialogues of which records have the same history stay together, so that no history is in two splits; many talks
@@ -44,18 +75,26 @@ def split_records(keys: Iterable[SplitKey], *, valid: float, test: float, seed: 
 
     Args:
         keys: of all records, in any order.
-        valid: share of dialogues to choose by.
-        test: share of dialogues to report on.
+        valid: share of samples to choose by.
+        test: share of samples to report on.
         seed: of the draw.
+        samples: dialogue -> how many of its records count in the shares; what shares a history with none of them is
+            learned from. By default each dialogue is one sample.
     """
     keys = list(keys)
     strata: dict[tuple[str, str], list[list[str]]] = {}
     kinds = {key.dialogue: (key.source, key.language) for key in keys}
-    for together in _groups(keys):
+
+    def size(together: Sequence[str]) -> int:
+        return len(together) if samples is None else sum(samples.get(dialogue, 0) for dialogue in together)
+
+    groups = _groups(keys)
+    for together in filter(size, groups):
         strata.setdefault(kinds[together[0]], []).append(together)
     drawn = {key: sorted(groups, key=lambda group: _draw(seed, group[0])) for key, groups in sorted(strata.items())}
-    parts = cut_strata(drawn, valid=valid, test=test)
-    return {
+    parts = cut_strata(drawn, valid=valid, test=test, size=size)
+    splits = {dialogue: TRAIN for together in groups for dialogue in together}
+    return splits | {
         dialogue: name for name, groups in zip(SPLITS, parts, strict=True) for group in groups for dialogue in group
     }
 

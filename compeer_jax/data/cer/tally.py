@@ -36,6 +36,7 @@ class Tally:
         rounds: place of the round in its dialogue -> candidates.
         turns: turns of the history -> candidates.
         lengths: (language, "reference" or "output") -> length -> candidates.
+        known: gold label -> split -> prompts of the rl view that have it.
     """
 
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -53,15 +54,15 @@ class Tally:
     rounds: Counter[int] = field(default_factory=Counter)
     turns: Counter[int] = field(default_factory=Counter)
     lengths: dict[tuple[Language, str], Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    known: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, split: str, candidate: Candidate, record: JudgeRecord, *, drafts: bool) -> None:
         """Counts a labelled candidate."""
         self.records[split] += 1
         self.dialogues[split].add(candidate.dialogue)
         self.drafted += drafts
-        model = candidate.id.removeprefix(candidate.dialogue).partition("/")[2]  # see Candidate.id
         self.licences[candidate.source, candidate.licence] += 1
-        kinds = {"language": candidate.language, "source": candidate.source, "model": model}
+        kinds = {"language": candidate.language, "source": candidate.source, "model": candidate.model}
         for what, value in {**kinds, **candidate.labels}.items():
             self.of[what][value][split] += 1
         for tag, label in record.labels.items():

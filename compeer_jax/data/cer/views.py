@@ -3,17 +3,22 @@
 - unifi: all steps have labels and there is a preference;
 - prm: at least one step has a label;
 - orm: there is a preference;
-- sft: all steps are right, and there is a good answer that goes with them (`sft_record`).
+- sft: all steps are right, and there is a good answer that goes with them (`sft_record`);
+- rl: each sampled round, whoever answered it, with the reply that was really given (`rl_record`).
 
-Beside unifi's train there are three of equal size, for the ablation on personality (the paper's Table 1): for each
-record that was rewritten both with a persona and without, one more record is added, as it is (`d`), rewritten without
-a persona (`r`), or with one (`p`).
+Beside train of unifi, sft and rl there are three of equal size, for the ablation on personality (the paper's Table 1):
+so many records more that were duplicated (`d`), rewritten without a persona (`r`), or rewritten with one (`p`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
 
 from compeer_jax.data.build.candidate_rows import Candidate
+from compeer_jax.data.build.round_rows import Round
+from compeer_jax.data.cer.folder import RL, SFT
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled
 from compeer_jax.data.record import Record, history_field, provenance_field, text_field
 from compeer_jax.dialogue.judging import JUDGE_KINDS, PREFERENCES, JudgeKind, Preference
@@ -21,9 +26,11 @@ from compeer_jax.dialogue.reasoning import ReasonedTurn, ReasoningFormat
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError, unknown
 
-SFT = "sft"
-VIEWS = (*JUDGE_KINDS, SFT)
+UNIFI = "unifi"
+VIEWS = (*JUDGE_KINDS, SFT, RL)
+WITH_VARIANTS = (UNIFI, SFT, RL)
 DUPLICATE, REWRITE, PERSONA = VARIANTS = ("d", "r", "p")
+REFERENCE, OUTPUT = "reference", "output"  # whose answer a record to fine-tune on has
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,7 @@ class Rewritten:
         history: the turns so far.
         responses: reference and output.
         provenance: where it comes from, oldest first.
+        steps: tag -> the step's free text, its quotes those of the new words; None where steps were left as they were.
     """
 
     id: str
@@ -82,6 +90,7 @@ class Rewritten:
     history: tuple[Turn, ...]
     responses: tuple[str, str]
     provenance: tuple[Mapping, ...]
+    steps: Mapping[str, str] | None = None
 
     @classmethod
     def from_json(cls, obj: Mapping, where: str) -> "Rewritten":
@@ -95,12 +104,16 @@ class Rewritten:
             raise unknown("variant", str(variant), (REWRITE, PERSONA), where)
         if not isinstance(responses, list) or [type(text) for text in responses] != [str, str]:
             raise UserError(f"{where}: field 'responses' must be a list of two texts: the reference, then the output.")
+        steps = obj.get("steps")
+        if steps is not None and not isinstance(steps, dict):
+            raise UserError(f"{where}: field 'steps' must be an object of texts by tag.")
         return cls(
             text_field(obj, "id", where),
             variant,
             history_field(obj, where),
             (responses[0], responses[1]),
             provenance_field(obj, where),
+            steps and {tag: text_field(steps, tag, where) for tag in steps},
         )
 
 
@@ -144,10 +157,10 @@ def sft_record(candidate: Candidate, record: JudgeRecord) -> Record | str:
         return "no preference"
     if record.preference == "neither":
         return "neither answer is good"
-    which = "reference" if record.preference == "first" else "output"
-    if which == "reference" and candidate.strategy not in (None, candidate.labels.get("strategy")):
+    which = REFERENCE if record.preference == "first" else OUTPUT
+    if which == REFERENCE and candidate.strategy not in (None, candidate.labels.get("strategy")):
         return "the reference is better, but follows another strategy"
-    response = candidate.reference if which == "reference" else candidate.response
+    response = candidate.reference if which == REFERENCE else candidate.response
     return Record(
         id=candidate.id,
         language=candidate.language,
@@ -161,33 +174,97 @@ def sft_record(candidate: Candidate, record: JudgeRecord) -> Record | str:
     )
 
 
-def duplicate(record: JudgeRecord) -> JudgeRecord:
+def right_labels(candidate: Candidate, consensus: Consensus, format: ReasoningFormat) -> dict[str, str]:
+    """The labels of the output's steps that its annotators find right."""
+    right = [label.name for step in format.steps if consensus.labels.get(step.tag) for label in step.labels]
+    return {name: candidate.labels[name] for name in right if name in candidate.labels}
+
+
+def rl_record(asked: Round, right: Sequence[Mapping[str, str]]) -> Record:
+    """A round as a prompt, with the reply that was really given and the gold labels that are known.
+
+    Nobody has reasoned for that reply, so there are no steps. Known is the strategy that the corpus names for it, and
+    each label that all outputs with a right step agree on: where several were found right, none is the one. What the
+    corpus says of the dialogue as a whole, such as its emotion, is not known of the round.
+
+    Args:
+        asked: the round.
+        right: of each of its outputs, `right_labels`.
+    """
+    values: dict[str, set[str]] = {}
+    for labels in right:
+        for name, value in labels.items():
+            values.setdefault(name, set()).add(value)
+    known = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
+    by = dict.fromkeys(known, "annotators")
+    if asked.reference.strategy is not None:
+        known["strategy"], by["strategy"] = asked.reference.strategy, "corpus"
+    return Record(
+        id=asked.id,
+        language=asked.language,
+        source=asked.source,
+        licence=asked.licence,
+        situation=asked.situation,
+        history=asked.history,
+        reference=ReasonedTurn({}, known, asked.reference.response),
+        problem_type=asked.problem_type,
+        provenance=(*asked.provenance, {"stage": "cer", "labels_by": by}),
+    )
+
+
+AnyRecord = TypeVar("AnyRecord", Record, JudgeRecord)
+
+
+def duplicate(record: AnyRecord) -> AnyRecord:
     """The record once more, with an id of its own."""
     made = {"stage": "cer", "duplicate_of": record.id}
     return replace(record, id=f"{record.id}~{DUPLICATE}", provenance=(*record.provenance, made))
 
 
-def rewritten(record: JudgeRecord, rewrite: Rewritten) -> JudgeRecord:
-    """The record with its talk in other words; steps, verdicts and critiques stay."""
-    return replace(
-        record,
-        id=f"{record.id}~{rewrite.variant}",
-        history=rewrite.history,
-        responses=rewrite.responses,
-        provenance=joined_provenance(record.provenance, rewrite.provenance),
-    )
+def rewritten(record: JudgeRecord, rewrite: Rewritten, candidate: Candidate, format: ReasoningFormat) -> JudgeRecord:
+    """The record with its talk and answers in other words; verdicts and critiques stay, and steps but for quotes."""
+    made = replace(candidate, steps={**candidate.steps, **(rewrite.steps or {})})
+    return replace(record, steps=made.sections(format), responses=rewrite.responses, **_renamed(record, rewrite))
 
 
-def extra_records(record: JudgeRecord, rewrites: Sequence[Rewritten]) -> dict[str, JudgeRecord]:
-    """Variant -> the record that it adds to unifi's train; none unless there are both rewrites."""
-    by_variant = {rewrite.variant: rewrite for rewrite in rewrites}
-    if not all(variant in by_variant for variant in (REWRITE, PERSONA)):
-        return {}
+def rewritten_policy(record: Record, rewrite: Rewritten) -> Record:
+    """A record to fine-tune on, or a prompt, in other words; its labels stay.
+
+    Which of the two answers it has, and so which it gets, stands in its provenance; a prompt has the reference.
+    """
+    output = record.provenance[-1].get("response") == OUTPUT
+    steps = {tag: (rewrite.steps or {}).get(tag, text) for tag, text in record.reference.steps.items()}
+    reference = replace(record.reference, steps=steps, response=rewrite.responses[output])
+    return replace(record, reference=reference, **_renamed(record, rewrite))
+
+
+def _renamed(record: AnyRecord, rewrite: Rewritten) -> dict[str, Any]:
     return {
-        DUPLICATE: duplicate(record),
-        REWRITE: rewritten(record, by_variant[REWRITE]),
-        PERSONA: rewritten(record, by_variant[PERSONA]),
+        "id": f"{record.id}~{rewrite.variant}",
+        "history": rewrite.history,
+        "provenance": joined_provenance(record.provenance, rewrite.provenance),
     }
+
+
+def draw_extra(train: Iterable[str], rewrites: Mapping[str, Iterable[str]], seed: int) -> dict[str, frozenset[str]]:
+    """Variant -> the records of a view's train that it adds one more of, equally many in each.
+
+    Rewrites with and without a persona fail for different records. Neither is thinned by the other: of the variant that
+    has more of them, as many as the other has are drawn, and as many records are duplicated. All draw in one order, so
+    the variants have as many records in common as they can.
+
+    Args:
+        train: ids of all records.
+        rewrites: "r" and "p" -> ids of those that have such a rewrite.
+        seed: of the order.
+    """
+
+    def drawn(ids: Iterable[str]) -> list[str]:
+        return sorted(ids, key=lambda id: (np.random.default_rng([*f"{seed}/extra/{id}".encode()]).random(), id))
+
+    count = min(len(list(rewrites.get(variant, ()))) for variant in (REWRITE, PERSONA))
+    pools = {DUPLICATE: train, **{variant: rewrites.get(variant, ()) for variant in (REWRITE, PERSONA)}}
+    return {variant: frozenset(drawn(ids)[:count]) for variant, ids in pools.items()}
 
 
 def joined_provenance(before: Sequence[Mapping], after: Sequence[Mapping]) -> tuple[Mapping, ...]:
