@@ -7,11 +7,16 @@ from collections import Counter
 
 import pytest
 from annotation_fixture import candidates, work_with
+from hypothesis import given
+from hypothesis import strategies as st
 from label_studio_sdk.label_interface import LabelInterface
 
+from compeer_jax.data.annotation.authors import identities
+from compeer_jax.data.annotation.dealing import deal_all, deal_third
 from compeer_jax.data.annotation.drafts import critique_of
 from compeer_jax.data.annotation.items import is_swapped, make_task, task_key
 from compeer_jax.data.build.annotation import STAGE
+from compeer_jax.data.build.config import AnnotationConfig
 from compeer_jax.data.build.stage import read_card, run_stage
 from compeer_jax.errors import UserError
 from compeer_jax.generation.chat_call import Answer
@@ -318,3 +323,145 @@ def test_a_critique_is_what_comes_before_the_verdict():
     assert critique_of("history", "Verdict: True") == ""
     assert critique_of("history", "阶段不对。\n结论：错误") == "阶段不对。"
     assert critique_of("response", "The first listens.\nVerdict: first") == ""  # "the first" is nobody, once un-blinded
+
+
+# Who judges what
+
+
+class Named(Judge):
+    """A judge with a name at its server."""
+
+    def __init__(self, model):
+        super().__init__(says(True, True, True))
+        self.settings = {"url": "http://here/v1", "model": model}
+
+
+def test_a_model_does_not_judge_what_it_wrote_under_whatever_name(tmp_path):
+    """The candidates' models are known by the card of the stage that asked them."""
+    said, models = [], {"first": Named("Owner/Big-7B"), "second": Named("Other-8B"), "third": Named("third")}
+    work = work_with(tmp_path, MADE, models=models, said=said)
+    settings = {"red": {"model": "big-7b", "url": "http://elsewhere/v1"}, "blue": {"model": "Big-14B"}}
+    card = {"counts": {"models": {name: {"settings": one} for name, one in settings.items()}}}
+    (tmp_path / "candidates" / "stage.json").write_text(json.dumps(card))
+    run_stage(STAGE, work)
+    assert said[0] == "annotation: first wrote 3 of the candidates, and doesn't judge these."
+    counts = read_card(tmp_path / "annotation")["counts"]["models"]
+    assert {name: (count["wrote"], count["votes"]) for name, count in counts.items()} == {
+        "first": (["red"], 12),
+        "second": ([], 24),
+        "third": ([], 24),
+    }
+    votes = {id: row["votes"]["history"].keys() for id, row in labels(tmp_path).items()}
+    assert votes["talk-0#1/red"] == {"model:second", "model:third"}
+    assert votes["talk-0#1/blue"] == {"model:first", "model:second", "model:third"}
+
+
+def test_too_few_other_models_are_told_before_they_are_asked(tmp_path):
+    said, models = [], {"red": Named("red"), "blue": Named("blue")}
+    run_stage(STAGE, work_with(tmp_path, MADE, models=models, said=said))
+    assert said[2] == (
+        "annotation: too few of annotation.drafts are other models than red, so what it wrote gets no label; it takes "
+        "2. Add other models, or have people judge."
+    )
+    assert labels(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "one, other, same",
+    [
+        ({"model": "Qwen/Qwen2.5-7B-Instruct"}, {"model": "qwen2.5-7b-instruct"}, True),
+        ({"model": "gpt-4o"}, {"model": "gpt-4o-mini"}, False),
+        ({"model": "/data/runs/a/model"}, {"model": "a/model"}, True),
+        ({"model": "/data/runs/a/model"}, {"model": "/data/runs/b/model"}, False),
+        ({"model": "model", "weights": "ab"}, {"model": "copy", "weights": "ab"}, True),
+        ({"model": "model", "weights": "ab"}, {"model": "model", "weights": "cd"}, False),
+        ({"model": "Qwen2.5-7B", "weights": "ab"}, {"model": "Qwen2.5-7B", "url": "http://there/v1"}, True),
+    ],
+)
+def test_a_model_is_known_by_its_name_there_or_its_weights(one, other, same):
+    assert bool(identities(one, "x") & identities(other, "y")) is same
+
+
+PEOPLE = [f"p{number:02}" for number in range(20)]
+
+
+@given(count=st.integers(0, 120), people=st.integers(3, 20), each=st.integers(2, 3), seed=st.integers(0, 3))
+def test_tasks_are_dealt_evenly_and_thirds_to_those_who_have_not_seen_them(count, people, each, seed):
+    people, keys = PEOPLE[: max(people, each + 1)], [f"t{number}" for number in range(count)]
+    dealt = deal_all(keys, people, each, seed)
+    assert dealt == deal_all(keys, people, each, seed)
+    assert all(len(set(names)) == each for names in dealt.values())
+    loads = Counter(name for names in dealt.values() for name in names)
+    assert max(loads[name] for name in people) - min(loads[name] for name in people) <= 1
+    voted = {key: {PEOPLE[0]} for key in keys[::3]}
+    third = deal_third(keys, dealt, voted, people, seed)
+    for key, name in third.items():
+        assert name not in dealt[key]
+        assert name not in voted.get(key, ())
+    assert set(third) == set(keys) or len(people) == each + 1, "somebody is always left"
+
+
+def test_everybody_works_with_everybody():
+    dealt = deal_all([f"t{number}" for number in range(2_000)], PEOPLE, 2, 0)
+    assert len(Counter(dealt.values())) == 190
+    assert Counter(name for pair in dealt.values() for name in pair) == dict.fromkeys(PEOPLE, 200)
+
+
+def test_people_get_files_of_their_own_and_their_votes_are_theirs(tmp_path):
+    """Tables for some and Label Studio, under an account of any number, for another; a third has seen neither."""
+    people = ["ann", "ben", "小明", "dee"]
+    run_stage(STAGE, work_with(tmp_path, MADE, people=people))
+    folder, back, imports, said = tmp_path / "annotation", tmp_path / "back", [], []
+    given_out = {name: table(folder / "people" / name / "annotations.csv") for name in people}
+    assert {name: len(rows) for name, rows in given_out.items()} == dict.fromkeys(people, 3)
+    assert Counter(row["key"] for rows in given_out.values() for row in rows) == dict.fromkeys(
+        (task_key(0, one.id) for one in MADE), 2
+    )
+    assert all(row["annotator"] == name for name, rows in given_out.items() for row in rows)
+    back.mkdir()
+    for place, name in enumerate(people):
+        verdicts = dict.fromkeys(FIELDS[:3], str(place % 2 == 0)) | {"preference": "similar"}
+        if name == "ben":
+            tasks = json.loads((folder / "people" / name / "tasks.json").read_text(encoding="utf-8"))
+            path = back / "ben.json"
+            path.write_text(json.dumps([one["data"] | verdicts | {"annotator": 1} for one in tasks]))
+        else:
+            path = back / f"{name}.csv"
+            with path.open("w", encoding="utf-8-sig", newline="") as file:
+                writer = csv.DictWriter(file, list(given_out[name][0]))
+                writer.writeheader()
+                writer.writerows(row | verdicts for row in given_out[name])
+        imports.append(str(path))
+    run_stage(STAGE, work_with(tmp_path, MADE, people=people, imports=imports, said=said))
+    counts = read_card(folder)["counts"]
+    assert (counts["annotators"], counts["votes"]["people"]) == (4, 48)
+    assert counts["dealt"] == dict.fromkeys(people, 3)
+    thirds = [
+        (name, row["key"])
+        for name in people
+        if (folder / "people" / name / "third.csv").exists()
+        for row in table(folder / "people" / name / "third.csv")
+    ]
+    assert sorted(key for _, key in thirds) == sorted(row["key"] for row in table(folder / "third.csv"))
+    assert thirds
+    assert not set(thirds) & {(name, row["key"]) for name, rows in given_out.items() for row in rows}
+    assert "to those in people/ who have one" in said[-1]
+
+
+def table(path) -> list[dict]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    "people, why",
+    [
+        (["ann", "ben"], r"^annotation.people names 2, and annotation.annotators is 2; name at least 3, as somebody"),
+        (["ann", "ben", "Ann"], r"^annotation.people names 'ann' twice"),
+        (["ann", "ben", "../x"], r"^annotation.people names '../x'; a name is of letters, digits"),
+        (["ann", "ben", ""], r"^annotation.people names ''; a name is of letters"),
+    ],
+)
+def test_names_that_can_not_be(people, why):
+    with pytest.raises(UserError, match=why):
+        AnnotationConfig(people=people)

@@ -62,7 +62,9 @@ def test_every_row_is_a_record_of_its_view(cer, rows):
         for row in found:
             if view in ("sft", "rl"):
                 record = Record.from_json(row, "here")
-                assert view == "rl" or COMPEER.parse(COMPEER.render(record.reference, record.language)) == record.reference
+                assert (
+                    view == "rl" or COMPEER.parse(COMPEER.render(record.reference, record.language)) == record.reference
+                )
             else:
                 check_labelled(JudgeRecord.from_json(row, "here"), view)
     for variant in VARIANTS:

@@ -23,7 +23,7 @@ from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.training.reward_config import RewardTrainConfig
 from compeer_jax.training.supervised import open_supervised_run, train_supervised
 
-HELD_OUT = 0.05  # of the records, where no valid records are given; CER holds out 574 of 11,140 records
+HELD_OUT = 0.2  # of the records, where no valid records are given: the paper's share, see `cer.split.PAPER_SHARE`
 
 
 def train_reward(config: RewardTrainConfig) -> Path:
@@ -63,7 +63,7 @@ def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], li
     cer = None if config.records else cer_folder(config.data.path)
     if cer is not None:
         view = config.kind if config.view == "own" else "unifi"
-        paths = [view_file(cer, view, split) for split in ("train", "valid")]
+        paths = [view_file(cer, view, split, config.data.variant) for split in ("train", "valid")]
         config = replace(config, records=str(paths[0]), valid_records=str(paths[1]))
     if not config.records:
         splits = load_records(config.data)

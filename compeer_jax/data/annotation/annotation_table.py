@@ -25,19 +25,22 @@ def columns(format: ReasoningFormat) -> list[str]:
     return [KEY, ANNOTATOR, ASKED, "language", "conversation", *steps, "first", "second", verdict_field(RESPONSE)]
 
 
-def write_table(path: Path, tasks: Iterable[tuple[Task, Iterable[str] | None]], format: ReasoningFormat) -> None:
+def write_table(
+    path: Path, tasks: Iterable[tuple[Task, Iterable[str] | None]], format: ReasoningFormat, person: str = ""
+) -> None:
     """Writes tasks to be filled in.
 
     Args:
         path: the file.
         tasks: each with the tags that a third annotator is asked about, or None in the first round.
         format: of the reasoning.
+        person: whom all of them are for; the name is filled in.
     """
     with path.open("w", encoding=ENCODING, newline="") as file:
         writer = csv.DictWriter(file, columns(format))
         writer.writeheader()
         for task, asked in tasks:
-            row = _row(task, format, None if asked is None else tuple(asked))
+            row = _row(task, format, None if asked is None else tuple(asked)) | {ANNOTATOR: person}
             writer.writerow({name: safe_cell(text) for name, text in row.items()})
 
 

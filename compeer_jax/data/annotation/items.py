@@ -23,6 +23,7 @@ from compeer_jax.errors import UserError
 KEY = "key"
 ASKED = "asked"
 ANNOTATOR = "annotator"
+DEALT_TO = "dealt_to"
 PREFERENCE = "preference"
 
 

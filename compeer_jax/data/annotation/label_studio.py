@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from compeer_jax.data.annotation.items import ANNOTATOR, ASKED, KEY, VERDICT_FIELDS, Task, verdict_field
+from compeer_jax.data.annotation.items import ANNOTATOR, ASKED, DEALT_TO, KEY, VERDICT_FIELDS, Task, verdict_field
 from compeer_jax.data.annotation.votes import Fault, Filled, choices
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.talk import SPEAKERS
@@ -93,17 +93,22 @@ def labelling_config(format: ReasoningFormat, *, third: bool = False) -> str:
     return ElementTree.tostring(view, encoding="unicode") + "\n"
 
 
-def task_json(task: Task, format: ReasoningFormat, asked: Iterable[str] | None = None) -> dict[str, Any]:
+def task_json(
+    task: Task, format: ReasoningFormat, asked: Iterable[str] | None = None, person: str = ""
+) -> dict[str, Any]:
     """A task as Label Studio imports it.
 
     Args:
         task: what is shown.
         format: of the reasoning.
         asked: tags that a third annotator is asked about.
+        person: whom it is for: then it is their vote, from whatever account it comes.
     """
     first, second = task.responses
     language = task.candidate.language
     data: dict[str, Any] = {KEY: task.key, "language": language}
+    if person:
+        data[DEALT_TO] = person
     if asked is not None:
         data[ASKED] = ", ".join(asked)
     data["conversation"] = [
@@ -177,7 +182,9 @@ def _forms(row: object, where: str, file: str, fields: Sequence[str]) -> Iterato
     if "annotations" not in row:  # JSON-MIN, flat: an annotation a row; or a task that nobody was given
         if ANNOTATOR in row:
             verdicts = {name: row[name] for name in fields if name in row}
-            yield Filled(where, file, data.get(KEY), _name(row[ANNOTATOR]), verdicts, _asked(data))
+            yield Filled(
+                where, file, data.get(KEY), _name(data.get(DEALT_TO) or row[ANNOTATOR]), verdicts, _asked(data)
+            )
         return
     annotations = row["annotations"]
     if not isinstance(annotations, list):
@@ -190,7 +197,8 @@ def _forms(row: object, where: str, file: str, fields: Sequence[str]) -> Iterato
             yield Fault(place, "an annotation without results", annotation)
         elif not annotation.get("was_cancelled"):
             verdicts = dict(filter(None, (_verdict(result, fields) for result in results)))
-            yield Filled(place, file, data.get(KEY), _name(annotation.get("completed_by")), verdicts, _asked(data))
+            name = _name(data.get(DEALT_TO) or annotation.get("completed_by"))
+            yield Filled(place, file, data.get(KEY), name, verdicts, _asked(data))
 
 
 def _verdict(result: object, fields: Sequence[str]) -> tuple[str, object] | None:

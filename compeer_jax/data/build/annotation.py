@@ -6,14 +6,16 @@ in the settings, it reads that, and writes what a third annotator is to be asked
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from compeer_jax.data.annotation.agreement import agreement
 from compeer_jax.data.annotation.annotation_table import read_table, write_table
+from compeer_jax.data.annotation.authors import identities, too_few, written_by
 from compeer_jax.data.annotation.consensus import Outcome, consensus
+from compeer_jax.data.annotation.dealing import deal_all, deal_third
 from compeer_jax.data.annotation.drafts import draft_votes
 from compeer_jax.data.annotation.guidelines import PROMPT, guidelines
 from compeer_jax.data.annotation.items import Task, Tasks
@@ -23,7 +25,7 @@ from compeer_jax.data.build.candidate_rows import CANDIDATES
 from compeer_jax.data.build.candidates import answer_settings, settings_digest, spent_counts
 from compeer_jax.data.build.config import BuildConfig
 from compeer_jax.data.build.pipeline import STAGES
-from compeer_jax.data.build.stage import Stage, StageWriter, Workspace, file_hash
+from compeer_jax.data.build.stage import Stage, StageWriter, Workspace, file_hash, read_card
 from compeer_jax.dialogue.prompts import load_judge_prompt
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import LANGUAGES
@@ -34,6 +36,7 @@ LABELS = "labels.jsonl"
 AGREEMENT = "agreement.json"
 TASKS, TABLE, LABELLING_CONFIG = "tasks.json", "annotations.csv", "labelling_config.xml"
 THIRD_TASKS, THIRD_TABLE, THIRD_CONFIG = "third.json", "third.csv", "third_labelling_config.xml"
+PEOPLE = "people"
 _TABLES = (".csv", ".tsv")
 
 
@@ -74,14 +77,17 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
     config, format = work.config, FORMATS[work.config.candidates.format]
     tasks = Tasks(work.file("candidates", CANDIDATES), config.seed)
     out.begin(LABELS)
-    _write_tasks(tasks, format, out)
+    people, annotators = config.annotation.people, config.annotation.annotators
+    dealt = deal_all(sorted(tasks.ids), people, annotators, config.seed)
+    _write_tasks(tasks, dealt, people, format, out)
     votes = Votes()
     for path in _imports(config):
         forms = read_table(path) if path.suffix.lower() in _TABLES else read_export(path)
         for fault in read_votes(forms, tasks.ids, format.tags, config.seed, votes):
             out.reject(fault.where, fault.reason, fault.row)
     drafts = list(dict.fromkeys(config.annotation.drafts))
-    models = {name: _draft(name, tasks, votes, work, out) for name in drafts}
+    own = _own(drafts, tasks, work)
+    models = {name: _draft(name, own[name], tasks, votes, work, out) for name in drafts}
 
     items: dict[str, list[tuple[Sequence[Vote], Sequence[Vote]]]] = defaultdict(list)
     states: dict[str, Counter[str]] = {tag: Counter() for tag in format.tags}
@@ -92,7 +98,7 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
         outcomes = {}
         for tag in format.tags:
             given = votes.on(task.candidate.id, tag)
-            outcome = consensus(given, models=drafts, annotators=config.annotation.annotators)
+            outcome = consensus(given, models=drafts, annotators=annotators)
             outcomes[tag] = outcome
             states[tag][_state(outcome)] += 1
             items[tag].append((given, outcome.votes))
@@ -103,8 +109,10 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
             rows.update(all=1, drafted=row["drafts"])
             out.add(LABELS, row)
 
-    _write_third(tasks, third, format, out)
-    _write_agreement(items, format, config.annotation.annotators, out)
+    voted = {key: {vote.annotator for tag in third[key] for vote in votes.on(tasks.ids[key], tag)} for key in third}
+    asked = deal_third(sorted(third), dealt, voted, people, config.seed)
+    _write_third(tasks, third, asked, people, format, out)
+    _write_agreement(items, format, annotators, out)
     all_votes = Counter("models" if vote.by_model else "people" for vote in votes)
     _tell(work, len(tasks), all_votes, rows["all"], third)
     return {
@@ -113,6 +121,7 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
         "annotators": len({vote.annotator for vote in votes if not vote.by_model}),
         "items": {tag: dict(sorted(count.items())) for tag, count in states.items()},
         "tasks_for_a_third": len(third),
+        "dealt": {name: sum(name in given for given in dealt.values()) for name in people},
         "drafted_rows": rows["drafted"],
         "models": models,
     }
@@ -122,19 +131,73 @@ def _imports(config: BuildConfig) -> list[Path]:
     return [Path(path).expanduser() for path in config.annotation.imports]
 
 
-def _write_tasks(tasks: Tasks, format: ReasoningFormat, out: StageWriter) -> None:
+def _own(drafts: Sequence[str], tasks: Tasks, work: Workspace) -> dict[str, frozenset[str]]:
+    """Draft model -> those candidates' models that it is, as far as can be told, and says so."""
+    if not drafts:
+        return {}
+    written = Counter(task.candidate.model for task in tasks)
+    cards = (read_card(work.folder / "candidates") or {}).get("counts", {}).get("models", {})
+
+    def known(name: str) -> frozenset[str]:
+        """By the card of the stage that asked it, or else by what is now called so."""
+        settings = cards.get(name, {}).get("settings") or (work.models[name].settings if name in work.models else {})
+        return identities(settings, name)
+
+    authors = {name: known(name) for name in written}
+    own = {name: written_by(identities(work.models[name].settings, name), authors) for name in drafts}
+    for name, is_it in own.items():
+        if count := sum(written[author] for author in is_it):
+            work.say(f"annotation: {name} wrote {count:,} of the candidates, and doesn't judge these.")
+    if not work.config.annotation.imports:
+        for author in too_few(written, own, work.config.annotation.annotators):
+            work.say(
+                f"annotation: too few of annotation.drafts are other models than {author}, so what it wrote gets no "
+                f"label; it takes {work.config.annotation.annotators}. Add other models, or have people judge."
+            )
+    return own
+
+
+def _write_tasks(
+    tasks: Tasks,
+    dealt: Mapping[str, Sequence[str]],
+    people: Sequence[str],
+    format: ReasoningFormat,
+    out: StageWriter,
+) -> None:
     for language in LANGUAGES:
         out.path(f"guidelines.{language}.md").write_text(guidelines(language), encoding="utf-8")
     out.path(LABELLING_CONFIG).write_text(labelling_config(format), encoding="utf-8")
     write_tasks(out.path(TASKS), (task_json(task, format) for task in tasks.shuffled()))
     write_table(out.path(TABLE), ((task, None) for task in tasks.shuffled()), format)
+    for name in people:
+        own = {key for key, given in dealt.items() if name in given}
+        write_tasks(out.path(_of(name, TASKS)), (task_json(one, format, None, name) for one in tasks.shuffled(own)))
+        write_table(out.path(_of(name, TABLE)), ((task, None) for task in tasks.shuffled(own)), format, name)
 
 
-def _write_third(tasks: Tasks, third: Mapping[str, Sequence[str]], format: ReasoningFormat, out: StageWriter) -> None:
+def _write_third(
+    tasks: Tasks,
+    third: Mapping[str, Sequence[str]],
+    asked: Mapping[str, str],
+    people: Sequence[str],
+    format: ReasoningFormat,
+    out: StageWriter,
+) -> None:
+    """What is open: all of it, and for each person what they are asked."""
     out.path(THIRD_CONFIG).write_text(labelling_config(format, third=True), encoding="utf-8")
-    asked = set(third)
-    write_tasks(out.path(THIRD_TASKS), (task_json(task, format, third[task.key]) for task in tasks.shuffled(asked)))
-    write_table(out.path(THIRD_TABLE), ((task, third[task.key]) for task in tasks.shuffled(asked)), format)
+    parts = {"": set(third), **{name: {key for key, one in asked.items() if one == name} for name in people}}
+    for name, keys in parts.items():
+        if name and not keys:
+            continue
+        rows = (task_json(task, format, third[task.key], name) for task in tasks.shuffled(keys))
+        write_tasks(out.path(_of(name, THIRD_TASKS)), rows)
+        rows = ((task, third[task.key]) for task in tasks.shuffled(keys))
+        write_table(out.path(_of(name, THIRD_TABLE)), rows, format, name)
+
+
+def _of(person: str, file: str) -> str:
+    """Where a person's file is, within the stage's folder."""
+    return f"{PEOPLE}/{person}/{file}" if person else file
 
 
 def _write_agreement(
@@ -151,15 +214,18 @@ def _write_agreement(
     out.path(AGREEMENT).write_text(text + "\n", encoding="utf-8")
 
 
-def _draft(name: str, tasks: Tasks, votes: Votes, work: Workspace, out: StageWriter) -> dict[str, Any]:
-    """Adds a model's votes, and returns its counts."""
+def _draft(
+    name: str, own: Collection[str], tasks: Tasks, votes: Votes, work: Workspace, out: StageWriter
+) -> dict[str, Any]:
+    """Adds a model's votes on what others wrote, and returns its counts."""
     config, model = work.config, work.models[name]
     before, cast, set_aside = model.spent, 0, Counter()
     model.check()
     format = FORMATS[config.candidates.format]
     settings = {"prompt": config.annotation.prompt, "tries": config.annotation.tries}
     heard = work.progress(f"annotation, {name}", len(tasks) * len(format.tags))
-    for item, vote in draft_votes(model, name, tasks, format, **settings, heard=heard):
+    others = (task for task in tasks if task.candidate.model not in own)
+    for item, vote in draft_votes(model, name, others, format, **settings, heard=heard):
         if isinstance(vote, SetAside):
             set_aside[vote.reason] += 1
             where = f"{item.task.candidate.id}, {item.tag}, {MODEL}{name}"
@@ -169,6 +235,7 @@ def _draft(name: str, tasks: Tasks, votes: Votes, work: Workspace, out: StageWri
             cast += 1
     return {
         "votes": cast,
+        "wrote": sorted(own),
         "set_aside": dict(sorted(set_aside.items())),
         "settings": dict(model.settings),
         "settings_sha": settings_digest(model),
@@ -245,7 +312,14 @@ def _state(outcome: Outcome) -> str:
 
 def _tell(work: Workspace, tasks: int, votes: Mapping[str, int], rows: int, third: Mapping) -> None:
     """Says what is to be done next."""
-    if tasks and not votes:
+    people = work.config.annotation.people
+    if tasks and not votes and people:
+        work.say(
+            f"annotation: nobody has judged the {tasks:,} tasks. Give each of the {len(people)} annotators their "
+            f"folder in {PEOPLE}/, for Label Studio with {LABELLING_CONFIG} or as a table, with the guidelines; then "
+            "name what comes back in annotation.imports."
+        )
+    elif tasks and not votes:
         work.say(
             f"annotation: nobody has judged the {tasks:,} tasks. Import {TASKS} with {LABELLING_CONFIG} into Label "
             f"Studio, or give copies of {TABLE} to annotators, with the guidelines; then name what comes back in "
@@ -257,9 +331,10 @@ def _tell(work: Workspace, tasks: int, votes: Mapping[str, int], rows: int, thir
             f"({work.config.annotation.annotators}) of people or models on an item."
         )
     if third:
+        whom = f"those in {PEOPLE}/ who have one" if people else "somebody who hasn't judged them"
         work.say(
             f"annotation: on {len(third):,} tasks annotators differ; give {THIRD_TASKS} with {THIRD_CONFIG}, or "
-            f"{THIRD_TABLE}, to somebody who hasn't judged them, and add what comes back to annotation.imports."
+            f"{THIRD_TABLE}, to {whom}, and add what comes back to annotation.imports."
         )
 
 

@@ -123,11 +123,14 @@ class AnnotationConfig:
 
     Args:
         imports: files that annotators have filled in: exports of Label Studio in JSON, or our CSV.
-        drafts: names of chat models that annotate too; what they say is always marked as a model's. Take others than
-            those that made the candidates, as models tend to find their own answers good.
+        drafts: names of chat models that annotate too; what they say is always marked as a model's. None judges what it
+            wrote itself, under whatever name: of a model that is among candidates.models, too, the others judge.
         prompt: name of the judge's prompt that they are asked with.
         tries: times that a model is asked for a verdict.
-        annotators: how many annotate each item before a third is asked about those that differ.
+        annotators: how many annotate each item before a third is asked about those that differ (paper: 2).
+        people: names of those who annotate (the paper has 20). Each task is dealt to `annotators` of them, evenly, in
+            files of their own, and what these differ on to one who hasn't seen it. Without names, there is one file
+            with all tasks, to be given to each annotator.
     """
 
     imports: list[str] = field(default_factory=list)
@@ -135,10 +138,30 @@ class AnnotationConfig:
     prompt: str = "judge"
     tries: int = 2
     annotators: int = 2
+    people: list[str] = field(default_factory=list)
 
     def __post_init__(self):
         require_at_least(1, self, "annotation.", "tries")
         require_at_least(2, self, "annotation.", "annotators")
+        if self.people:
+            self._check_people()
+
+    def _check_people(self):
+        for name in self.people:
+            if not all(sign.isalnum() or sign in "-_" for sign in name) or not name or len(name) > 40:
+                raise UserError(
+                    f"annotation.people names {name!r}; a name is of letters, digits, - and _, and at most 40 of them, "
+                    "as it is that of a folder."
+                )
+        known = [name.casefold() for name in self.people]
+        for name, folded in zip(self.people, known, strict=True):
+            if known.count(folded) > 1:
+                raise UserError(f"annotation.people names {name!r} twice; give each person a name of their own.")
+        if len(self.people) <= self.annotators:
+            raise UserError(
+                f"annotation.people names {len(self.people)}, and annotation.annotators is {self.annotators}; name at "
+                f"least {self.annotators + 1}, as somebody else is asked where those differ."
+            )
 
 
 @dataclass(frozen=True)
