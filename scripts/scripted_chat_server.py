@@ -195,6 +195,10 @@ class Script:
 
     rewrite_persona = rewrite
 
+    def rewrite_steps(self, said: str, language: str, own: random.Random) -> str:
+        """The notes as they are: what they quote still stands behind the words in front."""
+        return said.partition("<second>")[2].partition("</second>")[0].strip()
+
     def strategy(self, said: str, language: str, own: random.Random) -> str:
         """A question for what has a question mark, and else by the number of words."""
         shown = [said.partition(f"<{name}>")[2].partition(f"</{name}>")[0] for name in ("first", "second")]

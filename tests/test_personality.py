@@ -6,6 +6,8 @@ from collections import Counter
 
 import pytest
 from chat_server_fixture import GREETING, ChatHTTPServer, error, last_message, texts
+from hypothesis import given
+from hypothesis import strategies as st
 
 from compeer_jax.data.build.candidate_rows import read_candidates
 from compeer_jax.data.build.config import BuildConfig, PersonalityConfig
@@ -13,6 +15,7 @@ from compeer_jax.data.build.personality import STAGE
 from compeer_jax.data.build.stage import Workspace, read_card, run_stage
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl
 from compeer_jax.data.personality.rewriting import Talk, parse_rewrite, rewrite_messages
+from compeer_jax.data.personality.steps import parse_steps, unsaid
 from compeer_jax.data.personality.traits import Traits
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
@@ -23,7 +26,7 @@ from compeer_jax.generation.chat_models import ChatModelConfig, ChatModels, Spen
 
 SYSTEMS = {
     load_task_prompt(name, language).system: (name, language)
-    for name in ("traits", "rewrite", "rewrite_persona", "strategy")
+    for name in ("traits", "rewrite", "rewrite_persona", "rewrite_steps", "strategy")
     for language in ("en", "zh")
 }
 MANNERS = {
@@ -49,6 +52,8 @@ def say(messages, draw) -> str:
     if name == "traits":
         lively = int(re.search(r"\d+", shown)[0]) % 2 == 0
         return json.dumps({side: traits(language, lively) for side in ("seeker", "supporter")}, ensure_ascii=False)
+    if name == "rewrite_steps":
+        return re.search(r"<second>\n(.*)\n</second>", shown, re.DOTALL)[1]
     if name == "strategy":
         return f"First: {NAMED[language]}\nSecond: {NAMED[language]}"
     lines = re.findall(r"^\d+\. .*$", shown, re.MULTILINE)
@@ -227,6 +232,78 @@ def test_only_labelled_candidates_and_their_dialogues_are_asked_about(tmp_path):
         ("talk-1#3/a", "talk-3#3/a", "talk-3#3/b"), 2
     )
     assert len(model.asked) == 2 + 3 * (2 + 3)
+
+
+def test_the_personas_of_a_dialogue_are_drawn_once(tmp_path):
+    work = work_with(
+        tmp_path,
+        Scripted(),
+        dialogues=[dialogue(number) for number in range(12)],
+        candidates=[candidate(number, model=name) for number in range(12) for name in "abc"],
+        clusters=1,
+    )
+    run_stage(STAGE, work)
+    lent = {}
+    for row in rows(work, "rewrites.jsonl"):
+        if row["variant"] == "p":
+            lent.setdefault(row["id"].partition("#")[0], []).append(row["persona"])
+    assert {id: len(personas) for id, personas in lent.items()} == {f"talk-{number}": 3 for number in range(12)}
+    for personas in lent.values():
+        assert personas[0] == personas[1] == personas[2]
+    assert len({json.dumps(personas[0]) for personas in lent.values()}) > 3
+
+
+QUOTING = {"history": "They said “I lost job number 0” and more.", "emotion": "Worn out.", "strategy": "Ask."}
+
+
+@pytest.mark.parametrize(
+    "new, reason",
+    [
+        ("They said “Job number 0 is what I lost” and more.", None),
+        ("They said that they lost it.", None),
+        ("They said “I lost job number 0” and more.", "a step quotes what nobody says"),
+        ("They said, as an AI language model, that they lost it.", "a step: machine-like"),
+        ("他们失业了，睡不着觉。", "a step: another language"),
+    ],
+)
+def test_steps_are_carried_over_and_quote_what_is_said_now(tmp_path, new, reason):
+    def answer(messages, draw):
+        name, _ = SYSTEMS[messages[0]["content"]]
+        if name == "rewrite":
+            return re.sub(r"I lost (job number 0)", r"Job number 0 is what I lost", say(messages, draw))
+        return f"1. {new}\n2. Worn out.\n3. Ask." if name == "rewrite_steps" else say(messages, draw)
+
+    work = work_with(
+        tmp_path,
+        Scripted(answer),
+        dialogues=[dialogue(0)],
+        candidates=[candidate(0, steps=QUOTING)],
+        rewrite_steps=True,
+    )
+    run_stage(STAGE, work)
+    found, rejected = rows(work, "rewrites.jsonl"), rows(work, "rejected.jsonl")
+    if reason is None:
+        assert [row["steps"] for row in found] == [QUOTING | {"history": new}]
+        assert found[0]["provenance"][-1]["steps_prompt"] == "rewrite_steps v1"
+    else:
+        assert not found
+        assert rejected[0]["reason"] == f"steps could not be rewritten: {reason}"
+
+
+def test_a_step_that_quoted_what_nobody_said_may_go_on_doing_so():
+    """Its label, that it is wrong perhaps, stays true."""
+    history = (Turn("seeker", "I lost my job."),)
+    talk = Talk("en", history, ("a", "b"))
+    step = {"history": 'They say "I hate it".'}
+    assert parse_steps(talk, talk.said_as(["My job is gone.", "c", "d"]), step, '1. They say "I hate it".') == step
+
+
+@given(st.lists(st.text("abc 。，!", min_size=1, max_size=12), min_size=1, max_size=4), st.integers(0, 3))
+def test_what_a_turn_has_is_said(words, place):
+    history = tuple(Turn("seeker", text) for text in words)
+    quote = words[place % len(words)]
+    assert unsaid(f"They say “{quote.upper()}”", history) == []
+    assert unsaid(f"They say 「{quote}」 and “never that”", history) == ["never that"]
 
 
 def spoiled(name: str, change):

@@ -18,6 +18,8 @@ VERSIONS = {
     ("rewrite", "zh"): (1, "ce52c9f6eca771332e7eddff5e9529d1"),
     ("rewrite_persona", "en"): (1, "ec208f70205b3ebd489e67cb5d360df6"),
     ("rewrite_persona", "zh"): (1, "f03bb0343059dcb9a1868ced64a9aa44"),
+    ("rewrite_steps", "en"): (1, "dcf795a7dab00b7453b48fac7043ae11"),
+    ("rewrite_steps", "zh"): (1, "80b6c4503b5c6e2c24fe3f9554dcd9cf"),
     ("strategy", "en"): (1, "98db26b699636fc723a2d49ffd855c09"),
     ("strategy", "zh"): (1, "46a954e8ecf29ea16b809751c5915bf4"),
     ("care_chain", "en"): (1, "310a3b5c0dc8d74b7217c4c05c5ffbc6"),

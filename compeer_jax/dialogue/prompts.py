@@ -42,6 +42,7 @@ TASK_PROMPTS = (
     "traits",
     "rewrite",
     "rewrite_persona",
+    "rewrite_steps",
     "strategy",
     "care_chain",
     "care_coherence",

@@ -178,6 +178,8 @@ class PersonalityConfig:
         similarity: least cosine between a rewritten turn and the one it was. Unset: 0.5 with an encoder; 0.1 without,
             as character n-grams tell likeness of wording, of which a good paraphrase has little.
         check_strategy: whether the model is asked for the strategy of rewritten replies, which must be the original's.
+        rewrite_steps: whether the reasoning steps are rewritten with the talk, so that what they quote is said there;
+            without, they stay as they were written on the original talk. One more answer a rewrite.
         tries: times that the model is asked.
     """
 
@@ -187,6 +189,7 @@ class PersonalityConfig:
     max_clusters: int = 16
     similarity: float | None = None
     check_strategy: bool = True
+    rewrite_steps: bool = False
     tries: int = 2
 
     def __post_init__(self):

@@ -5,8 +5,8 @@
     elbow.png        these curves
     rewrites.jsonl   labelled candidates rewritten: variant "r" as they are, variant "p" to somebody else's manner
 
-A persona comes from another dialogue of the same language and cluster, for each side apart. It tells of a manner only,
-never of what somebody has said.
+A persona comes from another dialogue of the same language and cluster, for each side apart, and is drawn once a
+dialogue. It tells of a manner only, never of what somebody has said.
 """
 
 import json
@@ -22,7 +22,7 @@ from compeer_jax.data.build.dialogue_rows import DIALOGUES, read_dialogues
 from compeer_jax.data.build.pipeline import STAGES
 from compeer_jax.data.build.stage import Stage, StageWriter, Workspace
 from compeer_jax.data.jsonl import read_jsonl
-from compeer_jax.data.personality import strategies, traits
+from compeer_jax.data.personality import steps, strategies, traits
 from compeer_jax.data.personality.elbow_picture import draw_elbows
 from compeer_jax.data.personality.likeness import (
     MODEL_LEAST,
@@ -58,7 +58,7 @@ def inputs(work: Workspace) -> list[Path]:
 def settings(config: BuildConfig) -> dict[str, Any]:
     """What the traits and the rewrites depend on beside the rows."""
     name = config.personality.model
-    prompts = (traits.PROMPT, *PROMPTS.values(), strategies.PROMPT)
+    prompts = (traits.PROMPT, *PROMPTS.values(), strategies.PROMPT, *[steps.PROMPT] * config.personality.rewrite_steps)
     return {
         **asdict(config.personality),
         "seed": config.seed,
@@ -98,7 +98,9 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
     for row in people.rows():
         out.add(TRAITS, row)
     _write_clusters(people, out)
-    checks = Checks(embedders.of_lines, config.similarity, config.check_strategy, config.tries)
+    checks = Checks(
+        embedders.of_lines, config.similarity, config.check_strategy, config.tries, steps=config.rewrite_steps
+    )
     maker = VariantMaker(model, people, checks, seed=work.config.seed)
     made = {"stage": "personality", "model": model.name, "settings_sha": settings_digest(model)}
     heard = work.progress(f"rewriting, {model.name}", len(labelled) * len(PROMPTS))
@@ -194,6 +196,9 @@ def _write(rewrite: Rewrite, made: Mapping[str, Any], out: StageWriter) -> None:
         }
     row["history"] = [turn.to_json() for turn in rewrite.talk.history]
     row["responses"] = list(rewrite.talk.responses)
+    if rewrite.steps is not None:
+        row["steps"] = dict(rewrite.steps)
+        entry["steps_prompt"] = f"{steps.PROMPT} v{load_task_prompt(steps.PROMPT, candidate.language).version}"
     row["provenance"] = [*map(dict, candidate.provenance), {**entry, "cosine": round(rewrite.cosine, 3)}]
     out.add(REWRITES, row)
 

@@ -6,6 +6,7 @@ from typing import Any
 NOTHING = "–"
 REJECTED = "rejected.jsonl"
 SPENT = "spent"
+PAIRS = 40  # of annotators, whose kappas the card shows one by one; twenty people make 190
 _OF_SOURCES = ("corpora", "privacy", "filter", "rounds")
 _UNSETTLED = {
     "excluded": "excluded: no two of three agree",
@@ -135,7 +136,10 @@ def agreement_table(agreement: Mapping[str, Any]) -> str:
     if not any(found["counted"]["items"] or found["pairs"] for found in agreement.values()):
         return "No item was judged by two annotators."
     tables = [markdown_table(headings, overall)]
-    if pairs:
+    if len(pairs) > PAIRS:
+        count = number(len(pairs))
+        tables.append(f"Cohen's kappas of the {count} pairs of annotators are in `annotation/agreement.json`.")
+    elif pairs:
         tables.append(markdown_table(["kind of item", "annotators", "items", "Cohen's kappa"], pairs))
     tables.append(
         "0 is agreement by chance, 1 is full agreement; – where all verdicts are the same, or there are none. Votes of "

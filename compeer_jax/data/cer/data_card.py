@@ -258,9 +258,11 @@ def _settings(facts: CardFacts) -> str:
 
 
 def _named(value: Any, key: str = "") -> Any:
-    """`value` without the folders of paths and the addresses of servers, which are nobody's concern."""
+    """`value` without the folders of paths, the addresses of servers and people's names, which are nobody's concern."""
     if isinstance(value, Mapping):
         return {name: _named(one, name) for name, one in value.items() if name != "url"}
+    if key == "people":
+        return len(value)  # their names are nobody's concern
     if isinstance(value, list | tuple):
         return [_named(one, key) for one in value]
     if isinstance(value, str) and key in ("path", "encoder", "imports"):

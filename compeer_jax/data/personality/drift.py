@@ -30,20 +30,28 @@ def fault(talk: Talk, rewritten: Talk) -> str | None:
     """
     pairs = list(zip(talk.lines, rewritten.lines, strict=True))
     for number, (before, after) in enumerate(pairs, start=1):
-        sign = machine_like(after, talk.language)
-        if sign is not None and sign != machine_like(before, talk.language):
-            return f"machine-like: line {number}, {sign}"
-        if _left(talk.language, before, after):
-            return f"another language: line {number}"
-        if _kept(before) != _kept(after):
-            return f"a mark or a number is not as it was: line {number}"
-        if mask(after, talk.language)[1] and not mask(before, talk.language)[1]:
-            return f"a contact that was not there: line {number}"
-    copied = sum(_letters(before) == _letters(after) for before, after in pairs)
+        if found := line_fault(before, after, talk.language):
+            reason, _, special = found.partition(": ")
+            return f"{reason}: line {number}{', ' if special else ''}{special}"
+    copied = sum(letters(before) == letters(after) for before, after in pairs)
     if copied > COPIED * len(pairs):
         return f"copied: {copied} of {len(pairs)} lines are as they were"
-    if _letters(pairs[-1][1]) == _letters(pairs[-2][1]) and _letters(pairs[-1][0]) != _letters(pairs[-2][0]):
+    if letters(pairs[-1][1]) == letters(pairs[-2][1]) and letters(pairs[-1][0]) != letters(pairs[-2][0]):
         return "the two replies became one"
+    return None
+
+
+def line_fault(before: str, after: str, language: Language) -> str | None:
+    """Why a line in other words can't be used: the first four of those reasons, or None."""
+    sign = machine_like(after, language)
+    if sign is not None and sign != machine_like(before, language):
+        return f"machine-like: {sign}"
+    if _left(language, before, after):
+        return "another language"
+    if _kept(before) != _kept(after):
+        return "a mark or a number is not as it was"
+    if mask(after, language)[1] and not mask(before, language)[1]:
+        return "a contact that was not there"
     return None
 
 
@@ -53,7 +61,7 @@ def least_cosines(talks: Sequence[Talk], rewritten: Sequence[Talk], likeness: Li
     Lines that were too short to be compared count as 1.
     """
     before, after = ([line for talk in side for line in talk.lines] for side in (talks, rewritten))
-    long = [row for row, line in enumerate(before) if len(_letters(line)) >= likeness.shortest]
+    long = [row for row, line in enumerate(before) if len(letters(line)) >= likeness.shortest]
     values = np.ones(len(before))
     values[long] = cosines([before[row] for row in long], [after[row] for row in long], likeness.embed)
     ends = np.cumsum([len(talk.lines) for talk in talks])
@@ -79,6 +87,6 @@ def _chinese(text: str) -> bool:
     return letters > 0 and 3 * len(_HAN.findall(text)) >= letters
 
 
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
     """What copies share: letters and digits, of any case and width."""
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))

@@ -19,7 +19,7 @@ PROMPTS: Mapping[Variant, str] = {"r": "rewrite", "p": "rewrite_persona"}
 
 _IMAGE = {"en": "[image]", "zh": "[图片]"}  # stands for a turn without words
 _LINE = re.compile(r"(\d{1,4}) ?[.．、)）:：] ?(.*)")
-_AROUND = re.compile(r"```\w*|</?conversation>")  # lines that models put around what they were asked for
+_AROUND = re.compile(r"```\w*|</?(?:conversation|second)>")  # lines that models put around what they were asked for
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,16 @@ def parse_rewrite(talk: Talk, text: str) -> tuple[str, ...]:
         Malformed: anything else.
     """
     turns = talk.turns
+    lines = numbered_lines(text, len(turns))
+    return tuple(_words(line, turn, talk.language) for line, turn in zip(lines, turns, strict=True))
+
+
+def numbered_lines(text: str, count: int) -> list[str]:
+    """The `count` lines of a chat model's answer without their numbers; empty lines and frames don't count.
+
+    Raises:
+        Malformed: a line without its number, or other numbers than 1 to `count` in order.
+    """
     lines: list[str] = []
     for row in map(str.strip, text.strip().splitlines()):
         if not row or _AROUND.fullmatch(row):
@@ -97,12 +107,12 @@ def parse_rewrite(talk: Talk, text: str) -> tuple[str, ...]:
             raise Malformed("a line without its number")
         if int(match[1]) != len(lines) + 1:
             raise Malformed("lines that are not numbered in order")
-        if len(lines) == len(turns):
+        if len(lines) == count:
             raise Malformed("more lines than were asked for")
-        lines.append(_words(match[2], turns[len(lines)], talk.language))
-    if len(lines) < len(turns):
+        lines.append(match[2].strip())
+    if len(lines) < count:
         raise Malformed("fewer lines than were asked for")
-    return tuple(lines)
+    return lines
 
 
 def _words(text: str, turn: Turn, language: Language) -> str:

@@ -12,6 +12,7 @@ from compeer_jax.data.personality.drift import fault, least_cosines
 from compeer_jax.data.personality.likeness import Likeness
 from compeer_jax.data.personality.people import Described, People
 from compeer_jax.data.personality.rewriting import PROMPTS, Talk, Variant, parse_rewrite, rewrite_messages
+from compeer_jax.data.personality.steps import parse_steps, steps_messages
 from compeer_jax.data.personality.strategies import parse_strategies, strategy_messages
 from compeer_jax.data.personality.traits import SIDES, Side
 from compeer_jax.dialogue.taxonomy import Language
@@ -29,12 +30,14 @@ class Checks:
         similarity: least cosine between a rewritten line and the line it was; None is the way's own.
         strategy: whether the model is asked for the strategies of the replies before and after, which must be the same.
         tries: times that the model is asked.
+        steps: whether the reasoning steps are carried over to the new words, too.
     """
 
     likeness: Callable[[Language], Likeness]
     similarity: float | None
     strategy: bool
     tries: int
+    steps: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Rewrite:
         cosine: the least of its lines, as far as it was compared.
         reason: why it isn't used; None if it is.
         text: the model's answer where no talk could be read from it.
+        steps: tag -> the step as one of the new talk; None where steps stay as they are.
     """
 
     candidate: Candidate
@@ -60,6 +64,7 @@ class Rewrite:
     cosine: float = 1.0
     reason: str | None = None
     text: str = ""
+    steps: Mapping[str, str] | None = None
 
     @property
     def original(self) -> Talk:
@@ -79,7 +84,8 @@ class VariantMaker:
         model: who rewrites, and names strategies.
         people: who lends manners.
         checks: what a rewrite must pass.
-        seed: of the personas; each depends on it, on the candidate's id and on who is in the clusters.
+        seed: of the personas. They are drawn once a dialogue, for all of its records, and depend on the seed, the
+            dialogue's id and who is in the clusters.
 
     Attributes:
         with_both: how many candidates have both variants.
@@ -103,7 +109,7 @@ class VariantMaker:
         candidates, done = iter(candidates), 0
         while batch := list(islice(candidates, BATCH)):
             rewrites = [self._start(candidate, variant) for candidate in batch for variant in PROMPTS]
-            for step in (self._ask, self._look, self._compare, self._name_strategies):
+            for step in (self._ask, self._look, self._compare, self._name_strategies, self._carry_steps):
                 rewrites = step(rewrites)
             done += len(rewrites)
             heard(done)
@@ -123,7 +129,7 @@ class VariantMaker:
             return rewrite
         if not self.people.knows(candidate.dialogue):
             return replace(rewrite, reason="the traits of its speakers are not known")
-        generator = np.random.default_rng([*f"{self.seed}/{candidate.id}/persona".encode()])
+        generator = np.random.default_rng([*f"{self.seed}/{candidate.dialogue}/persona".encode()])
         persona = {side: self.people.other(candidate.dialogue, side, generator) for side in SIDES}
         if None in persona.values():
             return replace(rewrite, reason="nobody else is in the cluster of a speaker")
@@ -190,6 +196,25 @@ class VariantMaker:
             for one, answer in zip(left, after, strict=True)
         ]
         return _put_back(rewrites, judged)
+
+    def _carry_steps(self, rewrites: Sequence[Rewrite]) -> list[Rewrite]:
+        """Asks for the steps as steps of the new talk; one that quotes what nobody says there spoils the rewrite."""
+        left = [one for one in rewrites if one.reason is None] if self.checks.steps else []
+        answers = ask_each(
+            self.model,
+            left,
+            lambda one: steps_messages(one.original, one.talk, one.candidate.steps),
+            lambda one, text: parse_steps(one.original, one.talk, one.candidate.steps, text),
+            tries=self.checks.tries,
+            chunk=2 * BATCH,
+        )
+        carried = [
+            replace(one, reason=f"steps could not be rewritten: {answer.reason}", text=answer.text)
+            if isinstance(answer, SetAside)
+            else replace(one, steps=answer.value)
+            for one, answer in answers
+        ]
+        return _put_back(rewrites, carried)
 
     def _counted(self, rewrites: Sequence[Rewrite]) -> Iterator[Rewrite]:
         accepted: Counter[str] = Counter()
