@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -99,7 +100,9 @@ def read(path, **settings):
 def test_every_form_is_told_by_its_content_and_gives_the_same_talk(tmp_path, row, form, fields):
     path = write(tmp_path / "rows.jsonl", json.dumps(row, ensure_ascii=False) + "\n")
     (dialogue,) = read(path)
-    assert dialogue.turns == (SEEKER, SUPPORTER)
+    assert tuple(replace(turn, caption=None) for turn in dialogue.turns) == (SEEKER, SUPPORTER)
+    captions = ("The speaker seems sad.", "The emotion is not clear.") if form == "mesc" else (None, None)
+    assert tuple(turn.caption for turn in dialogue.turns) == captions
     assert dialogue.provenance[-1]["form"] == form
     expected = {"source": form if FORMS[form].corpus else "rows"} | fields
     assert {name: getattr(dialogue, name) for name in expected} == expected

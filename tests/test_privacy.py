@@ -216,17 +216,17 @@ def test_a_long_text_of_one_thing_over_and_over_is_masked_whole(unit):
 
 def test_turns_and_situation_are_masked_and_all_else_stays():
     turns = (
-        Turn("seeker", "Mail ann@example.org", images=("a.png",)),
+        Turn("seeker", "Mail ann@example.org", images=("a.png",), caption="A note: ann@example.org"),
         Turn("supporter", "I will, or ring 212-555-0142 or 212-555-0143.", "Information"),
     )
     talk = Dialogue("a", "en", "mine", "CC0 1.0", turns, situation="See www.example.org", problem_type="job crisis")
     masked, found = mask_dialogue(talk)
-    assert found == {"email": 1, "url": 1, "phone": 2}
+    assert found == {"email": 2, "url": 1, "phone": 2}
     assert tuple(found) == tuple(kind for kind in KINDS if kind in found)
     assert masked == replace(
         talk,
         turns=(
-            Turn("seeker", "Mail [email]", images=("a.png",)),
+            Turn("seeker", "Mail [email]", images=("a.png",), caption="A note: [email]"),
             Turn("supporter", "I will, or ring [phone] or [phone].", "Information"),
         ),
         situation="See [url]",

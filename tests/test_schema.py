@@ -12,9 +12,11 @@ from compeer_jax.errors import UserError
 text = st.text(min_size=1).filter(str.strip)
 intensity = st.none() | st.integers(1, 5)
 images = st.lists(text, max_size=2).map(tuple)
+caption = st.none() | text
+strategy = st.none() | st.sampled_from(STRATEGIES.names())
 turns = st.one_of(
-    st.builds(Turn, st.just("seeker"), text, st.none(), images),
-    st.builds(Turn, st.just("supporter"), text, st.none() | st.sampled_from(STRATEGIES.names()), images),
+    st.builds(Turn, st.just("seeker"), text, st.none(), images, caption),
+    st.builds(Turn, st.just("supporter"), text, strategy, images, caption),
 )
 dialogues = st.builds(
     Dialogue,
@@ -136,16 +138,16 @@ def test_merging_keeps_words_and_images_in_order_and_the_last_strategy():
     merged, joins = merge_adjacent(
         [
             Turn("seeker", "Hi."),
-            Turn("supporter", "Hello.", "Others", ("a.png",)),
+            Turn("supporter", "Hello.", "Others", ("a.png",), "A smile."),
             Turn("supporter", "How are you?", "Question"),
-            Turn("supporter", "Take your time.", None, ("b.png",)),
+            Turn("supporter", "Take your time.", None, ("b.png",), "A nod."),
             Turn("seeker", "Not well."),
         ]
     )
     assert joins == 2
     assert merged == (
         Turn("seeker", "Hi."),
-        Turn("supporter", "Hello.\nHow are you?\nTake your time.", "Question", ("a.png", "b.png")),
+        Turn("supporter", "Hello.\nHow are you?\nTake your time.", "Question", ("a.png", "b.png"), "A smile. A nod."),
         Turn("seeker", "Not well."),
     )
 

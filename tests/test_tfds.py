@@ -1,6 +1,7 @@
 """Our TensorFlow Datasets give the rows of the JSON lines they were built from, offline, without TensorFlow."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -22,7 +23,7 @@ TALK = {"language": "zh", "source": "test", "licence": "CC0 1.0"}
 HISTORY = [
     {"role": "seeker", "content": "你好。\n看！", "images": ["a/1.png", "b.png"]},
     {"role": "supporter", "content": "嗯？", "strategy": "Restatement or Paraphrasing"},
-    {"role": "seeker", "content": " ", "images": ["c.png"]},
+    {"role": "seeker", "content": " ", "images": ["c.png"], "caption": "The speaker looks tired."},
 ]
 SFT = [
     {
@@ -44,6 +45,15 @@ SFT = [
         "history": HISTORY[:1],
         "reference": {"steps": {"context": "c"}, "labels": {}, "response": "r"},
     },
+]
+RL = [
+    {
+        **TALK,
+        "id": f"talk#{number}",
+        "history": HISTORY,
+        "reference": {"steps": {}, "labels": {"strategy": "Question"} if number else {}, "response": "怎么了？"},
+    }
+    for number in (0, 2)
 ]
 
 
@@ -72,6 +82,8 @@ def cer(tmp_path):
         (folder / view / "test.jsonl").touch()
     write_jsonl(folder / "unifi/train_p.jsonl", [*judged(), judged()[0] | {"id": "talk#0~p"}])
     write_jsonl(folder / "sft/train.jsonl", SFT)
+    write_jsonl(folder / "rl/train.jsonl", RL)
+    write_jsonl(folder / "rl/train_p.jsonl", [RL[0] | {"id": "talk#0~p"}, *RL])
     return folder
 
 
@@ -138,6 +150,8 @@ def test_each_view_of_cer_is_its_json_lines(cer, tmp_path):
     variant = read(tmp_path / "out/cer/unifi/1.0.0", "train_p")
     assert [judge_row(example) for example in variant] == rows_of(cer / "unifi/train_p.jsonl")
     assert [record_row(example) for example in read(tmp_path / "out/cer/sft/1.0.0")] == SFT
+    assert [record_row(example) for example in read(tmp_path / "out/cer/rl/1.0.0")] == RL
+    assert len(read(tmp_path / "out/cer/rl/1.0.0", "train_p")) == 3
 
 
 def test_a_split_without_records_is_not_there(cer, tmp_path):
@@ -196,7 +210,11 @@ def test_wrong_sources_are_one_sentence(cer, shared_data, tmp_path):
     write_jsonl(cer / "orm/train.jsonl", [judged()[0]] * 2)
     with pytest.raises(UserError, match=r"line 2: id 'talk#0' is that of .*orm/train.jsonl, line 1; ids must differ.$"):
         prepare("cer", cer, tmp_path)
-    for view in ("unifi", "prm", "orm", "sft"):
+    shutil.move(cer / "rl", cer / "other")
+    with pytest.raises(UserError, match=r"cer/rl is not there; run `compeer data cer` with the dataset's config"):
+        prepare("cer", cer, tmp_path)
+    shutil.move(cer / "other", cer / "rl")
+    for view in ("unifi", "prm", "orm", "sft", "rl"):
         (cer / view / "train.jsonl").write_text("")
     with pytest.raises(UserError, match=r"has no record to train on in any view; annotate more, then build it again.$"):
         prepare("cer", cer, tmp_path)

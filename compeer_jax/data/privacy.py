@@ -76,7 +76,7 @@ def mask(text: str, language: Language, kinds: Collection[str] = KINDS) -> tuple
 
 
 def mask_dialogue(dialogue: Dialogue, kinds: Collection[str] = KINDS) -> tuple[Dialogue, dict[str, int]]:
-    """The dialogue with its turns and its situation masked, and how many spans there were of each kind."""
+    """The dialogue with turns, captions and situation masked, and how many spans of each kind there were."""
     found: Counter[str] = Counter()
 
     def masked(text: str) -> str:
@@ -84,7 +84,10 @@ def mask_dialogue(dialogue: Dialogue, kinds: Collection[str] = KINDS) -> tuple[D
         found.update(counts)
         return text
 
-    turns = tuple(replace(turn, content=masked(turn.content)) for turn in dialogue.turns)
+    turns = tuple(
+        replace(turn, content=masked(turn.content), caption=turn.caption and masked(turn.caption))
+        for turn in dialogue.turns
+    )
     situation = None if dialogue.situation is None else masked(dialogue.situation)
     return replace(dialogue, turns=turns, situation=situation), {kind: found[kind] for kind in KINDS if found[kind]}
 

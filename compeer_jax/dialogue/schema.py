@@ -4,7 +4,7 @@ The JSON form, one object a dialogue:
 
     {"id", "language": "en"|"zh", "source", "licence", "situation"?, "emotion_type"?, "problem_type"?,
      "initial_intensity"?, "final_intensity"?, "provenance"?: [{"stage", …}],
-     "turns": [{"role": "seeker"|"supporter", "content", "strategy"?, "images"?}]}
+     "turns": [{"role": "seeker"|"supporter", "content", "strategy"?, "images"?, "caption"?}]}
 """
 
 import re
@@ -21,17 +21,26 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Turn:
-    """What one side says before the other answers. `strategy` is a canonical name, of a supporter's turn only."""
+    """What one side says before the other answers.
+
+    Attributes:
+        role: whose turn it is.
+        content: the words.
+        strategy: a canonical name, of a supporter's turn only.
+        images: paths of pictures and videos that go with it.
+        caption: what they show, as somebody or a machine describes it; nobody says it.
+    """
 
     role: Role
     content: str
     strategy: str | None = None
     images: tuple[str, ...] = ()
+    caption: str | None = None
 
     @classmethod
     def from_json(cls, obj: object, where: str) -> "Turn":
         """The turn that `obj` describes; UserError naming `where` and the field for anything wrong with it."""
-        fields = _Fields(obj, where, ("role", "content", "strategy", "images"))
+        fields = _Fields(obj, where, tuple(cls.__dataclass_fields__))
         role = fields.text("role")
         if role not in get_args(Role):
             raise unknown("role", role, get_args(Role), where)
@@ -42,7 +51,7 @@ class Turn:
             if role == "seeker":
                 raise UserError(f"{where}: field 'strategy' belongs to supporter turns, but this turn is the seeker's.")
             strategy = STRATEGIES.require(strategy, where)
-        return cls(role, content, strategy, images)
+        return cls(role, content, strategy, images, fields.optional_text("caption"))
 
     def to_json(self) -> dict:
         """The JSON form, without what is not set."""
@@ -51,6 +60,8 @@ class Turn:
             obj["strategy"] = self.strategy
         if self.images:
             obj["images"] = list(self.images)
+        if self.caption is not None:
+            obj["caption"] = self.caption
         return obj
 
 
@@ -115,7 +126,7 @@ class Dialogue:
 def merge_adjacent(turns: Iterable[Turn]) -> tuple[tuple[Turn, ...], int]:
     """Turns with neighbours of one role joined by a newline, and how many joins that took.
 
-    A joined turn keeps the last strategy that is given (the one that leads to the reply) and all images.
+    A joined turn keeps the last strategy that is given (the one that leads to the reply), all images and captions.
     """
     merged: list[Turn] = []
     joins = 0
@@ -123,7 +134,8 @@ def merge_adjacent(turns: Iterable[Turn]) -> tuple[tuple[Turn, ...], int]:
         if merged and merged[-1].role == turn.role:
             before = merged.pop()
             content = f"{before.content}\n{turn.content}"
-            turn = Turn(turn.role, content, turn.strategy or before.strategy, before.images + turn.images)
+            caption = " ".join(filter(None, (before.caption, turn.caption))) or None
+            turn = Turn(turn.role, content, turn.strategy or before.strategy, before.images + turn.images, caption)
             joins += 1
         merged.append(turn)
     return tuple(merged), joins

@@ -7,7 +7,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from compeer_jax.data.annotation.items import ANNOTATOR, ASKED, KEY, VERDICT_FIELDS, Task, verdict_field
+from compeer_jax.data.annotation.items import ANNOTATOR, ASKED, KEY, VERDICT_FIELDS, Task, shown_media, verdict_field
 from compeer_jax.data.annotation.votes import SETTLED, Fault, Filled
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.talk import SPEAKERS
@@ -103,7 +103,7 @@ def _row(task: Task, format: ReasoningFormat, asked: tuple[str, ...] | None) -> 
 def _talk(task: Task) -> str:
     speakers = SPEAKERS[task.candidate.language]
     return "\n".join(
-        speakers[turn.role] + " ".join([*turn.content.split("\n"), *(f"[image: {Path(p).name}]" for p in turn.images)])
+        speakers[turn.role] + " ".join([*turn.content.split("\n"), *shown_media(turn)])
         for turn in task.candidate.history
     )
 

@@ -18,6 +18,7 @@ from compeer_jax.data.build.candidate_rows import Candidate
 from compeer_jax.data.jsonl import parse_json
 from compeer_jax.dialogue.judging import JudgeCase
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
+from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
 
 KEY = "key"
@@ -51,6 +52,12 @@ class Task:
         """The task as a judge is shown it."""
         candidate = self.candidate
         return JudgeCase(candidate.language, candidate.history, candidate.sections(format), self.responses)
+
+
+def shown_media(turn: Turn) -> list[str]:
+    """What stands for a turn's pictures where there is text alone: a name each, and what they show, if known."""
+    names = [f"[image: {Path(path).name}]" for path in turn.images]
+    return [*names, f"[{' '.join(turn.caption.split())}]"] if turn.caption else names
 
 
 def task_key(seed: int, id: str) -> str:

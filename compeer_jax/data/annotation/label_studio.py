@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from compeer_jax.data.annotation.items import ANNOTATOR, ASKED, DEALT_TO, KEY, VERDICT_FIELDS, Task, verdict_field
+from compeer_jax.data.annotation.items import (
+    ANNOTATOR,
+    ASKED,
+    DEALT_TO,
+    KEY,
+    VERDICT_FIELDS,
+    Task,
+    shown_media,
+    verdict_field,
+)
 from compeer_jax.data.annotation.votes import Fault, Filled, choices
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.talk import SPEAKERS
@@ -223,8 +232,8 @@ def _asked(data: Mapping) -> tuple[str, ...] | None:
 
 
 def _words(turn) -> str:
-    """What was said, and a word for each image that was shown."""
-    return " ".join([*filter(None, [turn.content]), *(f"[image: {Path(path).name}]" for path in turn.images)])
+    """What was said, and what stands for the images that were shown."""
+    return " ".join([*filter(None, [turn.content]), *shown_media(turn)])
 
 
 def _header(view: ElementTree.Element, text: str, size: str = "4") -> None:

@@ -21,9 +21,11 @@ class Draft:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def make_turn(where: str, role: str, content: object, strategy: object = None, images: object = None) -> Turn:
+def make_turn(
+    where: str, role: str, content: object, strategy: object = None, images: object = None, caption: str | None = None
+) -> Turn:
     """One turn, its text without white space around it; UserError as `Turn.from_json`."""
-    labels = {"strategy": strategy, "images": images}
+    labels = {"strategy": strategy, "images": images, "caption": caption}
     given = {name: value for name, value in labels.items() if value}
     return Turn.from_json({"role": role, "content": stripped(content), **given}, where)
 

@@ -2,8 +2,8 @@
 
 MESC (Chu et al., 2024; seen: its `val.json` and `test.json`) is `{"problem_type", "situation", "dialog": [{"text",
 "speaker": "user"|"sys", "emotion", "strategy"?}]}`, where a machine's description of the video follows what is said in
-the same text ("… The speaker seems to be …"); it is cut off, for nobody says it. Its ten strategies become the nearest
-of the eight (`strategy_names.yaml`).
+the same text ("… The speaker seems to be …"); nobody says it, so it becomes the turn's caption. Its ten
+strategies become the nearest of the eight (`strategy_names.yaml`).
 
 AvaMERG (Zhang et al., 2025) is read after its published description: `{"conversation_id", "topic", "turns":
 [{"dialogue_history": [{"role": "speaker"|"listener", "utterance"}], "response"}]}`, where each turn repeats what came
@@ -45,10 +45,11 @@ def _mesc_turn(utterance: object, where: str) -> Turn:
     utterance = require_object(utterance, where)
     role = role_of(utterance.get("speaker"), where)
     text = utterance.get("text", utterance.get("content"))
-    if isinstance(text, str):
-        text = _DESCRIPTION.sub("", text)
+    description = _DESCRIPTION.search(text) if isinstance(text, str) else None
+    caption = description and description.group().strip()
+    text = text[: description.start()] if description else text
     strategy = nearest_strategy("mesc", utterance.get("strategy"), where) if role == "supporter" else None
-    return make_turn(where, role or "supporter", text, strategy, media_paths(utterance))
+    return make_turn(where, role or "supporter", text, strategy, media_paths(utterance), caption)
 
 
 def is_avamerg(row: object) -> bool:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
+from compeer_jax.data.cer.folder import RL, SFT, TRAIN, view_file
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.record import Record
@@ -28,13 +29,14 @@ from compeer_jax.data.tfds.local_builder import LocalBuilder
 from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.errors import UserError
 
-SFT = "sft"
 VIEWS = {
     "unifi": "Every step with its verdict, and the preference: to train a judge of both.",
     "prm": "Outputs with at least one judged step: to train a judge of steps.",
     "orm": "Pairs of answers with a preference: to train a judge of answers.",
     SFT: "Steps judged right with the better answer: to fine-tune on.",
+    RL: "Each sampled round once, with the real reply and the labels that are known: prompts to learn from by rewards.",
 }
+POLICY = (SFT, RL)
 SPLITS = ("train", "valid", "test", "train_d", "train_r", "train_p")
 LICENCE = "That of each record's corpus, which its field 'licence' names."
 HOMEPAGE = "https://arxiv.org/abs/2508.09521"
@@ -48,8 +50,8 @@ CITATION = """@article{wang2025compeer,
 DESCRIPTION = """Emotional support with psychological reasoning, in the form of COMPEER's dataset CER. It was made by
 compeer_jax's data pipeline from corpora and chat models of the user's choice, and is not the data of the authors;
 README.md of the folder that it was built from says how it was made and who judged it. Examples are in the files'
-order. train_d, train_r and train_p add the same number of records to train: duplicates, rewrites, and rewrites to
-another personality."""
+order. In unifi, sft and rl, train_d, train_r and train_p add the same number of records to train: duplicates, rewrites,
+and rewrites to another personality."""
 VERDICTS = ("false", "true", NONE)
 PREFERENCE_LABELS = (NONE, *PREFERENCES)
 REQUIRED = ("id", "language", "source", "licence")
@@ -63,13 +65,15 @@ class Cer(LocalBuilder):
     def splits(self) -> dict[str, Path]:
         folder = Path(self.source).expanduser() / self.builder_config.name
         paths = {split: folder / f"{split}.jsonl" for split in SPLITS}
+        if self.builder_config.name == RL and not folder.is_dir() and folder.parent.is_dir():
+            view_file(folder.parent, RL, TRAIN)  # says what makes it
         if not paths["train"].is_file():
             raise UserError(f"{paths['train']} is not there; name the cer folder that `compeer data build` wrote.")
         # A view may lack rows for a split, but a dataset of no example can't be written.
         return {split: path for split, path in paths.items() if path.is_file() and path.stat().st_size}
 
     def rows(self, path: Path) -> Iterator[dict]:
-        form = Record if self.builder_config.name == SFT else JudgeRecord
+        form = Record if self.builder_config.name in POLICY else JudgeRecord
         places: dict[str, str] = {}
         for where, obj in read_jsonl(path):
             record = form.from_json(obj, where)
@@ -85,7 +89,7 @@ class Cer(LocalBuilder):
             **turn_example("history", row["history"]),
             "provenance": provenance_text(row),
         }
-        return talk | (_reference(row) if self.builder_config.name == SFT else _judged(row))
+        return talk | (_reference(row) if self.builder_config.name in POLICY else _judged(row))
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
@@ -93,7 +97,7 @@ class Cer(LocalBuilder):
             **turn_features("history"),
             "provenance": text(),
         }
-        if self.builder_config.name == SFT:
+        if self.builder_config.name in POLICY:
             features |= {
                 "problem_type": text(),
                 "steps": objects(tag=text(), text=text()),
@@ -137,7 +141,7 @@ def judge_row(example: Mapping) -> dict:
 
 
 def record_row(example: Mapping) -> dict:
-    """An example of sft in the form of our JSON lines, which `Record.from_json` takes."""
+    """An example of sft or rl in the form of our JSON lines, which `Record.from_json` takes."""
     reference = {
         "steps": {step["tag"]: step["text"] for step in object_rows(example["steps"])},
         "labels": {pair["name"]: pair["value"] for pair in object_rows(example["labels"])},

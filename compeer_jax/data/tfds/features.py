@@ -35,7 +35,7 @@ def objects(**features: Any) -> tfds.features.Sequence:
 def turn_features(name: str) -> dict:
     """The features of a talk, its turns under `name`."""
     return {
-        name: objects(role=label(ROLES), content=text(), strategy=label(STRATEGY_LABELS)),
+        name: objects(role=label(ROLES), content=text(), strategy=label(STRATEGY_LABELS), caption=text()),
         "images": objects(turn=np.int32, path=text()),
     }
 
@@ -45,7 +45,13 @@ def turn_example(name: str, turns: Iterable[Mapping]) -> dict:
     turns = list(turns)
     return {
         name: [
-            {"role": turn["role"], "content": turn["content"], "strategy": turn.get("strategy", NONE)} for turn in turns
+            {
+                "role": turn["role"],
+                "content": turn["content"],
+                "strategy": turn.get("strategy", NONE),
+                "caption": turn.get("caption", ""),
+            }
+            for turn in turns
         ],
         "images": [
             {"turn": index, "path": path} for index, turn in enumerate(turns) for path in turn.get("images", ())
@@ -60,6 +66,8 @@ def turn_rows(name: str, example: Mapping) -> list[dict]:
         turn = {"role": ROLES[columns["role"]], "content": columns["content"]}
         if columns["strategy"]:
             turn["strategy"] = STRATEGY_LABELS[columns["strategy"]]
+        if columns.get("caption"):  # datasets of our first version have none
+            turn["caption"] = columns["caption"]
         turns.append(turn)
     for image in object_rows(example["images"]):
         turns[image["turn"]].setdefault("images", []).append(image["path"])
