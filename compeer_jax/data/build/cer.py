@@ -20,16 +20,14 @@ from compeer_jax.data.build.pipeline import STAGES
 from compeer_jax.data.build.round_rows import Round
 from compeer_jax.data.build.stage import CARD, Stage, StageWriter, Workspace, read_card
 from compeer_jax.data.cer.data_card import CardFacts, data_card
-from compeer_jax.data.cer.folder import RL, SFT
+from compeer_jax.data.cer.folder import RL, SFT, UNIFI, WITH_VARIANTS
 from compeer_jax.data.cer.histograms import draw_histograms
 from compeer_jax.data.cer.split import SPLITS, TRAIN, SplitKey, held_out_shares, split_records, talk_key
 from compeer_jax.data.cer.tally import Tally
 from compeer_jax.data.cer.views import (
     DUPLICATE,
-    UNIFI,
     VARIANTS,
     VIEWS,
-    WITH_VARIANTS,
     AnyRecord,
     Consensus,
     Rewritten,

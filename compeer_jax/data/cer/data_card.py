@@ -17,10 +17,10 @@ from compeer_jax.data.cer.card_tables import (
     spending_table,
     stage_table,
 )
-from compeer_jax.data.cer.folder import RL
+from compeer_jax.data.cer.folder import RL, WITH_VARIANTS
 from compeer_jax.data.cer.split import SPLITS, TRAIN
 from compeer_jax.data.cer.tally import Tally, share
-from compeer_jax.data.cer.views import VARIANTS, VIEWS, WITH_VARIANTS
+from compeer_jax.data.cer.views import VARIANTS, VIEWS
 from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.dialogue.taxonomy import EMOTIONS, INTENSITIES, SENTIMENTS, STAGES, STRATEGIES
 

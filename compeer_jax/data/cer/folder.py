@@ -9,7 +9,7 @@ from compeer_jax.dialogue.judging import JUDGE_KINDS
 from compeer_jax.errors import UserError
 
 FOLDER = "cer"
-SFT, RL = "sft", "rl"
+UNIFI, SFT, RL = WITH_VARIANTS = ("unifi", "sft", "rl")  # the views whose train has variants
 TRAIN = "train"
 View = Literal["sft", "rl"]
 """What a policy learns from: reasoned answers, or prompts with the reply that was really given."""
@@ -36,6 +36,11 @@ def view_file(folder: Path, view: str, split: str, variant: Variant = "none") ->
     Raises:
         UserError: it is not there, or holds no record.
     """
+    if variant != "none" and view not in WITH_VARIANTS:
+        raise UserError(
+            f"data.variant is {variant!r}, but only {', '.join(WITH_VARIANTS)} have variants, not {view}; take view "
+            "unifi, from which all kinds of judge can learn, or set data.variant to none."
+        )
     name = f"{split}_{variant}" if split == TRAIN and variant != "none" else split
     path = folder / view / f"{name}.jsonl"
     if view == RL and not path.parent.is_dir():

@@ -26,9 +26,7 @@ from compeer_jax.dialogue.reasoning import ReasonedTurn, ReasoningFormat
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError, unknown
 
-UNIFI = "unifi"
 VIEWS = (*JUDGE_KINDS, SFT, RL)
-WITH_VARIANTS = (UNIFI, SFT, RL)
 DUPLICATE, REWRITE, PERSONA = VARIANTS = ("d", "r", "p")
 REFERENCE, OUTPUT = "reference", "output"  # whose answer a record to fine-tune on has
 
