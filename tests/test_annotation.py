@@ -18,6 +18,7 @@ from compeer_jax.data.annotation.items import is_swapped, make_task, task_key
 from compeer_jax.data.build.annotation import STAGE
 from compeer_jax.data.build.config import AnnotationConfig
 from compeer_jax.data.build.stage import read_card, run_stage
+from compeer_jax.dialogue.prompts import load_judge_prompt
 from compeer_jax.errors import UserError
 from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import Spent
@@ -218,7 +219,7 @@ def test_drafts_are_un_blinded_marked_and_kept_with_their_critiques(tmp_path):
         assert row["votes"]["response"] == {"model:one": "second", "model:two": "second", "model:three": "similar"}
         last = row["provenance"][-1]
         assert last["critics"] == {"history": "model:one", "emotion": "model:one", "strategy": "model:two"}
-        assert last["prompt"] == "judge v2"
+        assert last["prompt"] == f"judge v{load_judge_prompt('judge', 'en').version}"
         assert set(last["models"]) == {"one", "two", "three"}
     counts = read_card(tmp_path / "annotation")["counts"]
     assert counts["drafted_rows"] == 6

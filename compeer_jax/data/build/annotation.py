@@ -223,9 +223,10 @@ def _draft(
     model.check()
     format = FORMATS[config.candidates.format]
     settings = {"prompt": config.annotation.prompt, "tries": config.annotation.tries}
-    heard = work.progress(f"annotation, {name}", len(tasks) * len(format.tags))
-    others = (task for task in tasks if task.candidate.model not in own)
-    for item, vote in draft_votes(model, name, others, format, **settings, heard=heard):
+    others = sum(task.candidate.model not in own for task in tasks)
+    heard = work.progress(f"annotation, {name}", others * len(format.tags))
+    shown = (task for task in tasks if task.candidate.model not in own)
+    for item, vote in draft_votes(model, name, shown, format, **settings, heard=heard):
         if isinstance(vote, SetAside):
             set_aside[vote.reason] += 1
             where = f"{item.task.candidate.id}, {item.tag}, {MODEL}{name}"
