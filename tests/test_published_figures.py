@@ -21,8 +21,8 @@ TAGS = ("history", "emotion", "strategy", "response")
 JUDGES = dict.fromkeys(metric_headings(TAGS), PERCENT)
 FEELINGS = ("emotion", "success", "failure")
 SPELT = {"SoualChat 2.0": "SoulChat 2.0", "EmoLLMV 3.0": "EmoLLM 3.0"}
-ROWS = ["InternLM3", "Qwen3", "Qwen2.5-VL", "InternLM3, reasoning mode", "Qwen3, reasoning mode"]
-ROWS += ["Qwen2.5-VL, reasoning mode", "CPsyCounX", "SoulChat 2.0", "EmoLLM 3.0"]
+ROWS = ["InternLM3", "Qwen3", "Qwen2.5-VL", "InternLM3 (reasoning mode)", "Qwen3 (reasoning mode)"]
+ROWS += ["Qwen2.5-VL (reasoning mode)", "CPsyCounX", "SoulChat 2.0", "EmoLLM 3.0"]
 ROWS += [f"COMPEER-{name}" for name in ("SFT", "POR", "UR", "URP")]
 
 
@@ -45,7 +45,7 @@ def named(rows: list[tuple[str, list[float | None]]]) -> dict[str, list[float | 
     found: dict[str, list[float | None]] = {}
     for name, row in rows:
         name = SPELT.get(name, name)
-        found[f"{name}, reasoning mode" if name in found else name] = row
+        found[f"{name} (reasoning mode)" if name in found else name] = row
     return found
 
 

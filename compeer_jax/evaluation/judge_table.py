@@ -74,7 +74,7 @@ def accuracy_table(table: JudgeTable):
     """A rich table."""
     from rich.table import Table
 
-    shown = Table(title=table.title, title_justify="left")
+    shown = Table(title=table.title, title_justify="left", padding=(0, 0, 0, 1))
     shown.add_column("judge", no_wrap=True)
     for heading in (*table.metrics.values(), "unparsed"):
         shown.add_column(heading.replace(" ", "\n", 1), justify="right")
