@@ -7,6 +7,8 @@ together from the bundled dialogues and templates, and says nothing true about t
 the pipeline works, and must not be trained on for anything else. Its verdicts are drawn by the question's hash: about
 one step in four is found wrong, and models of other names differ now and then, as people do. Some answers are
 malformed on purpose at the first try, and some at each.
+
+It knows our prompts, and those of SAGE's official flavour; prompt files of yours are named by `--prompts`.
 """
 
 import argparse
@@ -16,17 +18,20 @@ import random
 import re
 import threading
 import time
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from compeer_jax.data.sample import sample_dialogues
 from compeer_jax.data.silver_text import StepWriter
 from compeer_jax.dialogue.judging import PREFERENCES
+from compeer_jax.dialogue.prompt_files import FORMS, parse_prompt, released_prompts
 from compeer_jax.dialogue.prompts import (
     JUDGE_PROMPTS,
     PROMPTS,
     ROLE_PROMPTS,
     TASK_PROMPTS,
+    TaskPrompt,
     load_judge_prompt,
     load_prompt,
     load_task_prompt,
@@ -34,6 +39,7 @@ from compeer_jax.dialogue.prompts import (
 from compeer_jax.dialogue.reasoning import CARE, COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import EMOTIONS, INTENSITIES, LANGUAGES, STAGES, STRATEGIES
+from compeer_jax.errors import UserError
 
 MALFORMED = {0: 0.1}  # try -> share of its answers that are malformed
 HOPELESS = 0.02  # share of questions that are never answered in the form asked for
@@ -63,9 +69,13 @@ _MANNERS = {
 
 
 class Script:
-    """What is answered."""
+    """What is answered.
 
-    def __init__(self):
+    Args:
+        files: prompt files that are known beside our own.
+    """
+
+    def __init__(self, files: Sequence[Path] = ()):
         self.tasks = {
             (load(name, language).text if load is load_prompt else load(name, language).system): (name, language)
             for load, names in (
@@ -76,8 +86,13 @@ class Script:
             for name in names
             for language in LANGUAGES
         }
-        # Prompts that show something within the system's text are known by how they begin.
+        # Prompts that show something within their first text are known by how they begin.
         self.openings = {text.partition("$")[0]: task for text, task in self.tasks.items() if "$" in text}
+        self.openings |= {prompt.user.partition("$")[0]: ("sage_planner", "zh") for prompt in released("sage_planner")}
+        self.openings |= {prompt.user.partition("$")[0]: ("sage_agent", "zh") for prompt in released("sage_agent")}
+        self.tasks |= {prompt.system: ("esc_plain", "zh") for prompt in released("sage_tested")}
+        for path in files:
+            self.openings |= openings_of(path)
         self.said: dict[str, list[str]] = {}
         self.replies: dict[tuple[str, str], list[str]] = {}
         for dialogue in sample_dialogues():
@@ -96,31 +111,30 @@ class Script:
 
     def spoken(self, body: dict) -> str:
         """The answer without thoughts."""
-        system, *talk = body["messages"]
-        if system["role"] == "system":
-            task = self.task(system["content"])
-        else:  # a model under its own default prompt, which just talks
+        first, *talk = body["messages"]
+        task = self.task(first["content"])
+        if first["role"] != "system" and task is None:  # a model under its own default prompt, which just talks
             talk = body["messages"]
             task = "esc_plain", "zh" if re.search("[\u4e00-\u9fff]", talk[-1]["content"]) else "en"
-        if task is None or not talk:
+        if task is None or (first["role"] == "system" and not talk):
             return "I only know the prompts of compeer_jax."
         name, language = task
         asked = json.dumps(body["messages"], sort_keys=True)
         own = _random(asked, body["model"])
         if _random(asked, "hopeless").random() < HOPELESS or own.random() < MALFORMED.get(body.get("seed", 0), 0):
             return "I would rather not say."
-        said = talk[-1]["content"]
+        said = (talk or [first])[-1]["content"]
         if name in PROMPTS:
             return self.reasoned(CARE if name == "care" else COMPEER, language, talk, own)
         if name in JUDGE_PROMPTS:
             return verdict(said, _random(asked, "verdict"), own)
         return getattr(self, name)(said, language, own)
 
-    def task(self, system: str) -> tuple[str, str] | None:
-        """Name and language of the prompt that a system text is, begins with, or ends with; None for others."""
-        begun = (task for start, task in self.openings.items() if system.startswith(start))
-        ended = (task for text, task in self.tasks.items() if text and system.endswith(f"\n\n{text}"))
-        return self.tasks.get(system) or next(begun, None) or next(ended, None)
+    def task(self, first: str) -> tuple[str, str] | None:
+        """Name and language of the prompt that a first text is, begins with, or ends with; None for others."""
+        begun = (task for start, task in self.openings.items() if first.startswith(start))
+        ended = (task for text, task in self.tasks.items() if text and first.endswith(f"\n\n{text}"))
+        return self.tasks.get(first) or next(begun, None) or next(ended, None)
 
     def reasoned(self, format, language: str, talk: list[dict], own: random.Random) -> str:
         """A turn of the right form, with labels drawn by lot."""
@@ -170,6 +184,10 @@ class Script:
         """A score by lot."""
         return f"This score was drawn by lot.\nScore: {own.choices(range(5), (1, 3, 6, 6, 2))[0]}"
 
+    def esc_number(self, said: str, language: str, own: random.Random) -> str:
+        """A score by lot, and nothing else."""
+        return str(own.choices(range(5), (1, 3, 6, 6, 2))[0])
+
     def sage_planner(self, said: str, language: str, own: random.Random) -> str:
         """A change by lot, rather up than down."""
         titles = ("Content", "TargetCompletion", "Activity", "Analyse")
@@ -206,6 +224,22 @@ class Script:
         names = [STRATEGIES.display(kind, language) for kind in kinds]
         titles = ("First: ", "Second: ") if language == "en" else ("第一个：", "第二个：")
         return "\n".join(title + name for title, name in zip(titles, names, strict=True))
+
+
+def released(task: str) -> list[TaskPrompt]:
+    """SAGE's prompts as its authors released them."""
+    return list(released_prompts(task).values())
+
+
+def openings_of(path: Path) -> dict[str, tuple[str, str]]:
+    """How what a prompt file asks begins -> its task and language. Scores are then one digit."""
+    text = path.read_text(encoding="utf-8")
+    task = next((name for name in FORMS if text.startswith(f"<!-- {name},")), "")
+    prompts = parse_prompt(text, task or "esc_role", str(path))
+    whole = [one for prompt in prompts for one in prompt.more.items() if not prompt.user]
+    begin = [text for _, text in whole] or [prompts[0].system or prompts[0].user]
+    answered = {"esc_score": "esc_number", "sage_tested": "esc_plain"}.get(task, task)
+    return {text.partition("$")[0]: (answered, prompts[0].language) for text in begin if text.partition("$")[0]}
 
 
 def verdict(said: str, asked: random.Random, own: random.Random) -> str:
@@ -273,12 +307,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=8765, help="0 takes any that is free")
     parser.add_argument("--models", nargs="+", default=["scripted-a", "scripted-b", "scripted-c"])
+    parser.add_argument("--prompts", nargs="+", type=Path, default=[], help="prompt files that are asked with too")
     parser.add_argument("--log", type=Path, help="file that gets a line with the hash of each request")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
     arguments = parser.parse_args()
+    try:
+        script = Script(arguments.prompts)
+    except (OSError, ValueError, UserError) as error:
+        parser.error(str(error))
     server = ThreadingHTTPServer(("127.0.0.1", arguments.port), Handler)
     server.daemon_threads = True
-    server.script, server.models, server.log, server.delay = Script(), arguments.models, arguments.log, arguments.delay
+    server.script, server.models, server.log, server.delay = script, arguments.models, arguments.log, arguments.delay
     server.lock = threading.Lock()
     print(f"scripted answers at http://127.0.0.1:{server.server_address[1]}/v1", flush=True)
     try:

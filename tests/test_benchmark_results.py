@@ -78,17 +78,29 @@ def test_a_column_is_the_mean_of_scorers_means_times_25():
     assert (report.cards, report.missing, report.asked) == (2, 0, 28)
 
 
-def test_a_missing_score_is_no_number_and_weighs_no_scorer_down():
+def test_a_card_counts_only_where_all_scorers_scored_it():
     none = [None] * 7
     rows = [
-        esc_row("a", {"rank": 4, "general": 0}),
+        esc_row("a", {"rank": 3, "general": 0}),
         esc_row("b", {"rank": [None, *[4] * 6], "general": none}),
-        esc_row("c", {}, ending="no reply"),
+        esc_row("c", {"rank": -1, "general": [4, *none[1:]]}),
+        esc_row("d", {}, ending="no reply"),
     ]
     (report,) = esc_reports("ours", rows, **DRAWS)
-    # rank's mean is 4 over what it scored, general's 0: their mean is 2, though rank gave more scores.
-    assert [report.columns[name].value for name in DIMENSIONS] == [50.0] * 7
-    assert (report.missing, report.asked) == (1 + 7 + 14, 42)
+    # general is harder, and only the first card has both: what one scorer alone gave moves no mean of the two.
+    assert [report.columns[name].value for name in DIMENSIONS] == [37.5] * 7
+    assert report.by_scorer["rank"]["tech"].value == 25 * (3 + 4) / 2
+    assert report.by_scorer["general"]["fluency"].value == 25 * (0 + 4) / 2
+    assert (report.missing, report.asked) == (1 + 7 + 7 + 6 + 14, 56)
+    never = [esc_row("a", {"rank": 4, "general": none}), esc_row("b", {"rank": 4, "general": none})]
+    (report,) = esc_reports("ours", never, **DRAWS)
+    assert (report.columns[AVERAGE].value, report.by_scorer["rank"][AVERAGE].value) == (None, 100.0)
+
+
+def test_dialogues_without_scores_are_counted():
+    none = [None] * 7
+    rows = [esc_row("a", {"rank": 4}), esc_row("b", {"rank": 4}), esc_row("c", {}, ending="no reply")]
+    (report,) = esc_reports("ours", rows, **DRAWS)
     assert report.endings == {"rounds": 2, "no reply": 1}
     (empty,) = esc_reports("ours", [esc_row("a", {"rank": none})], **DRAWS)
     assert {one.value for one in empty.columns.values()} == {None}
@@ -96,9 +108,9 @@ def test_a_missing_score_is_no_number_and_weighs_no_scorer_down():
     assert (never.missing, never.asked, never.columns[AVERAGE].value) == (0, 0, None)
 
 
-def test_what_the_official_flavour_counts_as_minus_one_counts_so_and_is_missing():
+def test_the_minus_one_of_the_official_reading_is_missing_and_no_score():
     (report,) = esc_reports("ours", [esc_row("a", {"rank": -1}), esc_row("b", {"rank": 3})], **DRAWS)
-    assert report.columns["fluency"].value == 25.0
+    assert report.columns["fluency"].value == 75.0
     assert report.missing == 7
 
 
@@ -185,8 +197,8 @@ def test_differences_are_those_of_scipys_signed_rank_test():
     for at, name in enumerate(DIMENSIONS):
         differences = []
         for first, second in zip(one.values[:, :, at], other.values[:, :, at], strict=True):
-            both = [25 * (a - b) for a, b in zip(first, second, strict=True) if not math.isnan(a + b)]
-            differences += [sum(both) / len(both)] if both else []
+            both = [25 * (a - b) for a, b in zip(first, second, strict=True)]
+            differences += [] if any(map(math.isnan, both)) else [sum(both) / len(both)]
         row = found[name]
         assert row.pairs == len(differences)
         assert row.difference.value == pytest.approx(np.mean(differences))

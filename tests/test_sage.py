@@ -164,7 +164,7 @@ def test_a_seeker_that_speaks_of_a_goodbye_stays_unless_the_official_reading_is_
         return f"我想再见到她。{turn}"
 
     assert play(talk(5), [0] * 5, say=told).ending == "rounds"
-    assert shape(play(talk(5, goodbye_anywhere=True), [0] * 5, say=told)) == ("goodbye", 40, 1)
+    assert shape(play(talk(5, flavour="official"), [0] * 5, say=told)) == ("goodbye", 40, 1)
 
 
 def test_what_each_side_is_shown():

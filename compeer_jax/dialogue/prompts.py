@@ -95,17 +95,18 @@ class JudgePrompt:
 
 @dataclass(frozen=True)
 class TaskPrompt:
-    """What a chat model is told and asked in one step of building data. A changed text has a higher version.
+    """What a chat model is told and asked in one step. A changed text has a higher version.
 
     Attributes:
-        system: the whole system prompt.
+        version: of a prompt of ours; "sha256:…" of one from a file.
+        system: the whole system prompt; "" for none.
         user: the question, with a word with a dollar sign for each thing that it shows.
         more: further parts of the file by name, such as the definitions of what is scored.
     """
 
     name: str
     language: Language
-    version: int
+    version: int | str
     system: str
     user: str
     more: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -113,7 +114,8 @@ class TaskPrompt:
     def messages(self, **shown: str) -> list[dict[str, str]]:
         """The chat that asks, each of the words with a dollar sign replaced by what is given under its name."""
         content = Template(self.user).substitute(shown)
-        return [{"role": "system", "content": self.system}, {"role": "user", "content": content}]
+        system = [{"role": "system", "content": self.system}] if self.system else []
+        return [*system, {"role": "user", "content": content}]
 
 
 @cache

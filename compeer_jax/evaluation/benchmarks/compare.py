@@ -17,7 +17,6 @@ from compeer_jax.evaluation.benchmarks.measures import (
     estimate,
     final_emotion,
     resampled,
-    scored,
 )
 from compeer_jax.evaluation.benchmarks.rows import DIMENSIONS, HIGHEST, SCALE, BenchDialogue
 from compeer_jax.evaluation.judge_accuracy import Estimate, sklearn_metrics
@@ -75,8 +74,8 @@ class Agreement(NamedTuple):
 def compare_scores(one: CardScores, other: CardScores, *, resamples: int, seed: int) -> list[Difference]:
     """One model minus the other on ESC-Eval: the seven dimensions, then their average.
 
-    A card's difference on a dimension is the mean over the scorers that scored both dialogues; a card counts for the
-    average if it has a difference on all seven.
+    A card's difference on a dimension is the mean over the scorers that both runs have, and needs all of these to have
+    scored both dialogues; a card counts for the average if it has a difference on all seven.
     """
     differences = SCALE * _paired(one, other)
     found = [_difference(name, differences[:, at], resamples, seed) for at, name in enumerate(DIMENSIONS)]
@@ -108,7 +107,7 @@ def scorer_agreement(scores: CardScores) -> list[Agreement]:
         for column, dimension in enumerate((*DIMENSIONS, ALL)):
             of = slice(None) if dimension == ALL else slice(column, column + 1)
             first, second = (scores.values[:, at, of].ravel() for at in (one, other))
-            both = scored(first) & scored(second)
+            both = ~np.isnan(first) & ~np.isnan(second)
             found.append(_agreement(*names, dimension, first[both], second[both]))
     return found
 
@@ -153,7 +152,7 @@ def holm(values: Sequence[float | None]) -> list[float | None]:
 
 
 def _paired(one: CardScores, other: CardScores) -> Float[np.ndarray, "P 7"]:
-    """First minus second on the dialogues of both, NaN where no scorer scored both."""
+    """First minus second on the dialogues of both, NaN where some scorer of both did not score both."""
     rows, others = ({id: at for at, id in enumerate(scores.ids)} for scores in (one, other))
     scorers = [name for name in one.scorers if name in other.scorers]
     ids = [id for id in one.ids if id in others]
@@ -163,11 +162,7 @@ def _paired(one: CardScores, other: CardScores) -> Float[np.ndarray, "P 7"]:
     def values(scores: CardScores, places: Mapping[str, int]) -> Float[np.ndarray, "P S 7"]:
         return scores.values[np.ix_([places[id] for id in ids], [scores.scorers.index(name) for name in scorers])]
 
-    differences = values(one, rows) - values(other, others)
-    there = ~np.isnan(differences)
-    count = there.sum(axis=1)
-    total = np.where(there, differences, 0).sum(axis=1)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return (values(one, rows) - values(other, others)).mean(axis=1)
 
 
 def _difference(measure: str, differences: Float[np.ndarray, " N"], resamples: int, seed: int) -> Difference:

@@ -11,6 +11,7 @@ from compeer_jax.generation.chat_models import ChatModelConfig, Spent
 Prompted = Literal["default", "plain", "ours", "own"]
 Malformed = Literal["response", "text", "empty"]
 Flavour = Literal["strict", "official"]
+Reading = Literal["strict", "number", "official"]
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,10 @@ class EscEvalConfig(BenchConfig):
             is asked instead of NAME, as ESC-Rank has an adapter for each.
         flavour: how scores are read: "strict", from a last line "Score: N", asked once more and then missing;
             "official", as the released code does, the smallest digit from 0 to 4 anywhere, -1 for none.
+        readings: scorer -> how its scores are read, where that is not the flavour: strict, official, or "number", for
+            a reply that is one digit from 0 to 4 and nothing else.
+        role_prompts: prompt files of the role-player, such as ESC-Role's own; see docs/benchmarks.md (default: ours).
+        scorer_prompts: scorer -> its prompt files, such as ESC-Rank's own (default: ours).
     """
 
     cards: list[str] = field(default_factory=list)
@@ -130,6 +135,9 @@ class EscEvalConfig(BenchConfig):
     rounds: int = 5
     scorers: list[str] = field(default_factory=list)
     flavour: Flavour = "strict"
+    readings: dict[str, Reading] = field(default_factory=dict)
+    role_prompts: list[str] = field(default_factory=list)
+    scorer_prompts: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self):
         super().__post_init__()
@@ -149,3 +157,11 @@ class EscEvalConfig(BenchConfig):
                 raise unknown("chat model", scorer, self.models, "scorers")
         if len(set(self.scorers)) < len(self.scorers):
             raise UserError("scorers names one model twice; leave one of them out.")
+        for setting in ("readings", "scorer_prompts"):
+            for scorer in getattr(self, setting):
+                if scorer not in self.scorers:
+                    raise unknown("scorer", scorer, self.scorers or ["(scorers is empty)"], setting)
+
+    def reading(self, scorer: str) -> Reading:
+        """How a scorer's replies are read."""
+        return self.readings.get(scorer, self.flavour)

@@ -8,6 +8,9 @@ from compeer_jax.evaluation.benchmarks.esc_eval_cards import Cards
 from compeer_jax.evaluation.benchmarks.esc_scores import ScorePlayer
 from compeer_jax.evaluation.benchmarks.rows import BenchDialogue, BenchTurn
 
+LANGUAGES = {"en": "English", "zh": "Chinese"}
+PAPER = {"en": 332, "zh": 324}  # the scenarios of COMPEER's evaluation; the published files have 331 and 324
+
 
 def counts_of(cards: Cards, dialogues: Sequence[BenchDialogue], scores: Sequence[ScorePlayer]) -> dict[str, Any]:
     """The counts, as plain values that depend on cards and answers alone.
@@ -19,6 +22,7 @@ def counts_of(cards: Cards, dialogues: Sequence[BenchDialogue], scores: Sequence
     """
     return {
         "cards": len(dialogues),
+        "languages": counted(one.language for one in dialogues),
         "rejected": counted(one["reason"].partition(":")[0] for one in cards.rejected),
         "endings": counted(one.ending for one in dialogues),
         **reply_counts(turn for one in dialogues for turn in one.turns),
@@ -31,7 +35,10 @@ def counts_of(cards: Cards, dialogues: Sequence[BenchDialogue], scores: Sequence
 
 def count_lines(counts: Mapping[str, Any]) -> list[str]:
     """The same for a person."""
+    of = ", ".join(f"{count} {LANGUAGES[language]}" for language, count in counts["languages"].items())
+    paper = " and ".join(f"{count} {LANGUAGES[language]}" for language, count in PAPER.items())
     lines = [
+        f"{of} cards; the paper counts {paper} ones.",
         f"{counts['cards']} dialogues: {_listed(counts['endings'])}.",
         f"{counts['replies']} replies: {counts['broken format']} in broken format, {counts['empty']} without words, "
         f"{counts['truncated']} cut at the longest.",

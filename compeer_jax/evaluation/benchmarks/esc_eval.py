@@ -19,12 +19,12 @@ from string import Template
 from typing import Any
 
 from compeer_jax.data.jsonl import write_jsonl
-from compeer_jax.dialogue.prompts import load_task_prompt
+from compeer_jax.dialogue.prompts import TaskPrompt
 from compeer_jax.evaluation.benchmarks.bench_run import BenchRun, bench_run, drawn, scenarios_hash
 from compeer_jax.evaluation.benchmarks.config import EscEvalConfig
 from compeer_jax.evaluation.benchmarks.esc_counts import count_lines, counts_of
 from compeer_jax.evaluation.benchmarks.esc_eval_cards import Cards, read_cards
-from compeer_jax.evaluation.benchmarks.esc_scores import PROMPT as SCORE_PROMPT
+from compeer_jax.evaluation.benchmarks.esc_prompts import EscPrompts
 from compeer_jax.evaluation.benchmarks.esc_scores import ScorePlayer, score_players, scorer_model, with_scores
 from compeer_jax.evaluation.benchmarks.lockstep import Wanted, play
 from compeer_jax.evaluation.benchmarks.rows import (
@@ -37,10 +37,9 @@ from compeer_jax.evaluation.benchmarks.rows import (
 )
 from compeer_jax.evaluation.benchmarks.tested_model import THINK, TestedModel, plain_turn
 from compeer_jax.generation.chat_call import Answer
-from compeer_jax.generation.chat_models import ChatRequest
+from compeer_jax.generation.chat_models import ChatRequest, Message
 from compeer_jax.training.run_folder import replacing
 
-ROLE_PROMPT = "esc_role"
 ROLE, TESTED = "role", "tested"
 COUNTS = "counts.json"
 REJECTED = "rejected.jsonl"
@@ -55,6 +54,7 @@ class EscPlayer:
     Args:
         scenario: the card.
         tested: the tested model.
+        prompt: the role-player's, in the card's language.
         rounds: how often the seeker speaks and is answered.
 
     Attributes:
@@ -62,8 +62,8 @@ class EscPlayer:
         ending: why it has ended; None while it goes on.
     """
 
-    def __init__(self, scenario: Scenario, tested: TestedModel, rounds: int):
-        self.scenario, self.tested, self.rounds = scenario, tested, rounds
+    def __init__(self, scenario: Scenario, tested: TestedModel, prompt: TaskPrompt, rounds: int):
+        self.scenario, self.tested, self.prompt, self.rounds = scenario, tested, prompt, rounds
         self.turns: list[BenchTurn] = []
         self.ending: Ending | None = None
         self._draw = 0
@@ -72,7 +72,7 @@ class EscPlayer:
         if self.ending is not None:
             return None
         if self._seeker_next:
-            return Wanted(ROLE, ChatRequest(role_messages(self.scenario, self.turns), self._draw))
+            return Wanted(ROLE, ChatRequest(role_messages(self.scenario, self.turns, self.prompt), self._draw))
         return Wanted(TESTED, self.tested.request(self.turns, self.scenario.language))
 
     def hear(self, answer: Answer | None) -> None:
@@ -99,12 +99,12 @@ class EscPlayer:
             self.ending = "no reply" if self._draw == TRIES else None
 
 
-def role_messages(scenario: Scenario, turns: Sequence[BenchTurn]) -> list[dict[str, str]]:
+def role_messages(scenario: Scenario, turns: Sequence[BenchTurn], prompt: TaskPrompt) -> list[Message]:
     """The chat that asks the role-player for the seeker's next message: its card, the greeting, the talk so far."""
-    prompt = load_task_prompt(ROLE_PROMPT, scenario.language)
-    system = Template(prompt.system).substitute(card=scenario.card["base"])
+    texts = (("system", prompt.system), ("user", prompt.user))
+    begun = [{"role": role, "content": Template(text).substitute(card=scenario.card["base"])} for role, text in texts]
     talk = [{"role": _AS_ROLE[turn.role], "content": turn.shown.content} for turn in turns]
-    return [{"role": "system", "content": system}, {"role": "user", "content": prompt.user}, *talk]
+    return [*(begun if prompt.system else begun[1:]), *talk]
 
 
 def run_esc_eval(config: EscEvalConfig, say: Callable[[str], None]) -> Path:
@@ -133,22 +133,26 @@ def play_cards(config: EscEvalConfig, say: Callable[[str], None]) -> Path:
     """
     cards = read_cards(config.cards, config.languages)
     scenarios = drawn(cards.scenarios, config.limit, config.seed)
+    told = EscPrompts.of(config)
     with bench_run(config, say=say) as run:
         tested = TestedModel.of(run.models[config.tested], config)
-        prompts = tested.prompts(config.languages) | _versions((ROLE_PROMPT, SCORE_PROMPT), config.languages)
-        if run.bind(settings_of(config, scenarios, prompts), _used(config)):
+        prompts = tested.prompts(config.languages) | told.versions()
+        settings = settings_of(config, scenarios, prompts) | told.own_versions()
+        if run.bind(settings, _used(config)):
             say(f"{run.folder} holds this run: going on with it.")
         _tell_rejected(run, cards)
-        players = [EscPlayer(scenario, tested, config.rounds) for scenario in scenarios]
+        players = [EscPlayer(one, tested, told.role[one.language], config.rounds) for one in scenarios]
         stopped = _talk(run, config, players)
         provenance = {
             "models": {ROLE: config.role, TESTED: config.tested, "scorers": config.scorers},
             "prompts": prompts,
             "flavour": config.flavour,
             "seed": config.seed,
+            **told.own_versions(),
+            **({"readings": config.readings} if config.readings else {}),
         }
         dialogues = [dialogue_of(player, config.name, provenance) for player in players]
-        scores = score_players(dialogues, config.scorers, config.models, config.flavour)
+        scores = score_players(dialogues, config, told)
         write_dialogues(run.folder, dialogues)
         if not stopped:
             stopped = _score(run, config, scores)
@@ -172,6 +176,7 @@ def settings_of(config: EscEvalConfig, scenarios: Sequence[Scenario], prompts: M
         "model": config.name,
         "cards": {"count": len(scenarios), "sha256": scenarios_hash(scenarios)},
         **{name: getattr(config, name) for name in names},
+        **({"readings": config.readings} if config.readings else {}),
         "prompts": dict(prompts),
     }
 
@@ -234,7 +239,3 @@ def _used(config: EscEvalConfig) -> list[str]:
         for language in config.languages
     )
     return list(dict.fromkeys([config.role, config.tested, *asked]))
-
-
-def _versions(names: Sequence[str], languages: Sequence[str]) -> dict[str, int]:
-    return {f"{name}.{language}": load_task_prompt(name, language).version for name in names for language in languages}

@@ -1,30 +1,32 @@
 """Scores of ESC-Eval's dialogues: each scorer rates each dimension of each dialogue from 0 to 4.
 
-Strictly read, a reply ends with one line "Score: N". A reply that doesn't is asked for once more, then the score is
-missing, and counted with its reason. The official reading is that of the released code, for comparison with published
-figures: the smallest digit from 0 to 4 anywhere in the reply, -1 where there is none.
+Strictly read, a reply ends with one line "Score: N"; read as a number, it is one digit and nothing else. A reply that
+isn't so is asked for once more, then the score is missing, and counted with its reason. The official reading is that of
+the released code: the smallest digit from 0 to 4 anywhere in the reply, -1 where there is none.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from string import Template
 
-from compeer_jax.dialogue.prompts import load_task_prompt
-from compeer_jax.dialogue.talk import talk_text
+from compeer_jax.dialogue.prompts import TaskPrompt
+from compeer_jax.dialogue.talk import defused, talk_text
 from compeer_jax.dialogue.thoughts import spoken
-from compeer_jax.evaluation.benchmarks.config import Flavour
+from compeer_jax.evaluation.benchmarks.config import EscEvalConfig, Reading
+from compeer_jax.evaluation.benchmarks.esc_prompts import EscPrompts
 from compeer_jax.evaluation.benchmarks.lockstep import Wanted
-from compeer_jax.evaluation.benchmarks.rows import DIMENSIONS, HIGHEST, BenchDialogue
+from compeer_jax.evaluation.benchmarks.rows import DIMENSIONS, HIGHEST, BenchDialogue, BenchTurn
 from compeer_jax.generation.chat_call import Answer
-from compeer_jax.generation.chat_models import ChatRequest, Malformed
+from compeer_jax.generation.chat_models import ChatRequest, Malformed, Message
 
-PROMPT = "esc_score"
-TRIES = {"strict": 2, "official": 1}
+TRIES: Mapping[Reading, int] = {"strict": 2, "number": 2, "official": 1}
 OFFICIAL_MISSING = -1
 NOT_ASKED = "not asked"  # the budget was used up before
 _SCORE = re.compile(rf"(?:score|得分|分数|评分)\s*:\s*([0-{HIGHEST}])\s*[.。]?")
 _CLAIM = re.compile(r"(?:score|得分|分数|评分)\s*:\s*(-?\d+(?:\.\d+)?)")
+_NUMBER = re.compile(rf"[*\s]*([0-{HIGHEST}])[*\s]*[.。]?[*\s]*")
 
 
 def read_score(text: str) -> int:
@@ -48,12 +50,31 @@ def read_score(text: str) -> int:
     return int(match[1])
 
 
+def read_number(text: str) -> int:
+    """The score in a reply that is one digit from 0 to 4 and nothing else, bold type and a full stop aside.
+
+    Raises:
+        Malformed: it is something else.
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    if not plain.strip():
+        raise Malformed("an empty reply")
+    match = _NUMBER.fullmatch(plain)
+    if match is None:
+        raise Malformed(f"no single digit from 0 to {HIGHEST}")
+    return int(match[1])
+
+
 def read_official_score(text: str) -> int:
     """The smallest digit from 0 to 4 anywhere in the reply, -1 where there is none: as the released code reads it."""
     return min((int(sign) for sign in text if sign in "01234"), default=OFFICIAL_MISSING)
 
 
-READERS = {"strict": read_score, "official": read_official_score}
+READERS: Mapping[Reading, Callable[[str], int]] = {
+    "strict": read_score,
+    "number": read_number,
+    "official": read_official_score,
+}
 
 
 class ScorePlayer:
@@ -64,7 +85,8 @@ class ScorePlayer:
         scorer: whose score it is.
         dimension: by which criterion.
         who: the model that is asked.
-        flavour: how the reply is read.
+        prompt: the scorer's, in the dialogue's language.
+        reading: how the reply is read.
 
     Attributes:
         score: the score; None where it is missing.
@@ -72,50 +94,70 @@ class ScorePlayer:
         asked_again: what was wrong with replies that were asked for once more.
     """
 
-    def __init__(self, dialogue: BenchDialogue, scorer: str, dimension: str, who: str, flavour: Flavour):
+    def __init__(
+        self, dialogue: BenchDialogue, scorer: str, dimension: str, who: str, prompt: TaskPrompt, reading: Reading
+    ):
         self.dialogue, self.scorer, self.dimension = dialogue, scorer, dimension
-        self.who, self.flavour = who, flavour
+        self.who, self.prompt, self.reading = who, prompt, reading
         self.score: int | None = None
         self.reason = NOT_ASKED
         self.asked_again: list[str] = []
         self._draw = 0
 
     def wants(self) -> Wanted | None:
-        if self.score is not None or self._draw == TRIES[self.flavour]:
+        if self.score is not None or self._draw == TRIES[self.reading]:
             return None
-        return Wanted(self.who, ChatRequest(score_messages(self.dialogue, self.dimension), self._draw))
+        return Wanted(self.who, ChatRequest(score_messages(self.dialogue, self.dimension, self.prompt), self._draw))
 
     def hear(self, answer: Answer | None) -> None:
         self._draw += 1
         try:
             if answer is None:
                 raise Malformed("no reply")
-            self.score, self.reason = READERS[self.flavour](answer.text), ""
+            self.score, self.reason = READERS[self.reading](answer.text), ""
         except Malformed as fault:
             self.reason = str(fault)
-            if self._draw < TRIES[self.flavour]:
+            if self._draw < TRIES[self.reading]:
                 self.asked_again.append(self.reason)
 
 
-def score_messages(dialogue: BenchDialogue, dimension: str) -> list[dict[str, str]]:
-    """The chat that asks for one score."""
-    prompt = load_task_prompt(PROMPT, dialogue.language)
-    talk = talk_text([turn.shown for turn in dialogue.turns], dialogue.language)
-    return prompt.messages(conversation=talk, criterion=prompt.more[dimension])
+def score_messages(dialogue: BenchDialogue, dimension: str, prompt: TaskPrompt) -> list[Message]:
+    """The chat that asks for one score: the prompt's frame around the criterion, or the criterion as all of it."""
+    criterion, talk = prompt.more[dimension], rated_talk(dialogue.turns, prompt)
+    framed = prompt if prompt.user else replace(prompt, user=criterion)
+    return framed.messages(conversation=talk, criterion=criterion)
 
 
-def score_players(
-    dialogues: Iterable[BenchDialogue], scorers: Sequence[str], models: Iterable[str], flavour: Flavour
-) -> list[ScorePlayer]:
-    """A player for each score of the dialogues that have ended, scorer by scorer.
-
-    Args:
-        models: names of all models, among which that of each scorer is found.
+def rated_talk(turns: Sequence[BenchTurn], prompt: TaskPrompt) -> str:
+    """The talk as the prompt wants it shown: its own parts `seeker` and `supporter` for a turn, a blank line between
+    turns; else a line a turn. No turn can pose as two: what begins a turn is broken where it stands within one.
     """
-    models, ended = set(models), [dialogue for dialogue in dialogues if dialogue.finished]
+    if "seeker" not in prompt.more:
+        return talk_text([turn.shown for turn in turns], prompt.language)
+    begin = (prompt.more[role].partition("$content")[0].strip() for role in ("seeker", "supporter"))
+    marks = "|".join(re.escape(mark) for mark in begin if mark)
+    mark = re.compile(rf"^(?=[^\S\n]*(?:{marks}))", re.MULTILINE) if marks else None
+    shown = []
+    for turn in turns:
+        content = defused(turn.shown.content)
+        content = mark.sub("\\\\", content) if mark else content
+        shown.append(Template(prompt.more[turn.role]).substitute(content=content))
+    return "\n\n".join(shown)
+
+
+def score_players(dialogues: Iterable[BenchDialogue], config: EscEvalConfig, prompts: EscPrompts) -> list[ScorePlayer]:
+    """A player for each score of the dialogues that have ended, scorer by scorer."""
+    models, ended = set(config.models), [dialogue for dialogue in dialogues if dialogue.finished]
     return [
-        ScorePlayer(dialogue, scorer, dimension, scorer_model(scorer, dimension, dialogue.language, models), flavour)
-        for scorer in scorers
+        ScorePlayer(
+            dialogue,
+            scorer,
+            dimension,
+            scorer_model(scorer, dimension, dialogue.language, models),
+            prompts.scorer(scorer, dialogue.language),
+            config.reading(scorer),
+        )
+        for scorer in config.scorers
         for dialogue in ended
         for dimension in DIMENSIONS
     ]

@@ -1,8 +1,10 @@
 """What dialogues of a benchmark are worth: ESC-Eval's seven columns, SAGE's final emotion and endings.
 
-A column of ESC-Eval is, for each scorer, the mean over the cards that it scored, and of these the mean over scorers, as
-the paper averages ESC-Rank and GPT-4o; x 25, so that it lies in 0 … 100. The average column is the plain mean of the
-seven. What has no score counts nowhere but among what is missing. Intervals are the bootstrap's over cards or profiles.
+A card's score on a dimension is the mean over scorers, as the paper averages ESC-Rank and GPT-4o, and needs all of
+them; a column of ESC-Eval is its mean over the cards that have one, x 25, so that it lies in 0 … 100. A scorer's own
+column is over all that it scored. The average column is the plain mean of the seven. What has no score, the -1 of the
+official reading included, counts nowhere but among what is missing. Intervals are the bootstrap's over cards or
+profiles.
 """
 
 from collections import Counter
@@ -11,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from compeer_jax.evaluation.benchmarks.rows import DIMENSIONS, SCALE, UNFINISHED, BenchDialogue
 from compeer_jax.evaluation.judge_accuracy import Estimate, interval
@@ -47,14 +49,14 @@ class CardScores(NamedTuple):
         for place, row in enumerate(rows):
             for name, scores in row.scores.items():
                 for column, dimension in enumerate(DIMENSIONS):
-                    if (score := scores.get(dimension)) is not None:
+                    if (score := scores.get(dimension)) is not None and score >= 0:
                         values[place, scorers.index(name), column] = score
         return cls(tuple(row.id for row in rows), tuple(row.language for row in rows), scorers, values)
 
     @property
     def missing(self) -> int:
-        """How many scores there should be and are not; those that the official flavour counts as -1 included."""
-        return int((~scored(self.values)).sum())
+        """How many scores there should be and are not."""
+        return int(np.isnan(self.values).sum())
 
 
 @dataclass(frozen=True)
@@ -136,19 +138,11 @@ def final_emotion(row: BenchDialogue) -> float:
 
 
 def column_means(values: Float[np.ndarray, "N S D"], weights: Weights) -> Float[np.ndarray, "R D"]:
-    """Mean over scorers of their means over dialogues; NaN where no scorer has a score."""
-    given = ~np.isnan(values)
-    totals = np.tensordot(weights, np.where(given, values, 0), axes=1)
-    counts = np.tensordot(weights, given.astype(np.int64), axes=1)
-    shape = totals.shape
-    means = np.divide(totals, counts, out=np.zeros(shape), where=counts > 0)
-    scorers = (counts > 0).sum(axis=1)
-    return np.divide(means.sum(axis=1), scorers, out=np.full((len(weights), shape[2]), np.nan), where=scorers > 0)
-
-
-def scored(values: Float[np.ndarray, "*shape"]) -> Bool[np.ndarray, "*shape"]:
-    """Where a score stands for what a scorer said."""
-    return values >= 0  # False for NaN, and for the -1 of the official flavour
+    """Mean over the dialogues that all scorers scored of the scorers' mean; NaN where there is none."""
+    complete = ~np.isnan(values).any(axis=1) & (values.shape[1] > 0)
+    each = np.where(complete, values.sum(axis=1) / max(values.shape[1], 1), 0)
+    counts = weights @ complete.astype(np.int64)
+    return np.divide(weights @ each, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
 
 
 def resampled(count: int, resamples: int, seed: int) -> Weights:

@@ -11,18 +11,19 @@ A run that was killed, or stopped by its budget, goes on when it is started agai
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from compeer_jax.data.jsonl import write_jsonl
-from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.evaluation.benchmarks.bench_run import BenchRun, bench_run, drawn, scenarios_hash
 from compeer_jax.evaluation.benchmarks.esc_counts import counted, reply_counts
 from compeer_jax.evaluation.benchmarks.lockstep import play
 from compeer_jax.evaluation.benchmarks.rows import BenchDialogue, Scenario, write_dialogues
-from compeer_jax.evaluation.benchmarks.sage_agent import AGENT, PLANNER, SageRules, SageTalk
+from compeer_jax.evaluation.benchmarks.sage_agent import SageRules, SageTalk
 from compeer_jax.evaluation.benchmarks.sage_config import SageConfig
 from compeer_jax.evaluation.benchmarks.sage_profiles import RejectedProfile, read_profiles
+from compeer_jax.evaluation.benchmarks.sage_prompts import SagePrompts
 from compeer_jax.evaluation.benchmarks.tested_model import TestedModel
 from compeer_jax.training.run_folder import replacing
 
@@ -44,19 +45,26 @@ def run_sage(config: SageConfig, say: Callable[[str], None]) -> Path:
 
     published = benchmark_figures(config.published)
     profiles, rejected = read_profiles(config.profiles)
+    if config.flavour != "official":
+        profiles = [replace(profile, first_talk="") for profile in profiles]  # the seeker's model speaks first
     scenarios = [Scenario(profile.id, config.language, profile.to_json()) for profile in profiles]
     scenarios = drawn(scenarios, config.limit, config.seed)
+    told = SagePrompts.of(config)
+    used = {scenario.id for scenario in scenarios}
+    profiles = [profile for profile in profiles if profile.id in used]
     with bench_run(config, say=say) as run:
         names = {"role": config.role, "tested": config.tested, "planner": config.planner or config.role}
         tested = TestedModel.of(run.models[config.tested], config)
-        prompts = tested.prompts([config.language]) | _versions(config.language)
+        prompts = tested.prompts([config.language]) | told.versions()
+        if told.tested is not None:
+            tested = replace(tested, prompt="own", system={config.language: told.tested.system})
+            prompts = told.versions()
         settings = _settings(config, scenarios) | {"prompts": prompts, "roles": names}
         if run.bind(settings, names.values()):
             say(f"{run.folder} holds this run: going on with it.")
         _tell_rejected(rejected, run)
-        used = {scenario.id for scenario in scenarios}
-        rules = SageRules(config.language, config.most_rounds, config.flavour == "official")
-        talks = [SageTalk(profile, tested, rules) for profile in profiles if profile.id in used]
+        rules = SageRules(config.language, config.most_rounds, config.flavour, told)
+        talks = [SageTalk(profile, tested, rules) for profile in profiles]
         stopped = _play(talks, names, run)
         provenance = {"models": names, "prompts": prompts, "flavour": config.flavour, "seed": config.seed}
         rows = [dialogue_of(talk, config, provenance) for talk in talks]
@@ -111,10 +119,6 @@ def _settings(config: SageConfig, scenarios: Sequence[Scenario]) -> dict[str, An
         "chunk": config.chunk,
         "seed": config.seed,
     }
-
-
-def _versions(language: str) -> dict[str, int]:
-    return {f"{name}.{language}": load_task_prompt(name, language).version for name in (PLANNER, AGENT)}
 
 
 def _play(talks: Sequence[SageTalk], names: Mapping[str, str], run: BenchRun) -> str:

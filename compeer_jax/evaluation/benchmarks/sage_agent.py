@@ -9,6 +9,9 @@
 
 The seeker has the last word, also where the emotion has ended the talk. What can't be read is asked for once more; if
 that doesn't help, the dialogue ends with "no reply" and has no result, unless only the last word is missing.
+
+In the official flavour, as in the released code, the profile's first talk opens, and the talk ends with the reply of
+the last round, which is not judged. What can't be read is asked for up to `TRIES` times; the released code never stops.
 """
 
 from collections import Counter
@@ -16,14 +19,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from compeer_jax.dialogue.prompts import load_task_prompt
-from compeer_jax.dialogue.talk import defused, talk_text
+from compeer_jax.dialogue.prompts import TaskPrompt
 from compeer_jax.dialogue.taxonomy import Language
+from compeer_jax.evaluation.benchmarks.config import Flavour
 from compeer_jax.evaluation.benchmarks.lockstep import Wanted
 from compeer_jax.evaluation.benchmarks.rows import BenchTurn, Ending
 from compeer_jax.evaluation.benchmarks.sage_goodbye import says_goodbye
 from compeer_jax.evaluation.benchmarks.sage_profiles import Profile
-from compeer_jax.evaluation.benchmarks.sage_replies import Appraisal, Words, read_appraisal, read_words
+from compeer_jax.evaluation.benchmarks.sage_prompts import SagePrompts, shown
+from compeer_jax.evaluation.benchmarks.sage_replies import (
+    Appraisal,
+    Words,
+    read_appraisal,
+    read_official_appraisal,
+    read_official_words,
+    read_words,
+)
 from compeer_jax.evaluation.benchmarks.tested_model import TestedModel
 from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import ChatRequest, Malformed, Message
@@ -33,10 +44,11 @@ STEP = 10  # most that one reply changes it
 HIGHEST = 100
 SUCCESS = 100  # from here on the talk has helped
 FAILURE = 10  # below, the seeker has had enough
-TRIES = 2  # times that a side is asked before it counts as missing
-
-PLANNER, AGENT = "sage_planner", "sage_agent"
-NOT_BEGUN = {"en": "(The talk has not begun; you speak first.)", "zh": "（对话还没有开始，由你先开口。）"}
+TRIES: dict[Flavour, int] = {"strict": 2, "official": 5}  # times that a side is asked before it counts as missing
+READERS = {
+    "strict": (read_appraisal, read_words),
+    "official": (read_official_appraisal, read_official_words),
+}  # of the planner and of the agent
 
 Who = Literal["tested", "planner", "role"]
 
@@ -71,12 +83,23 @@ class SageRules:
     Attributes:
         language: of the prompts and the talk.
         rounds: after which a talk ends.
-        goodbye_anywhere: whether the word ends the talk wherever it stands.
+        flavour: strict or official.
+        prompts: of planner and agent (default: ours).
     """
 
     language: Language = "zh"
     rounds: int = 20
-    goodbye_anywhere: bool = False
+    flavour: Flavour = "strict"
+    prompts: SagePrompts | None = None
+
+    @property
+    def official(self) -> bool:
+        return self.flavour == "official"
+
+    @property
+    def told(self) -> SagePrompts:
+        """The prompts."""
+        return self.prompts or SagePrompts.ours(self.language)
 
 
 class SageTalk:
@@ -106,7 +129,12 @@ class SageTalk:
         self._change: int | None = None
         self._turn_of: Who = "role"
         self._draw = 0
-        self._messages = self._speak()
+        self._messages: Sequence[Message] = ()
+        if profile.first_talk:
+            self._add_seeker(profile.first_talk, "")
+            self._ask("tested", self.tested.request(self.turns, rules.language).messages)
+        else:
+            self._messages = self._speak()
 
     @property
     def rounds(self) -> int:
@@ -121,19 +149,23 @@ class SageTalk:
 
     def hear(self, answer: Answer | None) -> None:
         """The answer to what it wanted; None where there is none to be had."""
+        planned, spoken = READERS[self.rules.flavour]
         if self._turn_of == "tested":
             self._hear_reply(answer)
         elif self._turn_of == "planner":
-            self._read(answer, read_appraisal, self._hear_appraisal)
+            self._read(answer, planned, self._hear_appraisal)
         else:
-            self._read(answer, read_words, self._hear_words)
+            self._read(answer, spoken, self._hear_words)
 
     def _hear_reply(self, answer: Answer | None) -> None:
         if answer is None:
             self._retry_or_end("no reply")
             return
         self.turns.append(self.tested.read(answer))
-        self._ask("planner", self._judge())
+        if self.rules.official and self.rounds >= self.rules.rounds:
+            self.ending = "rounds"
+        else:
+            self._ask("planner", self._messages_of(self.rules.told.planner))
 
     def _hear_appraisal(self, appraisal: Appraisal) -> None:
         before, self.emotion = self.emotion, moved(self.emotion, appraisal.change)
@@ -143,7 +175,7 @@ class SageTalk:
     def _hear_words(self, words: Words) -> None:
         opening = not self.turns
         self._add_seeker(words.response, words.thinking)
-        goodbye = not opening and says_goodbye(words.response, anywhere=self.rules.goodbye_anywhere)
+        goodbye = not opening and says_goodbye(words.response, anywhere=self.rules.official)
         self.ending = ending_of(self.emotion, self.rounds, self.rules.rounds, goodbye=goodbye)
         if not self.ending:
             self._ask("tested", self.tested.request(self.turns, self.rules.language).messages)
@@ -174,7 +206,7 @@ class SageTalk:
     def _retry_or_end(self, fault: str) -> None:
         self.faults[f"{self._turn_of}: {fault}"] += 1
         self._draw += 1
-        if self._draw < TRIES:
+        if self._draw < TRIES[self.rules.flavour]:
             return
         settled = ending_of(self.emotion, self.rounds, self.rules.rounds) if self._turn_of == "role" else None
         if settled:
@@ -186,25 +218,9 @@ class SageTalk:
     def _ask(self, who: Who, messages: Sequence[Message]) -> None:
         self._turn_of, self._messages, self._draw = who, messages, 0
 
-    def _judge(self) -> Sequence[Message]:
-        """What the planner is asked."""
-        return self._messages_of(PLANNER)
-
     def _speak(self) -> Sequence[Message]:
         """What the agent is asked."""
-        feeling = NOT_BEGUN[self.rules.language]
-        if self._appraisal:
-            feeling = "\n\n".join(filter(None, [defused(self._appraisal.analysis), f"Change: {self._change:+d}"]))
-        return self._messages_of(AGENT, feeling=feeling)
+        return self._messages_of(self.rules.told.agent, self._appraisal)
 
-    def _messages_of(self, prompt: str, **more: str) -> Sequence[Message]:
-        language = self.rules.language
-        talk = talk_text([turn.shown for turn in self.turns], language) or NOT_BEGUN[language]
-        return load_task_prompt(prompt, language).messages(
-            player=self.profile.player,
-            scene=self.profile.scene,
-            task=self.profile.task,
-            emotion=str(self.emotion),
-            conversation=talk,
-            **more,
-        )
+    def _messages_of(self, prompt: TaskPrompt, appraisal: Appraisal | None = None) -> Sequence[Message]:
+        return prompt.messages(**shown(self.profile, self.turns, self.emotion, appraisal, self._change, prompt))

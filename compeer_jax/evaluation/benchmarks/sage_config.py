@@ -1,6 +1,6 @@
 """The settings of `compeer eval sage`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.errors import UserError, require_at_least
@@ -19,8 +19,11 @@ class SageConfig(BenchConfig):
         role: name of the model that speaks for the seekers.
         planner: name of the model that says how a reply changes their emotion ("": role).
         rounds: replies after which a talk ends (0: 20 as in the paper, or 10 where the flavour is official).
-        flavour: "strict", where a goodbye is one that is said; "official", as the released code has it, where 再见 or
-            拜拜 ends the talk wherever it stands, and talks are shorter.
+        flavour: "strict", where a goodbye is one that is said; "official", as the released code has it: its prompts,
+            also that of the tested model by default, in Chinese; the profiles' first_talk; its way of reading replies;
+            再见 or 拜拜 ends the talk wherever it stands, and the last reply is not judged.
+        role_prompts: prompt files of who speaks for the seekers; see docs/benchmarks.md (default: of the flavour).
+        planner_prompts: those of who says how a reply changes their emotion.
     """
 
     profiles: str = ""
@@ -29,6 +32,8 @@ class SageConfig(BenchConfig):
     planner: str = ""
     rounds: int = 0
     flavour: Flavour = "strict"
+    role_prompts: list[str] = field(default_factory=list)
+    planner_prompts: list[str] = field(default_factory=list)
 
     def __post_init__(self):
         super().__post_init__()

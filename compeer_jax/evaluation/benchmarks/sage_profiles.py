@@ -1,6 +1,6 @@
 """SAGE's profiles of seekers: who they are, what happened to them, and what they hope for without saying so.
 
-One JSON object a line: `{"id", "player", "scene", "main_cha", "cha_group": [..], "task"}`, as released.
+One JSON object a line: `{"id", "player", "scene", "main_cha", "cha_group": [..], "task", "first_talk"?}`, as released.
 """
 
 from collections.abc import Mapping
@@ -25,6 +25,7 @@ class Profile:
         main_cha: kind of their character.
         cha_group: traits.
         task: what they hope for in the talk, and do not say.
+        first_talk: what they say first; "" where the file doesn't tell. Only the official flavour uses it.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Profile:
     main_cha: str
     cha_group: tuple[str, ...]
     task: str
+    first_talk: str = ""
 
     @classmethod
     def from_json(cls, row: Mapping) -> "Profile":
@@ -48,13 +50,17 @@ class Profile:
         group = row["cha_group"]
         if not isinstance(group, list) or not all(isinstance(trait, str) and trait.strip() for trait in group):
             raise ValueError("field 'cha_group' is no list of texts")
-        if any(SURROGATE.search(text) for text in (*(row[name] for name in TEXTS), *group)):
+        first = row.get("first_talk", "")
+        if not isinstance(first, str):
+            raise ValueError("field 'first_talk' is no text")
+        if any(SURROGATE.search(text) for text in (*(row[name] for name in TEXTS), *group, first)):
             raise ValueError("half a character")
-        return cls(*(row[name] for name in TEXTS[:4]), tuple(group), row["task"])
+        return cls(*(row[name] for name in TEXTS[:4]), tuple(group), row["task"], first.strip())
 
     def to_json(self) -> dict:
         """What pages and tables show of it: plain texts by name."""
-        return {name: getattr(self, name) for name in TEXTS[1:]} | {"cha_group": "、".join(self.cha_group)}
+        texts = {name: getattr(self, name) for name in TEXTS[1:]} | {"cha_group": "、".join(self.cha_group)}
+        return texts | ({"first_talk": self.first_talk} if self.first_talk else {})
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ Both reply in sections, each below its heading at the start of a line:
 
 Headings may have asterisks or brackets around them and a full-width colon behind them. The planner's change is one
 whole number, with or without a sign, and nothing else: a number that stands in prose is nobody's verdict.
+
+The official flavour reads as the released code does, by the first and last place of a heading anywhere: the change is
+the first number after the last "Change:", and a reply without "Response:" is all said aloud.
 """
 
 import re
@@ -17,6 +20,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 from compeer_jax.generation.chat_models import Malformed
 
@@ -76,6 +80,41 @@ def read_words(text: str) -> Words:
     if not response:
         raise Malformed("no response")
     return Words(response, sections)
+
+
+def read_official_appraisal(text: str) -> Appraisal:
+    """The planner's reply as the released code reads it; Malformed if no number comes after the last "Change:"."""
+    text = text.replace("：", ":").replace("*", "")
+    sections = {
+        name: _bare(_before(_after(text, f"{name}:"), f"{following}:\n"))
+        for name, following in pairwise(PLANNER_SECTIONS)
+    }
+    number = re.search(r"[+-]?\d{1,18}", _after(text, "Change:"))
+    if number is None:
+        raise Malformed("no change")
+    return Appraisal(int(number[0]), sections)
+
+
+def read_official_words(text: str) -> Words:
+    """The agent's reply as the released code reads it; Malformed if nothing is said."""
+    thinking = _bare(_after(_before(text, "Response:"), "Thinking:\n"))
+    response = _bare(_after(text, "Response:")).strip("“").strip("”").strip()
+    if not response:
+        raise Malformed("no response")
+    return Words(response, {"Thinking": thinking})
+
+
+def _after(text: str, mark: str) -> str:
+    """What follows the last mark; all of it where there is none."""
+    return text.rpartition(mark)[2]
+
+
+def _before(text: str, mark: str) -> str:
+    return text.partition(mark)[0]
+
+
+def _bare(text: str) -> str:
+    return text.strip("\n").strip("[").strip("]")
 
 
 def _whole_number(text: str) -> int:

@@ -6,9 +6,13 @@ from pathlib import Path
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.benchmarks.bench_run import SETTINGS
 from compeer_jax.evaluation.benchmarks.config import EscEvalConfig
+from compeer_jax.evaluation.benchmarks.esc_eval_cards import read_cards
+from compeer_jax.evaluation.benchmarks.esc_prompts import EscPrompts
 from compeer_jax.evaluation.benchmarks.results import BenchmarkResults, benchmark_figures, read_run, write_results
 from compeer_jax.evaluation.benchmarks.rows import FILE
 from compeer_jax.evaluation.benchmarks.sage_config import SageConfig
+from compeer_jax.evaluation.benchmarks.sage_profiles import read_profiles
+from compeer_jax.evaluation.benchmarks.sage_prompts import SagePrompts
 from compeer_jax.evaluation.benchmarks.suite_config import SuiteConfig
 from compeer_jax.generation.chat_models import ChatModelConfig, open_chat_model
 
@@ -34,6 +38,8 @@ def run_suite(config: SuiteConfig, *, say: Callable[[str], None]) -> list[Benchm
     runs = config.runs_to_make()
     now = [run for run in runs if not config.only or run.label in config.only]
     require_there(now)
+    for run in now:
+        _check_files(run)
     for number, run in enumerate(now, start=1):
         say(f"{number} of {len(now)}: {run.name}, in {run.output}")
         (run_esc_eval if isinstance(run, EscEvalConfig) else run_sage)(run, say=say)
@@ -96,3 +102,13 @@ def _absent_models(models: Mapping[str, ChatModelConfig]) -> list[str]:
         if wrong:
             found.setdefault(wrong, []).append(name)
     return [f"{wrong} ({', '.join(names)})" for wrong, names in found.items()]
+
+
+def _check_files(run: Wanted) -> None:
+    """Reads what a run will read, so that a bad file is told of before any model is asked."""
+    if isinstance(run, EscEvalConfig):
+        read_cards(run.cards, run.languages)
+        EscPrompts.of(run)
+    else:
+        read_profiles(run.profiles)
+        SagePrompts.of(run)

@@ -7,7 +7,14 @@ from typing import Any
 
 from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
 from compeer_jax.errors import UserError, require_at_least, unknown
-from compeer_jax.evaluation.benchmarks.config import BudgetConfig, EscEvalConfig, Flavour, Malformed, Prompted
+from compeer_jax.evaluation.benchmarks.config import (
+    BudgetConfig,
+    EscEvalConfig,
+    Flavour,
+    Malformed,
+    Prompted,
+    Reading,
+)
 from compeer_jax.evaluation.benchmarks.sage_config import SageConfig
 from compeer_jax.generation.chat_models import ChatModelConfig
 
@@ -44,6 +51,9 @@ class EscEvalPart:
         rounds: exchanges of a dialogue.
         scorers: names of the models that score.
         flavour: how scores are read: strict or official.
+        readings: scorer -> how its scores are read, where that is not the flavour: strict, number or official.
+        role_prompts: prompt files of the role-player.
+        scorer_prompts: scorer -> its prompt files.
     """
 
     cards: list[str] = field(default_factory=list)
@@ -52,6 +62,9 @@ class EscEvalPart:
     rounds: int = 5
     scorers: list[str] = field(default_factory=list)
     flavour: Flavour = "strict"
+    readings: dict[str, Reading] = field(default_factory=dict)
+    role_prompts: list[str] = field(default_factory=list)
+    scorer_prompts: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,8 @@ class SagePart:
         planner: name of the model that says how a reply changes their emotion ("": role).
         rounds: replies after which a talk ends (0: 20, or 10 where the flavour is official).
         flavour: strict or official.
+        role_prompts: prompt files of who speaks for the seekers.
+        planner_prompts: those of who says how a reply changes their emotion.
     """
 
     profiles: str = ""
@@ -73,6 +88,8 @@ class SagePart:
     planner: str = ""
     rounds: int = 0
     flavour: Flavour = "strict"
+    role_prompts: list[str] = field(default_factory=list)
+    planner_prompts: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

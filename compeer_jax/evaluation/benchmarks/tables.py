@@ -37,7 +37,8 @@ METRICS: Mapping[str, Range] = {
 """What published figures can be of: of ESC-Eval, over both languages or one of them, and of SAGE."""
 
 ESC_MEANING = (
-    "Scores of 0 to 4, x 25, with 95 % bootstrap intervals over cards; of several scorers, the mean of their means. "
+    "Scores of 0 to 4, x 25, with 95 % bootstrap intervals over cards; of several scorers, their mean on what all of "
+    "them scored. "
     "Average: the plain mean of the seven. missing: scores that no scorer gave in a form that can be read, or "
     "of dialogues without an end; they count nowhere else. broken: replies in broken format or cut off, percent."
 )

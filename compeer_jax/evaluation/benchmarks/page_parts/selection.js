@@ -34,9 +34,10 @@ function pairScenarios(runs) {
   return [...byId.values()];
 }
 
-/** A dimension's score of one dialogue, 0 to 100: the mean over its scorers; null where missing. */
+/** A dimension's score of one dialogue, 0 to 100: the mean over its scorers; null where one of them is missing. */
 function dimensionScore(row, dimension) {
-  const value = mean(Object.values(row.scores || {}).map((scores) => scores[dimension]));
+  const given = Object.values(row.scores || {}).map((scores) => scores[dimension]);
+  const value = completeMean(given.map((score) => (isScore(score) ? score : null)));
   return value === null ? null : value * SCALE;
 }
 
@@ -126,13 +127,17 @@ function negative(value) {
 function escRows(rows, dimensions) {
   const scorers = [...new Set(rows.flatMap((row) => Object.keys(row.scores || {})))];
   if (!scorers.length) return [{ label: "not scored", values: [...dimensions, OVERALL].map(() => null), missing: 0 }];
+  const said = (row, scorer, name) => {
+    const score = ((row.scores || {})[scorer] || {})[name];
+    return isScore(score) ? score : null;
+  };
   const lines = scorers.map((scorer) => {
-    const columns = dimensions.map((name) => rows.map((row) => ((row.scores || {})[scorer] || {})[name]));
-    const means = columns.map((column) => mean(column));
-    return { label: scorer, means, missing: columns.flat().filter((value) => !isScore(value)).length };
+    const columns = dimensions.map((name) => rows.map((row) => said(row, scorer, name)));
+    return { label: scorer, means: columns.map(mean), missing: columns.flat().filter((value) => value === null).length };
   });
   if (lines.length > 1) {
-    const means = dimensions.map((_, index) => mean(lines.map((line) => line.means[index])));
+    const all = (name) => rows.map((row) => completeMean(scorers.map((scorer) => said(row, scorer, name))));
+    const means = dimensions.map((name) => mean(all(name)));
     lines.push({ label: "mean of scorers", means, missing: lines.reduce((sum, line) => sum + line.missing, 0) });
   }
   return lines.map(({ label, means, missing }) => {
