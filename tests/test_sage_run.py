@@ -34,7 +34,12 @@ def mark(body: dict) -> str:
 
 def person(body: dict) -> int:
     """Whom a planner or an agent is asked about."""
-    return int(re.search(r"第(\d+)件", body["messages"][1]["content"])[1])
+    return int(re.search(r"第(\d+)件", words_of(body))[1])
+
+
+def words_of(body: dict) -> str:
+    """All of it."""
+    return "\n".join(message["content"] for message in body["messages"])
 
 
 def scripted(body: dict) -> str:

@@ -56,7 +56,7 @@ def read_number(text: str) -> int:
     Raises:
         Malformed: it is something else.
     """
-    plain = unicodedata.normalize("NFKC", text)
+    plain = unicodedata.normalize("NFKC", spoken(text).text)
     if not plain.strip():
         raise Malformed("an empty reply")
     match = _NUMBER.fullmatch(plain)
