@@ -280,6 +280,8 @@ def test_scores_that_cannot_be_read_are_asked_for_once_more_then_missing(cards, 
         (one,), _ = run(official)
         read = {"fluency": -1, "diversity": 2, "empathy": -1, "suggestion": -1}
         assert one.scores["scorer"] == dict.fromkeys(DIMENSIONS, -1) | read | {"tech": -1}
+        found = counts(official)["scores"]["scorer"]
+        assert (found["given"], found["missing"]) == (1, {"no digit from 0 to 4, official -1": 6})
 
 
 def test_a_server_that_stalls_costs_the_request_and_not_the_run(cards, tmp_path):

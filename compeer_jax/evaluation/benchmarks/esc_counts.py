@@ -9,6 +9,7 @@ from compeer_jax.evaluation.benchmarks.esc_scores import ScorePlayer
 from compeer_jax.evaluation.benchmarks.rows import BenchDialogue, BenchTurn
 
 LANGUAGES = {"en": "English", "zh": "Chinese"}
+NO_DIGIT = "no digit from 0 to 4, official -1"
 PAPER = {"en": 332, "zh": 324}  # the scenarios of COMPEER's evaluation; the published files have 331 and 324
 
 
@@ -52,9 +53,9 @@ def count_lines(counts: Mapping[str, Any]) -> list[str]:
 
 def _scores_of(players: Sequence[ScorePlayer]) -> dict[str, Any]:
     return {
-        "given": sum(one.score is not None for one in players),
+        "given": sum(one.score is not None and one.score >= 0 for one in players),
         "asked again": counted(fault for one in players for fault in one.asked_again),
-        "missing": counted(one.reason for one in players if one.score is None),
+        "missing": counted(one.reason or NO_DIGIT for one in players if one.score is None or one.score < 0),
     }
 
 
