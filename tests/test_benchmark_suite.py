@@ -156,10 +156,12 @@ def test_what_is_not_there_is_all_said_before_anything_is_asked(tmp_path, settin
     models = settings["models"] | {"a": away, "b": away, "c": {"path": str(tmp_path / "runs" / "c" / "model")}}
     tested = settings["tested"] | {name: {"model": name, "prompt": "ours"} for name in "abc"}
     changes = {"models": models, "tested": tested, "sage": settings["sage"] | {"profiles": "nowhere.jsonl"}}
+    changes["esc_eval"] = settings["esc_eval"] | {"role_prompts": ["no_role.md"]}
     assert give(settings, tmp_path, **changes) == 2
     said = capsys.readouterr().err
     for words in (
         "nowhere.jsonl is no file",
+        "no_role.md is no file",
         "The chat server at http://127.0.0.1:9/v1 can't be reached (Connection refused) (a, b)",
         f"{tmp_path}/runs/c/model is no directory (c)",
         "name in only the rows that can be run",
@@ -168,6 +170,18 @@ def test_what_is_not_there_is_all_said_before_anything_is_asked(tmp_path, settin
     assert "cards.json" not in said
     assert len(said.strip().splitlines()) == 1
     assert server.asked == []
+    assert not (tmp_path / "suite").exists()
+
+
+def test_a_bad_prompt_file_of_the_second_benchmark_is_told_before_the_first_is_played(
+    tmp_path, settings, server, capsys
+):
+    path = tmp_path / "planner.md"
+    path.write_text("<!-- sage_planner, zh -->\n<!-- user -->\n$conversaton\n")
+    changes = {"sage": settings["sage"] | {"planner_prompts": [str(path)]}}
+    assert give(settings, tmp_path, **changes) == 2
+    assert "unknown placeholder '$conversaton'; did you mean '$conversation'?" in capsys.readouterr().err
+    assert not any(len(body["messages"]) > 1 for body in server.asked)
     assert not (tmp_path / "suite").exists()
 
 

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compeer_jax.dialogue.prompt_files import FORMS, parse_prompt, read_prompts, released_prompts
+from compeer_jax.dialogue.prompts import load_task_prompt, read_prompt
+from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
 
 CRITERIA = ("fluency", "diversity", "empathy", "suggestion", "tech", "human", "overall")
@@ -123,6 +125,15 @@ def test_files_that_cannot_be_read_or_do_not_fit_together_are_told_before_anythi
     good.write_text(ROLE + "x" * (1 << 20))
     with pytest.raises(UserError, match="has more than 1,048,576 bytes; a prompt file is a short text"):
         read_prompts([str(good)], "esc_role", ["en"], "role_prompts")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("task", [task for task in FORMS if task != "sage_tested"])
+def test_our_own_prompts_can_be_copied_as_files(task, language):
+    _, body = read_prompt(task, language)
+    (copied,) = parse_prompt(f"<!-- {task}, {language} -->\n{body}", task, "copy.md")
+    ours = load_task_prompt(task, language)
+    assert (copied.system, copied.user, copied.more) == (ours.system, ours.user, ours.more)
 
 
 def test_the_released_prompts_of_sage_are_those_of_its_repository():

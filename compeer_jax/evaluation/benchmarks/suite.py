@@ -61,7 +61,7 @@ def require_there(runs: Iterable[Wanted]) -> None:
         UserError: naming everything that is not.
     """
     new = [run for run in runs if not _begun(run, SETTINGS)]
-    files = [path for run in new for path in (run.cards if isinstance(run, EscEvalConfig) else [run.profiles])]
+    files = [path for run in new for path in _files(run)]
     absent = [f"{path} is no file" for path in dict.fromkeys(files) if not Path(path).expanduser().is_file()]
     asked = {name: run.models[name] for run in new for name in run.models if name in _named(run)}
     absent += _absent_models(asked)
@@ -74,6 +74,13 @@ def require_there(runs: Iterable[Wanted]) -> None:
 
 def _begun(run: Wanted, file: str) -> bool:
     return (Path(run.output).expanduser() / file).is_file()
+
+
+def _files(run: Wanted) -> list[str]:
+    """The files that the run reads."""
+    if isinstance(run, SageConfig):
+        return [run.profiles, *run.role_prompts, *run.planner_prompts]
+    return [*run.cards, *run.role_prompts, *(path for paths in run.scorer_prompts.values() for path in paths)]
 
 
 def _named(run: Wanted) -> set[str]:
@@ -105,7 +112,7 @@ def _absent_models(models: Mapping[str, ChatModelConfig]) -> list[str]:
 
 
 def _check_files(run: Wanted) -> None:
-    """Reads what a run will read, so that a bad file is told of before any model is asked."""
+    """Reads what a run will read, so that a bad file is told of before any other run begins."""
     if isinstance(run, EscEvalConfig):
         read_cards(run.cards, run.languages)
         EscPrompts.of(run)
