@@ -320,11 +320,8 @@ def test_filters_and_orders_are_those_of_plain_python(reckon):
 
     def score(row: BenchDialogue) -> float | None:
         values = [score for scores in row.scores.values() for score in scores.values()]
-        by_dimension = [
-            [scores[name] for scores in row.scores.values() if scores[name] is not None] for name in DIMENSIONS
-        ]
         assert len(values) == 14
-        return 25 * sum(sum(given) / len(given) for given in by_dimension) / 7 if all(by_dimension) else None
+        return None if None in values else 25 * sum(values) / 14
 
     scores = {name: score(row) for name, row in rows.items()}
     broken = [name for name, row in rows.items() if any(turn.problems or turn.truncated for turn in row.turns)]
@@ -335,9 +332,9 @@ def test_filters_and_orders_are_those_of_plain_python(reckon):
         ({}, list(rows)),
         ({"language": "zh"}, [name for name in rows if name.startswith("zh")]),
         ({"ending": "success"}, []),
-        ({"least": 50, "most": 52}, [name for name in rows if 50 <= scores[name] <= 52]),
-        ({"order": "lowest"}, sorted(rows, key=lambda name: scores[name])),
-        ({"order": "highest"}, sorted(rows, key=lambda name: -scores[name])),
+        ({"least": 50, "most": 52}, [name for name in rows if 50 <= (scores[name] or 0) <= 52]),
+        ({"order": "lowest"}, sorted(rows, key=lambda name: (scores[name] is None, scores[name] or 0))),
+        ({"order": "highest"}, sorted(rows, key=lambda name: (scores[name] is None, -(scores[name] or 0)))),
         ({"remark": "broken"}, broken),
         ({"remark": "unscored"}, [name for name, row in rows.items() if row.missing]),
         ({"words": ["落榜", "zh-002"]}, ["zh-002"]),
