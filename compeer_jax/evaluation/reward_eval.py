@@ -16,7 +16,6 @@ from compeer_jax.data.cer.folder import cer_folder, view_file
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.judge_record import JudgeRecord, read_judge_records
 from compeer_jax.data.records import DataConfig, load_records, spread
-from compeer_jax.data.silver_judging import silver_judge_records
 from compeer_jax.dialogue.judging import Preference, swap_preference
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least, unknown
@@ -155,8 +154,7 @@ def judge_records(config: RewardEvalConfig) -> tuple[list[JudgeRecord], str]:
         records, source = read_judge_records(path), f"records of {path}"
     else:
         data = config.data
-        silver = {"seed": data.silver_seed, **vars(config.silver)}
-        records = silver_judge_records(getattr(load_records(data), config.split), data.reasoning, **silver)
+        records = config.silver.make(getattr(load_records(data), config.split), data)
         source = f"silver {config.split} records of {data.path}"
     return spread(records, config.limit), source
 

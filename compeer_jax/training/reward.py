@@ -16,7 +16,7 @@ from compeer_jax.data.judge_chat import judge_examples, reply_tokens
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
 from compeer_jax.data.records import load_records, spread
 from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
-from compeer_jax.data.silver_judging import class_balance, preference_shares, silver_judge_records
+from compeer_jax.data.silver_judging import class_balance, preference_shares
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.errors import UserError
 from compeer_jax.rewards.judge_card import JudgeCard
@@ -67,8 +67,8 @@ def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], li
         config = replace(config, records=str(paths[0]), valid_records=str(paths[1]))
     if not config.records:
         splits = load_records(config.data)
-        silver = {"seed": config.data.silver_seed, **vars(config.silver)}
-        return tuple(silver_judge_records(part, format, **silver) for part in (splits.train, splits.valid))
+        train, valid = (config.silver.make(part, config.data) for part in (splits.train, splits.valid))
+        return train * config.silver.copies, valid
     train = read_judge_records(config.records)
     valid = read_judge_records(config.valid_records) if config.valid_records else []
     tags = {step.tag for step in format.steps}

@@ -1,9 +1,14 @@
 """The settings of `compeer reward train`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from compeer_jax.data.judge_chat import JudgeLimits
+from compeer_jax.data.judge_record import JudgeRecord
+from compeer_jax.data.record import Record
+from compeer_jax.data.records import DataConfig
+from compeer_jax.data.silver_judging import silver_judge_records
 from compeer_jax.dialogue.judging import JudgeKind, PRMCalls
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.training.config import SupervisedConfig
@@ -16,15 +21,22 @@ class SilverJudgeConfig:
     Args:
         false_share: how many of each step are made wrong (paper: 23 % in CER).
         per_record: judge records from each supporter turn.
+        copies: how often each record is there to learn from; 2 are the duplicates of the paper's UnifiReward-D.
     """
 
     false_share: float = 0.23
     per_record: int = 1
+    copies: int = 1
 
     def __post_init__(self):
-        require_at_least(1, self, "silver.", "per_record")
+        require_at_least(1, self, "silver.", "per_record", "copies")
         if not 0 < self.false_share < 1:
             raise UserError(f"silver.false_share is {self.false_share}; it must be between 0 and 1.")
+
+    def make(self, records: Sequence[Record], data: DataConfig) -> list[JudgeRecord]:
+        """Judge records from silver records of `data`, one copy of each."""
+        made = {"false_share": self.false_share, "per_record": self.per_record}
+        return silver_judge_records(records, data.reasoning, seed=data.silver_seed, **made)
 
 
 @dataclass(frozen=True)
