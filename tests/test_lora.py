@@ -330,8 +330,8 @@ def test_a_wrong_setting_is_one_sentence(settings, sentence):
         ({"target_modules": "all-linear"}, "target_modules has 'all-linear'; it can hold q_proj, k_proj, v_proj, "),
         ({"target_modules": ["embed_tokens"]}, "target_modules has 'embed_tokens'; it can hold q_proj, k_proj, "),
         ({"base_model_name_or_path": None}, "names no base_model_name_or_path; write there the model that the"),
-        ({"r": 0}, "r is 0; it must be at least 1."),
-        ({"lora_alpha": "x"}, "is not the config of LoRA adapters (ValueError"),
+        ({"r": 0}, "r is 0; it must be a whole number above 0"),
+        ({"lora_alpha": "x"}, "lora_alpha is 'x'; it must be a number above 0."),
     ],
 )
 def test_adapters_that_we_can_t_use_are_refused_in_one_sentence(directory, tmp_path, changes, sentence):

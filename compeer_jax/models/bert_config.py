@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compeer_jax.errors import UserError, unknown
-from compeer_jax.models.json_config import ConfigReader
+from compeer_jax.models.json_config import ConfigReader, refuse_unknown, shown, words
 
 # Whether a kind counts positions on from the id of its padding token, as RoBERTa does.
 KINDS = {"bert": False, "roberta": True, "xlm-roberta": True}
@@ -79,16 +79,25 @@ class BertConfig:
         return self.max_position_embeddings - self.first_position
 
 
+_READ = words(
+    "vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads max_position_embeddings "
+    "type_vocab_size layer_norm_eps tie_word_embeddings "
+    # for training and for heads, which are not built
+    "hidden_dropout_prob attention_probs_dropout_prob classifier_dropout output_past pooler_fc_size "
+    "pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type directionality"
+)
+_RIGHT = {
+    "hidden_act": ("gelu",),
+    "position_embedding_type": ("absolute",),
+    "is_decoder": (False,),
+    "quantization_config": ({},),
+    "auto_map": ({},),
+}
+
+
 def _refuse_unbuilt(values: Mapping[str, Any], where: str) -> None:
-    """Raises UserError for anything in the config that would change the computation and is not built."""
-    for name, built in (
-        ("hidden_act", "gelu"),
-        ("position_embedding_type", "absolute"),
-        ("is_decoder", False),
-        ("quantization_config", None),
-        ("auto_map", None),
-    ):
-        value = values.get(name)
-        if value is not None and value != built:
-            wanted = f"only {built!r} is built" if built is not None else "that is not built, so leave it out"
-            raise UserError(f"{where}: {name} is {value!r}; {wanted}.")
+    """Raises UserError for anything in the config that is not known to ask for what is built."""
+    for name in ("quantization_config", "auto_map"):
+        if values.get(name):
+            raise UserError(f"{where}: {name} is {shown(values[name])}; that is not built, so leave it out.")
+    refuse_unknown(values, where, read=_READ, right=_RIGHT)

@@ -1,12 +1,12 @@
 """What a Qwen2.5 `config.json` says, checked, and refused by name where it asks for something that is not built."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from compeer_jax.errors import UserError, unknown
-from compeer_jax.models.json_config import ConfigReader, read_config
+from compeer_jax.models.json_config import ConfigReader, read_config, refuse_unknown, shown, words
 
 
 @dataclass(frozen=True)
@@ -156,44 +156,83 @@ class Qwen2Config:
         return embeddings + self.num_hidden_layers * layer + d
 
 
+# What is read or checked key by key; what the tensors decide; and the values of other keys that ask for what is built.
+_READ = words(
+    "vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim "
+    "max_position_embeddings rms_norm_eps rope_theta rope_scaling rope_parameters tie_word_embeddings "
+    "use_sliding_window sliding_window max_window_layers layer_types attention_bias qkv_bias is_decoder"
+)
+_RIGHT = {
+    "hidden_act": ("silu",),
+    "attention_dropout": (0.0, 0),
+    "partial_rotary_factor": (1.0, 1),
+    "pretraining_tp": (1,),
+    "is_causal": (True,),
+    "quantization_config": ({},),
+    "auto_map": ({},),
+}
+_ROPES = ("default", "yarn")
+_ROPE_READ = {"rope_theta", "rope_type", "type", *(field.name for field in fields(Yarn))}
+
+
 def _refuse_unbuilt(values: Mapping[str, Any], where: str) -> None:
-    """Raises UserError for anything in the config that would change the computation and is not built."""
+    """Raises UserError for anything in the config that is not known to ask for what is built."""
     architectures = values.get("architectures") or ["Qwen2ForCausalLM"]
     if values.get("model_type") != "qwen2":
-        raise UserError(f"{where}: model_type is {values.get('model_type')!r}; only dense Qwen2.5 ('qwen2') is built.")
+        raise UserError(
+            f"{where}: model_type is {shown(values.get('model_type'))}; only dense Qwen2.5 ('qwen2') is built."
+        )
     if architectures != ["Qwen2ForCausalLM"]:
-        raise UserError(f"{where}: architectures is {architectures!r}; only ['Qwen2ForCausalLM'] is built.")
-    if values.get("hidden_act", "silu") != "silu":
-        raise UserError(f"{where}: hidden_act is {values['hidden_act']!r}; only 'silu' is built.")
+        raise UserError(f"{where}: architectures is {shown(architectures)}; only ['Qwen2ForCausalLM'] is built.")
     if values.get("quantization_config"):
         raise UserError(f"{where}: quantization_config is set; give the checkpoint whose weights are not quantised.")
+    if values.get("auto_map"):
+        raise UserError(f"{where}: auto_map is set: the model brings code of its own, which is never run; remove it.")
     if values.get("attention_dropout"):
-        raise UserError(f"{where}: attention_dropout is {values['attention_dropout']!r}; dropout is not built, set 0.")
-    if values.get("use_sliding_window") and values.get("sliding_window", 4096) is not None:
-        first, layers = values.get("max_window_layers", 28), values.get("num_hidden_layers", 0)
-        if "layer_types" not in values and isinstance(first, int) and isinstance(layers, int) and first < layers:
+        raise UserError(f"{where}: attention_dropout is {shown(values['attention_dropout'])}; it is not built, set 0.")
+    _refuse_sliding(values, where)
+    refuse_unknown(values, where, read=_READ, right=_RIGHT)
+
+
+def _refuse_sliding(values: Mapping[str, Any], where: str) -> None:
+    layers = values.get("num_hidden_layers")
+    kinds = values.get("layer_types")
+    if kinds is not None:
+        if not isinstance(kinds, list):
+            raise UserError(f"{where}: layer_types is {shown(kinds)}; it must be a list, one word a layer.")
+        for kind in kinds:
+            if kind != "full_attention":
+                raise UserError(f"{where}: layer_types asks for {shown(kind)}; only 'full_attention' is built.")
+    elif values.get("use_sliding_window") and values.get("sliding_window", 4096) is not None:
+        first = values.get("max_window_layers", 28)
+        if type(layers) is int and (type(first) is not int or first < layers):
             raise UserError(
-                f"{where}: use_sliding_window is true and layers {first} to {layers - 1} would use it; sliding-window "
-                "attention is not built: set it to false, or max_window_layers to num_hidden_layers."
+                f"{where}: use_sliding_window is true and layers {shown(first)} to {layers - 1} would use it; "
+                "sliding-window attention is not built: set it to false, or max_window_layers to num_hidden_layers."
             )
-    for layer_type in values.get("layer_types") or ():
-        if layer_type != "full_attention":
-            raise UserError(f"{where}: layer_types asks for {layer_type!r}; only 'full_attention' is built.")
 
 
 def _read_rope(values: Mapping[str, Any], where: str, max_positions: int) -> tuple[float, Yarn | None]:
     """RoPE's base and scaling, from `rope_parameters` or from `rope_theta` and `rope_scaling`."""
-    rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
-    if not isinstance(rope, Mapping):
-        raise UserError(f"{where}: rope_scaling must be an object or null, not {rope!r}.")
-    theta = ConfigReader({"rope_theta": values.get("rope_theta")} | dict(rope), where).positive("rope_theta", 10000.0)
-    if (rope.get("partial_rotary_factor") or values.get("partial_rotary_factor") or 1.0) != 1.0:
-        raise UserError(f"{where}: partial_rotary_factor is not 1; RoPE over a part of the head is not built.")
+    both = [values[name] for name in ("rope_parameters", "rope_scaling") if values.get(name)]
+    if any(not isinstance(rope, Mapping) for rope in both):
+        raise UserError(f"{where}: rope_scaling must be an object or null, not {shown(both[0])}.")
+    rope = both[0] if both else {}
+    if rope != (both or [{}])[-1]:
+        raise UserError(f"{where}: rope_parameters and rope_scaling differ; versions of transformers read either.")
+    outer, theta = (
+        ConfigReader(held, where).positive("rope_theta", None) for held in ({**values}, {"rope_theta": None, **rope})
+    )
+    if None not in (outer, theta) and outer != theta:
+        raise UserError(f"{where}: rope_theta is {outer:g}, and {theta:g} within rope_parameters; leave one of them.")
+    theta = theta or outer or 10000.0
     kind = rope.get("rope_type", rope.get("type", "default"))
+    if not isinstance(kind, str) or kind not in _ROPES:
+        raise unknown("rope_scaling type", kind, _ROPES, where)
+    # What belongs to a scaling is passed over without one, by transformers too.
+    refuse_unknown(rope, f"{where}, rope_scaling", read=_ROPE_READ, right={"partial_rotary_factor": (1.0, 1)})
     if kind == "default":
         return theta, None
-    if kind != "yarn":
-        raise unknown("rope_scaling type", kind, ("default", "yarn"), where)
     read = ConfigReader(rope, f"{where}, rope_scaling")
     original = read.integer("original_max_position_embeddings", max_positions)
     factor = read.positive("factor", None) or max_positions / original

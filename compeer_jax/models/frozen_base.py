@@ -44,6 +44,7 @@ class FrozenBase:
         self._start = start if is_adapter(start) else None
         self.directory, self.name = base_directory(start), base_name(config.path)
         self.model_config = Qwen2Config.from_json(self.directory)
+        weights.check_layers(self.directory, self.model_config.num_hidden_layers)
         if self._start is not None:
             _check_same_adapters(start, config.lora)
 

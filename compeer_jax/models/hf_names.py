@@ -6,7 +6,7 @@ of their tensor merges one or two neighbouring dimensions of ours: `merges[i]` s
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -30,6 +30,7 @@ class TensorNames:
         layer: by path in a layer, the tensors of each layer.
         head: by path in our tree, tensors that are not the body's and have no prefix.
         spare: patterns of what may lie in a checkpoint without a place in our tree.
+        copies: names of what may lie in a checkpoint once more, by the path in our tree of what it must equal.
         file: what a checkpoint of one file is called.
         described_in: the file beside it that says which tensors there are.
     """
@@ -40,6 +41,7 @@ class TensorNames:
     layer: Mapping[Path, tuple[str, Merges]]
     head: Mapping[Path, tuple[str, Merges]] = field(default_factory=dict)
     spare: tuple[str, ...] = ()
+    copies: Mapping[str, Path] = field(default_factory=dict)
     file: str = "model.safetensors"
     described_in: str = "config.json"
 
@@ -71,9 +73,11 @@ QWEN2 = TensorNames(
         ("mlp", "down", "kernel"): ("mlp.down_proj.weight", _TRANSPOSED),
     },
     head={("output",): ("lm_head.weight", _TRANSPOSED)},
-    # A tied head stored once more, and buffers of old checkpoints: `transformers` passes over them too.
-    spare=("lm_head.weight", "*rotary_emb.inv_freq"),
+    spare=("*rotary_emb.inv_freq",),  # buffers of old checkpoints; `transformers` passes over them too
+    copies={"lm_head.weight": ("embedding",)},  # a tied head
 )
+QWEN2_BODY = replace(QWEN2, spare=(*QWEN2.spare, "lm_head.weight"), copies={})
+"""Without a head, whatever a checkpoint has for one."""
 
 
 def _with_bias(path: Path, name: str, kernel: Merges, bias: Merges) -> dict[Path, tuple[str, Merges]]:

@@ -1,7 +1,7 @@
 """Adapters in and out of the files of Hugging Face's PEFT: adapter_config.json and adapter_model.safetensors."""
 
 import json
-import operator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,28 @@ from flax import nnx
 from compeer_jax.errors import UserError
 from compeer_jax.models import weights
 from compeer_jax.models.hf_names import QWEN2, TensorNames, hf_tensors
+from compeer_jax.models.json_config import ConfigReader, read_json, shown, words
 from compeer_jax.models.lora import TARGETS, LoRAConfig
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
-# Settings of PEFT that make another function of the same two matrices, and what they are where they don't.
-PLAIN = {
-    "bias": ("none", None),
-    "use_dora": (False, None),
-    "use_rslora": (False, None),
-    "fan_in_fan_out": (False, None),
-    "lora_bias": (False, None),
-    "rank_pattern": ({}, None),
-    "alpha_pattern": ({}, None),
-    "modules_to_save": ([], None),
-    "layers_to_transform": ([], None),
-    "layer_replication": ([], None),
-    "target_parameters": ([], None),
-    "trainable_token_indices": ([], None),
+# The keys that are read, and those that change nothing: what only training or starting asks for, and notes.
+_READ = words("peft_type base_model_name_or_path target_modules r lora_alpha init_lora_weights revision")
+_HARMLESS = words(
+    "inference_mode lora_dropout peft_version runtime_config megatron_core layers_pattern qalora_group_size "
+    "ensure_weight_tying loftq_config eva_config corda_config lora_ga_config"
+)
+# Of other keys, the values with which PEFT computes x · W + x · A · B · alpha / r; null is one of each, and false
+# is one of any that is not here, such as those that PEFT adds later.
+_PLAIN = {
+    "task_type": ("CAUSAL_LM",),
+    "bias": ("none",),
+    **dict.fromkeys(("rank_pattern", "alpha_pattern", "megatron_config"), ({},)),
+    **dict.fromkeys(("modules_to_save", "exclude_modules", "layers_to_transform", "layer_replication"), ([],)),
+    **dict.fromkeys(("target_parameters", "trainable_token_indices"), ([],)),
 }
+# Ways to start A and B that leave W as it is. Others (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA …) take a part out of W.
+_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")
 
 
 def is_adapter(directory: str | Path) -> bool:
@@ -45,29 +48,49 @@ def read_adapter_config(directory: str | Path) -> tuple[LoRAConfig, str]:
         UserError: the file can't be read, or asks for what we have not.
     """
     path = Path(directory) / CONFIG
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-        kind, base, targets = settings["peft_type"], settings["base_model_name_or_path"], settings["target_modules"]
-        rank, alpha = operator.index(settings["r"]), float(settings["lora_alpha"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not the config of LoRA adapters ({error!r}); copy it anew.") from error
-    if kind != "LORA":
-        raise UserError(f"{path}: the adapters are of kind {kind!r}; only 'LORA' can be read.")
-    if rank < 1:
-        raise UserError(f"{path}: r is {rank}; it must be at least 1.")
-    for name, plain in PLAIN.items():
-        if (value := settings.get(name)) not in plain:
-            raise UserError(f"{path}: {name} is {value!r}, which is not supported; train adapters without it.")
-    if not base:
+    settings = read_json(path, "the adapters' config", dict)
+    read = ConfigReader(settings, str(path))
+    if settings.get("peft_type") != "LORA":
+        raise UserError(
+            f"{path}: the adapters are of kind {shown(settings.get('peft_type'))}; only 'LORA' can be read."
+        )
+    rank, alpha = read.integer("r"), read.positive("lora_alpha")
+    _refuse_other_adapters(settings, str(path))
+    base, targets = settings.get("base_model_name_or_path"), settings.get("target_modules")
+    if not isinstance(base, str) or not base:
         raise UserError(f"{path} names no base_model_name_or_path; write there the model that the adapters are for.")
     # PEFT also takes names that end in a target's name, such as layers.0.self_attn.q_proj, and patterns.
-    strange = [targets] if isinstance(targets, str) else [name for name in targets if name not in TARGETS]
+    names = targets if isinstance(targets, list) else [targets]
+    strange = [name for name in names if not isinstance(name, str) or name not in TARGETS]
     if strange:
-        raise UserError(f"{path}: target_modules has {strange[0]!r}; it can hold {', '.join(TARGETS)}.")
+        raise UserError(f"{path}: target_modules has {shown(strange[0])}; it can hold {', '.join(TARGETS)}.")
     try:
-        return LoRAConfig(rank, alpha, tuple(name for name in TARGETS if name in targets)), base
+        return LoRAConfig(rank, alpha, tuple(name for name in TARGETS if name in names)), base
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
+
+
+def _refuse_other_adapters(settings: Mapping[str, Any], path: str) -> None:
+    """Raises UserError for adapters that are not known to be plain low-rank ones on the model as it is."""
+    start = settings.get("init_lora_weights", True)
+    if not any(start is known or (isinstance(start, str) and start == known) for known in _STARTS):
+        raise UserError(
+            f"{path}: init_lora_weights is {shown(start)}, with which PEFT changes the model before it adds the "
+            "adapters: save them with path_initial_model_for_weight_conversion, or export the model with them merged."
+        )
+    if settings.get("revision") not in (None, "main"):
+        raise UserError(
+            f"{path}: revision is {shown(settings['revision'])}; download that revision of the model, and write its "
+            "directory into base_model_name_or_path and null into revision."
+        )
+    mapping = settings.get("auto_mapping")
+    if mapping and not (isinstance(mapping, dict) and mapping.get("base_model_class") == "Qwen2ForCausalLM"):
+        raise UserError(f"{path}: auto_mapping is {shown(mapping)}; only adapters of Qwen2ForCausalLM can be read.")
+    for name, value in settings.items():
+        if name in _READ | _HARMLESS | {"auto_mapping"} or value is None:
+            continue
+        if value not in _PLAIN.get(name, ()) and value is not False:
+            raise UserError(f"{path}: {name} is {shown(value)}, which is not supported; train adapters without it.")
 
 
 def load_adapters(directory: str | Path, abstract: nnx.State, *, mesh: jax.sharding.Mesh | None = None) -> nnx.State:

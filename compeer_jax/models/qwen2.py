@@ -292,6 +292,7 @@ class Qwen2(nnx.Module):
     ) -> "Qwen2":
         """Loads a Hugging Face directory; see `compeer_jax.models.weights.load`, and `Qwen2` for the options."""
         config = Qwen2Config.from_json(directory)
+        weights.check_layers(directory, config.num_hidden_layers)
         graphdef, params = abstract(config, dtype=dtype, param_dtype=param_dtype, **options)
         return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh))
 

@@ -19,7 +19,7 @@ from compeer_jax.models import weights
 from compeer_jax.models.bert import Bert
 from compeer_jax.models.bert_config import KINDS, BertConfig
 from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.hf_names import BERT
+from compeer_jax.models.hf_names import BERT, QWEN2_BODY
 from compeer_jax.models.json_config import ConfigReader, read_config, read_json
 from compeer_jax.models.qwen2 import abstract as abstract_qwen2
 
@@ -107,6 +107,7 @@ def load_text_model(
     options = {"dtype": dtype, "param_dtype": dtype, "scan_layers": scan_layers}
     if kind in KINDS:
         config = BertConfig.from_hf(values, where)
+        weights.check_layers(directory, config.num_hidden_layers, BERT)
         graphdef, params = nnx.split(nnx.eval_shape(lambda: Bert(config, rngs=nnx.Rngs(0), **options)))
         return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh, names=BERT)), config.max_tokens
     if kind != "qwen2":
@@ -116,9 +117,12 @@ def load_text_model(
     if values.get("architectures") == ["Qwen2Model"]:
         values = values | {"architectures": ["Qwen2ForCausalLM"]}
     config = Qwen2Config.from_hf(values, where)
+    weights.check_layers(directory, config.num_hidden_layers, QWEN2_BODY)
     # A tied head has no weights of its own, and an untied one is of no use here.
     graphdef, params = abstract_qwen2(dataclasses.replace(config, tie_word_embeddings=True), **options)
-    return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh)), config.max_position_embeddings
+    return nnx.merge(
+        graphdef, weights.load(directory, params, mesh=mesh, names=QWEN2_BODY)
+    ), config.max_position_embeddings
 
 
 def pool(hidden: Float[Array, "N T D"], real: Bool[Array, "N T"], pooling: Pooling) -> Float[Array, "N D"]:

@@ -25,6 +25,8 @@ from compeer_jax.parallel.exchange import fetch, is_first
 from compeer_jax.parallel.sharding import check_divides, shardings
 
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
+DTYPES = ("F64", "F32", "F16", "BF16")
+ROWS = 4096  # of a large tensor, at a time
 
 
 def load(
@@ -47,8 +49,8 @@ def load(
         made_of: what is kept of each weight, with its path, as soon as it is read; default: the weight.
 
     Raises:
-        UserError: a file is missing or damaged; a tensor is missing, too many, or of another shape; the mesh does not
-            divide a tensor.
+        UserError: a file is missing or damaged; a tensor is missing, too many, of another shape, in fewer bits or not
+            finite; a second copy of one differs from it; the mesh does not divide a tensor.
     """
     directory = Path(directory)
     axes = param_axes(abstract_params)
@@ -62,10 +64,29 @@ def load(
         for tensor in hf_tensors(abstract_params, names, names.prefix_in(files)):
             parts[tensor.path].append(tensor)
         _check_tensors(directory, files, [tensor for tensors in parts.values() for tensor in tensors], names)
+        for name, path in names.copies.items():
+            if name in files and (original := parts[path][0].name) != name and ("output",) not in parts:
+                _check_copy(directory, files, name, original)
         loaded = []
         for path, param in nnx.to_flat_state(abstract_params):
-            loaded += made_of(path, param.replace(_place(files, parts[path], param, places.get(path))))
+            loaded += made_of(path, param.replace(_place(directory, files, parts[path], param, places.get(path))))
     return nnx.from_flat_state(loaded)
+
+
+def check_layers(directory: str | Path, count: int, names: TensorNames = QWEN2) -> None:
+    """Compares the depth that a config asks for with the files, before a model of so many layers is built.
+
+    Raises:
+        UserError: the weights are of another number of layers, or can't be read.
+    """
+    with _open_checkpoint(Path(directory), names) as files:
+        start = names.prefix_in(files) + names.layers
+        numbers = {name.removeprefix(start).partition(".")[0] for name in files if name.startswith(start)}
+    if len(numbers) != count:
+        raise UserError(
+            f"{directory}: {names.described_in} asks for {count} layers (num_hidden_layers), but the weights are of "
+            f"{len(numbers)}: copy or download both again."
+        )
 
 
 def save(
@@ -131,13 +152,23 @@ def whole_directory(directory: str | Path, *, described_in: str = "config.json")
 
 
 def _place(
-    files: Mapping[str, Any], tensors: list[HFTensor], param: Any, sharding: jax.sharding.Sharding | None
+    directory: Path,
+    files: Mapping[str, Any],
+    tensors: list[HFTensor],
+    param: Any,
+    sharding: jax.sharding.Sharding | None,
 ) -> jax.Array:
     """One of our arrays (of one tensor, or of one a layer) on its devices, a device's part at a time."""
 
     def read(index: tuple[slice, ...]) -> np.ndarray:
         def read_one(tensor: HFTensor, inner: tuple[slice, ...]) -> np.ndarray:
-            return tensor.read(files[tensor.name].get_slice(tensor.name).__getitem__, inner).astype(param.dtype)
+            part = tensor.read(files[tensor.name].get_slice(tensor.name).__getitem__, inner).astype(param.dtype)
+            if not _is_finite(part):
+                raise UserError(
+                    f"{directory}: the tensor {tensor.name} holds numbers that are not finite, so the model computes "
+                    "nothing: the training that wrote it diverged, or the file is damaged; give an earlier checkpoint."
+                )
+            return part
 
         if tensors[0].layer is None:
             return read_one(tensors[0], index)
@@ -155,6 +186,13 @@ def _place(
     return jax.make_array_from_single_device_arrays(param.shape, sharding, on_devices)
 
 
+def _is_finite(values: np.ndarray) -> bool:
+    if values.dtype.itemsize != 2:
+        return bool(np.isfinite(values).all())
+    exponent = 0x7C00 if values.dtype == np.float16 else 0x7F80  # all ones: not finite; NumPy is slow in bfloat16
+    return not ((values.view(np.uint16) & exponent) == exponent).any()
+
+
 @contextmanager
 def _open_checkpoint(directory: Path, names: TensorNames) -> Iterator[dict[str, Any]]:
     """Opens all safetensors files of a directory; gives, for each tensor's name, the open file that holds it."""
@@ -169,6 +207,12 @@ def _open_checkpoint(directory: Path, names: TensorNames) -> Iterator[dict[str, 
         for tensor, name in places.items():
             if tensor not in held[name]:
                 raise UserError(f"{directory / INDEX_FILE} says that {tensor} is in {name}, but it is not there.")
+        for name, tensors in held.items():
+            if strays := sorted(tensor for tensor in tensors if places.get(tensor) != name):
+                raise UserError(
+                    f"{directory / name} holds {strays[0]}, which {INDEX_FILE} does not place there: copy or download "
+                    "both again."
+                )
         yield {tensor: opened[name] for tensor, name in places.items()}
 
 
@@ -206,17 +250,38 @@ def _check_tensors(directory: Path, files: Mapping[str, Any], expected: Iterable
         names.add(tensor.name)
         if tensor.name not in files:
             raise UserError(f"{directory}: the tensor {tensor.name}, which {kind.described_in} asks for, is missing.")
-        shape = tuple(files[tensor.name].get_slice(tensor.name).get_shape())
+        stored = files[tensor.name].get_slice(tensor.name)
+        if stored.get_dtype() not in DTYPES:
+            raise UserError(
+                f"{directory}: the tensor {tensor.name} is stored as {stored.get_dtype()}; only {', '.join(DTYPES)} "
+                "are read: give the checkpoint whose weights are not quantised."
+            )
+        shape = tuple(stored.get_shape())
         if shape != tensor.hf_shape:
             raise UserError(
                 f"{directory}: the tensor {tensor.name} has shape {shape}, but {kind.described_in} asks for "
                 f"{tensor.hf_shape}."
             )
     for name in sorted(files.keys() - names):
-        if not kind.is_spare(name):
+        if not kind.is_spare(name) and name not in kind.copies:
             raise UserError(
                 f"{directory}: the tensor {name} has no place in the model that {kind.described_in} describes."
             )
+
+
+def _check_copy(directory: Path, files: Mapping[str, Any], name: str, original: str) -> None:
+    """Raises UserError unless a tensor equals another, which is read beside it some rows at a time."""
+    copy, whole = (files[tensor].get_slice(tensor) for tensor in (name, original))
+    same = list(copy.get_shape()) == list(whole.get_shape()) and copy.get_dtype() in DTYPES
+    size = copy.get_shape()[0] if same else 0
+    for start in range(0, size, ROWS):
+        rows = slice(start, min(start + ROWS, size))
+        same = same and np.array_equal(copy[rows].astype(np.float32), whole[rows].astype(np.float32), equal_nan=True)
+    if not same:
+        raise UserError(
+            f"{directory}: tie_word_embeddings is true, but {name} is not {original}, and transformers takes either "
+            f"as the head, by its version: set it to false in config.json if {name} was trained, or remove that tensor."
+        )
 
 
 def _write_configs(directory: Path, config: Qwen2Config, params: nnx.State, tokenizer: Any) -> None:
