@@ -2,12 +2,12 @@
 # The CARE recipe with the small model: SFT, RL under rewards by rule, RL with redundancy reweighting; then, a node of the
 # reasoning left out at a time, SFT and RL again; then baselines that learn plain replies. All are rated on the same test
 # replies, and two tables are printed: what the policies do, and their replies against the real ones, CARE's published
-# figures beside. Last, blinded pairs of CARE's replies with each baseline's are written for people to judge. It goes on
-# where it was cut.
+# figures beside. Last, a study of CARE's SFT + RL against each baseline is written for people to judge. It goes on where
+# it was cut.
 #   bash scripts/run_care.sh ESConv.json [split.json]
 # AUGESC=augesc.txt and EXTES=ExTES.json train baselines on these corpora too. NODES="context cognition emotion plan" (""
 # trains no ablation), OUT=runs/care, RECORDS=0 (test replies that are rated, 0: all), LEARN=4000 (replies of AugESC and of
-# ExTES that are learnt from, 0: all), PAIRS=200 (at most, for each comparison) and SEED=0 can be set.
+# ExTES that are learnt from, 0: all), DIALOGUES=200 (at most, of the study) and SEED=0 can be set.
 data=${1:-sample}
 split=${2:-}
 . "$(dirname "$0")/setup.sh" "[evaluation]"
@@ -23,6 +23,10 @@ done
 
 [ -f "$out/start/config.json" ] || compeer init --output "$out/start" "${corpus[@]}" --data.format care \
   --data.silver_quotes false "${seed[@]}"
+
+named() { # NAME=FOLDER …: as a mapping of settings
+  python -c 'import json, sys; print(json.dumps(dict(one.partition("=")[::2] for one in sys.argv[1:])))' "$@"
+}
 
 rated=()
 rate() { # NAME FOLDER [SETTING ...]: one output for each test reply, of the same ones for all
@@ -63,12 +67,7 @@ for node in ${NODES-context cognition emotion plan}; do
 done
 
 python scripts/summarise_runs.py "${rated[@]}" | tee "$out/policies.md"
-beside=$(printf '%s\n' "${rated[@]:1}" | python -c '
-import json, sys
-print(json.dumps(dict(line.strip().partition("=")[::2] for line in sys.stdin)))')
-compeer eval generation --outputs "${rated[0]#*=}" --name "${rated[0]%%=*}" --beside "$beside" --flavour esconv \
+compeer eval generation --outputs "${rated[0]#*=}" --name "${rated[0]%%=*}" --beside "$(named "${rated[@]:1}")" --flavour esconv \
   --published care --output "$out"
-for one in "${baselines[@]}"; do
-  compeer eval pairs --a "$out/care-rl/test" --name_a "CARE, SFT + RL" --b "${one#*=}" --name_b "${one%%=*}" \
-    --count "${PAIRS:-200}" --criteria '[overall]' --output "$out/pairs-${one%%=*}"
-done
+compeer eval study --ours "$out/care-rl/test" --name CARE --others "$(named "${baselines[@]}")" \
+  --count "${DIALOGUES:-200}" --output "$out/study$(printf -- '-%s' "${baselines[@]%%=*}")"

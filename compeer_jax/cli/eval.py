@@ -8,7 +8,9 @@ DEFAULT = "policy"
 ACTIONS = {
     DEFAULT: "rate a model on held-out dialogues; what `compeer eval` does where no action is named",
     "generation": "rate answers against references: BLEU, ROUGE-L, METEOR, BERTScore, diversity, strategies",
+    "replies": "let a model behind a server reply to held-out dialogues",
     "pairs": "make blinded pairs of two systems' replies for people to judge",
+    "study": "make blinded pairs of one system's replies with those of several others, on the same dialogues",
     "preferences": "read what people prefer in such pairs: wins, ties, losses, and how far they agree",
     "esc-eval": "ESC-Eval: play role cards to a model, and have the dialogues scored on seven dimensions",
     "sage": "play SAGE: seekers whose emotion each reply moves talk with a model",

@@ -3,26 +3,45 @@
 import json
 from collections.abc import Sequence
 from itertools import takewhile
+from pathlib import Path
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log, wide_console
 from compeer_jax.evaluation.pairwise import PreferencesConfig
 
-DESCRIPTION = "Reads what people prefer in pairs of `compeer eval pairs`: wins, ties, losses, and how far they agree."
+DESCRIPTION = (
+    "Reads what people prefer in pairs of `compeer eval pairs` or `compeer eval study`: wins, ties, losses, and how "
+    "far they agree."
+)
 CONFIG = PreferencesConfig
 
 
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, with_list(arguments), command="eval preferences", description=DESCRIPTION)
     show_log()
+    from compeer_jax.evaluation.pairwise_export import read_key
+
+    console = wide_console()
+    if read_key(Path(config.pairs).expanduser()).others:
+        _show_study(config, console)
+        return
     from compeer_jax.evaluation.pairwise import count_preferences
     from compeer_jax.evaluation.pairwise_report import MEANING, preference_rich
 
     table = count_preferences(config)
-    console = wide_console()
     console.print(table.title, highlight=False, markup=False)
     console.print(preference_rich(table))
     for text in (MEANING, *table.agreement, *table.notes):
+        console.print(text, highlight=False, markup=False)
+
+
+def _show_study(config: PreferencesConfig, console) -> None:
+    from compeer_jax.evaluation.study_results import CHART, MEANING, count_study, study_rich
+
+    table = count_study(config)
+    console.print(table.title, highlight=False, markup=False)
+    console.print(study_rich(table))
+    for text in (MEANING, *table.notes, f"The chart is {Path(config.output or config.pairs) / CHART}."):
         console.print(text, highlight=False, markup=False)
 
 

@@ -85,7 +85,8 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     records = getattr(load_records(config.data, "rl"), config.split)
     prompts = encode_prompts(records, tokenizer, config.data)
     if config.records_of:
-        records = _those_of(config, [record for record in records if record.id in prompts])
+        where = f"the {config.split} split of {config.data.path}, or is too long for data.max_prompt_tokens here"
+        records = records_answered(config.records_of, [record for record in records if record.id in prompts], where)
     else:
         records = spread([record for record in records if record.id in prompts], config.records)
     graphdef, params = nnx.split(load_model(config.model, mesh), nnx.Param)
@@ -138,15 +139,18 @@ def saved_report(folder: Path, settings: dict) -> PolicyReport | None:
     return PolicyReport(**saved["report"]) if saved.get("settings") == settings else None
 
 
-def _those_of(config: EvalConfig, records: Sequence[Record]) -> list[Record]:
-    """Of the records that can be asked, those that the outputs in `records_of` answer, in their order there."""
+def records_answered(folder: str, records: Sequence[Record], where: str) -> list[Record]:
+    """Those of `records` that the outputs in a folder answer, in their order there.
+
+    Raises:
+        UserError: the folder has no outputs, or answers a record that isn't there; `where` says what "there" is.
+    """
     known = {record.id: record for record in records}
-    asked = answered_records(config.records_of)
+    asked = answered_records(folder)
     missing = next((id for id in asked if id not in known), None)
     if missing is not None:
         raise UserError(
-            f"{config.records_of} answers {missing!r}, which is not in the {config.split} split of {config.data.path}, "
-            "or is too long for data.max_prompt_tokens here; take the data that those outputs were made from."
+            f"{folder} answers {missing!r}, which is not in {where}; take the data that those outputs were made from."
         )
     return [known[id] for id in asked]
 

@@ -35,10 +35,10 @@ Outcomes = Int[np.ndarray, " N"]
 
 @dataclass(frozen=True)
 class PreferencesConfig:
-    """Reads what people prefer in pairs of `compeer eval pairs`: wins, ties, losses, and how far they agree.
+    """Reads what people prefer in pairs of `compeer eval pairs` or `study`: wins, ties, losses, how far they agree.
 
     Args:
-        pairs: folder of the pairs, with key.json.
+        pairs: folder of the pairs or of the study, with key.json.
         imports: files that annotators have filled in: our CSV, or exports of Label Studio in JSON, JSON-MIN or CSV.
         resamples: of the bootstrap over records, for 95 % intervals.
         published: figures to print beside: "care" for CARE's win rates, or a YAML file of yours, in percent: row ->
@@ -151,31 +151,53 @@ def count_preferences(config: PreferencesConfig) -> PreferenceTable:
     Raises:
         UserError: anything in the settings or the files that does not fit, or no vote that can be used.
     """
-    if not config.imports:
-        raise UserError("imports names no file; name those that annotators have filled in.")
     published = read_figures(config.published, METRICS) if config.published else {}
-    folder = Path(config.pairs).expanduser()
-    key = read_key(folder)
-    ballot, faults = Ballot(key), []
-    for path in dict.fromkeys(config.imports):
-        faults += ballot.read(read_forms(Path(path).expanduser(), key.criteria))
-    output = Path(config.output).expanduser() if config.output else folder
-    write_jsonl(output / "rejected.jsonl", map(asdict, faults))
-    rows = list(ballot.rows())
-    if not rows:
-        raise UserError(f"no vote in {', '.join(config.imports)} can be used; see {output / 'rejected.jsonl'}.")
+    ballot, faults = read_votes(config)
+    key, rows = ballot.key, list(ballot.rows())
     table = PreferenceTable(
         names=key.names,
         given_out=len(key.pairs),
         judged=len(rows),
         annotators=len(ballot.annotators),
         repeated=ballot.repeated,
-        rejected=len(faults),
+        rejected=faults,
         rows=[criterion_row(name, ballot, config.resamples, config.seed) for name in key.criteria],
         published=published,
     )
-    _write(output, config, table, rows)
+    content = {"settings": asdict(config), **asdict(table)}
+    for row, of in zip(content["rows"], table.rows, strict=True):
+        row["rates"] = {name: estimate._asdict() for name, estimate in of.rates.items()}
+    write_results(config, content, preference_markdown(table), rows)
     return table
+
+
+def read_votes(config: PreferencesConfig) -> tuple[Ballot, int]:
+    """The votes in the files that annotators have filled in, and how many faults these have, kept in rejected.jsonl.
+
+    Raises:
+        UserError: no file is named or one can't be read, one is of other pairs, or no vote can be used.
+    """
+    if not config.imports:
+        raise UserError("imports names no file; name those that annotators have filled in.")
+    folder = Path(config.pairs).expanduser()
+    key = read_key(folder)
+    ballot, faults = Ballot(key), []
+    for path in dict.fromkeys(config.imports):
+        forms = list(read_forms(Path(path).expanduser(), key.criteria))
+        keys = {str(form.key) for form in forms if isinstance(form, Filled) and form.key}
+        if keys and not keys & key.pairs.keys():
+            raise UserError(f"{path} has none of the pairs in {folder}: it is of another study; name its own folder.")
+        faults += ballot.read(forms)
+    rejected = results_folder(config) / "rejected.jsonl"
+    write_jsonl(rejected, map(asdict, faults))
+    if not ballot.annotators:
+        raise UserError(f"no vote in {', '.join(config.imports)} can be used; see {rejected}.")
+    return ballot, len(faults)
+
+
+def results_folder(config: PreferencesConfig) -> Path:
+    """Where results are written."""
+    return Path(config.output or config.pairs).expanduser()
 
 
 def result(values: Sequence[Preferred]) -> tuple[Preferred, bool]:
@@ -185,20 +207,30 @@ def result(values: Sequence[Preferred]) -> tuple[Preferred, bool]:
     return ("tie" if split else value), split
 
 
-def criterion_row(criterion: str, ballot: Ballot, resamples: int, seed: int) -> PreferenceRow:
-    """The line of one criterion, over the pairs that anybody has judged by it."""
-    on = [votes for pair in ballot.key.pairs if (votes := ballot.on(pair, criterion))]
+def criterion_row(
+    criterion: str, ballot: Ballot, resamples: int, seed: int, pairs: Iterable[str] | None = None, same: int = 0
+) -> PreferenceRow:
+    """The line of one criterion, over the pairs that anybody has judged by it.
+
+    Args:
+        criterion: its name.
+        ballot: the votes.
+        resamples, seed: of the bootstrap.
+        pairs: keys of those that count; by default all.
+        same: further records with the same reply from both, which are ties that nobody was asked about.
+    """
+    on = [votes for pair in (ballot.key.pairs if pairs is None else pairs) if (votes := ballot.on(pair, criterion))]
     values = [[votes[who].value for who in sorted(votes)] for votes in on]
     results = [result(one) for one in values]
-    outcomes = np.array([{"a": 1, "b": -1, "tie": 0}[value] for value, _ in results], dtype=np.int64)
+    outcomes = np.array([{"a": 1, "b": -1, "tie": 0}[value] for value, _ in results] + [0] * same, dtype=np.int64)
     shown = [vote.shown for votes in on for vote in votes.values() if vote.shown != TIE]
     wins, losses = int((outcomes > 0).sum()), int((outcomes < 0).sum())
     return PreferenceRow(
         criterion=criterion,
-        pairs=len(on),
+        pairs=len(outcomes),
         votes=sum(map(len, values)),
         wins=wins,
-        ties=len(on) - wins - losses,
+        ties=len(outcomes) - wins - losses,
         losses=losses,
         split=sum(split for _, split in results),
         rates=rates(outcomes, resamples, seed),
@@ -299,15 +331,13 @@ def _row(form: Filled) -> dict[str, Any]:
     return {"key": form.key, "annotator": form.annotator, **form.verdicts}
 
 
-def _write(folder: Path, config: PreferencesConfig, table: PreferenceTable, rows: Sequence[Mapping]) -> None:
+def write_results(config: PreferencesConfig, content: Mapping[str, Any], text: str, rows: Sequence[Mapping]) -> None:
     """preferences.json, preferences.md, and the votes, un-blinded."""
     from compeer_jax.training.run_folder import replacing
 
-    content = {"settings": asdict(config), **asdict(table)}
-    for row, of in zip(content["rows"], table.rows, strict=True):
-        row["rates"] = {name: estimate._asdict() for name, estimate in of.rates.items()}
+    folder = results_folder(config)
     with replacing(folder / "preferences.json") as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     with replacing(folder / "preferences.md") as temporary:
-        temporary.write_text(preference_markdown(table), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
     write_jsonl(folder / "votes.jsonl", rows)

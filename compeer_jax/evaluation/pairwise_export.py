@@ -7,7 +7,7 @@ OUTPUT/key.json          which system is which, in each pair; needed to read wha
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.pairwise_criteria import DEFAULT, check_criteria, guidelines
 from compeer_jax.evaluation.pairwise_files import labelling_config, task_json, write_table
-from compeer_jax.evaluation.pairwise_replies import Malformed, Pairing, System, make_pairs, read_replies
+from compeer_jax.evaluation.pairwise_replies import Malformed, Pair, Pairing, System, make_pairs, read_replies
 
 FOR_ANNOTATORS = "for_annotators"
 KEY_FILE = "key.json"
@@ -77,10 +77,12 @@ class KeyRow:
     Attributes:
         id: of the record.
         first: whose reply was shown first.
+        against: in a study, the other systems that the pair is of.
     """
 
     id: str
     first: System
+    against: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,15 @@ class Key:
         names: what the systems are called.
         criteria: what was asked.
         pairs: key -> the pair.
+        others: in a study, the systems that the first is compared with.
+        same: other system -> on how many dialogues of the study it says what the first says.
     """
 
     names: Mapping[System, str]
     criteria: tuple[str, ...]
     pairs: Mapping[str, KeyRow]
+    others: tuple[str, ...] = ()
+    same: Mapping[str, int] = field(default_factory=dict)
 
 
 def export_pairs(config: PairsConfig) -> Pairing:
@@ -104,30 +110,58 @@ def export_pairs(config: PairsConfig) -> Pairing:
     Raises:
         UserError: anything in the settings or the outputs that does not fit, or OUTPUT holds other pairs.
     """
-    from compeer_jax.training.run_folder import replacing
-
     replies = {path: read_replies(path, config.member, config.malformed) for path in (config.a, config.b)}
     pairing = make_pairs(replies[config.a], replies[config.b], count=config.count, seed=config.seed)
-    content = _key_json(config, pairing)
-    folder = Path(config.output).expanduser()
+    give_out(Path(config.output).expanduser(), pairing.pairs, config.criteria, _key(config, pairing))
+    return pairing
+
+
+def give_out(
+    folder: Path,
+    pairs: Sequence[Pair],
+    criteria: Sequence[str],
+    key: Mapping[str, Any],
+    *,
+    shares: Mapping[str, Sequence[str]] | None = None,
+    repeats: bool = False,
+) -> None:
+    """Writes what annotators get, then the key to it. Where the folder holds the same key, nothing is touched.
+
+    Args:
+        folder: for both.
+        pairs: in their order.
+        criteria: what is asked about each.
+        key: what is needed to read what comes back.
+        shares: annotator -> keys of the pairs that this one judges; without, all are for everybody.
+        repeats: whether a talk may come several times.
+
+    Raises:
+        UserError: the folder can't be made, or holds other pairs.
+    """
+    from compeer_jax.training.run_folder import replacing
+
+    content = json.dumps(key, ensure_ascii=False, indent=1) + "\n"
     key_file, given_out = folder / KEY_FILE, folder / FOR_ANNOTATORS
     if key_file.exists():
         if key_file.read_text(encoding="utf-8") == content:
-            return pairing
+            return
         raise UserError(f"{folder} holds other pairs, which people may be judging; name another output folder.")
+    by_key = {pair.key: pair for pair in pairs}
     try:
         given_out.mkdir(parents=True, exist_ok=True)
+        for name, keys in (shares or {"": list(by_key)}).items():
+            place, some = given_out / name, [by_key[key] for key in keys]
+            place.mkdir(exist_ok=True)
+            write_table(place / "pairs.csv", some, criteria, name)
+            write_tasks(place / "tasks.json", map(task_json, some))
     except OSError as error:
         raise UserError(f"output {folder} can't be made ({error.strerror}); name another folder.") from error
-    write_table(given_out / "pairs.csv", pairing.pairs, config.criteria)
-    write_tasks(given_out / "tasks.json", map(task_json, pairing.pairs))
-    (given_out / "labelling_config.xml").write_text(labelling_config(config.criteria), encoding="utf-8")
+    (given_out / "labelling_config.xml").write_text(labelling_config(criteria), encoding="utf-8")
     for language in LANGUAGES:
-        text = guidelines(config.criteria, language)
+        text = guidelines(criteria, language, repeats=repeats)
         (given_out / f"guidelines.{language}.md").write_text(text, encoding="utf-8")
     with replacing(key_file) as temporary:
         temporary.write_text(content, encoding="utf-8")
-    return pairing
 
 
 def read_key(folder: Path) -> Key:
@@ -141,26 +175,32 @@ def read_key(folder: Path) -> Key:
         content = parse_json(path.read_bytes(), str(path))
     except OSError as error:
         raise UserError(
-            f"{path} can't be read ({error.strerror}); name the folder that `compeer eval pairs` made."
+            f"{path} can't be read ({error.strerror}); name the folder that `compeer eval pairs` or `eval study` made."
         ) from error
     try:
         names = {system: str(content["names"][system]) for system in ("a", "b")}
-        rows = {str(row["key"]): KeyRow(str(row["id"]), row["first"]) for row in content["pairs"]}
+        others = tuple(map(str, content.get("others", ())))
+        rows = {
+            str(row["key"]): KeyRow(str(row["id"]), row["first"], tuple(row.get("against", ())))
+            for row in content["pairs"]
+        }
+        same = {name: len(content["same"][name]) for name in others}
         criteria = tuple(content["settings"]["criteria"])
         check_criteria(criteria)
         if not rows or any(row.first not in names for row in rows.values()):
             raise ValueError("a pair without its order")
-    except (KeyError, TypeError, ValueError, UserError) as error:
+        if any(not {*row.against} <= {*others} or bool(row.against) != bool(others) for row in rows.values()):
+            raise ValueError("a pair without its systems")
+    except (AttributeError, KeyError, TypeError, ValueError, UserError) as error:
         raise UserError(
-            f"{path} is no key of pairs, or damaged; take the one that `compeer eval pairs` wrote."
+            f"{path} is no key of pairs, or damaged; take the one that `compeer eval pairs` or `eval study` wrote."
         ) from error
-    return Key(names, criteria, rows)
+    return Key(names, criteria, rows, others, same)
 
 
-def _key_json(config: PairsConfig, pairing: Pairing) -> str:
+def _key(config: PairsConfig, pairing: Pairing) -> dict[str, Any]:
     settings: dict[str, Any] = dataclasses.asdict(config)
     del settings["output"]
     counts = {name: getattr(pairing, name) for name in ("common", "only_a", "only_b", "same")}
     pairs = [{"key": pair.key, "id": pair.id, "first": pair.first, "a": pair.a, "b": pair.b} for pair in pairing.pairs]
-    content = {"names": config.names, "settings": settings, "counts": counts, "pairs": pairs}
-    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    return {"names": config.names, "settings": settings, "counts": counts, "pairs": pairs}

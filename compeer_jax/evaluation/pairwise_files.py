@@ -17,29 +17,30 @@ from compeer_jax.evaluation.pairwise_replies import Pair
 TABLES = (".csv", ".tsv", ".txt")
 NO_REPLY = {"en": "(no reply)", "zh": "（无回复）"}
 _SHOWN = ("first", "second")
+IMAGES = "images"  # what the seeker showed; empty as long as models that see are not compared
 _STYLE = ".lsf-richtext__container, .htx-text { white-space: pre-wrap; }"
 
 
 def columns(criteria: Sequence[str]) -> list[str]:
     """The table's columns: what identifies a row, the talk, the two replies, then a verdict for each criterion."""
-    return [KEY, ANNOTATOR, "language", "conversation", *_SHOWN, *criteria]
+    return [KEY, ANNOTATOR, "language", "conversation", IMAGES, *_SHOWN, *criteria]
 
 
-def write_table(path: Path, pairs: Iterable[Pair], criteria: Sequence[str]) -> None:
-    """Writes pairs to be filled in, a row each. A copy goes to each annotator."""
+def write_table(path: Path, pairs: Iterable[Pair], criteria: Sequence[str], annotator: str = "") -> None:
+    """Writes pairs to be filled in, a row each, under the annotator's name if it is known; else a copy goes to each."""
     with path.open("w", encoding=ENCODING, newline="") as file:
         writer = csv.DictWriter(file, columns(criteria), restval="")
         writer.writeheader()
         for pair in pairs:
             talk = "\n".join(f"{speaker}{words}" for speaker, words in _talk(pair, " "))
-            row = {KEY: pair.key, "language": pair.language, "conversation": talk, **_shown(pair)}
+            row = {KEY: pair.key, ANNOTATOR: annotator, "language": pair.language, "conversation": talk, **_shown(pair)}
             writer.writerow({name: safe_cell(text) for name, text in row.items()})
 
 
 def task_json(pair: Pair) -> dict[str, Any]:
     """A pair as Label Studio imports it."""
     talk = [{"author": speaker.rstrip(" :："), "text": words} for speaker, words in _talk(pair, "\n")]
-    return {"data": {KEY: pair.key, "language": pair.language, "conversation": talk, **_shown(pair)}}
+    return {"data": {KEY: pair.key, "language": pair.language, "conversation": talk, IMAGES: [], **_shown(pair)}}
 
 
 def labelling_config(criteria: Sequence[str]) -> str:

@@ -126,7 +126,7 @@ def make_pairs(a: Mapping[str, Reply], b: Mapping[str, Reply], *, count: int, se
     common = [id for id in a if id in b]
     if not common:
         raise UserError("the two have no record in common; take outputs on the same dialogues.")
-    pairs = [_pair(id, a[id], b[id], seed) for id in common]
+    pairs = [make_pair(id, a[id], b[id], talk_before(id, (a[id], b[id])), seed) for id in common]
     differing = sorted((pair for pair in pairs if pair.a != pair.b), key=lambda pair: pair.key)
     if not differing:
         raise UserError(f"the two reply the same to all {len(common)} records; there is nothing to compare.")
@@ -139,12 +139,19 @@ def make_pairs(a: Mapping[str, Reply], b: Mapping[str, Reply], *, count: int, se
     )
 
 
-def _pair(id: str, a: Reply, b: Reply, seed: int) -> Pair:
-    history = a.history or b.history
-    if not history:
-        raise UserError(f"the talk before the replies to {id!r} is in neither of the two; add 'history' to one.")
-    if a.history and b.history and _said(a.history) != _said(b.history):
+def talk_before(id: str, replies: Sequence[Reply]) -> tuple[Turn, ...]:
+    """The talk that all of the replies to record `id` answer; UserError if none has it, or two differ in it."""
+    known = [reply.history for reply in replies if reply.history]
+    if not known:
+        few = "neither of the two" if len(replies) == 2 else f"none of the {len(replies)}"
+        raise UserError(f"the talk before the replies to {id!r} is in {few}; add 'history' to one.")
+    if any(_said(talk) != _said(known[0]) for talk in known):
         raise UserError(f"the talks before the replies to {id!r} differ; take outputs on the same dialogues.")
+    return known[0]
+
+
+def make_pair(id: str, a: Reply, b: Reply, history: tuple[Turn, ...], seed: int) -> Pair:
+    """The pair of two replies to a talk, its key and order drawn from the seed, the record and the replies."""
     texts = a.response.strip(), b.response.strip()
     ordered = sorted(texts)
     identity = hashlib.sha256(json.dumps([id, *ordered]).encode()).hexdigest()

@@ -153,7 +153,7 @@ def _cohen_text(cohen: Sequence[Mapping[str, Any]]) -> str:
     return f"{span} for {len(cohen)} twos of annotators"
 
 
-def _cell(estimate: Estimate) -> tuple[str, str]:
+def rate_cell(estimate: Estimate) -> tuple[str, str]:
     """A figure and its interval, if there is one."""
     if estimate.low is None:
         return percent(estimate.value), ""
@@ -164,7 +164,7 @@ def _lines(table: PreferenceTable) -> Iterator[list[tuple[str, str]]]:
     """The cells of each line, a figure and its interval: a criterion, then what others have published on it."""
     measured = [row.criterion for row in table.rows]
     for row in table.rows:
-        rates = [_cell(row.rates[name]) for name in RATES]
+        rates = [rate_cell(row.rates[name]) for name in RATES]
         share = row.split / row.pairs if row.pairs else None
         p = NOTHING if row.p is None else f"p = {row.p:.2g}"
         rest = [p, percent(share), kappa_text(row.kappa), percent(row.first_shown)]

@@ -49,10 +49,10 @@ def plot_trajectories(lines: Mapping[str, Trajectories], path: Path) -> None:
         for level in (FAILURE, START, SUCCESS):
             axes.axhline(level, color=FAINT, linewidth=0.7, linestyle=(0, (4, 3)), zorder=1)
         axes.set(ylim=(-2, 103), xlim=(0, max(last, 1) * 1.02), yticks=(0, FAILURE, START, 70, SUCCESS))
-        axes.set_title(_plain(name), loc="left", fontsize=10.5, fontweight="bold", color=INK)
+        axes.set_title(plain_name(name), loc="left", fontsize=10.5, fontweight="bold", color=INK)
         _finish(axes, "round")
     _headline(figure, "The seeker's emotion: each dialogue, and the mean with its 95 % interval")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_diversity(diversity: Diversity, path: Path) -> None:
@@ -86,15 +86,15 @@ def plot_diversity(diversity: Diversity, path: Path) -> None:
     for name, language in lines:
         label = f"{name}, {language}" if len(languages) > 1 else name
         legend.plot(
-            [], [], color=colours[name], linestyle=STROKES[languages.index(language)], lw=1.7, label=_plain(label)
+            [], [], color=colours[name], linestyle=STROKES[languages.index(language)], lw=1.7, label=plain_name(label)
         )
     legend.axis("off")
     legend.legend(loc="upper left", fontsize=9, frameon=False, labelcolor=INK, borderaxespad=0)
     _headline(figure, "Replies as the talk goes on")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A name in which no sign begins a formula."""
     return name.replace("$", r"\$")
 
@@ -132,7 +132,8 @@ def _finish(axes: Any, below: str) -> None:
     axes.spines["bottom"].set_color("#c9cdd2")
 
 
-def _save(figure: Any, path: Path) -> None:
+def save_figure(figure: Any, path: Path) -> None:
+    """Writes a figure as a PNG, replaced at once; UserError if that can't be done."""
     try:
         with replacing(path) as temporary:
             figure.savefig(temporary, format="png")

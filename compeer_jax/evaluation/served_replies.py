@@ -1,0 +1,146 @@
+"""Replies of a model behind a server to the dialogues that others are rated on, kept as `compeer eval` keeps them."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from compeer_jax.data.jsonl import write_jsonl
+from compeer_jax.data.record import Record
+from compeer_jax.data.records import DataConfig, load_records, spread
+from compeer_jax.dialogue.prompts import chat_messages
+from compeer_jax.errors import UserError, require_at_least
+from compeer_jax.evaluation.evaluate import records_answered
+from compeer_jax.generation.chat_call import Answer
+from compeer_jax.generation.chat_config import ServerConfig
+from compeer_jax.generation.chat_models import ChatModelConfig, ChatRequest, open_chat_model
+
+
+@dataclass(frozen=True)
+class RepliesConfig:
+    """Lets a model behind a server reply to held-out dialogues, by a prompt and in a format of ours.
+
+    Thoughts are taken off. What it writes is kept as it is; a reply in broken format is counted, and is no reply to
+    `compeer eval pairs`, `study` and `generation` unless they take what can be found.
+
+    Args:
+        server: the server, the model there and how it draws.
+        output: folder for outputs.jsonl and report.json, as `compeer eval` leaves them, and for the server's answers.
+        data: the dialogues, the format, and the prompt; lengths play no part here.
+        split: which part of the dialogues.
+        records: use at most this many records, spread over the split (0: all).
+        records_of: folder of another model's outputs, to reply to the records that these answer ("": `records`
+            chooses).
+        tries: how often the model is asked before a malformed output stands. Models that are compared should have as
+            many; those in this process have one.
+    """
+
+    output: str
+    server: ServerConfig = field(default_factory=ServerConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    split: Literal["train", "valid", "test"] = "test"
+    records: int = 0
+    records_of: str = ""
+    tries: int = 1
+
+    def __post_init__(self):
+        require_at_least(0, self, "", "records")
+        require_at_least(1, self, "", "tries")
+        if not self.server.model:
+            raise UserError("server.model names no model; give its name there, and server.url.")
+
+
+@dataclass(frozen=True)
+class ServedReplies:
+    """What came back.
+
+    Attributes:
+        count: outputs.
+        well_formed: those in the format, whole.
+        silent: those that are no answer: none came, or thoughts without an end.
+        problems: what is wrong with the others -> how often, most frequent first.
+    """
+
+    count: int
+    well_formed: int
+    silent: int
+    problems: Mapping[str, int]
+
+
+def write_replies(config: RepliesConfig, say: Callable[[str], None]) -> ServedReplies:
+    """Asks for a reply to each record, and writes the folder. Answers are kept as they come: it goes on where it was.
+
+    Args:
+        config: the settings.
+        say: told a line when the server goes away or comes back.
+
+    Raises:
+        UserError: anything in the settings, the data or the server that does not fit, no answer at all, or the folder
+            holds outputs that were made otherwise.
+    """
+    folder = Path(config.output).expanduser()
+    model = open_chat_model("replies", ChatModelConfig(server=config.server), folder=folder, say=say)
+    settings = asdict(config) | {"server": dict(model.settings)}
+    del settings["output"]
+    settings = json.loads(json.dumps(settings))
+    report = folder / "report.json"
+    _check_same(report, settings)
+    records = getattr(load_records(config.data), config.split)
+    if config.records_of:
+        records = records_answered(config.records_of, records, f"the {config.split} split of {config.data.path}")
+    else:
+        records = spread(records, config.records)
+    try:
+        model.check()
+        rows = _replies(model, records, config)
+    finally:
+        model.close()
+    silent = sum(not row["text"].strip() for row in rows)
+    if silent == len(rows):
+        raise UserError(f"{config.server.model} answered none of {len(rows)} records; see what the server says of it.")
+    whole = [row for row in rows if not row["problems"] and not row.get("truncated")]
+    problems = Counter(problem for row in rows if row["text"].strip() for problem in row["problems"])
+    problems.update({"cut off": cut} if (cut := sum("truncated" in row for row in rows)) else {})
+    found = ServedReplies(len(rows), len(whole), silent, dict(problems.most_common()))
+    from compeer_jax.training.run_folder import replacing
+
+    write_jsonl(folder / "outputs.jsonl", rows)
+    with replacing(report) as temporary:
+        temporary.write_text(json.dumps({"settings": settings, "replies": asdict(found)}, indent=1), encoding="utf-8")
+    return found
+
+
+def _replies(model, records: list[Record], config: RepliesConfig) -> list[dict]:
+    """A row for each record: the last output that the model was asked for."""
+    asked = {
+        record.id: chat_messages(record.history, prompt=config.data.prompt, language=record.language)
+        for record in records
+    }
+    rows: dict[str, dict] = {}
+    waiting = list(records)
+    for draw in range(config.tries):
+        answers = model.answer([ChatRequest(asked[record.id], draw) for record in waiting])
+        for record, answer in zip(waiting, answers, strict=True):
+            rows[record.id] = _row(record, answer, config)
+        waiting = [record for record in waiting if rows[record.id]["problems"]]
+    return [rows[record.id] for record in records]
+
+
+def _row(record: Record, answer: Answer | None, config: RepliesConfig) -> dict:
+    text = "" if answer is None else answer.text
+    row = {"id": record.id, "member": 0, "text": text, "problems": list(config.data.reasoning.parse(text).problems)}
+    truncated = answer is not None and answer.completion_tokens >= config.server.max_tokens
+    return row | ({"truncated": True} if truncated else {})
+
+
+def _check_same(report: Path, settings: dict) -> None:
+    try:
+        before = json.loads(report.read_text(encoding="utf-8"))["settings"]
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError):
+        before = None
+    if before != settings:
+        raise UserError(f"{report.parent} holds outputs that were made otherwise; name another output folder.")
