@@ -62,7 +62,7 @@ The completions are a list or, where they are rated while they are written, an `
 
 def reference_completion(record: Record, format: ReasoningFormat) -> Completion:
     """The reference turn of `record` as if the policy had written it; the reply alone where no reasoning is known."""
-    if record.reference.steps:
+    if record.reference.steps or not format.steps:
         text = format.render(record.reference, record.language)
     else:
         text = f"<{RESPONSE}>\n{format.section(record.reference, RESPONSE, record.language)}\n</{RESPONSE}>"
