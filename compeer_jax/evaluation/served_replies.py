@@ -87,7 +87,7 @@ def write_replies(config: RepliesConfig, say: Callable[[str], None]) -> ServedRe
     settings = json.loads(json.dumps(settings))
     report = folder / "report.json"
     _check_same(report, settings)
-    records = getattr(load_records(config.data), config.split)
+    records = getattr(load_records(config.data, "rl"), config.split)
     if config.records_of:
         records = records_answered(config.records_of, records, f"the {config.split} split of {config.data.path}")
     else:
