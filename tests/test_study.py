@@ -172,6 +172,12 @@ def test_systems_that_can_not_be_compared_are_one_sentence(study, tmp_path):
     third = {id: Reply(reply.response, (Turn("seeker", "Something else."),)) for id, reply in replies("cc", 3).items()}
     with pytest.raises(UserError, match=r"^the talks before the replies to 'talk-\d' differ; take outputs on the same"):
         make_study({"ours": one, "x": other, "y": third}, count=0, seed=0)
+    alike = {"talk-0": one["talk-0"]} | {"talk-1": other["talk-1"]}
+    alone = next(
+        seed for seed in range(9) if "talk-0" in make_study({"ours": one, "x": other}, count=1, seed=seed).dialogues
+    )
+    with pytest.raises(UserError, match=r"^all systems say the same to the 1 chosen dialogues; take more, or another"):
+        make_study({"ours": one, "x": alike}, count=1, seed=alone)
     bare = [{id: Reply(reply.response) for id, reply in some.items()} for some in (one, other)]
     with pytest.raises(UserError, match="is in neither of the two; add 'history' to one"):
         make_study({"ours": bare[0], "x": bare[1]}, count=0, seed=0)

@@ -142,6 +142,8 @@ def make_study(systems: Mapping[str, Mapping[str, Reply]], *, count: int, seed: 
             else:
                 pairs[pair.key] = pair
                 against.setdefault(pair.key, []).append(name)
+    if not pairs:
+        raise UserError(f"all systems say the same to the {len(chosen)} chosen dialogues; take more, or another seed.")
     return Study(
         dialogues=chosen,
         common=len(common),
