@@ -16,7 +16,8 @@ CONFIG = EscEvalConfig
 
 
 def run(arguments: Sequence[str]) -> None:
-    config = parse_config(CONFIG, with_list(arguments, "--cards"), command="eval esc-eval", description=DESCRIPTION)
+    arguments = with_list(with_list(arguments, "--cards"), "--role_prompts")
+    config = parse_config(CONFIG, arguments, command="eval esc-eval", description=DESCRIPTION)
     show_log()
     from compeer_jax.evaluation.benchmarks.esc_eval import run_esc_eval
     from compeer_jax.evaluation.benchmarks.results import all_sheets, benchmark_figures, read_run, summarise

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.eval_benchmarks import show_sheets
+from compeer_jax.cli.eval_preferences import with_list
 from compeer_jax.cli.terminal import show_log
 from compeer_jax.evaluation.benchmarks.sage_config import SageConfig
 
@@ -15,6 +16,7 @@ CONFIG = SageConfig
 
 
 def run(arguments: Sequence[str]) -> None:
+    arguments = with_list(with_list(arguments, "--role_prompts"), "--planner_prompts")
     config = parse_config(CONFIG, arguments, command="eval sage", description=DESCRIPTION)
     show_log()
     from compeer_jax.evaluation.benchmarks.results import all_sheets, benchmark_figures, read_run, summarise
