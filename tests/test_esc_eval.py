@@ -346,7 +346,7 @@ def rank_file(folder, name="rank.md"):
     """Each criterion is the whole message, and a turn has a mark of the file's own."""
     path = folder / name
     criteria = "".join(
-        f"<!-- {name} -->\nRate {name} of this:\n\n**Helper**: Hello!\n\n$conversation\n\n(The number only)\n"
+        f"<!-- {name} -->\nRate {name} of this:\n\n**Helper**: Hello!\n\n$conversation\n\n(A digit alone)\n"
         for name in DIMENSIONS
     )
     turns = "<!-- seeker -->\n**User**$content\n<!-- supporter -->\n**Helper**: $content\n"
@@ -378,7 +378,7 @@ def test_role_player_and_scorer_are_asked_with_the_words_of_files(cards, tmp_pat
         assert only["content"].startswith(
             f"Rate tech of this:\n\n**Helper**: Hello!\n\n**User**{seeker}\n\n**Helper**: <"
         )
-        assert only["content"].endswith("\n\n(The number only)")
+        assert only["content"].endswith("\n\n(A digit alone)")
         assert dialogues[0].scores["scorer"] == dict.fromkeys(DIMENSIONS, 3)
         others = asked_of(server, "other")[-1]["messages"]
         assert "Criterion:" in others[1]["content"]  # the other scorer keeps our words
