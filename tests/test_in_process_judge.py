@@ -228,6 +228,8 @@ def test_a_judge_that_never_answers_the_question_counts_nothing_and_is_asked_twi
         "judge/unparsed": 2,
         "judge/retried": 2,
         "judge/true_share": 1,
+        "format/strict": 1,
+        "format/paper": 1,
     }
 
 

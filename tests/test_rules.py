@@ -1,13 +1,18 @@
 """The rule judge against gold labels: each verdict for a reason that the test names."""
 
+import re
+
 import jax
 import numpy as np
 import pytest
 
 from compeer_jax.data.record import Record
-from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
+from compeer_jax.dialogue.reasoning import CARE, COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
+from compeer_jax.errors import UserError
+from compeer_jax.rewards.config import RewardConfig
 from compeer_jax.rewards.judge import judge_reward
+from compeer_jax.rewards.load import load_reward
 from compeer_jax.rewards.reward import Completion, reference_completion
 from compeer_jax.rewards.rules import RuleJudge, word_f1, word_list
 
@@ -88,6 +93,28 @@ def test_text_without_any_part_is_wrong_everywhere_and_costs_the_format():
 def test_a_truncated_output_loses_the_format_part_even_when_all_parts_are_there():
     whole, cut = judge_reward(RuleJudge())([completion(), completion(truncated=True)], KEY).total
     assert (whole, cut) == (5.0, 3.0)
+
+
+def test_the_papers_rule_of_format_asks_for_every_part_and_no_more():
+    whole = completion().text
+    changed = {
+        "as it is": (whole, 1, 1),
+        "a label that is none": (whole.replace("Emotion: ", "Emotion: no such "), -1, 1),
+        "words around": (f"Of course!\n{whole}", -1, 1),
+        "out of order": (whole[whole.index("<emotion>") :] + whole[: whole.index("<emotion>")], -1, 1),
+        "no step": (whole[whole.index("<emotion>") :], -1, -1),
+        "a step of its label alone": (re.sub(r"(?s)<strategy>.*?\n(?=Strategy)", "<strategy>\n", whole), -1, -1),
+        "no response": (whole[: whole.index("<response>")], -1, -1),
+    }
+    items = [Completion(record(), text, COMPEER.parse(text)) for text, *_ in changed.values()]
+    items.append(completion(truncated=True))
+    expected = [*(scores for _, *scores in changed.values()), [-1, -1]]
+    for column, rule in enumerate(("strict", "paper")):
+        rewards = judge_reward(RuleJudge(), format=rule)(items, KEY)
+        assert rewards.parts["format"].tolist() == [scores[column] for scores in expected]
+        assert rewards.diagnostics == {"format/strict": 1 / 8, "format/paper": 4 / 8}
+    with pytest.raises(UserError, match=r"reward.format 'paper' is a rule .* 'hierarchical' has its own"):
+        load_reward(RewardConfig(judge="hierarchical", format="paper"), CARE)
 
 
 def test_rewards_of_a_batch_are_those_of_its_members_alone():

@@ -40,9 +40,9 @@ _MOJIBAKE = re.compile(
 # What most talks are written with; without 屯, 烫 and 锟, which are mostly rubbish.
 _CLEAN = re.compile("[\t\n\r -~‘’“”…—\u3000-\u303f\u4e00-\u5c6e\u5c70-\u70ea\u70ec-\u951e\u9520-\u9fff\uff00-\uffef]*")
 _CODE = re.compile(
-    r"^\s*(?:def \w+\(|class \w+[(:]|import \w+$|from \w[\w.]* import |#include\b|public (?:static )?\w+ \w+\("
+    r"^[^\S\n]*(?:def \w+\(|class \w+[(:]|import \w+$|from \w[\w.]* import |#include\b|public (?:static )?\w+ \w+\("
     r"|(?:var|let|const) \w+ =|return .*;|SELECT .+ FROM |\$ (?:sudo|pip|git) |<!DOCTYPE|<\?php)"
-    r"|</(?:div|span|p|a|td|tr|li|ul|body|html|script)>|^\s*[\w.]+\([^()\n]*\);\s*$|^\s*[{}];?\s*$",
+    r"|</(?:div|span|p|a|td|tr|li|ul|body|html|script)>|^[^\S\n]*[\w.]+\([^()\n]*\);[^\S\n]*$|^[^\S\n]*[{}];?[^\S\n]*$",
     re.MULTILINE,
 )
 

@@ -65,7 +65,8 @@ LIST = 3  # lines that make a list: two may be a person who answers two question
 
 _RESIDUE = re.compile(
     r"<\|[a-z_]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>"
-    r"|<\s*/?\s*(?:history|emotion|strategy|response|context|cognition|plan|think|answer|system|user|assistant)\s*/?\s*>"
+    r"|<\s*(?:/\s*)?(?:history|emotion|strategy|response|context|cognition|plan|think|answer|system|user|assistant)"
+    r"\s*(?:/\s*)?>"
     r"|^\s{0,8}#{2,6} ?(?:instruction|response|input|output|system|user|assistant)\b"
     r"|\$\{?(?:conversation|persona|dialogue|response|history|strategy_names|strategies)\b"
     r"|\{\{?(?:name|user|persona|dialogue|input|context|history|response)\}\}?"

@@ -24,6 +24,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from compeer_jax.dialogue.taxonomy import (
     EMOTIONS,
@@ -38,6 +39,10 @@ from compeer_jax.dialogue.thoughts import escape, spoken, unescape
 from compeer_jax.errors import UserError, unknown
 
 RESPONSE = "response"
+FormatRule = Literal["strict", "paper"]
+"""What keeps a format. "strict": every part and label is there, once, in order, with nothing else around; "paper":
+every step and the response are there."""
+
 _SIGNS = {"en": (": ", " ; "), "zh": ("：", "；")}  # between a label's title and value, and between labels
 
 
@@ -82,6 +87,11 @@ class ReasonedTurn:
     def format_ok(self) -> bool:
         """Whether every part and label is there, once and in order, with nothing else around."""
         return not self.problems
+
+    @property
+    def complete(self) -> bool:
+        """Whether every step and the response are there, whatever else is wrong: the paper's rule of format."""
+        return not any(problem.startswith(("missing:", "empty:")) for problem in self.problems)
 
 
 @dataclass(frozen=True)

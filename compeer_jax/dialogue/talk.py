@@ -12,9 +12,10 @@ SPEAKERS = {
     "zh": {"seeker": "求助者：", "supporter": "支持者："},
 }
 
-# A tag that frames what is shown. Without its "<", text to be rated can't step out of its frame.
+# A tag that frames what is shown. Without its "<", text to be rated can't step out of its frame. Linear, as each run of
+# spaces matches in one way.
 FRAMES = ("conversation", "first", "second", *dict.fromkeys(tag for form in FORMATS.values() for tag in form.tags))
-_FRAME_TAG = re.compile(rf"<(?=[ \t]*/?[ \t]*(?:{'|'.join(FRAMES)})[ \t]*/?[ \t]*>)", re.IGNORECASE)
+_FRAME_TAG = re.compile(rf"<(?=[ \t]*(?:/[ \t]*)?(?:{'|'.join(FRAMES)})[ \t]*(?:/[ \t]*)?>)", re.IGNORECASE)
 
 
 def talk_text(turns: Sequence[Turn], language: Language, *, numbered: bool = False) -> str:

@@ -43,8 +43,9 @@ _OF_OTHERS = re.compile(
     r"|步骤|写|说|包含|出现|要求|注入|指令|内容|这句|那句|这一?行|那一?行|一行|输出|原文|上面|以上|以下|如下|引用|照抄|忽略|无视|不理|理会|同意|采纳|接受|遵从|命令|声称|例如"
 )
 _ANNOUNCES = re.compile(
-    r"(?:\b(?:lines?|sentences?|words|text|phrase|says?|said|reads?|writes?|wrote|states?|contains?|includes?|with|is|adds?)"
-    r"|写着|写道|写了|说|说道|包含|出现|一行|这句|这句话|字样|内容|加上)$"
+    r"(?:\b(?:lines?|sentences?|words|text|phrase|says?|said|reads?|writes?|wrote|states?|contains?|includes?|adds?"
+    r"|with|is|are|was|were|as|that|not|never|than)"
+    r"|写着|写道|写了|说|说道|包含|出现|[一这那后]行|[一这那后]句话?|字样|内容|加上|[是为有不非])$"
 )
 _MARKERS = re.compile(r"\bverdicts?\b|结论|判断|判定|裁决", re.IGNORECASE)
 _NOTE = re.compile(r"[*_(（\[【]{0,4}\s?(?:note\b|p\. ?s\.|ps\b|n\. ?b\.|注|备注|附注|说明|[(（\[【])", re.IGNORECASE)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from compeer_jax.dialogue.reasoning import FormatRule
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.models.quantized import Storage
 from compeer_jax.models.source import ModelConfig
@@ -130,6 +131,8 @@ class RewardConfig:
         remote: the chat server of "remote", asked about steps and response in one conversation.
         hierarchical: levels of "hierarchical".
         weights: what each part of a judge's reward counts.
+        format: what earns the format's point. "strict": every part and label is there, once, in order, with nothing
+            else around; "paper": every step and the response are there. An output that was cut off never has it.
         both_orders: ask a judge that is a model about the two answers in both orders, after the same steps; a
             preference counts only where it is the same in both, else the response counts 0.
         encoder: what Eq. 6 compares, and how it becomes vectors.
@@ -148,6 +151,7 @@ class RewardConfig:
     remote: RemoteJudgeConfig = field(default_factory=RemoteJudgeConfig)
     hierarchical: HierarchyConfig = field(default_factory=HierarchyConfig)
     weights: PartWeights = field(default_factory=PartWeights)
+    format: FormatRule = "strict"
     both_orders: bool = False
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     cosine: Cosine = "plain"

@@ -69,12 +69,17 @@ def load_reward(
                 f"{other} a reward of your own, by its dotted path."
             )
         judge = _judge(config, format, mesh, say, folder, base)
-        rated = checked(judge_reward(judge, dataclasses.asdict(config.weights)), config.judge)
+        rated = checked(judge_reward(judge, dataclasses.asdict(config.weights), format=config.format), config.judge)
         return rewarded_by_share(rated) if config.judge == "rules" else rated
     if config.weights != PartWeights():
         raise UserError(
             f"reward.weights weigh the parts of a judge; reward.judge {config.judge!r} has to weigh its own, "
             "so leave them out."
+        )
+    if config.format != RewardConfig.format:
+        raise UserError(
+            f"reward.format {config.format!r} is a rule for the format's part of a judge's reward; reward.judge "
+            f"{config.judge!r} has its own, so leave it out."
         )
     if config.judge == HIERARCHICAL and not format.steps:
         raise UserError(

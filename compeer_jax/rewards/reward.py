@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from compeer_jax.data.record import Record
-from compeer_jax.dialogue.reasoning import RESPONSE, ReasonedTurn, ReasoningFormat
+from compeer_jax.dialogue.reasoning import RESPONSE, FormatRule, ReasonedTurn, ReasoningFormat
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,10 @@ class Completion:
     def format_ok(self) -> bool:
         """Every part is there, once, in order, and the output came to its end."""
         return self.turn.format_ok and not self.truncated
+
+    def keeps_format(self, rule: FormatRule) -> bool:
+        """Whether the output came to its end and has what `rule` asks for."""
+        return (self.turn.complete if rule == "paper" else self.turn.format_ok) and not self.truncated
 
 
 @dataclass(frozen=True)

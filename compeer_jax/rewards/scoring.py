@@ -17,7 +17,8 @@ def unified_reward(
     Args:
         steps: verdicts on the three reasoning steps: +1 right, −1 wrong or missing, 0 none.
         response: verdict on the answer: +1 better than the reference or similar, −1 otherwise, 0 none.
-        format_ok: every part of the output is there, once, in order, and the output came to its end: +1, else −1.
+        format_ok: the output keeps the format, by either rule (see `reward.FormatRule`), and came to its end: +1, else
+            −1.
         weights: of the three steps, the response and the format; default: 1 each, as in the paper.
     """
     form = jnp.where(jnp.asarray(format_ok), 1.0, -1.0)
