@@ -507,6 +507,8 @@ def test_only_the_same_scenarios_are_compared_and_other_conditions_are_said():
     played = {"tested": "a", "role": "r", "scorers": ["s"], "rounds": 5, "prompts": prompts, "models": models}
     same = played | {"tested": "b", "prompts": {"esc_role": 1}, "models": {"b": {}, "r": {"seed": 2}, "s": {}}}
     assert differing(played, same) == differing(played, {}) == []
+    own = [settings | {"prompts": {"esc_role": 1, "own.en": words}} for settings, words in ((played, "x"), (same, "y"))]
+    assert differing(*own) == []  # what each tested model is told is its own matter
     other = same | {"rounds": 3, "models": {"b": {}, "r": {"seed": 9}, "s": {}}}
     assert differing(played, other) == ["models", "rounds"]
     one = Run("one", "esc-eval", [esc_row("a", {"s": 3}), esc_row("b", {"s": 3})], settings=played)
