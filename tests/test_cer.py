@@ -2,9 +2,12 @@
 
 import json
 import re
+import shlex
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.image
 import numpy as np
@@ -12,6 +15,7 @@ import pytest
 from cer_rows import candidate_rows, earlier_stages, label_row, read, rewrite_rows, round_rows, write
 
 from compeer_jax.cli.configure import parse_config
+from compeer_jax.cli.eval_policy import labels_line
 from compeer_jax.data.build.cer import STAGE
 from compeer_jax.data.build.stage import run_stage
 from compeer_jax.data.cer.card_tables import agreement_table, markdown_table, spendings
@@ -21,16 +25,22 @@ from compeer_jax.data.cer.tally import length
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig, load_records
-from compeer_jax.dialogue.reasoning import COMPEER
+from compeer_jax.dialogue.reasoning import CARE, COMPEER, ReasonedTurn
 from compeer_jax.errors import UserError
+from compeer_jax.evaluation.policy_report import policy_report
 from compeer_jax.evaluation.reward_eval import RewardEvalConfig, judge_records
-from compeer_jax.training.config import SFTConfig
+from compeer_jax.rewards.config import RewardConfig
+from compeer_jax.rewards.load import check_gold
+from compeer_jax.rewards.reward import Completion, reference_completion
+from compeer_jax.training.config import GRPOConfig, SFTConfig
+from compeer_jax.training.grpo import train_grpo
 from compeer_jax.training.metrics import read_metrics
 from compeer_jax.training.reward import load_judge_records, train_reward
 from compeer_jax.training.reward_config import RewardTrainConfig
 from compeer_jax.training.sft import train_sft
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
+ROOT = Path(__file__).parents[1]
 SPLITS = ("train", "valid", "test")
 VIEWS = ("unifi", "prm", "orm", "sft", "rl")
 VARIANTS = ("d", "r", "p")
@@ -427,3 +437,85 @@ def test_a_view_of_another_kind_is_one_sentence(start, cer, tmp_path):
     with pytest.raises(UserError, match=r"which kind 'unifi' learns from; leave the record out, or take") as error:
         trained(RewardTrainConfig, train_reward, start, cer, tmp_path / "run", *files)
     assert "\n" not in str(error.value)
+
+
+# What the documentation says
+
+
+def documented() -> list[str]:
+    """The commands of README and docs/cer.md that train, and those of the configs that they name."""
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/cer.md")]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    trains = [line for line in lines if re.match(r"compeer (sft|grpo|reward train) .*configs/qwen2\.5-7b_", line)]
+    return sorted({shlex.join(shlex.split(line, comments=True)[1:]) for line in trains if "my_records" not in line})
+
+
+def test_every_documented_command_loads_the_folder(cer, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    commands = [shlex.split(line) for line in documented()]
+    assert {command[0] for command in commands} == {"sft", "grpo", "reward"}
+    assert any("lora" in word for command in commands for word in command)
+    for name, *arguments in commands:
+        config, arguments = (
+            (RewardTrainConfig, arguments[1:])
+            if name == "reward"
+            else ({"sft": SFTConfig, "grpo": GRPOConfig}[name], arguments)
+        )
+        found = parse_config(config, arguments, command=name, description="")
+        assert found.data.path == "runs/cer"
+        data = replace(found.data, path=str(cer.parent))
+        if name == "reward":
+            assert not found.records
+            train, valid = load_judge_records(replace(found, data=data))
+            assert all(check_labelled(record, "unifi") for record in (*train, *valid))
+        else:
+            records = load_records(data, "rl" if name == "grpo" else "sft")
+            assert any(record.id.endswith("~p") for record in records.train)
+            if name == "grpo":
+                check_gold(found.reward, COMPEER, records.train)
+                assert "reward_p" in found.reward.models.unifi or "lora" in found.reward.models.unifi
+
+
+# Rewards that compare labels
+
+
+def test_a_reward_by_labels_says_that_prompts_lack_them(cer, start, tmp_path):
+    prompts = load_records(DataConfig(path=str(cer)), "rl").train
+    for judge in ("unifi", "prm_orm", "remote", "my.function"):
+        check_gold(RewardConfig(judge=judge), COMPEER, prompts)
+    check_gold(RewardConfig(judge="hierarchical"), CARE, prompts)  # the corpus names every strategy
+    unnamed = [replace(one, reference=replace(one.reference, labels={})) for one in prompts[:2]]
+    with pytest.raises(
+        UserError, match=r"^reward.judge 'hierarchical' .*, but 2 of 2 records have no known 'strategy'"
+    ):
+        check_gold(RewardConfig(judge="hierarchical"), CARE, unnamed)
+    arguments = ["--model.path", str(start), "--model.dtype", "float32", "--output", str(tmp_path / "run")]
+    config = parse_config(GRPOConfig, [*arguments, "--data.path", str(cer)], command="", description="")
+    with pytest.raises(UserError, match=r"^reward.judge 'rules' .* have no known 'stage', .* such as unifi, prm_orm"):
+        train_grpo(config)
+
+
+def test_accuracies_are_over_the_records_whose_label_is_known(cer):
+    prompts = load_records(DataConfig(path=str(cer)), "rl").test
+    known = [one for one in prompts if not one.lacks(["stage"])]
+    assert 0 < len(known) < len(prompts)
+
+    def answer(record: Record) -> Completion:
+        labels = {"stage": known[0].reference.labels["stage"]}
+        return Completion(record, "", ReasonedTurn({}, labels, f"I see, {record.id}."))
+
+    report = policy_report(
+        [answer(one) for one in prompts],
+        1,
+        format=COMPEER,
+        judged=None,
+        rules=None,
+        entropy=0,
+        tokenizer=SimpleNamespace(encode=lambda text, **_: [len(text)]),
+    )
+    said = [one.reference.labels["stage"] == known[0].reference.labels["stage"] for one in known]
+    assert report.stage == pytest.approx(sum(said) / len(said))
+    assert report.strategy == 0
+    assert report.rules is None
+    assert "labels known: stage" in labels_line([answer(one) for one in prompts])
+    assert reference_completion(prompts[0], COMPEER).turn.response == prompts[0].reference.response
