@@ -19,6 +19,7 @@ from compeer_jax.cli.eval_policy import labels_line
 from compeer_jax.data.build.cer import STAGE
 from compeer_jax.data.build.stage import run_stage
 from compeer_jax.data.cer.card_tables import agreement_table, markdown_table, spendings
+from compeer_jax.data.cer.folder import view_file
 from compeer_jax.data.cer.histograms import BINS, capped, edges
 from compeer_jax.data.cer.split import talk_key
 from compeer_jax.data.cer.tally import length
@@ -373,6 +374,16 @@ def test_a_folder_of_an_older_version_says_how_to_get_the_prompts(cer, tmp_path)
         shutil.rmtree(folder / kind)
     config = DataConfig(path=str(folder))
     assert load_records(config, "rl").train == load_records(config).train
+
+
+def test_a_variant_in_which_nothing_was_rewritten_is_none(tmp_path):
+    one_way = [row for one in candidate_rows() for row in rewrite_rows(one) if row["variant"] == "r"]
+    cer = made(tmp_path, rewrites=one_way)
+    for variant in VARIANTS:
+        with pytest.raises(UserError, match=rf"train_{variant}.jsonl is train.jsonl with nothing added, as nothing"):
+            load_records(DataConfig(path=str(cer), variant=variant))
+    with pytest.raises(UserError, match=r"^data.variant is 'p', but only unifi, sft, rl have variants, not prm; take"):
+        view_file(cer, "prm", "train", "p")
 
 
 def test_a_variant_is_of_cer_alone(cer, tmp_path):

@@ -34,7 +34,7 @@ def view_file(folder: Path, view: str, split: str, variant: Variant = "none") ->
         variant: of train; the other splits have none.
 
     Raises:
-        UserError: it is not there, or holds no record.
+        UserError: it is not there, holds no record, or is a variant without anything more than train.
     """
     if variant != "none" and view not in WITH_VARIANTS:
         raise UserError(
@@ -53,6 +53,11 @@ def view_file(folder: Path, view: str, split: str, variant: Variant = "none") ->
     if not path.stat().st_size:
         raise UserError(
             f"{path} holds no record; have more candidates annotated, or change the shares cer.valid and cer.test."
+        )
+    if name != split and path.stat().st_size == (folder / view / f"{split}.jsonl").stat().st_size:
+        raise UserError(
+            f"{path} is {split}.jsonl with nothing added, as nothing could be rewritten in both ways; name a chat "
+            "model in personality.model and build the dataset again, or set data.variant to none."
         )
     return path
 
