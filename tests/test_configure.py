@@ -18,6 +18,7 @@ from compeer_jax.data.build.config import BuildConfig
 from compeer_jax.data.care.config import CareDataConfig
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.benchmarks.config import EscEvalConfig
+from compeer_jax.evaluation.benchmarks.sage_config import SageConfig
 from compeer_jax.evaluation.benchmarks.suite_config import SuiteConfig
 from compeer_jax.evaluation.evaluate import EvalConfig
 from compeer_jax.evaluation.reward_eval import RewardEvalConfig
@@ -35,6 +36,7 @@ CONFIG_OF = {  # by the end of a file's name
     "care_data": CareDataConfig,
     "tables": SuiteConfig,
     "esc_eval": EscEvalConfig,
+    "sage": SageConfig,
 }
 OVER = {"scripted_tables": "paper_tables.yaml"}
 
