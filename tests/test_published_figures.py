@@ -171,14 +171,13 @@ def test_a_name_that_is_no_bundle_or_of_another_table_is_one_sentence():
         read_figures("paper", pairwise_report.METRICS)
 
 
-@pytest.mark.parametrize("action", ["esc-eval", "sage", "benchmarks", "preferences", "generation"])
+@pytest.mark.parametrize("action", ["esc-eval", "sage", "benchmarks", "generation"])
 def test_a_wrong_name_is_said_before_anything_is_read_or_asked(action, tmp_path, capsys):
     models = "{m: {server: {model: m, url: 'http://127.0.0.1:9/v1'}}}"
     given = {
         "esc-eval": [f"--models={models}", "--tested=m", "--role=m", "--cards=[nowhere.json]"],
         "sage": [f"--models={models}", "--tested=m", "--role=m", "--profiles=nowhere.jsonl"],
         "benchmarks": ["--runs=[nowhere]"],
-        "preferences": ["--pairs=nowhere", "--imports=[nowhere.csv]"],
         "generation": ["--outputs=nowhere"],
     }[action]
     assert main(["eval", action, *given, f"--output={tmp_path}/o", "--published=papr"]) == 2
