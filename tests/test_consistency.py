@@ -14,7 +14,7 @@ from test_in_process_judge import CARD, parrot
 from compeer_jax.cli.main import main
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.records import DataConfig, load_records
-from compeer_jax.dialogue.consistency import consistency_messages, load_consistency_prompt
+from compeer_jax.dialogue.consistency import FOLLOWS, GO_TOGETHER, consistency_messages, load_consistency_prompt
 from compeer_jax.dialogue.judging import JudgeCase
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.dialogue.schema import Turn
@@ -25,6 +25,7 @@ from compeer_jax.evaluation.consistency import ByModel, by_rule, clustered_resam
 from compeer_jax.evaluation.consistency_table import consistency_markdown
 from compeer_jax.evaluation.reward_consistency import ConsistencyConfig, judge_consistency
 from compeer_jax.evaluation.saved_outputs import read_groups
+from compeer_jax.generation.chat_models import ChatModelConfig, open_chat_model
 from compeer_jax.generation.chat_server import ServerConfig
 from compeer_jax.rewards.config import JudgeModelsConfig
 from compeer_jax.rewards.judge import Verdicts
@@ -106,21 +107,26 @@ def test_outputs_of_one_prompt_are_drawn_together_and_widen_the_interval():
 
 # What a model is asked
 
-DIGESTS = {"en": (1, "15f5696e5106ab21faa2ee9cedc23d57"), "zh": (1, "ad8850479e54708950b803dfdca28e8b")}
+DIGESTS = {
+    (GO_TOGETHER, "en"): (1, "15f5696e5106ab21faa2ee9cedc23d57"),
+    (GO_TOGETHER, "zh"): (1, "ad8850479e54708950b803dfdca28e8b"),
+    (FOLLOWS, "en"): (1, "06fe8649f99f1b02fef2b838322c9a25"),
+    (FOLLOWS, "zh"): (1, "ce1c38f5ac4d8d0036b58935dfb3d133"),
+}
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_changed_consistency_prompt_has_a_new_version(language):
-    prompt = load_consistency_prompt(language)
-    assert DIGESTS[language] == (prompt.version, hashlib.sha256(prompt.text.encode()).hexdigest()[:32])
+@pytest.mark.parametrize("name, language", DIGESTS)
+def test_a_changed_consistency_prompt_has_a_new_version(name, language):
+    prompt = load_consistency_prompt(language, name)
+    assert DIGESTS[name, language] == (prompt.version, hashlib.sha256(prompt.text.encode()).hexdigest()[:32])
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_prompt_shows_verdict_lines_that_can_be_read_and_gives_none_itself(language):
-    text = load_consistency_prompt(language).text
+@pytest.mark.parametrize("name, language", DIGESTS)
+def test_the_prompt_shows_verdict_lines_that_can_be_read_and_gives_none_itself(name, language):
+    text = load_consistency_prompt(language, name).text
     assert [parse_step_verdict(line) for line in text.splitlines() if line.startswith("Verdict")] == [True, False]
     assert "$" not in text
-    assert {"en": "The judge:", "zh": "评判者："}[language] in text
+    assert ({"en": "The judge:", "zh": "评判者："}[language] in text) == (name == GO_TOGETHER)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -151,9 +157,10 @@ def test_a_model_is_asked_about_whole_verdicts_only_and_its_silence_is_no_answer
 
     said = verdicts((1, 1, 1, 1), (1, -1, 1, 1), (1, 1, 1, -1), (1, 0, 1, 1))
     with ChatHTTPServer(answer) as server:
-        judge = ByModel(ServerConfig(url=server.url, model="judge", backoff=0.001), COMPEER, say=print)
+        config = ChatModelConfig(server=ServerConfig(url=server.url, model="judge", backoff=0.001))
+        judge = ByModel(open_chat_model("judge", config, folder=None, say=print), COMPEER)
         assert judge([completion()] * 4, said) == [True, False, None, False]
-        assert len(server.asked) == 3
+        assert len(server.asked) == 4, "the one without a verdict twice"
 
 
 # From outputs in a folder to the table
@@ -189,7 +196,7 @@ def judges(tmp_path_factory) -> JudgeModelsConfig:
 
 
 def test_judges_of_known_opinions_are_compared_on_the_outputs_that_are_whole(outputs, judges, tmp_path):
-    config = ConsistencyConfig(outputs=str(outputs), models=judges, resamples=50, output=str(tmp_path))
+    config = ConsistencyConfig(outputs=str(outputs), by="rule", models=judges, resamples=50, output=str(tmp_path))
     table = judge_consistency(config)
     assert table.count == 15
     unifi, pair = table.rows
@@ -234,7 +241,9 @@ def test_a_runs_rollouts_are_read_in_whole_groups_spread_over_its_steps(outputs,
 def test_what_can_not_be_compared_is_one_sentence(outputs, judges, tmp_path):
     def failing(**changes) -> str:
         with pytest.raises(UserError) as error:
-            judge_consistency(ConsistencyConfig(**({"outputs": str(outputs), "models": judges} | changes)))
+            judge_consistency(
+                ConsistencyConfig(**({"outputs": str(outputs), "by": "rule", "models": judges} | changes))
+            )
         return str(error.value)
 
     assert "name the judges: models.unifi" in failing(models=JudgeModelsConfig())

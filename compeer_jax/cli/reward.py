@@ -7,7 +7,7 @@ from compeer_jax.cli.actions import run_action
 ACTIONS = {
     "train": "train a judge: UnifiReward, PRM or ORM",
     "eval": "how often judges are right, on held-out records",
-    "consistency": "whether a judge's verdict on an answer agrees with those on its steps",
+    "consistency": "whether the replies that judges choose follow from the reasoning before them",
 }
 
 

@@ -7,7 +7,8 @@ from compeer_jax.cli.terminal import show_log, wide_console
 from compeer_jax.evaluation.reward_consistency import ConsistencyConfig
 
 DESCRIPTION = (
-    "Says whether judges' verdicts on responses agree with their verdicts on the steps, as the paper's Fig. 5a."
+    "Lets judges choose among a policy's outputs, and a checker say whether the replies chosen follow from the "
+    "reasoning, as the paper's Fig. 5a; or says whether judges' verdicts on responses agree with those on the steps."
 )
 CONFIG = ConsistencyConfig
 
@@ -15,11 +16,16 @@ CONFIG = ConsistencyConfig
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="reward consistency", description=DESCRIPTION)
     show_log()
-    from compeer_jax.evaluation.consistency_table import consistency_rich
+    from compeer_jax.evaluation.consistency_table import ConsistencyTable, consistency_rich
     from compeer_jax.evaluation.reward_consistency import judge_consistency
+    from compeer_jax.evaluation.selection_table import MEANING, selection_rich
 
     table = judge_consistency(config)
     console = wide_console()
-    console.print(consistency_rich(table))
-    for text in filter(None, (table.difference, table.meaning)):
+    if isinstance(table, ConsistencyTable):
+        shown, texts = consistency_rich(table), (table.difference, table.meaning)
+    else:
+        shown, texts = selection_rich(table), (*table.comparisons, MEANING)
+    console.print(shown)
+    for text in filter(None, texts):
         console.print(text)

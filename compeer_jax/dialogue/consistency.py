@@ -1,4 +1,4 @@
-"""What a model is asked when it shall say whether a judge's verdicts on steps and reply go together."""
+"""What a model is asked: does a reply follow from the reasoning, and do a judge's verdicts on both go together?"""
 
 from collections.abc import Mapping
 from functools import cache
@@ -6,6 +6,7 @@ from functools import cache
 from compeer_jax.dialogue.judging import JudgeCase, judge_asks
 from compeer_jax.dialogue.prompts import Prompt, read_prompt
 from compeer_jax.dialogue.reasoning import RESPONSE
+from compeer_jax.dialogue.talk import defused
 from compeer_jax.dialogue.taxonomy import check_language
 
 FRAMES = "judge_brief"  # the judge's prompt whose questions are the parts in their tags, and nothing else
@@ -24,11 +25,25 @@ _SAYS = {
 }
 
 
+FOLLOWS, GO_TOGETHER = "follows", "consistency"  # the prompts of the two questions
+
+
 @cache
-def load_consistency_prompt(language: str) -> Prompt:
+def load_consistency_prompt(language: str, name: str = GO_TOGETHER) -> Prompt:
     """The system prompt; UserError for an unknown language."""
-    version, text = read_prompt("consistency", check_language(language))
-    return Prompt("consistency", language, version, text.strip())
+    version, text = read_prompt(name, check_language(language))
+    return Prompt(name, language, version, text.strip())
+
+
+def follows_messages(case: JudgeCase) -> list[dict[str, str]]:
+    """The chat that asks whether the second reply of a case follows from its steps; the first is not shown."""
+    _, shown = judge_asks(case, list(case.steps), prompt=FRAMES)
+    _, reply = case.responses
+    content = "\n\n".join([*shown, f"<{RESPONSE}>{defused(reply.strip())}</{RESPONSE}>"])
+    return [
+        {"role": "system", "content": load_consistency_prompt(case.language, FOLLOWS).text},
+        {"role": "user", "content": content},
+    ]
 
 
 def consistency_messages(case: JudgeCase, verdicts: Mapping[str, bool]) -> list[dict[str, str]]:

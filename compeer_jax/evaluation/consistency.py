@@ -1,11 +1,12 @@
-"""Does a judge's verdict on a response go together with its verdicts on the steps before it (the paper's Figure 5a)?
+"""Does a judge's verdict on a response go together with its verdicts on the steps before it?
 
-Who decides that is a `ConsistencyJudge`: a rule, or a model behind a server. The rule: a judge is consistent on an
+Not the paper's way, which looks at what judges choose (`selection_study`), but one that needs one output a prompt. Who
+decides is a `ConsistencyJudge`: a rule, or a chat model. The rule: a judge is consistent on an
 output if it accepts the response exactly when it finds most of the steps right. A judge that always says the same is
 consistent by that rule on every output, which is why Cohen's kappa, agreement beyond chance, stands beside the share.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from compeer_jax.dialogue.consistency import consistency_messages
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.verdicts import parse_step_verdict
 from compeer_jax.evaluation.judge_accuracy import Estimate, interval, sklearn_metrics
-from compeer_jax.generation.chat_server import ChatServer, ServerConfig
+from compeer_jax.generation.chat_models import ChatModel, Malformed, Parsed, ask_each
 from compeer_jax.rewards.generative_judge import case_of
 from compeer_jax.rewards.judge import Verdicts
 from compeer_jax.rewards.reward import Completion
@@ -34,34 +35,38 @@ def by_rule(completions: Sequence[Completion], verdicts: Verdicts) -> list[bool 
 
 
 class ByModel:
-    """A model behind a chat server, asked with the prompt `consistency`.
+    """A chat model, asked with the prompt `consistency`.
 
     Verdicts that are not all there don't go together, and are not asked about. Where the model's own answer can't be
-    read, the result is None.
+    read, the second time it is asked either, the result is None.
 
     Args:
-        config: of the server.
+        model: who is asked.
         format: of the outputs.
-        say: told when the server goes away and when it is back.
-        folder: where answers are kept, when the config names no folder.
     """
 
-    def __init__(self, config: ServerConfig, format: ReasoningFormat, *, say: Callable[[str], None], folder=None):
-        self.format, self.server = format, ChatServer(config, say=say, folder=folder)
+    def __init__(self, model: ChatModel, format: ReasoningFormat):
+        self.format, self.model = format, model
 
     def __call__(self, completions: Sequence[Completion], verdicts: Verdicts) -> list[bool | None]:
-        asked = np.flatnonzero(complete(verdicts)).tolist()
-        chats = [
-            consistency_messages(case_of(completions[row], self.format), self._said(verdicts, row)) for row in asked
-        ]
+        def messages(row: int) -> list[dict[str, str]]:
+            return consistency_messages(case_of(completions[row], self.format), self._said(verdicts, row))
+
         result: list[bool | None] = [False] * len(completions)
-        for row, answer in zip(asked, self.server.complete_all(chats), strict=True):
-            result[row] = parse_step_verdict(answer or "")
+        for row, answer in ask_each(self.model, np.flatnonzero(complete(verdicts)).tolist(), messages, _verdict):
+            result[row] = answer.value if isinstance(answer, Parsed) else None
         return result
 
     def _said(self, verdicts: Verdicts, row: int) -> Mapping[str, bool]:
         steps = zip(self.format.tags[:-1], verdicts.steps[row] > 0, strict=True)
         return {tag: bool(right) for tag, right in steps} | {RESPONSE: bool(verdicts.response[row] > 0)}
+
+
+def _verdict(row: int, text: str) -> bool:
+    verdict = parse_step_verdict(text)
+    if verdict is None:
+        raise Malformed("no verdict")
+    return verdict
 
 
 def complete(verdicts: Verdicts) -> Bool[np.ndarray, " N"]:

@@ -30,7 +30,7 @@ class ConsistencyTable:
         source: where they are from.
         by: who decided, "rule" or "model".
         rows: a judge each.
-        paired: the first against the second, if there are two.
+        paired: the first against the second, if there are so many.
     """
 
     count: int
@@ -56,7 +56,7 @@ class ConsistencyTable:
         """The comparison in words; "" where there is none."""
         if self.paired is None:
             return ""
-        first, second = (row.name for row in self.rows)
+        first, second = (row.name for row in self.rows[:2])
         value, low, high = (100 * share for share in self.paired.difference)
         return (
             f"{first} minus {second}: {value:+.1f} points of consistency (95 %: {low:+.1f} to {high:+.1f}). "
