@@ -214,6 +214,8 @@ def test_silver_records_are_rated_where_there_are_no_others(parrots, capsys):
         (["--judges", "{A: {kind: orm, directory: x, server: {model: y}}}"], "leave server out"),
         (["--judges", "{A: {directory: x}}"], "kind"),
         (["--judges", "{A: {kind: omr, directory: x}}"], "omr"),
+        (["--judges", "{A: 3}"], "judges A: expected keys and values in braces, found 3"),
+        (["--judges", "[x]"], "Expected a dict"),
         (["--judges", "{A: {kind: orm, dir: x}}"], "judges A: unknown config key 'dir'"),
         (["--judges", "{commonest verdict: {kind: orm, directory: x}}"], "give it another name"),
         (["--judges", "{A: {kind: orm, directory: x}}", "--against", "B"], "against: unknown judge 'B'"),

@@ -110,6 +110,8 @@ def _check_items(config_class: type, content: dict, where: str) -> None:
             continue
         named = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         for name, item in named:
+            if isinstance(value, dict) and get_origin(field.type) is dict and not isinstance(item, dict):
+                raise UserError(f"{where}, {field.name} {name}: expected keys and values in braces, found {item}.")
             if isinstance(item, dict):
                 keys = [key for key, _ in _fields(item_class)]
                 for key in _flatten(item, free={key for key, free in _fields(item_class) if free}):

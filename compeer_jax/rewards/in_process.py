@@ -217,6 +217,6 @@ def _check_context(directory: str | Path, card: JudgeCard, tokenizer, context: i
     if most > context:
         raise UserError(
             f"the judge in {directory} may be shown {most} tokens even when steps and answers are cut to {LEAST_PART}, "
-            f"more than its context of {context} (max_position_embeddings); train one with a lower max_history_tokens "
-            "or max_new_tokens."
+            f"more than its context of {context} (max_position_embeddings); train one with, or ask it with, a lower "
+            "max_history_tokens or max_new_tokens."
         )
