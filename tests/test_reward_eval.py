@@ -61,7 +61,7 @@ def test_a_judge_that_sees_everything_is_always_right_in_both_orders(records, tm
     assert saved["rows"][1]["scores"]["response_f1"] == {"value": 1, "low": 1, "high": 1}
 
 
-def test_only_parts_with_a_known_verdict_are_counted(tmp_path):
+def test_only_parts_with_a_known_verdict_are_counted(tmp_path, caplog):
     """A judge that is always right, except where nothing is known, and one that never says anything."""
     rows = judged_records(COUNT)
     for number, row in enumerate(rows):
@@ -85,6 +85,7 @@ def test_only_parts_with_a_known_verdict_are_counted(tmp_path):
     assert values(table.rows[0])["emotion_f1"] == pytest.approx(f1), "weighted F1 of one class said always"
     with ChatHTTPServer(lambda body: "Hm.") as server:
         assert evaluate_judges(settings(records, server, both_orders=False)).rows[1].unparsed == 1
+    assert "judge gave no verdict that can be read" in caplog.text
 
 
 def test_a_judge_of_places_has_the_scores_of_its_places(records):

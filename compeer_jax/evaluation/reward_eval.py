@@ -139,6 +139,8 @@ def evaluate_judges(config: RewardEvalConfig) -> JudgeTable:
         if config.against not in ("", name):
             row = row._replace(differences=_differences(records, verdicts, said[config.against], config))
         rows.append(row if name in drawn else row._replace(unparsed=None))
+        if rows[-1].unparsed == 1:
+            log.warning("%s gave no verdict that can be read, so its scores of 0 say nothing of its judgement.", name)
     title = f"{len(records)} {source}: percent, with 95 % bootstrap intervals"
     table = JudgeTable(title, format.tags, rows, published, config.against)
     if output:
