@@ -1,6 +1,8 @@
 """A run folder holds one experiment: it opens again with the same settings and refuses others by name."""
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,7 +49,7 @@ def test_a_new_folder_holds_its_settings_and_places_for_everything(tmp_path):
     assert settings["optimizer"] == {"learning_rate": 1e-6, "betas": [0.9, 0.999]}
     assert settings["model"]["path"] == "models/tiny"
     assert list(settings) == list(SETTINGS)
-    assert {path.name for path in folder.path.iterdir()} == {"config.yaml", "checkpoints", "tb", "rollouts"}
+    assert {path.name for path in folder.path.iterdir()} == {".lock", "config.yaml", "checkpoints", "tb", "rollouts"}
 
 
 def test_the_same_settings_go_on_with_the_run(tmp_path, caplog):
@@ -114,3 +116,32 @@ def test_a_failed_replacement_changes_nothing(tmp_path):
         fail_half_way()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+OTHER_PROCESS = """
+import sys
+from compeer_jax.errors import UserError
+from compeer_jax.training.run_folder import RunFolder
+try:
+    folder = RunFolder.open(sys.argv[1], {"seed": 0})
+except UserError as error:
+    sys.exit(str(error))
+if len(sys.argv) > 2:
+    print("open", flush=True)
+    import time
+    time.sleep(60)
+"""
+
+
+def test_a_run_has_one_writer_and_one_that_was_killed_is_none(tmp_path):
+    command = [sys.executable, "-c", OTHER_PROCESS, str(tmp_path)]
+    mine = RunFolder.open(tmp_path, {"seed": 0})
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.stderr.strip() == f"another process is at work in {tmp_path}; wait for it, or choose another output."
+    mine.release()
+    with subprocess.Popen([*command, "stay"], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(UserError, match="another process is at work"):
+            RunFolder.open(tmp_path, {"seed": 0})
+        other.kill()
+    RunFolder.open(tmp_path, {"seed": 0}).release()

@@ -72,7 +72,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return STOPPED
     except KeyboardInterrupt:
         resumable = " ".join(arguments[:2]).startswith(RESUMABLE)
-        resumes = "; the same command goes on where it stopped" if resumable else ""
+        resumes = "; the same command goes on from what is saved" if resumable else ""
         print(f"\ncompeer {name}: interrupted{resumes}.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone

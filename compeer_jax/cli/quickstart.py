@@ -11,7 +11,7 @@ from typing import Literal
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log, wide_console
 from compeer_jax.errors import UserError
-from compeer_jax.training.run_folder import replacing
+from compeer_jax.files import FolderLock, replacing
 
 DESCRIPTION = (
     "Trains a small model on the bundled dialogues: SFT, a UnifiReward judge, then GRPO under that judge without and "
@@ -89,6 +89,7 @@ def quickstart(config: QuickstartConfig) -> Path:
     output = Path(config.output or f"runs/{name}-{Path(config.data).stem}-{config.seed}").expanduser()
     files, judged_by = CONFIGS[config.recipe], config.judge or JUDGES[config.recipe]
     check_same_quickstart(output, config)
+    lock = FolderLock(output)
     # The stages run the same programs several times; so does a quickstart that goes on after an interruption.
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(output.absolute() / "compiled"))
@@ -147,6 +148,7 @@ def quickstart(config: QuickstartConfig) -> Path:
     console.print(
         f"read {output / 'grpo_reweighted' / 'samples.md'} and look at {output / 'grpo_reweighted' / 'curves.png'}."
     )
+    lock.release()
     return report
 
 

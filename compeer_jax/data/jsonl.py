@@ -1,12 +1,11 @@
 """JSON lines in and out: one object a line, UTF-8. Every mistake names its file and line."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from compeer_jax.errors import UserError
+from compeer_jax.files import replacing
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -19,7 +18,7 @@ def read_jsonl(path: str | Path) -> Iterator[tuple[str, dict]]:
     Raises:
         UserError: no such file; no line in it; a line that is empty, not UTF-8, not JSON, or not an object.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     try:
         file = path.open("rb")
     except OSError as error:
@@ -42,7 +41,7 @@ def read_rows(path: str | Path) -> list[tuple[str, dict]]:
     Raises:
         UserError: as `read_jsonl`, or the array is empty or holds something other than objects.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     try:
         with path.open("rb") as file:
             is_array = file.read(4096).removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"[")
@@ -88,21 +87,16 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping]) -> int:
     Raises:
         UserError: the folder can't be written.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     count = 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise UserError(f"{path} can't be written ({error.strerror}); choose another folder.") from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+    with replacing(path) as temporary:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = temporary.open("w", encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise UserError(f"{path} can't be written ({error.strerror}); choose another folder.") from error
+        with file:
             for row in rows:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 count += 1
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
     return count

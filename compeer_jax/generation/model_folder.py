@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from compeer_jax.errors import UserError
+from compeer_jax.files import FolderLock
 from compeer_jax.generation.chat_models import ChatModelConfig, ChatModels
 
 ANSWERS = "answers"
-LOCK = ".lock"
 
 
 @contextlib.contextmanager
@@ -30,21 +30,14 @@ def models_in(
     Raises:
         UserError: the folder can't be made, or another process is at work in it.
     """
-    from filelock import FileLock, Timeout
-
     folder = Path(output).expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder} can't be made ({error.strerror}); choose another output.") from error
-    lock = FileLock(folder / LOCK)
+    lock = FolderLock(folder)
     try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise UserError(f"another process is at work in {folder}; wait for it, or choose another output.") from error
-    models = ChatModels(configs, folder=folder / ANSWERS, say=say)
-    try:
-        yield folder, models
+        with contextlib.closing(ChatModels(configs, folder=folder / ANSWERS, say=say)) as models:
+            yield folder, models
     finally:
-        models.close()
         lock.release()

@@ -134,8 +134,8 @@ def whole_directory(directory: str | Path, *, described_in: str = "config.json")
     Raises:
         UserError: the directory holds something that is no model, or cannot be written.
     """
-    directory = Path(directory).absolute()
-    _refuse_to_replace(directory, described_in)
+    directory = Path(directory).expanduser().resolve()  # a link stays one: what it points to is replaced
+    check_replaceable(directory, described_in=described_in)
     temporary = directory.with_name(f".{directory.name}.writing")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -331,7 +331,7 @@ def _write_json(path: Path, values: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def _refuse_to_replace(directory: Path, described_in: str) -> None:
+def check_replaceable(directory: Path, *, described_in: str = "config.json") -> None:
     """Raises UserError unless the directory is absent, empty, or an earlier model and nothing else."""
     if not directory.exists():
         return

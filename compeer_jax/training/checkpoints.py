@@ -2,7 +2,8 @@
 
 A checkpoint holds the state (weights, optimiser, random keys), as one named array a tensor, and the position (JSON: the
 step of the data stream and the like). Orbax writes it aside and moves it into place when it is whole, so that a kill at
-any moment leaves the checkpoint before it.
+any moment leaves the checkpoint before it. Each holds the SHA-256 sums of its files, which are compared before it is
+used: see `checksums.py`.
 """
 
 import contextlib
@@ -20,13 +21,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from compeer_jax.errors import UserError
-from compeer_jax.parallel.exchange import from_first, gather
+from compeer_jax.parallel.exchange import from_first, gather, is_first, share_of
+from compeer_jax.training.checksums import check_sums, has_sums, summed_files, write_sums
 
 ASIDE = "unreadable-"
 
 CHUNK_BYTES = 64 * 2**20
 """Larger tensors are stored in chunks of this size, cut along their first dimension: so a layer of stacked ones can be
 read alone."""
+
+WRITING = "*.orbax-checkpoint-tmp*"
+"""Names of folders that Orbax has not put into place yet."""
 
 WRITING_SECONDS = 30 * 24 * 3600
 """How long writing a checkpoint may take. Orbax measures it by the wall clock, which may be set at any moment."""
@@ -71,7 +76,7 @@ class Checkpoints:
 
         self.directory = Path(directory).expanduser().absolute()
         self._ocp = ocp
-        self._read_only = read_only
+        self._read_only, self._asynchronous = read_only, asynchronous
         self._epath = epath.Path
 
         def goodness(metrics: Mapping[str, float]) -> float:
@@ -89,9 +94,13 @@ class Checkpoints:
             preservation_policy=retention.AnyPreservationPolicy(keep),
             cleanup_tmp_directories=not read_only,
             read_only=read_only,
-            enable_async_checkpointing=asynchronous,
+            enable_async_checkpointing=True,  # only then is there a moment between written and put into place
             # Folders that are made meanwhile would be waited for by the wall clock, without this limit.
-            async_options=ocp.AsyncOptions(timeout_secs=WRITING_SECONDS, create_directories_asynchronously=False),
+            async_options=ocp.AsyncOptions(
+                timeout_secs=WRITING_SECONDS,
+                create_directories_asynchronously=False,
+                post_finalization_callback=self._sum_up,
+            ),
         )
         try:
             if read_only:
@@ -129,6 +138,8 @@ class Checkpoints:
                 self._manager.wait_until_finished()
                 self._manager.delete(step)
             self._manager.save(step, args=args, metrics=numbers, force=True)
+            if not self._asynchronous:
+                self._manager.wait_until_finished()
 
     def restore(
         self, abstract_state: Any, step: int | None = None, *, partial: bool = False
@@ -159,6 +170,7 @@ class Checkpoints:
             path = self.directory / str(candidate)
             damage = ""
             try:
+                self._check_files(path)
                 _check_same_model(self._saved(path), wanted, path, partial)
                 arrays, position = self._read(path, wanted, partial)
             except (UserError, MemoryError, jax.errors.JaxRuntimeError):
@@ -204,6 +216,8 @@ class Checkpoints:
         if damage := _damage(path):
             raise UserError(f"The checkpoint {path} is damaged ({damage}); take another.")
         with _reading(path):
+            if jax.process_count() == 1:  # several export together only what they have just written
+                self._check_files(path)
             saved = self._saved(path)
         _check_same_model(saved, wanted, path, partial=True)
         return step, jax.tree.unflatten(treedef, [StoredTensor.open(path, name) for name in wanted])
@@ -258,6 +272,19 @@ class Checkpoints:
         with contextlib.closing(self._ocp.PyTreeCheckpointHandler()) as reader:
             arrays = reader.restore(self._epath(path / "state"), args=args)
         return arrays, json.loads((path / "position" / "metadata").read_text(encoding="utf-8"))
+
+    def _sum_up(self) -> None:
+        """Writes the sums of the checkpoint that is being written; Orbax calls it before it moves that into place."""
+        if is_first():
+            for path in self.directory.glob(WRITING):
+                write_sums(path, summed_files(path))
+
+    def _check_files(self, path: Path) -> None:
+        """Compares this process's share of a checkpoint's files with their sums; ValueError names one that differs."""
+        if has_sums(path):
+            check_sums(path, share_of)
+        elif is_first():
+            log.warning("Checkpoint %s is of an earlier version and has no checksums; it is taken as it is.", path)
 
     def _set_damaged_aside(self) -> None:
         """Makes the folder, and moves checkpoints whose small files are damaged out of the way."""

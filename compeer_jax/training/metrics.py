@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,11 +46,11 @@ class MetricWriter:
                 self._file = self.folder.metrics.open("a", encoding="utf-8")
             self._file.write(json.dumps({"step": step, **_without_nan(row)}) + "\n")
             self._file.flush()
+            self._write_events(step, row)
         except OSError as error:
             raise UserError(
                 f"{self.folder.metrics} can't be written: {error.strerror}; make room and resume."
             ) from error
-        self._write_events(step, row)
         self._last = step
 
     def close(self) -> None:
@@ -72,15 +73,20 @@ class MetricWriter:
         self._last = rows[-1]["step"] if rows else None
 
     def _write_events(self, step: int, row: Mapping[str, float]) -> None:
-        if self._events is None:
-            from tensorboardX import SummaryWriter
+        # Without tensorboardX's SummaryWriter, whose thread dies when the clock is set back by weeks.
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
+        from tensorboardX.proto.summary_pb2 import Summary
 
-            # TensorBoard hides what earlier event files hold from purge_step on. The suffix keeps a run that goes on
+        if self._events is None:
+            # TensorBoard hides what earlier event files hold from this step on. The suffix keeps a run that goes on
             # within the second from writing over the file of the one before.
             suffix = f".{step:09d}.{os.getpid()}"
-            self._events = SummaryWriter(str(self.folder.tensorboard), purge_step=step, filename_suffix=suffix)
-        for name, value in row.items():
-            self._events.add_scalar(name, value, step)
+            self._events = EventsWriter(str(self.folder.tensorboard / "events"), suffix)
+            start = SessionLog(status=SessionLog.START)
+            self._events.write_event(Event(wall_time=time.time(), step=step, session_log=start))
+        values = [Summary.Value(tag=name, simple_value=value) for name, value in row.items()]
+        self._events.write_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
         self._events.flush()
 
 

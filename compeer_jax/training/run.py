@@ -18,8 +18,10 @@ from flax import nnx
 from compeer_jax.errors import StopAsked, UserError
 from compeer_jax.models.frozen_base import FrozenBase
 from compeer_jax.models.lora import join as join_adapters
+from compeer_jax.models.peft_files import CONFIG as ADAPTER_CONFIG
 from compeer_jax.models.source import load_model, model_directory
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
+from compeer_jax.models.weights import check_replaceable
 from compeer_jax.parallel.exchange import from_first, is_first
 from compeer_jax.parallel.mesh import make_mesh
 from compeer_jax.parallel.processes import join
@@ -49,6 +51,9 @@ def open_run(config: SupervisedConfig | GRPOConfig, kind: str, *, optimizer_step
     """
     join(config.processes)
     folder = open_folder(config.output, dataclasses.asdict(config))
+    if config.export:  # found now rather than when all is trained
+        described_in = ADAPTER_CONFIG if config.model.lora.rank else "config.json"
+        from_first(lambda: check_replaceable(folder.model, described_in=described_in))
     mesh = make_mesh(config.mesh)
     tokenizer = load_tokenizer(model_directory(config.model.path))
     return Run(config, kind, folder, mesh, tokenizer, optimizer_steps)
@@ -160,25 +165,30 @@ class Run:
         Raises:
             UserError: a computation of several processes failed, most likely since one of them is gone.
         """
-        together = True
-        try:
-            with jax.set_mesh(self.mesh), self.stop, self.progress:
-                yield
-        except (jax.errors.JaxRuntimeError, ValueError) as error:
-            # On CPUs a connection that is lost while a program starts comes as ValueError.
-            if jax.process_count() == 1 or (isinstance(error, ValueError) and "Gloo" not in str(error)):
-                raise
-            together = False
-            raise UserError(
-                f"process {jax.process_index()} of {jax.process_count()} can't go on, most likely since another one is "
-                f"gone ({str(error).splitlines()[0][:160]}); start all processes again, and the run goes on from its "
-                "last checkpoint."
-            ) from error
-        finally:
-            if together:  # a checkpoint can't be finished without the others
-                self.checkpoints.wait()
-            if self.writer is not None:
-                self.writer.close()
+        together, whole = True, False
+        with self.stop:  # until what is being written is finished
+            try:
+                with jax.set_mesh(self.mesh), self.progress:
+                    yield
+                whole = True
+            except (jax.errors.JaxRuntimeError, ValueError) as error:
+                # On CPUs a connection that is lost while a program starts comes as ValueError.
+                if jax.process_count() == 1 or (isinstance(error, ValueError) and "Gloo" not in str(error)):
+                    raise
+                together = False
+                raise UserError(
+                    f"process {jax.process_index()} of {jax.process_count()} can't go on, most likely since another "
+                    f"one is gone ({str(error).splitlines()[0][:160]}); start all processes again, and the run goes on "
+                    "from its last checkpoint."
+                ) from error
+            finally:
+                with self.stop.shielded():
+                    if together:  # a checkpoint can't be finished without the others
+                        self.checkpoints.wait()
+                    if self.writer is not None:
+                        self.writer.close()
+                    if not whole:
+                        self.folder.release()
 
     def learning_rate(self, update: int) -> float:
         """The rate of optimiser step `update`, counted from 0 (or before it, while all updates were skipped)."""
@@ -215,7 +225,7 @@ class Run:
         checkpoints before must not make room for them.
 
         Raises:
-            StopAsked: a signal came; this step is saved, due or not.
+            StopAsked, KeyboardInterrupt: a signal came; this step is saved, due or not.
         """
         due = last or (step % self.config.checkpoint.every == 0 and not metrics["skipped"])
         if due:
@@ -238,15 +248,20 @@ class Run:
             metrics: of it; empty when this start of the run has done none.
         """
         try:
-            yield
+            with self.stop.interruptible():
+                yield
         except (UserError, KeyboardInterrupt, StopAsked):
-            if metrics and step not in self.checkpoints.all_steps():
-                self.checkpoints.save(step, state, {"batches": position}, metrics)
+            with self.stop.shielded():
+                if metrics and step not in self.checkpoints.all_steps():
+                    self.checkpoints.save(step, state, {"batches": position}, metrics)
             raise
 
     def heed_signals(self) -> None:
-        """Raises StopAsked when a signal has come; for use in a `kept` block, between its parts."""
-        if asked := self.stop.asked():
+        """Raises StopAsked, or KeyboardInterrupt, when a signal has come; in a `kept` block, between its parts."""
+        asked = self.stop.asked()
+        if asked == "SIGINT":
+            raise KeyboardInterrupt
+        if asked:
             raise StopAsked(f"{asked} came; the steps done are saved, and the same command goes on after them.")
 
     def finish(self, *, export: bool) -> Path:
@@ -256,6 +271,7 @@ class Run:
             export_run(self.folder.path, self.folder.model)
             what = "The model is" if self.base is None else f"The adapters of {self.base.name} are"
             self.say(f"{what} in {self.folder.model}.")
+        self.folder.release()
         return self.folder.path
 
     def draw_curves(self) -> None:

@@ -1,6 +1,5 @@
 """The folder of a run: where everything lies, and the settings that it was started with."""
 
-import contextlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.errors import UserError
+from compeer_jax.files import FolderLock, replacing
 
 MAY_CHANGE = (
     "output",
@@ -47,6 +47,7 @@ class RunFolder:
     def __init__(self, path: Path, resumed: bool = False):
         self.path = path
         self.resumed = resumed
+        self._lock: FolderLock | None = None
 
     @classmethod
     def open(
@@ -54,20 +55,25 @@ class RunFolder:
     ) -> "RunFolder":
         """Make the folder, or go on with the run that it holds, and write `config.yaml` into it.
 
+        Until `release`, or the end of this process, no other process can open it.
+
         Args:
             path: the folder; its parents are made too.
             config: the run's settings, nested mappings of plain values.
             may_change: dotted names, or patterns of them, in which a run that goes on may differ from its start.
 
         Raises:
-            UserError: the folder can't be written, or holds a run with other settings (the sentence names them).
+            UserError: the folder can't be written, another process writes it, or it holds a run with other settings
+                (the sentence names them).
         """
         path = Path(path).expanduser()
         settings = _plain(config)
         folder = cls(path)
         try:
-            for directory in (path, folder.checkpoints, folder.tensorboard, folder.rollouts):
-                directory.mkdir(parents=True, exist_ok=True)
+            path.mkdir(parents=True, exist_ok=True)
+            folder._lock = FolderLock(path)
+            for directory in (folder.checkpoints, folder.tensorboard, folder.rollouts):
+                directory.mkdir(exist_ok=True)
             # Settings bind once there is something to go on with; a start that failed early can be mended and repeated.
             folder.resumed = folder.config.exists() and any(folder.checkpoints.iterdir())
             if folder.resumed:
@@ -78,7 +84,15 @@ class RunFolder:
             raise UserError(
                 f"The run folder {path} can't be written: {error.strerror or error}; choose another."
             ) from error
+        except UserError:
+            folder.release()
+            raise
         return folder
+
+    def release(self) -> None:
+        """Lets other processes open the run."""
+        if self._lock is not None:
+            self._lock.release()
 
     @property
     def config(self) -> Path:
@@ -126,19 +140,6 @@ class RunFolder:
     def model(self) -> Path:
         """The exported Hugging Face directory."""
         return self.path / "model"
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place, at once, when the block ends well; else nothing changes."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _check_same(path: Path, old: Mapping, new: Mapping, may_change: tuple[str, ...]) -> None:

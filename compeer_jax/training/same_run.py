@@ -22,8 +22,14 @@ def open_folder(path: str, settings: Mapping[str, Any]) -> RunFolder:
     if jax.process_count() == 1:
         return RunFolder.open(path, settings)
     check_same_run(settings)
-    resumed = from_first(lambda: RunFolder.open(path, settings).resumed)
-    folder = RunFolder(Path(path).expanduser(), resumed)
+    folder = RunFolder(Path(path).expanduser())
+
+    def open_first() -> bool:
+        nonlocal folder
+        folder = RunFolder.open(path, settings)  # it holds the lock, for all
+        return folder.resumed
+
+    folder.resumed = from_first(open_first)
     blind = [index for index, seen in enumerate(gather(folder.config.is_file())) if not seen]
     if blind:
         raise UserError(

@@ -1,35 +1,69 @@
-"""Signals by which a machine says that it will be taken away, heard at moments where a run can save."""
+"""Signals by which a machine, or a person, ends a run, heard at moments where it can save."""
 
+import contextlib
+import os
 import signal
 import threading
+import time
+from collections.abc import Iterator
 from types import FrameType
 
 import jax
 import numpy as np
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
-"""SIGTERM: what clouds, Kubernetes and SLURM send first. SIGUSR1: what `sbatch --signal=USR1@60` sends."""
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGINT)
+"""SIGTERM: what clouds, Kubernetes and SLURM send first. SIGUSR1: what `sbatch --signal=USR1@60` sends. SIGHUP: the
+terminal is gone (`nohup` ignores it, and so do we then). SIGINT: Ctrl-C."""
+
+SAME_PRESS = 2.0
+"""Seconds in which further SIGINTs are the same Ctrl-C, which launchers pass on to what the terminal told already."""
+
+NOTED = b"\nCtrl-C: the run saves after this step, then ends. Ctrl-C again ends it now, at its last checkpoint.\n"
 
 
 class StopSignals:
     """While the context is open these signals end nothing: they are noted, until the run asks.
 
-    A second one is noted too, since launchers often send it to the group and to the process; Ctrl-C still interrupts.
+    A second one is noted too, since launchers often send it to the group and to the process. Two exceptions: a Ctrl-C
+    interrupts at once in an `interruptible` block, and anywhere but in a `shielded` one when another came before it.
     """
 
     def __init__(self):
         self._noted = 0
         self._before = {}
+        self._pressed: float | None = None  # when Ctrl-C first came
+        self._interruptible = self._shielded = False
 
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():  # Python lets no other thread set handlers
-            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+            heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._note) for number in heeded}
         return self
 
     def __exit__(self, *_) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """A block that can be given up anywhere: Ctrl-C raises KeyboardInterrupt in it, if this process is alone."""
+        if self._noted == signal.SIGINT and jax.process_count() == 1:
+            raise KeyboardInterrupt
+        self._interruptible = jax.process_count() == 1
+        try:
+            yield
+        finally:
+            self._interruptible = False
+
+    @contextlib.contextmanager
+    def shielded(self) -> Iterator[None]:
+        """A block in which something is saved: no signal ends it."""
+        self._shielded = True
+        try:
+            yield
+        finally:
+            self._shielded = False
 
     def asked(self) -> str:
         """The name of the signal that came to any process of the run, or "".
@@ -44,4 +78,18 @@ class StopSignals:
         return signal.Signals(noted).name if noted else ""
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        self._noted = number
+        if number != signal.SIGINT:
+            self._noted = number
+            return
+        self._noted = self._noted or number  # what a machine sent stays the reason
+        now = time.monotonic()
+        first, self._pressed = self._pressed is None, self._pressed or now
+        again = now - self._pressed > SAME_PRESS
+        if self._shielded:
+            return
+        if self._interruptible or again:
+            self._interruptible = False
+            raise KeyboardInterrupt
+        if first:
+            with contextlib.suppress(OSError):
+                os.write(2, NOTED)  # a handler must not wait for the lock of a stream
