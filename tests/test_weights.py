@@ -137,12 +137,15 @@ def test_the_tokenizer_and_its_token_ids_are_saved_beside_the_model(shared_data,
     text = "我很难过。 I can't sleep\n"
     assert load_tokenizer(tmp_path / "out").encode(text) == tokenizer.encode(text)
     generation = transformers.GenerationConfig.from_pretrained(tmp_path / "out")
-    assert generation.eos_token_id == tokenizer.eos_token_id
+    assert generation.eos_token_id == [tokenizer.eos_token_id, 151643]
     assert generation.pad_token_id == tokenizer.pad_token_id
 
 
 class TokenizerOnAFullDisk:
     bos_token_id = eos_token_id = pad_token_id = 0
+
+    def get_vocab(self) -> dict[str, int]:
+        return {}
 
     def save_pretrained(self, directory: str) -> None:
         raise OSError(28, "No space left on device")

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from compeer_jax.errors import UserError
+from compeer_jax.models.tokenizer import read_tokenizer
+from compeer_jax.models.tokenizer_files import PLAIN_MAP, make_readable
 
 END_OF_TEXT, TURN_START, TURN_END = CHAT_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
@@ -28,11 +30,6 @@ CHAT_TEMPLATE = (
     "{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
 )
-
-# Beside a config of a Qwen2 model, AutoTokenizer (transformers 5) takes Qwen2Tokenizer whatever the tokenizer's own
-# config says, and that class rebuilds every tokenizer as byte-level BPE: our text would come back mangled, silently.
-# An `auto_map`, even an empty one, makes it read `tokenizer_class` instead.
-KEEP_CLASS = {"AutoTokenizer": ["", ""]}
 
 SPACE = "\u2581"  # how SentencePiece writes a space
 
@@ -61,19 +58,20 @@ def train_tokenizer(texts: Iterable[str], directory: str | Path, *, vocab_size: 
         additional_special_tokens=[TURN_START],
         chat_template=CHAT_TEMPLATE,
         clean_up_tokenization_spaces=False,
-        auto_map=KEEP_CLASS,
+        auto_map=PLAIN_MAP,
     )
     directory = Path(directory)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=directory, prefix=".part") as temporary:
             tokenizer.save_pretrained(temporary)
+            make_readable(temporary)
             Path(temporary, "sentencepiece.model").write_bytes(model)
             for file in Path(temporary).iterdir():
                 os.replace(file, directory / file.name)
     except OSError as error:
         raise UserError(f"{directory} can't be written ({error.strerror}); choose another folder.") from error
-    return PreTrainedTokenizerFast.from_pretrained(directory)
+    return read_tokenizer(directory)
 
 
 def _train_sentencepiece(texts: Iterable[str], vocab_size: int) -> bytes:

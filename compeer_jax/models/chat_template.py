@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from compeer_jax.errors import UserError
+from compeer_jax.models.control_tokens import broken
 
 TURN_START, TURN_END = "<|im_start|>", "<|im_end|>"
 ANSWER_HEADER = f"{TURN_START}assistant\n"
@@ -25,10 +26,14 @@ def message_tokens(tokenizer, messages: Sequence[Mapping[str, str]], answer_next
         answer_next: whether the assistant's answer is to follow.
 
     Raises:
-        UserError: the chat template is of another kind.
+        UserError: the chat template is of another kind, or fails.
     """
     messages = [{**message, "content": defuse(tokenizer, message["content"].strip())} for message in messages]
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer_next)
+    try:
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer_next)
+    except Exception as error:  # whatever a template raises, of its own or of Jinja's
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(f"the tokenizer's chat template fails ({reason}); use a Qwen2.5 one.") from error
     pieces = re.split(f"(?={re.escape(TURN_START)})", text)
     roles = [message["role"] for message in messages] + ["assistant"] * answer_next
     openings = [piece.split("\n")[0].removeprefix(TURN_START) for piece in pieces[1:]]
@@ -40,8 +45,5 @@ def message_tokens(tokenizer, messages: Sequence[Mapping[str, str]], answer_next
 
 
 def defuse(tokenizer, text: str) -> str:
-    """`text` with a space inside whatever would be read as a special token, so that nobody can end a turn by typing."""
-    if "<" not in text:
-        return text
-    special = "|".join(map(re.escape, tokenizer.all_special_tokens))
-    return re.sub(special, lambda match: match.group()[:1] + " " + match.group()[1:], text)
+    """`text` with a space inside whatever reads like a control token, so that nobody can end a turn by typing."""
+    return broken(tokenizer, text)

@@ -1,7 +1,8 @@
 """Adapters in and out of the files of Hugging Face's PEFT: adapter_config.json and adapter_model.safetensors."""
 
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from compeer_jax.models import weights
 from compeer_jax.models.hf_names import QWEN2, TensorNames, hf_tensors
 from compeer_jax.models.json_config import ConfigReader, read_json, shown, words
 from compeer_jax.models.lora import TARGETS, LoRAConfig
+from compeer_jax.models.tokenizer_files import write_tokenizer
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -102,7 +104,15 @@ def load_adapters(directory: str | Path, abstract: nnx.State, *, mesh: jax.shard
     return weights.load(directory, abstract, mesh=mesh, names=_names(abstract))
 
 
-def save_adapters(directory: str | Path, adapters: nnx.State, config: LoRAConfig, base: str, tokenizer: Any) -> None:
+def save_adapters(
+    directory: str | Path,
+    adapters: nnx.State,
+    config: LoRAConfig,
+    base: str,
+    tokenizer: Any,
+    *,
+    beside: Iterable[Path] = (),
+) -> None:
     """Writes a directory that `peft` loads unchanged; it appears whole or not at all.
 
     Args:
@@ -111,6 +121,7 @@ def save_adapters(directory: str | Path, adapters: nnx.State, config: LoRAConfig
         config: what they are.
         base: directory or hub id of the model that they are for.
         tokenizer: to put beside them.
+        beside: more files to put there, by their own names.
 
     Raises:
         UserError: the directory holds something else, or cannot be written.
@@ -120,7 +131,9 @@ def save_adapters(directory: str | Path, adapters: nnx.State, config: LoRAConfig
     flat = dict(nnx.to_flat_state(adapters))
     with weights.whole_directory(directory, described_in=CONFIG) as temporary:
         write_adapter_config(temporary, config, base)
-        tokenizer.save_pretrained(str(temporary))
+        write_tokenizer(tokenizer, temporary)
+        for file in beside:
+            shutil.copyfile(file, temporary / file.name)
         arrays = {}
         for tensor in hf_tensors(adapters, _names(adapters)):
             value = flat[tensor.path][...]

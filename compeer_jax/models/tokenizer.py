@@ -1,9 +1,14 @@
 """The tokenizer of a model directory, through `transformers`, checked for what chat training needs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from compeer_jax.errors import UserError
+from compeer_jax.models.control_tokens import special_tokens
+from compeer_jax.models.json_config import ConfigReader, read_config
+from compeer_jax.models.template_trial import try_template
+from compeer_jax.models.tokenizer_files import CONFIG, brings_code, state_of
 
 SPECIAL_TOKENS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
 FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "sentencepiece.bpe.model")
@@ -13,8 +18,8 @@ def load_tokenizer(directory: str | Path) -> Any:
     """The tokenizer of a policy's directory: `read_tokenizer`, checked for what chat training needs.
 
     Raises:
-        UserError: the directory holds no tokenizer that can be read, or the tokenizer lacks Qwen's special tokens or a
-            chat template.
+        UserError: the directory holds no tokenizer that can be read, the tokenizer lacks Qwen's special tokens or a
+            chat template that ends, or it has more tokens than the model beside it has embeddings.
     """
     tokenizer = read_tokenizer(directory)
     directory = Path(directory)
@@ -28,8 +33,18 @@ def load_tokenizer(directory: str | Path) -> Any:
             raise UserError(
                 f"the tokenizer in {directory} splits {token} into pieces: mark it as special in tokenizer.json."
             )
-    if not tokenizer.chat_template:
+    for token in special_tokens(tokenizer):
+        if len(token.strip()) < 2:
+            raise UserError(
+                f"the tokenizer in {directory} marks {token!r} as special, which ordinary texts hold: give one of "
+                "Qwen2.5's chat format."
+            )
+    _check_vocabulary(directory, vocabulary)
+    template = tokenizer.chat_template
+    template = template.get("default") if isinstance(template, dict) else template  # several, by name
+    if not template:
         raise UserError(f"the tokenizer in {directory} has no chat template: add Qwen2.5's chat_template.jinja.")
+    try_template(template, f"the tokenizer in {directory}")
     return tokenizer
 
 
@@ -50,8 +65,15 @@ def read_tokenizer(directory: str | Path) -> Any:
         raise UserError(f"the tokenizer's directory {directory} does not exist.")
     if not any((directory / name).exists() for name in FILES):
         raise UserError(f"{directory} holds no tokenizer: copy tokenizer.json and tokenizer_config.json into it.")
+    if brings_code(directory):
+        raise UserError(
+            f"{directory / CONFIG}: auto_map names code that the tokenizer is to be read with, which is never run: "
+            "give a tokenizer that tokenizer.json describes alone, and remove the key."
+        )
     try:
-        return AutoTokenizer.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(str(directory), local_files_only=True, trust_remote_code=False)
+        tokenizer.read_from = directory.absolute(), state_of(tokenizer)  # `write_tokenizer` copies the files
+        return tokenizer
     except Exception as error:  # whatever transformers and tokenizers raise for damaged files, of no common kind
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"the tokenizer in {directory} cannot be read: {reason}") from error
@@ -61,3 +83,26 @@ def chat_ids(tokenizer: Any) -> tuple[tuple[int, ...], int]:
     """The ids that end an answer, as Qwen2.5's own generation config has them, and the id that fills up rows."""
     turn_end, text_end = (tokenizer.convert_tokens_to_ids(token) for token in ("<|im_end|>", "<|endoftext|>"))
     return (turn_end, text_end), text_end
+
+
+def stop_ids(tokenizer: Any) -> list[int]:
+    """The ids that end an answer, of those that the tokenizer has; see `chat_ids`."""
+    vocabulary = tokenizer.get_vocab()
+    return [vocabulary[token] for token in ("<|im_end|>", "<|endoftext|>") if token in vocabulary]
+
+
+def _check_vocabulary(directory: Path, vocabulary: Mapping[str, int]) -> None:
+    """Raises UserError where the model beside a tokenizer, or that adapters there are for, has too few embeddings."""
+    if (directory / "adapter_config.json").is_file() and not (directory / "config.json").is_file():
+        from compeer_jax.models.source import base_directory  # loads jax
+
+        directory = base_directory(directory)
+    if not (directory / "config.json").is_file():
+        return  # a tokenizer by itself
+    values, path = read_config(directory)
+    size, largest = ConfigReader(values, str(path)).integer("vocab_size"), max(vocabulary.values())
+    if largest >= size:
+        raise UserError(
+            f"the tokenizer has ids up to {largest}, but the model has embeddings for {size} (vocab_size in {path}): "
+            "give the tokenizer that the model was trained with, or a model with more embeddings."
+        )

@@ -21,6 +21,8 @@ from compeer_jax.errors import UserError
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.hf_names import QWEN2, HFTensor, TensorNames, hf_tensors
 from compeer_jax.models.parameters import param_axes
+from compeer_jax.models.tokenizer import stop_ids
+from compeer_jax.models.tokenizer_files import MODULE, write_tokenizer
 from compeer_jax.parallel.exchange import fetch, is_first
 from compeer_jax.parallel.sharding import check_divides, shardings
 
@@ -73,6 +75,13 @@ def load(
     return nnx.from_flat_state(loaded)
 
 
+def _rust_errors() -> tuple[type[Exception], ...]:
+    """What safetensors raises instead of OSError when a disk is full."""
+    from safetensors import SafetensorError
+
+    return (SafetensorError,)
+
+
 def check_layers(directory: str | Path, count: int, names: TensorNames = QWEN2) -> None:
     """Compares the depth that a config asks for with the files, before a model of so many layers is built.
 
@@ -95,6 +104,8 @@ def save(
     params: nnx.State,
     tokenizer: Any = None,
     *,
+    generation: Mapping[str, Any] | None = None,
+    beside: Iterable[Path] = (),
     max_shard_size: int = 5 * 10**9,
 ) -> None:
     """Writes a directory that `transformers` loads unchanged; it appears whole or not at all.
@@ -105,7 +116,9 @@ def save(
         directory: where. An empty directory, or an earlier model of this kind, is replaced.
         config: the model's shape.
         params: its weights, written in the type they have.
-        tokenizer: a `transformers` tokenizer to put beside them.
+        tokenizer: a `transformers` tokenizer to put beside them; see `write_tokenizer`.
+        generation: what is kept of the start model's generation_config.json; the ends of an answer are the tokenizer's.
+        beside: more files to put there, by their own names.
         max_shard_size: bytes a file; more than that is split over several files and an index.
 
     Raises:
@@ -117,9 +130,11 @@ def save(
             _fetched(flat, tensor)
         return
     with whole_directory(directory) as temporary:
-        _write_configs(temporary, config, params, tokenizer)
+        _write_configs(temporary, config, params, tokenizer, generation or {})
         if tokenizer is not None:
-            tokenizer.save_pretrained(str(temporary))
+            write_tokenizer(tokenizer, temporary)
+        for file in beside:
+            shutil.copyfile(file, temporary / file.name)
         _write_tensors(temporary, params, max_shard_size)
 
 
@@ -141,11 +156,15 @@ def whole_directory(directory: str | Path, *, described_in: str = "config.json")
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         yield temporary
+        mode = temporary.stat().st_mode & 0o666  # what the umask leaves; safetensors writes for the owner alone
+        for file in temporary.iterdir():
+            file.chmod(mode)
         _move(temporary, directory)
-    except OSError as error:
+    except (OSError, *_rust_errors()) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
         raise UserError(
-            f"cannot write the model to {directory} ({error.strerror or error}): give a directory that can be written, "
-            "on a disk with room."
+            f"cannot write the model to {directory} ({reason}): give a directory that can be written, on a disk with "
+            "room."
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -284,14 +303,18 @@ def _check_copy(directory: Path, files: Mapping[str, Any], name: str, original: 
         )
 
 
-def _write_configs(directory: Path, config: Qwen2Config, params: nnx.State, tokenizer: Any) -> None:
-    """config.json and generation_config.json; token ids that the config leaves open come from the tokenizer."""
+def _write_configs(
+    directory: Path, config: Qwen2Config, params: nnx.State, tokenizer: Any, generation: Mapping[str, Any]
+) -> None:
+    """config.json and generation_config.json; token ids that they leave open come from the tokenizer."""
     values = config.to_hf() | {"torch_dtype": str(jax.tree.leaves(params)[0].dtype)}
     for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
         if values[name] is None:
             values[name] = getattr(tokenizer, name, None)
     _write_json(directory / "config.json", values)
-    ids = {name: values[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    ids = {name: values[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")} | dict(generation)
+    if tokenizer is not None and (ends := stop_ids(tokenizer)):
+        ids["eos_token_id"] = ends  # what it was taught to end with, whatever the start model ended with
     _write_json(directory / "generation_config.json", {name: i for name, i in ids.items() if i is not None})
 
 
@@ -339,7 +362,7 @@ def check_replaceable(directory: Path, *, described_in: str = "config.json") -> 
         raise UserError(f"{directory} is a file: give a directory for the model.")
     inside = sorted(directory.iterdir())
     kinds = (".json", ".safetensors", ".jinja", ".txt", ".model")
-    strange = [path.name for path in inside if path.is_dir() or path.suffix not in kinds]
+    strange = [path.name for path in inside if path.is_dir() or (path.suffix not in kinds and path.name != MODULE)]
     if inside and (strange or not (directory / described_in).exists()):
         what = strange[0] if strange else inside[0].name
         raise UserError(f"{directory} holds {what!r}, so it is no model to replace: give a new or empty directory.")

@@ -4,7 +4,7 @@ Such a run's checkpoints hold the adapters and their optimiser, never the frozen
 base/adapter_config.json.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from compeer_jax.models.lora import abstract_adapted, merge_adapters, split_adap
 from compeer_jax.models.peft_files import is_adapter, read_adapter_config, save_adapters, write_adapter_config
 from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.source import base_directory
-from compeer_jax.models.tokenizer import load_tokenizer
+from compeer_jax.models.tokenizer import read_tokenizer
 from compeer_jax.training.run_folder import RunFolder
 
 
@@ -44,10 +44,10 @@ def abstract_adapters(folder: RunFolder, settings: Mapping[str, Any]) -> nnx.Sta
     return split_adapters(params)[0]
 
 
-def write_adapters(folder: RunFolder, adapters: nnx.State, output: str | Path) -> None:
-    """Writes adapters as PEFT has them, with the run's tokenizer."""
+def write_adapters(folder: RunFolder, adapters: nnx.State, output: str | Path, *, beside: Iterable[Path] = ()) -> None:
+    """Writes adapters as PEFT has them, with the run's tokenizer and the files `beside`."""
     lora, base = read_adapter_config(folder.base)
-    save_adapters(output, adapters, lora, base, load_tokenizer(folder.base))
+    save_adapters(output, adapters, lora, base, read_tokenizer(folder.base), beside=beside)
 
 
 def merged_weights(folder: RunFolder, adapters: nnx.State, settings: Mapping[str, Any]) -> nnx.State:

@@ -5,7 +5,6 @@ when that model is gone; the run of a judge keeps the judge's card there too.
 """
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +14,11 @@ import yaml
 from compeer_jax.errors import UserError
 from compeer_jax.models import weights
 from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.json_config import ConfigReader, read_json
 from compeer_jax.models.qwen2 import abstract
-from compeer_jax.models.tokenizer import load_tokenizer
+from compeer_jax.models.source import base_directory
+from compeer_jax.models.tokenizer import read_tokenizer
+from compeer_jax.models.tokenizer_files import write_tokenizer
 from compeer_jax.parallel.exchange import from_first
 from compeer_jax.rewards.judge_card import CARD
 from compeer_jax.training.adapter_export import abstract_adapters, has_adapters, merged_weights, write_adapters
@@ -24,13 +26,43 @@ from compeer_jax.training.checkpoints import Checkpoints
 from compeer_jax.training.run_folder import RunFolder, replacing
 from compeer_jax.training.update import TrainState
 
+GENERATION = "generation_config.json"
 
-def keep_base(folder: RunFolder, config: Qwen2Config, tokenizer) -> None:
-    """Writes what an export needs besides the weights."""
+
+def keep_base(folder: RunFolder, config: Qwen2Config, tokenizer, start: Path | None = None) -> None:
+    """Writes what an export needs besides the weights.
+
+    Args:
+        folder: of the run.
+        config: the model's shape.
+        tokenizer: its tokenizer, whose own files are kept.
+        start: the directory that the run starts from, of which the settings of generation are kept.
+    """
     folder.base.mkdir(exist_ok=True)
-    with replacing(folder.base / "config.json") as temporary:
-        temporary.write_text(json.dumps(config.to_hf(), indent=2), encoding="utf-8")
-    tokenizer.save_pretrained(folder.base)
+    kept = {"config.json": config.to_hf()}
+    if start is not None and (generation := read_generation(base_directory(start))) is not None:
+        kept[GENERATION] = generation
+    for name, values in kept.items():
+        with replacing(folder.base / name) as temporary:
+            temporary.write_text(json.dumps(values, indent=2), encoding="utf-8")
+    write_tokenizer(tokenizer, folder.base)
+
+
+def read_generation(directory: Path) -> dict[str, Any] | None:
+    """The start model's settings of generation, for whoever serves what was trained; None where it has none.
+
+    Raises:
+        UserError: the file is no JSON object, or holds a setting that is none.
+    """
+    path = directory / GENERATION
+    if not path.is_file():
+        return None
+    values = read_json(path, "the settings of generation", dict)
+    read = ConfigReader(values, str(path))
+    for name in ("temperature", "top_p", "repetition_penalty"):
+        read.positive(name, None)
+    read.tokens("eos_token_id")
+    return values
 
 
 def export_run(
@@ -81,13 +113,19 @@ def export_run(
     number, state = stored
 
     def write() -> None:
+        beside = [folder.base / CARD] if (folder.base / CARD).is_file() else []
         if adapted and not merge:
-            write_adapters(folder, state.params, output)
+            write_adapters(folder, state.params, output, beside=beside)
         else:
-            params = merged_weights(folder, state.params, settings) if merge else state.params
-            weights.save(output, config, params, load_tokenizer(folder.base), max_shard_size=max_shard_size)
-        if (folder.base / CARD).is_file():
-            shutil.copyfile(folder.base / CARD, Path(output) / CARD)
+            weights.save(
+                output,
+                config,
+                merged_weights(folder, state.params, settings) if merge else state.params,
+                read_tokenizer(folder.base),
+                generation=read_generation(folder.base),
+                beside=beside,
+                max_shard_size=max_shard_size,
+            )
 
     from_first(write)
     return number

@@ -103,7 +103,8 @@ class Run:
         if isinstance(config, GRPOConfig) and config.loss.kl_coefficient:
             # The update gives its state's memory away, so what is to be kept of it needs a copy of its own.
             self.reference_params = self.whole(jax.tree.map(lambda x: x.copy(), params))
-        from_first(lambda: keep_base(self.folder, self.model_config, self.tokenizer))
+        start = model_directory(config.model.path)
+        from_first(lambda: keep_base(self.folder, self.model_config, self.tokenizer, start))
         if self.base is not None:
             from_first(lambda: keep_adapter_config(self.folder, self.base))
         state = init_state(params, self.optimizer, self.mesh)

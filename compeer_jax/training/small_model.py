@@ -57,18 +57,18 @@ def make_small_model(config: SmallModelConfig) -> Path:
     records = load_records(config.data).train
     with tempfile.TemporaryDirectory() as folder:
         tokenizer = train_tokenizer(training_texts(records, config.data), folder, vocab_size=config.vocab_size)
-    shape = Qwen2Config(
-        vocab_size=len(tokenizer),
-        hidden_size=config.hidden_size,
-        intermediate_size=config.intermediate_size,
-        num_hidden_layers=config.layers,
-        num_attention_heads=config.heads,
-        num_key_value_heads=config.kv_heads,
-        head_dim=config.hidden_size // config.heads,
-        max_position_embeddings=config.context,
-        tie_word_embeddings=True,
-    )
-    Qwen2(shape, rngs=nnx.Rngs(config.seed)).save_pretrained(config.output, tokenizer)
+        shape = Qwen2Config(
+            vocab_size=len(tokenizer),
+            hidden_size=config.hidden_size,
+            intermediate_size=config.intermediate_size,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            num_key_value_heads=config.kv_heads,
+            head_dim=config.hidden_size // config.heads,
+            max_position_embeddings=config.context,
+            tie_word_embeddings=True,
+        )
+        Qwen2(shape, rngs=nnx.Rngs(config.seed)).save_pretrained(config.output, tokenizer)
     return Path(config.output)
 
 
