@@ -76,6 +76,7 @@ class Run:
         stop: what signals have asked for.
         writer: of the metrics; in process 0, once `start` was there.
         skipped_in_row: how many steps in a row, up to the last one, had an update skipped.
+        told_of_zero: whether it was said that a gradient was 0.
     """
 
     def __init__(self, config, kind: str, folder: RunFolder, mesh, tokenizer, optimizer_steps: int):
@@ -91,6 +92,7 @@ class Run:
         self.frozen = None
         self.stop = StopSignals()
         self.skipped_in_row = 0
+        self.told_of_zero = False
 
     def start(self, batches) -> tuple[TrainState, int]:
         """Loads the model, or the last checkpoint over it, and sets `batches` to where they were.
@@ -206,6 +208,9 @@ class Run:
         self.progress.update(step, {name: metrics[name] for name in shown if name in metrics})
         if not metrics["skipped"]:
             self.skipped_in_row = 0
+            if metrics["grad_norm"] == 0 and not self.told_of_zero:
+                self.told_of_zero = True
+                self.say(f"Step {step}: the gradient is 0, so that update teaches nothing{self._why_zero(metrics)}.")
             return
         self.skipped_in_row += 1
         name = next((name for name in ("loss", "grad_norm") if not math.isfinite(metrics[name])), "a gradient")
@@ -218,6 +223,20 @@ class Run:
                 + ("no checkpoint is there yet" if kept is None else f"the checkpoint of step {kept} is whole")
                 + ": lower the learning rate (in a new output folder), or look at the data of these steps."
             )
+
+    @staticmethod
+    def _why_zero(metrics: Mapping[str, float]) -> str:
+        return ": the outputs of every group have equal rewards" if metrics.get("frac_reward_zero_std") == 1 else ""
+
+    def _taught_nothing(self) -> str:
+        """A sentence where no step of the run had a gradient, so that what it made is what it started from."""
+        rows = read_metrics(self.folder.metrics)
+        if not rows or any(row["grad_norm"] != 0 for row in rows):
+            return ""
+        return (
+            f"The gradient was 0 in each of {len(rows)} steps{self._why_zero(rows[-1])}, so the run taught nothing: "
+            "the model is the one that it started from."
+        )
 
     def save(self, step: int, state: TrainState, batches, metrics: Mapping[str, float], *, last: bool) -> None:
         """Saves a checkpoint when one is due, and redraws the curves.
@@ -266,13 +285,15 @@ class Run:
             raise StopAsked(f"{asked} came; the steps done are saved, and the same command goes on after them.")
 
     def finish(self, *, export: bool) -> Path:
-        """Closes the checkpoints and exports the last one."""
+        """Closes the checkpoints and exports the last one; says so where nothing was learnt."""
         self.checkpoints.close()
         if export:
             export_run(self.folder.path, self.folder.model)
             what = "The model is" if self.base is None else f"The adapters of {self.base.name} are"
             self.say(f"{what} in {self.folder.model}.")
         self.folder.release()
+        if is_first() and (said := self._taught_nothing()):
+            self.say(said)
         return self.folder.path
 
     def draw_curves(self) -> None:
