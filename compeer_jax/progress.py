@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from compeer_jax.terminal_text import printable
+
 
 class Progress:
     """Progress over the steps of a run; a context manager.
@@ -79,7 +81,7 @@ class Progress:
 
     def say(self, line: str) -> None:
         """One line of text, above the bar where there is one."""
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
     def _pace(self, now: float) -> str:
         """Rate and time left. The first step is left out once there are others, since it compiles."""

@@ -1,6 +1,5 @@
 """`compeer chat`: a conversation with a model at the terminal."""
 
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -12,6 +11,7 @@ from compeer_jax.dialogue.danger import danger_notice, opening_notice
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.evaluation.chat_config import ChatConfig
+from compeer_jax.terminal_text import printable
 
 DESCRIPTION = (
     "Talk with a model at the terminal. The reply is shown as it is written, the reasoning on request (/reasoning); "
@@ -22,7 +22,6 @@ DESCRIPTION = (
 CONFIG = ChatConfig
 
 PROMPT = "you> "
-_CONTROL = re.compile(r"(?![\n\t])[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -205,4 +204,4 @@ def _framed(text: str, title: str, style: str) -> Any:
 
 def plain(text: str) -> str:
     """`text` without control characters, which could move the cursor and write over what was said."""
-    return _CONTROL.sub("\ufffd", text.replace("\r\n", "\n"))
+    return printable(text.replace("\r\n", "\n"))

@@ -11,6 +11,7 @@ from compeer_jax.cli.eval import DEFAULT
 from compeer_jax.cli.reward import ACTIONS as REWARD_ACTIONS
 from compeer_jax.data.build.pipeline import STAGES
 from compeer_jax.errors import UserError, unknown
+from compeer_jax.generation.chat_config import without_login
 
 ACTIONS = {
     "data": [action for action in DATA_ACTIONS if action not in STAGES],  # the stages have the settings of "build"
@@ -40,4 +41,5 @@ def run(arguments: Sequence[str]) -> None:
         module = module_of(command, action or DEFAULT)
     else:
         module = importlib.import_module(f"compeer_jax.cli.{command}")
-    print(merged_yaml(module.CONFIG, rest[bool(action) :], command=name, description=module.DESCRIPTION))
+    text = merged_yaml(module.CONFIG, rest[bool(action) :], command=name, description=module.DESCRIPTION)
+    print(without_login(text))

@@ -11,6 +11,7 @@ from compeer_jax.cli.freed_memory import keep_freed_memory
 from compeer_jax.errors import StopAsked, UserError, unknown
 from compeer_jax.parallel.libtpu import calm
 from compeer_jax.parallel.processes import give_up, leave
+from compeer_jax.terminal_text import printable
 
 COMMANDS = {
     "quickstart": "train a small model on the bundled dialogues, SFT then GRPO, and print what it learned",
@@ -65,7 +66,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         command.run(rest)
         sys.stdout.flush()
     except UserError as error:
-        print(f"compeer {name}: {error}", file=sys.stderr)
+        print(printable(f"compeer {name}: {error}"), file=sys.stderr)
         return 2
     except StopAsked as stop:
         print(f"compeer {name}: {stop}", file=sys.stderr)
@@ -79,7 +80,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # a full disk, a folder taken away
         what = f"{error.strerror or error} ({error.filename or 'while writing'})"
-        print(f"compeer {name}: {what}; mend that and give the command again.", file=sys.stderr)
+        print(printable(f"compeer {name}: {what}; mend that and give the command again."), file=sys.stderr)
         return 2
     return 0
 

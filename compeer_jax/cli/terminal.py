@@ -4,6 +4,8 @@ import logging
 import os
 from typing import Any
 
+from compeer_jax.terminal_text import printable
+
 
 def show_log() -> None:
     """Shows our own log lines, plainly, and keeps the libraries' chatter down to warnings."""
@@ -20,9 +22,16 @@ def show_log() -> None:
         markup=False,
         highlighter=None,
     )
+    handler.addFilter(_printable)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     logging.getLogger("compeer_jax").setLevel(logging.INFO)
     logging.getLogger("absl").setLevel(logging.ERROR)
+
+
+def _printable(record: logging.LogRecord) -> bool:
+    """Lets every line through, with nothing in it that a terminal would obey."""
+    record.msg, record.args = printable(record.getMessage()), ()
+    return True
 
 
 def wide_console() -> Any:

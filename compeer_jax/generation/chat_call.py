@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NamedTuple
 
 from compeer_jax.dialogue.thoughts import spoken
+from compeer_jax.terminal_text import printable
 
 LONGEST_QUOTE = 200  # characters of a server's words that go into a sentence of ours
 BUSY = (429, 503, 529)  # too many requests, not available (often: loading or overloaded), overloaded
@@ -55,6 +56,10 @@ class Unavailable(Exception):
         self.fault, self.reason, self.retry_after = fault, reason, retry_after
 
 
+class BadReply(Exception):
+    """What came over the wire is not worth reading. Its text says why, in a few words."""
+
+
 class Refused(Exception):
     """The server answers, and says no: asking again would not help.
 
@@ -91,7 +96,7 @@ async def model_names(client, timeout: float) -> list[str]:
     try:
         response = await _request(client.models.with_raw_response.list(), timeout)
         rows = json.loads(response.text)["data"]
-        return [str(row["id"]) for row in rows]
+        return [quote(str(row["id"])) for row in rows]
     except (Unavailable, Refused, ValueError, TypeError, KeyError, RecursionError):
         return []
 
@@ -136,7 +141,7 @@ def retry_after(header: str | None, now: float) -> float:
 
 def quote(text: str) -> str:
     """The beginning of a server's words, on one line."""
-    line = " ".join(text[: 4 * LONGEST_QUOTE].split())
+    line = printable(" ".join(text[: 4 * LONGEST_QUOTE].split()))
     return line if len(line) <= LONGEST_QUOTE else line[:LONGEST_QUOTE] + "…"
 
 
@@ -148,7 +153,10 @@ async def _request(call, timeout: float):
             return await call
     except (TimeoutError, openai.APITimeoutError) as error:
         raise Unavailable("broken", f"no answer within {timeout:g} s") from error
-    except openai.APIConnectionError as error:
+    except (BadReply, openai.APIConnectionError) as error:  # by its version, openai wraps what the client raises
+        for bad in (error, error.__cause__):
+            if isinstance(bad, BadReply):
+                raise Unavailable("broken", str(bad)) from error
         raise Unavailable("away", _root(error)) from error
     except openai.APIStatusError as error:
         status, message, code = error.status_code, *_complaint(error.response.text)

@@ -1,10 +1,41 @@
 """Where a chat server is, and how it is asked."""
 
+import base64
+import os
+import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from compeer_jax.errors import UserError, require_at_least
+
+OWN_HOST, OWN_KEY = "api.openai.com", "OPENAI_API_KEY"
+_LOGIN = re.compile(r"(?<=//)(?:[^/\s@?#]*+@)++")
+
+
+class Address(str):
+    """The address of a server. A login that stood in it is no part of the string, so that it gets into no file or
+    sentence.
+
+    Attributes:
+        login: the user's name and password, as `http://NAME:PASSWORD@…` gave them; None without.
+    """
+
+    login: tuple[str, str] | None = None
+
+    def __new__(cls, url: str) -> "Address":
+        """Takes an address off its login; that of an `Address` is kept."""
+        address = super().__new__(cls, without_login(url))
+        address.login = getattr(url, "login", None)
+        if address != url:
+            parts = urlsplit(url)
+            address.login = unquote(parts.username or ""), unquote(parts.password or "")
+        return address
+
+
+def without_login(text: str) -> str:
+    """`text` without the logins in the addresses that it holds."""
+    return _LOGIN.sub("", text)
 
 
 @dataclass(frozen=True)
@@ -14,7 +45,8 @@ class ServerConfig:
     Args:
         url: the server's address, up to and including "/v1".
         model: the model's name there.
-        api_key_env: the environment variable that holds the key, if the server wants one.
+        api_key_env: the environment variable that holds the key, if the server wants one. Without a name there is no
+            key, but for OpenAI's own servers: they get OPENAI_API_KEY.
         concurrency: most requests under way at once.
         requests_per_minute: most requests sent in a minute, evenly spread (0: no limit but the server's own).
         timeout: seconds for one request.
@@ -30,7 +62,7 @@ class ServerConfig:
 
     url: str = "http://localhost:8000/v1"
     model: str = ""
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: str = ""
     concurrency: int = 32
     requests_per_minute: float = 0.0
     timeout: float = 60.0
@@ -51,9 +83,33 @@ class ServerConfig:
         if not self.timeout > 0:
             raise UserError(f"{of}timeout is {self.timeout}; it must be above 0.")
         if not _is_address(self.url):
-            raise UserError(f"{of}url is {self.url!r}; it must be like http://localhost:8000/v1.")
+            shown = "no address" if "@" in self.url else repr(self.url)  # a malformed one may hold a password anywhere
+            raise UserError(f"{of}url is {shown}; it must be like http://localhost:8000/v1.")
+        object.__setattr__(self, "url", Address(self.url))
         if self.url.rstrip("/").endswith("/completions"):
             raise UserError(f"{of}url is {self.url!r}; leave out what comes after /v1.")
+
+    @property
+    def own(self) -> bool:
+        """Whether the server is OpenAI's."""
+        host = urlsplit(self.url).hostname or ""
+        return host == OWN_HOST or host.endswith(f".{OWN_HOST}")
+
+    @property
+    def key_name(self) -> str:
+        """The environment variable whose value is sent as the key; "" for none."""
+        return self.api_key_env or (OWN_KEY if self.own else "")
+
+    @property
+    def key(self) -> str:
+        """The key; "" where there is none."""
+        return os.environ.get(self.key_name, "") if self.key_name else ""
+
+    @property
+    def secrets(self) -> list[str]:
+        """What the server is told and nobody else may read."""
+        login = ":".join(self.url.login or ())
+        return [self.key, login.partition(":")[2], base64.b64encode(login.encode()).decode()]
 
 
 def _is_address(url: str) -> bool:

@@ -7,7 +7,6 @@ comes, under a hash of its request, and nothing that was answered is asked again
 
 import asyncio
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from compeer_jax.errors import UserError
+from compeer_jax.errors import FEW, UserError
 from compeer_jax.generation.chat_answers import AnswerStore, answer_key
 from compeer_jax.generation.chat_call import Answer, Refused, Unavailable, ask, model_names
 from compeer_jax.generation.chat_config import ServerConfig
@@ -161,9 +160,18 @@ class ChatServer:
     async def __aenter__(self) -> "ChatServer":
         from openai import AsyncOpenAI
 
+        from compeer_jax.generation.chat_client import GuardedClient
+
         config = self.config
-        key = os.environ.get(config.api_key_env) or "none"
-        self._client = AsyncOpenAI(base_url=config.url, api_key=key, max_retries=0, timeout=config.timeout)
+        self._client = AsyncOpenAI(
+            base_url=str(config.url),
+            api_key=config.key or "none",
+            max_retries=0,
+            timeout=config.timeout,
+            http_client=GuardedClient(auth=config.url.login, secrets=config.secrets),
+        )
+        if not config.own:  # the client takes them from the environment, for any server
+            self._client.organization = self._client.project = None
         self._slots = asyncio.Semaphore(config.concurrency)
         self._pace = _pace(config.requests_per_minute)
         self._watch = asyncio.Lock()  # whoever holds it looks after a server that does not answer
@@ -217,7 +225,7 @@ class ChatServer:
         async with self:
             if not self.config.model:
                 names = await model_names(self._client, self.config.timeout)
-                has = f"; it has {', '.join(names)}" if names else ""
+                has = f"; it has {', '.join(names[:FEW])}{', …' * (len(names) > FEW)}" if names else ""
                 raise ServerGone(f"{self._it} has to be told which model to use, by its name there{has}.")
             try:
                 await self._call(self._greeting())

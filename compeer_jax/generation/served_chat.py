@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import RETRY_TEMPERATURE, ChatModelConfig, ChatRequest, Spent
@@ -35,7 +34,7 @@ class ServedChat:
         """The server, the model there, and how it draws."""
         server = self.config.server
         return {
-            "url": _without_login(server.url),
+            "url": str(server.url),
             "model": server.model,
             "temperature": server.temperature,
             "max_tokens": server.max_tokens,
@@ -69,9 +68,3 @@ class ServedChat:
         greedy = self.config.server.temperature == 0
         temperature = RETRY_TEMPERATURE if greedy and request.draw else None
         return await self.server.answer(request.messages, draw=request.draw, temperature=temperature)
-
-
-def _without_login(url: str) -> str:
-    """The address without a user's name and password, which have no place in a dataset."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

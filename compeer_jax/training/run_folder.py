@@ -174,7 +174,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, os.PathLike) else value
+    return str(value) if isinstance(value, (os.PathLike, str)) else value
 
 
 def _dump(settings: dict) -> str:
