@@ -1,6 +1,7 @@
 """BERTScore on tiny random encoders, against its formula on hidden states that transformers gives."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -80,9 +81,36 @@ def test_what_can_not_be_used_is_one_sentence(encoders, tmp_path):
     file.write_text("LAYER,P,R,F\n9,0.5,0.5,0.5\n")
     assert "has no row for layer 2; set bertscore_layers" in failing(baseline=str(file))
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert", "num_hidden_layers": 1}))
+    assert "has no weights in safetensors" in failing(tmp_path)
+    (tmp_path / "model.safetensors").touch()
     assert "can't be loaded" in failing(tmp_path)
     torch_model("bert", num_hidden_layers=1).save_pretrained(tmp_path)
     word_tokenizer("bert").save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 2}))
     assert "lacks the weight encoder.layer.1." in failing(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+def test_code_in_a_directory_is_never_run(encoders, tmp_path, file):
+    directory = tmp_path / "bert"
+    shutil.copytree(encoders / "bert", directory)
+    (directory / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    values = json.loads((directory / file).read_text()) | {"model_type": "evil", "tokenizer_class": "Evil"}
+    classes = {"AutoConfig": "evil.C", "AutoModel": "evil.M", "AutoTokenizer": ["evil.T", None]}
+    text = json.dumps(values | {"auto_map": classes}).replace("auto_map", "auto\\u005fmap")
+    (directory / file).write_text(text)
+    with pytest.raises(UserError, match=rf"{file} names code of its own \(auto_map\), which is not run"):
+        bert_score(TEXTS, REFERENCES, str(directory))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_that_can_hold_code_are_refused(encoders, tmp_path):
+    directory = tmp_path / "bert"
+    shutil.copytree(encoders / "bert", directory)
+    (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
+    with pytest.raises(UserError, match="has no weights in safetensors, and others can hold code"):
+        bert_score(TEXTS, REFERENCES, str(directory))
+    (directory / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"the model in .* can't be loaded"):
+        bert_score(TEXTS, REFERENCES, str(directory))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from compeer_jax.data.jsonl import parse_json
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.generation_tokens import library
 
@@ -48,21 +49,25 @@ def bert_score(
     """
     scoring, transformers = library("bert_score.utils", "bertscore"), library("transformers")
     torch = library("torch", "bertscore")
+    from safetensors import SafetensorError
+
     path = Path(directory).expanduser()
     if not (path / "config.json").is_file():
         raise UserError(f"bertscore: {directory} is no directory of a model (it has no config.json); check the path.")
+    _check_files(path)
+    only = {"local_files_only": True, "trust_remote_code": False}
     try:
-        config = transformers.AutoConfig.from_pretrained(path, local_files_only=True)
+        config = transformers.AutoConfig.from_pretrained(path, **only)
         deepest = config.num_hidden_layers
         layers = layers or min(scoring.model2layers.get(path.resolve().name, deepest), deepest)
         if layers > deepest:
             raise UserError(f"bertscore_layers is {layers}; the model in {directory} has {deepest}.")
         config.num_hidden_layers = layers
         model, found = transformers.AutoModel.from_pretrained(
-            path, config=config, local_files_only=True, dtype=torch.float32, output_loading_info=True
+            path, config=config, dtype=torch.float32, output_loading_info=True, use_safetensors=True, **only
         )
-        tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
-    except (OSError, ValueError, AttributeError, KeyError) as error:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(path, **only)
+    except (OSError, ValueError, AttributeError, KeyError, SafetensorError) as error:
         raise UserError(f"bertscore: the model in {directory} can't be loaded ({_line(error)}).") from error
     missing = sorted(name for name in found["missing_keys"] if "pooler" not in name)
     if missing or tokenizer.pad_token_id is None:
@@ -83,6 +88,31 @@ def bert_score(
         f1[said] = (scores[:, 2].double().numpy() - floor) / (1 - floor)
     rescaled = f", rescaled by {Path(baseline).name}" if baseline else ", not rescaled"
     return BertScore(f1, f"F1 of {path.resolve().name}, layer {layers}{rescaled}")
+
+
+def _check_files(path: Path) -> None:
+    """Raises UserError where loading a directory would run what stands in its files: code of its own, or pickles."""
+    for file in sorted(path.glob("*.json")):
+        if file.name.endswith("config.json") and _names_code(parse_json(file.read_bytes(), str(file))):
+            raise UserError(
+                f"bertscore: {file} names code of its own (auto_map), which is not run; take an encoder of a kind that "
+                "transformers knows, without that key."
+            )
+    if not any(path.glob("*.safetensors")):
+        raise UserError(
+            f"bertscore: the model in {path} has no weights in safetensors, and others can hold code; convert it, or "
+            "take a copy that has them."
+        )
+
+
+def _names_code(config: object) -> bool:
+    """Whether an `auto_map` names something; transformers 5 writes one that names nothing beside plain tokenizers."""
+    if not isinstance(config, dict):
+        return False
+    named = config.get("auto_map") or {}
+    kinds = named.values() if isinstance(named, dict) else [named]
+    here = any(any(kind) if isinstance(kind, list) else kind for kind in kinds)
+    return here or any(map(_names_code, config.values()))
 
 
 def _longest(config) -> int:

@@ -48,7 +48,8 @@ class GuardedClient(DefaultAsyncHttpxClient):
                 headers = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_TRANSPORT]
                 return type(response)(response.status_code, headers=headers, content=content, request=request)
             if _origin(onward.url) != _origin(request.url):
-                said = f"it sends requests on to {onward.url.scheme}://{onward.url.netloc.decode()}, where nothing was sent"
+                other = f"{onward.url.scheme}://{onward.url.netloc.decode()}"
+                said = f"it sends requests on to {other}, where nothing was sent"
                 return type(response)(response.status_code, json={"error": {"message": said}}, request=request)
             request = onward
         raise BadReply("it sends requests in circles")

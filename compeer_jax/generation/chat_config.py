@@ -18,19 +18,19 @@ class Address(str):
     sentence.
 
     Attributes:
-        login: the user's name and password, as `http://NAME:PASSWORD@…` gave them; None without.
+        login: the user's name and password, as `http://NAME:PASSWORD@…` gave them.
     """
 
-    login: tuple[str, str] | None = None
+    login: tuple[str, str]
 
     def __new__(cls, url: str) -> "Address":
-        """Takes an address off its login; that of an `Address` is kept."""
-        address = super().__new__(cls, without_login(url))
-        address.login = getattr(url, "login", None)
-        if address != url:
-            parts = urlsplit(url)
-            address.login = unquote(parts.username or ""), unquote(parts.password or "")
+        """Takes an address off its login."""
+        address, parts = super().__new__(cls, without_login(url)), urlsplit(url)
+        address.login = unquote(parts.username or ""), unquote(parts.password or "")
         return address
+
+    def __deepcopy__(self, _: object) -> "Address":
+        return self  # it never changes
 
 
 def without_login(text: str) -> str:
@@ -85,7 +85,8 @@ class ServerConfig:
         if not _is_address(self.url):
             shown = "no address" if "@" in self.url else repr(self.url)  # a malformed one may hold a password anywhere
             raise UserError(f"{of}url is {shown}; it must be like http://localhost:8000/v1.")
-        object.__setattr__(self, "url", Address(self.url))
+        if without_login(self.url) != self.url:
+            object.__setattr__(self, "url", Address(self.url))
         if self.url.rstrip("/").endswith("/completions"):
             raise UserError(f"{of}url is {self.url!r}; leave out what comes after /v1.")
 
@@ -106,9 +107,14 @@ class ServerConfig:
         return os.environ.get(self.key_name, "") if self.key_name else ""
 
     @property
+    def login(self) -> tuple[str, str] | None:
+        """The user's name and password that the address held; None without."""
+        return getattr(self.url, "login", None)
+
+    @property
     def secrets(self) -> list[str]:
         """What the server is told and nobody else may read."""
-        login = ":".join(self.url.login or ())
+        login = ":".join(self.login or ())
         return [self.key, login.partition(":")[2], base64.b64encode(login.encode()).decode()]
 
 

@@ -168,7 +168,7 @@ class ChatServer:
             api_key=config.key or "none",
             max_retries=0,
             timeout=config.timeout,
-            http_client=GuardedClient(auth=config.url.login, secrets=config.secrets),
+            http_client=GuardedClient(auth=config.login, secrets=config.secrets),
         )
         if not config.own:  # the client takes them from the environment, for any server
             self._client.organization = self._client.project = None
