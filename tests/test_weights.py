@@ -226,6 +226,10 @@ def move_norm(index: dict, file: str) -> None:
             lambda index: index["weight_map"].update({"model.norm.weight": "../other.safetensors"}),
             "weight_map must map",
         ),
+        (lambda index: index["weight_map"].update({"model.norm.weight": ""}), "weight_map must map"),
+        (lambda index: index["weight_map"].update({"model.norm.weight": "w" * 5000}), "weight_map must map"),
+        (lambda index: index["weight_map"].update({"model.norm.weight": "w\0"}), "weight_map must map"),
+        (lambda index: index["weight_map"].update({"model.norm.weight": ".."}), "is no file"),
         (
             lambda index: index["weight_map"].update({"model.norm.weight": "gone.safetensors"}),
             "gone.safetensors is missing",

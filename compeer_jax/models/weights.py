@@ -246,15 +246,21 @@ def _read_index(directory: Path) -> dict[str, str]:
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not a safetensors index ({error}): copy or download it again.") from error
-    is_index = isinstance(places, dict) and all(isinstance(x, str) and Path(x).name == x for x in places.values())
+    is_index = isinstance(places, dict) and all(map(_is_file_name, places.values()))
     if not is_index:
         raise UserError(f"{path}: weight_map must map tensor names to file names in the same directory.")
     return places
 
 
+def _is_file_name(value: object) -> bool:
+    return isinstance(value, str) and Path(value).name == value != "" and len(value) < 256 and value.isprintable()
+
+
 def _open_safetensors(path: Path) -> Any:
     from safetensors import SafetensorError, safe_open
 
+    if path.exists() and not path.is_file():  # a pipe would be waited on for ever
+        raise UserError(f"the weights file {path} is no file: copy or download it again.")
     try:
         return safe_open(str(path), framework="np")
     except FileNotFoundError as error:
