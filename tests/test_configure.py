@@ -131,6 +131,7 @@ def test_a_mistake_on_the_command_line_is_one_sentence(arguments, sentence):
         ("output: a\nmesh: {dta: 4}\n", r"c.yaml: unknown config key 'mesh.dta'; did you mean 'mesh.data'"),
         ("- a\n- b\n", r"must hold keys and values, not a list"),
         ("output: [a\n", r"is not YAML"),
+        ("output: a\nmesh: {data: 1}\nmesh: {fsdp: 2}\n", r"c.yaml have 'mesh' twice; give one of them another name"),
         ("steps: 4\n", r"output"),
     ],
 )
@@ -151,12 +152,26 @@ def test_a_mistake_in_a_file_is_one_sentence(tmp_path, text, sentence):
         (["--corpora", "[{path: a, limit: x}]"], r'"corpora": "limit": Expected a int. Got value: x'),
         (["--candidates.models", "[qwen]"], "candidates.models: unknown chat model 'qwen'"),
         (["--models", "{q: {}}"], "a chat model needs a path, or server.url and server.model"),
+        (["--models", "{q: {path: a}, q: {path: b}}"], "the settings of --models have 'q' twice"),
+        (["--candidates.models", "[{q: 1, q: 2}]"], "the settings of --candidates.models have 'q' twice"),
     ],
 )
 def test_a_mistake_within_a_list_is_one_sentence_too(tmp_path, arguments, sentence):
     with pytest.raises(UserError, match=sentence) as error:
         parse(BuildConfig, *arguments)
     assert "\n" not in str(error.value)
+
+
+def test_what_a_mapping_merges_is_no_second_key(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        'models:\n  a: {server: &server {model: m, url: "http://u"}}\n  b: {server: {<<: *server, model: n}}\n'
+    )
+    models = parse(BuildConfig, "--config", str(path)).models
+    assert [(models[name].server.url, models[name].server.model) for name in "ab"] == [
+        ("http://u", "m"),
+        ("http://u", "n"),
+    ]
 
 
 def test_items_may_hold_free_dictionaries():

@@ -145,6 +145,7 @@ def test_the_papers_rows_stand_beside_runs_of_their_names(tmp_path, capsys):
         ("Theirs: {step1: 1}", "Theirs: unknown metric 'step1'"),
         ("Qwen3: {history_f1: 1}\nQwen3: {history_f1: 2}", "have 'Qwen3' twice; give one of them another name."),
         ("A: {history_f1: 1, history_f1: 2}", "have 'history_f1' twice"),
+        ("4: {history_f1: 1}\n'4': {history_f1: 2}", "have '4' twice"),
         ("A: [", "are not YAML"),
         ("? [a]\n: {history_f1: 1}", "are not YAML"),
     ],

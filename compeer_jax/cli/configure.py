@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar, get_args, get_origin
 
 from compeer_jax.errors import UserError, unknown
+from compeer_jax.strict_yaml import load_yaml
 
 Config = TypeVar("Config")
 
@@ -82,7 +83,7 @@ def _check_keys(config_class: type, arguments: Sequence[str]) -> None:
             raise refused(key)
     for path in _config_files(arguments):
         try:
-            content = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+            content = load_yaml(Path(path).read_text(encoding="utf-8"), f"the settings of {path}") or {}
         except OSError as error:
             raise UserError(f"config file {path} can't be read ({error.strerror}); check the path.") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -94,9 +95,11 @@ def _check_keys(config_class: type, arguments: Sequence[str]) -> None:
                 raise refused(key, str(path))
         _check_items(config_class, content, str(path))
     for option, value in _options(arguments):
-        if "." not in option and option in keys:
+        if option in keys:
             with contextlib.suppress(yaml.YAMLError):  # what is no YAML is the parser's to name
-                _check_items(config_class, {option: yaml.safe_load(value)}, f"--{option}")
+                content = load_yaml(value, f"the settings of --{option}")
+                if "." not in option:
+                    _check_items(config_class, {option: content}, f"--{option}")
 
 
 def _check_items(config_class: type, content: dict, where: str) -> None:

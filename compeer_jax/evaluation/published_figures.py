@@ -4,12 +4,13 @@ A published row is matched with a row of one's own by its name, to the letter: i
 rows of other names are shown apart.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from compeer_jax.errors import UserError, unknown
+from compeer_jax.strict_yaml import load_yaml
 
 
 class Ranged(Protocol):
@@ -120,22 +121,11 @@ def _rows(content: Any, metrics: Mapping[str, Ranged], where: str) -> dict[str, 
 
 
 def _load(file: Any, name: str, hint: str = "") -> Any:
-    """What is in a YAML file, whose keys must differ: of two rows of one name, PyYAML would keep the last."""
+    """What is in a YAML file."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        pass
-
-    def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> Iterator[dict]:
-        keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-        twice = next((key for at, key in enumerate(keys) if key in keys[:at]), None)
-        if twice is not None:
-            raise UserError(f"published figures {name} have {twice!r} twice; give one of them another name.")
-        yield from loader.construct_yaml_map(node)
-
-    Loader.add_constructor("tag:yaml.org,2002:map", mapping)
     try:
-        return yaml.load(file.read_text(encoding="utf-8"), Loader)  # a SafeLoader
+        return load_yaml(file.read_text(encoding="utf-8"), f"published figures {name}")
     except OSError as error:
         raise UserError(f"published figures {name} can't be read ({error.strerror}); check the path{hint}.") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
