@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 from logged_run import WEIGHTS, logged_run
 
 from compeer_jax.cli.main import main
@@ -169,7 +170,14 @@ def test_a_run_without_rollouts_or_rewards_is_one_sentence(run, tmp_path):
     sft = RunFolder.open(tmp_path / "sft", {"steps": 3})
     with pytest.raises(UserError, match="no reward settings"):
         ablate(AblateConfig(run=str(sft.path)))
-    empty = RunFolder.open(tmp_path / "empty", {"reward": {}, "loss": {}})
+    settings = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+    wrong = [{"alpha": None}, {"sign": "both"}, {"reweighting": "on"}, {"beta": float("nan")}, None]
+    for number, change in enumerate(wrong):
+        reward = settings["reward"] | change if change else {}
+        damaged = RunFolder.open(tmp_path / str(number), settings | {"reward": reward})
+        with pytest.raises(UserError, match="no reward settings"):
+            ablate(AblateConfig(run=str(damaged.path)))
+    empty = RunFolder.open(tmp_path / "empty", settings)
     with pytest.raises(UserError, match="no logged rollouts"):
         ablate(AblateConfig(run=str(empty.path)))
 

@@ -199,14 +199,20 @@ def moved(base: Setting, values: Mapping[str, Any], part_names: Sequence[str]) -
 
 
 def _run_settings(folder: RunFolder) -> tuple[dict, dict]:
-    """`reward` and `loss` of the run's settings."""
+    """`reward` and `loss` of the run's settings, with all that is read here in them."""
     try:
         settings = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
-        return settings["reward"], settings["loss"]
+        reward, loss = settings["reward"], settings["loss"]
+        numbers = [float(number) for number in (reward["alpha"], reward["beta"], loss["epsilon"])]
+        whole = all(map(math.isfinite, numbers)) and isinstance(reward["reweighting"], bool)
+        whole = whole and reward["sign"] in get_args(Sign) and loss["scale"] in SCALES
     except OSError as error:
         raise UserError(f"{folder.path} is no run folder (no config.yaml); give --run a `compeer grpo` run.") from error
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise UserError(f"{folder.config} has no reward settings; give --run a `compeer grpo` run.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError):
+        whole = False
+    if not whole:
+        raise UserError(f"{folder.config} has no reward settings; give --run a `compeer grpo` run.")
+    return reward, loss
 
 
 def _numbers(text: str, name: str, least: float = -math.inf, above: float = -math.inf) -> tuple[float, ...]:
