@@ -50,10 +50,10 @@ class Progress:
             from rich import progress
 
             self._bar = progress.Progress(
-                progress.TextColumn("[bold]{task.description}"),
+                progress.TextColumn("{task.description}", style="bold", markup=False),
                 progress.BarColumn(bar_width=24),
                 progress.MofNCompleteColumn(),
-                progress.TextColumn("[cyan]{task.fields[pace]}"),
+                progress.TextColumn("{task.fields[pace]}", style="cyan", markup=False),
                 progress.TextColumn("{task.fields[numbers]}", markup=False),
                 console=self.console,
             )

@@ -1,6 +1,8 @@
 """Table 1 from beginning to end: judges of known opinions, in this process and behind a server, get known scores."""
 
+import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,15 +10,26 @@ import numpy as np
 import pytest
 from chat_server_fixture import ChatHTTPServer, last_message
 from judged_records import STEPS, judged_records, knowing, write_records
+from rich.console import Console
 from test_in_process_judge import CARD, parrot
 
 from compeer_jax.cli.main import main
+from compeer_jax.cli.terminal import wide_console
 from compeer_jax.data.records import DataConfig
+from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
-from compeer_jax.evaluation.judge_table import accuracy_markdown, metric_headings
+from compeer_jax.evaluation.judge_table import (
+    JudgeRow,
+    JudgeTable,
+    accuracy_markdown,
+    accuracy_table,
+    difference_table,
+    metric_headings,
+)
 from compeer_jax.evaluation.published_figures import PERCENT, read_figures
 from compeer_jax.evaluation.rated_judges import RatedJudgeConfig
 from compeer_jax.evaluation.reward_eval import COMMONEST, RewardEvalConfig, evaluate_judges
+from compeer_jax.progress import Progress
 from compeer_jax.rewards.config import JudgeLoadConfig
 from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
@@ -158,6 +171,24 @@ def test_any_judges_are_rated_on_what_they_rate_in_the_order_given(records, parr
     assert compared[1][1:3] == ["b", "+0.0 (+0 to +0)"]
     assert compared[2][1] == "PRM"
     assert compared[2][2].startswith("-83.3* (-")
+
+
+def test_a_name_is_one_cell_and_no_markup_whatever_it_holds(capsys):
+    names = ["a|b", "Qwen3 [thinking]", "[/x]", "two\nlines", r"c\d"]
+    table = JudgeTable("3 records", COMPEER.tags, [JudgeRow(name, {}, None) for name in names], {}, names[1])
+    lines = [line for line in accuracy_markdown(table).splitlines() if line.startswith("|")]
+    cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
+    assert {len(row) for row in cells[: len(names) + 2]} == {10}
+    shown = [row[0].strip().replace("\\|", "|") for row in cells[2 : len(names) + 2]]
+    assert shown == [name.replace("\n", " ") for name in names]
+    for rich in (accuracy_table(table), difference_table(table)):
+        wide_console().print(rich)
+        printed = capsys.readouterr().out
+        assert all(name in printed for name in names if "\n" not in name)
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with Progress(2, "[/x]", console=terminal) as progress:
+        progress.update(1, {})
+    assert "[/x]" in terminal.file.getvalue()
 
 
 def test_a_general_model_in_a_directory_is_asked_as_the_settings_say(records, parrots):

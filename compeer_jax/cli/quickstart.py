@@ -76,6 +76,7 @@ def run(arguments: Sequence[str]) -> None:
 def quickstart(config: QuickstartConfig) -> Path:
     """Runs all stages; returns the path of the report."""
     import jax
+    from rich.text import Text
 
     from compeer_jax.evaluation.report_table import markdown_table, terminal_table
     from compeer_jax.training.config import GRPOConfig, SFTConfig
@@ -97,7 +98,7 @@ def quickstart(config: QuickstartConfig) -> Path:
     began = time.monotonic()
 
     def stage(title: str) -> None:
-        console.rule(f"{title}  [dim]{time.monotonic() - began:.0f} s[/dim]", align="left")
+        console.rule(Text.assemble(f"{title}  ", (f"{time.monotonic() - began:.0f} s", "dim")), align="left")
 
     shared = ["--data.path", config.data, "--data.split", config.split, "--seed", str(config.seed)]
 

@@ -35,8 +35,11 @@ def _printable(record: logging.LogRecord) -> bool:
 
 
 def wide_console() -> Any:
-    """A rich console for tables: as wide as the terminal, or wide enough for them where there is none."""
+    """A rich console for tables: as wide as the terminal, or wide enough for them where there is none.
+
+    Names that look like rich's markup, such as `Qwen3 [thinking]`, are shown as they are.
+    """
     from rich.console import Console
 
-    console = Console()
-    return console if console.is_terminal else Console(width=120)
+    console = Console(markup=False)
+    return console if console.is_terminal else Console(width=120, markup=False)

@@ -191,5 +191,7 @@ def joined(shown: tuple[str, str]) -> str:
 
 
 def markdown(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rows = [headings, ["---"] + ["---:"] * (len(headings) - 1), *lines]
+    """A table in Markdown, numbers from the second column on; names that hold a bar or line ends stay one cell."""
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in (headings, *lines)]
+    rows = [cells[0], ["---"] + ["---:"] * (len(headings) - 1), *cells[1:]]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
