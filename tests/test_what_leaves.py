@@ -133,7 +133,7 @@ def test_openais_key_goes_to_openai_alone_unless_it_is_named(monkeypatch):
         assert ask(server, api_key_env="OPENAI_API_KEY") == "Verdict: True"
 
 
-def test_control_sequences_of_a_server_do_not_reach_the_terminal(capsys):
+def test_control_sequences_of_a_server_do_not_reach_the_terminal(capsys, tmp_path):
     words = "\x1b]0;pwned\x07\x1b[2J\x1b[31mall is well\u202egnp.exe\x9b1m"
     with ChatHTTPServer(models=["judge", "m\x1b[31m"]) as server:
         for answer in (error(400, words), Raw(200, words), error(500, words)):
@@ -144,7 +144,7 @@ def test_control_sequences_of_a_server_do_not_reach_the_terminal(capsys):
         with pytest.raises(ServerGone, match="it has judge, m") as gone:
             ChatServer(ServerConfig(url=server.url), say=print).check()  # names no model
         assert printable(str(gone.value)) == str(gone.value)
-    assert main(["sft", "--output", "x", "--model.path", "no\x1b[31m"]) == 2
+    assert main(["sft", "--output", str(tmp_path), "--model.path", "no\x1b[31m"]) == 2
     assert "\x1b" not in capsys.readouterr().err
 
 

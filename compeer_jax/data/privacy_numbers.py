@@ -118,7 +118,7 @@ _NAMED = re.compile(
     r"(?:(?<!\[)\b(?:passport|ssn|social security|driver['’]?s licen[cs]e|national insurance|nhs|id card|identity card"
     r"|bank account|account number|card number|credit card|debit card)\b"
     r"|(?<!\[)(?:身份证|护照|社保卡?|驾驶?证|驾照|银行卡|信用卡|储蓄卡|卡号|学号|病历号))"
-    r"(?:[^0-9A-Za-z\n]{0,4}(?:numbers?|no\.|num|#|is|are|号码?|是|为))*+[^0-9A-Za-z\n]{0,4}"
+    r"(?:[^0-9A-Za-z\n]{0,4}(?:numbers?|no\.|num|#|is|are|号码?|是|为)){0,6}+[^0-9A-Za-z\n]{0,4}"
     r"((?:[A-Z]{1,3} ?)?[0-9](?:[ \-]?[0-9]){5,18}+[Xx]?)(?![0-9A-Za-z])",
     re.IGNORECASE,
 )

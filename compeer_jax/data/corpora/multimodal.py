@@ -19,7 +19,7 @@ from compeer_jax.data.corpora.strategy_names import nearest_strategy
 from compeer_jax.dialogue.schema import Turn
 
 MEDIA = ("images", "image", "image_path", "frames", "video", "video_path")
-_DESCRIPTION = re.compile(r"\s+The (?:speaker|emotion)\b.*", re.DOTALL)
+_DESCRIPTION = re.compile(r"(?<!\s)\s+The (?:speaker|emotion)\b.*", re.DOTALL)
 
 
 def is_mesc(row: object) -> bool:

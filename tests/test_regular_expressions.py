@@ -1,0 +1,87 @@
+"""Every regular expression of the package takes time in proportion to the text, whatever the text is."""
+
+import functools
+import importlib
+import pkgutil
+import re
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import compeer_jax
+
+METHODS = ("search", "match", "fullmatch", "finditer", "findall", "sub", "subn", "split")
+# What patterns look for, or begin with: repeated, it makes them try again and again.
+PIECES = """a|1|-|<|[|(|`|*|"|“|「|@|:|：|.|_|\\|$|{|{{|#|'|=|%|;|。|、|你|不|一|说|</|<|[[|()|**|a.|a@|a:|a'|a,|a=|1.
+1-|1x|(1|12|00|-1|+1|&lt;|<||/*|'a'=1|[a]|[a](|a(|a();|AB12|A1|http://|www.|@a|u/|电话|卡号|微信|my number|phone|qq|bye
+passport is|instagram|def a|return|SELECT a|as an ai|作为|我是|我是由|抱歉，|sure, here is the|verdict:|结论：|score:
+first :|分|strategy:|the supporter|标注|ROOT|\ud83d|é|�|[insert name|$conversation|12 12|身份证|\\text|\\boxed"""
+SPACES = ("", " ", "\n")
+SHORT, LONG = 1_000, 16_000
+SHORT_SECONDS, SECONDS = 0.003, 1.0
+
+
+@functools.cache
+def texts(length: int) -> list[str]:
+    pieces = ["", *(piece for line in PIECES.split("\n") for piece in line.split("|"))]
+    units = dict.fromkeys(piece + space for piece in pieces for space in SPACES if piece + space)
+    return [(unit * (length // len(unit) + 1))[:length] for unit in units]
+
+
+def patterns_in(value: object, depth: int = 0) -> Iterator[re.Pattern]:
+    if isinstance(value, re.Pattern):
+        yield value
+    elif depth < 4:
+        if isinstance(value, dict):
+            inside = [*value, *value.values()]
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            inside = value
+        elif is_dataclass(value) and not isinstance(value, type):
+            inside = [getattr(value, field.name) for field in fields(value)]
+        else:
+            inside = ()
+        for one in inside:
+            yield from patterns_in(one, depth + 1)
+
+
+def all_patterns() -> dict[str, tuple[re.Pattern, tuple[str, ...]]]:
+    """Where it stands -> the pattern, and how the package uses it."""
+    root, used = Path(compeer_jax.__file__).parent, defaultdict(set)
+    call = re.compile(rf"\b(\w+)(?:\[[^\[\]\n]{{1,40}}\])?\.({'|'.join(METHODS)})\b")
+    for path in root.rglob("*.py"):
+        for name, method in call.findall(path.read_text(encoding="utf-8")):
+            used[path if name.startswith("_") else None, name].add(method)
+    found = {}
+    for module in pkgutil.walk_packages(compeer_jax.__path__, "compeer_jax."):
+        module = importlib.import_module(module.name)
+        for name, value in vars(module).items():
+            methods = used[Path(module.__file__) if name.startswith("_") else None, name]
+            for number, pattern in enumerate(patterns_in(value)):
+                found.setdefault(pattern, (f"{module.__name__}.{name}[{number}]", tuple(sorted(methods)) or METHODS))
+    return {where: (pattern, methods) for pattern, (where, methods) in found.items()}
+
+
+def seconds(pattern: re.Pattern, used: tuple[str, ...], text: str) -> float:
+    began = time.process_time()
+    for method in used:
+        call = getattr(pattern, method)
+        result = call("", text) if method in ("sub", "subn") else call(text)
+        if method == "finditer":
+            for _ in result:
+                pass
+    return time.process_time() - began
+
+
+def test_no_pattern_of_the_package_is_slow_on_any_text():
+    patterns = all_patterns()
+    assert len(patterns) > 80, "the walk must find them"
+    slow = []
+    for where, (pattern, used) in patterns.items():
+        for short, text in zip(texts(SHORT), texts(LONG), strict=True):
+            # A quadratic pattern shows in the short text; the long one, 16 times as long, then takes 256 times as long.
+            if seconds(pattern, used, short) > SHORT_SECONDS and (taken := seconds(pattern, used, text)) > SECONDS:
+                slow.append(f"{where}: {taken:.1f} s on {text[:12]!r} repeated")
+                break
+    assert not slow, "\n".join(slow)
