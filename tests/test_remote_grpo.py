@@ -1,6 +1,6 @@
 """GRPO with a judge behind a server that goes away: for a while, then for good. Nothing is lost or asked in vain.
 
-The run that lives through this decodes in slots and is judged meanwhile; the other is judged when all is decoded.
+Both runs decode in slots and are judged meanwhile, so that what they compute is the same to the bit.
 """
 
 import json
@@ -80,7 +80,8 @@ def test_a_run_outlives_its_judges_server(tmp_path, policy, capsys):
     (tmp_path / "calm").mkdir()
     (tmp_path / "stormy").mkdir()
     with ChatHTTPServer(verdict) as server:
-        calm = train_grpo(configure(tmp_path / "calm", GRPOConfig, GRPO, policy, "--reward.remote.url", server.url))
+        changes = ("--reward.remote.url", server.url, "--slots", "3")
+        calm = train_grpo(configure(tmp_path / "calm", GRPOConfig, GRPO, policy, *changes))
         questions = len(server.asked)
     expected = read_metrics(calm / "metrics.jsonl")
     assert len({row["reward"] for row in expected}) > 1  # there is something to lose
@@ -105,8 +106,6 @@ def test_a_run_outlives_its_judges_server(tmp_path, policy, capsys):
         assert f"grpo {finished + 1}/3" in capsys.readouterr().err  # its first line
         assert (answer.answered - Counter(set(answer.answered))).total() <= CONCURRENCY  # those under way as it died
     for one, other in zip(expected, read_metrics(stormy / "metrics.jsonl"), strict=True):
-        # Slots compute what they draw with in another order; what is drawn, judged and learnt is the same to the bit.
-        assert one.pop("sampling/logp_difference") == pytest.approx(other["sampling/logp_difference"], abs=1e-5)
         timeless = [name for name in one if not name.startswith("time/")]
         assert {name: one[name] for name in timeless} == {name: other[name] for name in timeless}
     weights = [load_file(run / "model/model.safetensors") for run in (calm, stormy)]
