@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from compeer_jax.errors import UserError, unknown
 from compeer_jax.strict_yaml import load_yaml
@@ -49,7 +49,23 @@ def _parse(config_class, arguments, command, description):
     except argparse.ArgumentError as error:
         raise UserError(_sentence(error)) from error
     values = {name: value for name, value in vars(config).items() if name != "config"}
-    return config_class(**values), "\n".join(line for line in text.splitlines() if not line.startswith("config:"))
+    shown = "\n".join(line for line in text.splitlines() if not line.startswith("config:"))
+    return _at_home(config_class(**values)), shown
+
+
+def _at_home(value: Any) -> Any:
+    """Settings in which "~" at the begin of a path is the home; a shell leaves it in `--key=~/x`, and files have it."""
+    if isinstance(value, str):
+        return type(value)(Path(value).expanduser()) if value == "~" or value.startswith("~/") else value
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return type(value)(map(_at_home, value))
+    if isinstance(value, dict):
+        return {name: _at_home(one) for name, one in value.items()}
+    if dataclasses.is_dataclass(value):
+        now = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+        changed = {name: new for name, old in now.items() if (new := _at_home(old)) != old}
+        return dataclasses.replace(value, **changed) if changed else value
+    return value
 
 
 def _sentence(error: argparse.ArgumentError) -> str:

@@ -77,7 +77,7 @@ class RunFolder:
             # Settings bind once there is something to go on with; a start that failed early can be mended and repeated.
             folder.resumed = folder.config.exists() and any(folder.checkpoints.iterdir())
             if folder.resumed:
-                _check_same(path, _read(folder.config), settings, may_change)
+                _check_same(path, _plain(_read(folder.config)), settings, may_change)
             with replacing(folder.config) as temporary:
                 temporary.write_text(_dump(settings), encoding="utf-8")
         except OSError as error:
@@ -174,6 +174,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if isinstance(value, str) and value.startswith("~/"):
+        return str(Path(value).expanduser())
     return str(value) if isinstance(value, (os.PathLike, str)) else value
 
 

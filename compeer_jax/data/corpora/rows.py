@@ -21,6 +21,7 @@ from compeer_jax.errors import UserError
 TEXTS = (".txt", ".text")
 LINES = (".jsonl", ".ndjson", *TEXTS)
 PEEK = 1 << 20  # bytes that are looked at to tell the layout of a file
+DEEPEST = 100  # levels of JSON; those of dialogues have four
 LONGEST_TEXT = 1 << 24  # bytes of a text that is one dialogue
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -165,7 +166,9 @@ def _json_rows(file: BinaryIO, shown: str, *, prefix: str) -> Iterator[Found | F
         yield from _at_once(file, shown, prefix=prefix)
         return
     marked, number = MarkedFile(file), 0
-    values = ijson.items(marked, prefix, multiple_values=not prefix, use_float=True)
+    events = ijson.basic_parse(marked, multiple_values=not prefix, use_float=True)
+    # Parsing keeps a name a level, and each holds those above it, so depth is bounded before it comes to that.
+    values = ijson.items(ijson.parse(_shallow(events)), prefix)
     while True:
         where = f"{shown}, row {number}"
         try:
@@ -178,6 +181,19 @@ def _json_rows(file: BinaryIO, shown: str, *, prefix: str) -> Iterator[Found | F
         mark = mark_in(value) if marked.found else None
         yield Fault(where, UserError(f"{where}: {SENTENCES[mark]}"), value) if mark else (where, value, number)
         number += 1
+
+
+def _shallow(events: Iterator[tuple[str, object]]) -> Iterator[tuple[str, object]]:
+    """A parser's events; ValueError at more than `DEEPEST` levels."""
+    depth = 0
+    for event in events:
+        if event[0] in ("start_array", "start_map"):
+            depth += 1
+            if depth > DEEPEST:
+                raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+        elif event[0] in ("end_array", "end_map"):
+            depth -= 1
+        yield event
 
 
 def _at_once(file: BinaryIO, shown: str, *, prefix: str) -> Iterator[Found | Fault]:
