@@ -280,6 +280,22 @@ def test_of_a_folder_only_the_replies_are_shown(tmp_path):
         read_replies(a, 2)
 
 
+def test_what_no_annotator_sees_costs_no_reply(tmp_path):
+    """Models that never learnt our labels are compared too: an emotion of their own is no reason to show nothing."""
+
+    def spoiled(record):
+        right = COMPEER.render(record.reference, record.language)
+        own = re.sub(r"(Emotion: |情绪：)[^;；]+", r"\1boredom ", right)
+        assert "label:emotion" in COMPEER.parse(own).problems
+        return [own, f"Sure. {right}", f"{right}\n{right}", right.replace("</strategy>", "")]
+
+    folder = outputs(tmp_path, spoiled)
+    said = {record.id: record.reference.response for record in load_records(DataConfig(**DATA)).test}
+    for member, shown in enumerate((True, True, False, False)):
+        replies = {id: reply.response for id, reply in read_replies(folder, member).items()}
+        assert replies == (said if shown else dict.fromkeys(said, ""))
+
+
 def test_a_reply_with_reasoning_within_is_none(tmp_path):
     text = "<response>\nYes. <plan>I ask.</plan>\n</response>"
     assert COMPEER.parse(text).response == "Yes. <plan>I ask.</plan>"  # a tag of the other format is no tag of its own

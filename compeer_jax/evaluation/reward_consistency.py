@@ -60,8 +60,8 @@ class ConsistencyConfig:
             instead: by "rule" they go together when the response is accepted exactly when most steps are found right,
             by "model" when the checker says so.
         count: by "checker" at most this many prompts, each a choice of every judge (paper: 1,000 samples); else at most
-            this many outputs, in whole groups. Spread over the folder (0: all). Outputs that lack a part or were cut
-            off can't be chosen, and are not counted.
+            this many outputs, in whole groups. Spread over the folder (0: all). Outputs in broken format or cut off
+            can't be chosen, and are not counted.
         models: the judges: unifi, or prm and orm, or all three for a comparison.
         remote: a general model as a further judge, behind a chat server; none unless remote.model names one.
         both_orders: ask judges about answers in both orders, as `reward.both_orders`.
