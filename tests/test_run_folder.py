@@ -68,6 +68,7 @@ def test_other_settings_are_refused_by_name_and_leave_the_folder_as_it_was(tmp_p
     sentence = str(refusal.value)
     assert "optimizer.learning_rate (1e-06 there, 1e-05 now)" in sentence
     assert "seed (absent there, 1 now)" in sentence
+    assert sentence.endswith("settings that are absent there came with a later version, so choose another folder.")
     assert "steps" not in sentence
     assert (tmp_path / "config.yaml").read_text() == before
 

@@ -145,19 +145,18 @@ class RunFolder:
 def _check_same(path: Path, old: Mapping, new: Mapping, may_change: tuple[str, ...]) -> None:
     old, new = dict(_flat(old)), dict(_flat(new))
     differing = [key for key in sorted({*old, *new}) if key not in old or key not in new or old[key] != new[key]]
-    lines = [f"{key} ({old.get(key, 'absent')} there, {new.get(key, 'absent')} now)" for key in differing]
-    barred = [
-        line
-        for key, line in zip(differing, lines, strict=True)
-        if not any(fnmatchcase(key, pattern) for pattern in may_change)
-    ]
+    lines = {key: f"{key} ({old.get(key, 'absent')} there, {new.get(key, 'absent')} now)" for key in differing}
+    barred = [key for key in differing if not any(fnmatchcase(key, pattern) for pattern in may_change)]
     if barred:
-        raise UserError(
-            f"The folder {path} holds a run with other settings: {', '.join(barred)}; "
-            f"choose another folder, or set these back to go on with that run."
+        advice = (
+            "settings that are absent there came with a later version, so choose another folder."
+            if any(key not in old for key in barred)
+            else "choose another folder, or set these back to go on with that run."
         )
+        named = ", ".join(lines[key] for key in barred)
+        raise UserError(f"The folder {path} holds a run with other settings: {named}; {advice}")
     if lines:
-        log.warning("The run in %s goes on with changed settings: %s.", path, ", ".join(lines))
+        log.warning("The run in %s goes on with changed settings: %s.", path, ", ".join(lines.values()))
 
 
 def _flat(config: Mapping, prefix: str = "") -> Iterator[tuple[str, Any]]:
