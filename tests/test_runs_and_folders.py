@@ -112,6 +112,9 @@ def test_ctrl_c_is_noted_raises_where_that_is_safe_and_ends_at_once_when_meant_a
                 signal.raise_signal(signal.SIGINT)  # pressed once, passed on twice
             assert stop.asked() == "SIGINT"
             assert capfd.readouterr().err.count("saves after this step") == 1
+        signal.raise_signal(signal.SIGINT)  # passed on after the run has ended
+        with StopSignals() as stop:
+            signal.raise_signal(signal.SIGINT)
             with pytest.raises(KeyboardInterrupt), stop.interruptible():
                 raise AssertionError("not entered")
             later = time.monotonic() + 10
@@ -120,6 +123,8 @@ def test_ctrl_c_is_noted_raises_where_that_is_safe_and_ends_at_once_when_meant_a
                 signal.raise_signal(signal.SIGINT)
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
         with StopSignals() as stop:
             with pytest.raises(KeyboardInterrupt), stop.interruptible():
                 signal.raise_signal(signal.SIGINT)

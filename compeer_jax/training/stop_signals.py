@@ -5,8 +5,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 import jax
 import numpy as np
@@ -41,9 +42,10 @@ class StopSignals:
         return self
 
     def __exit__(self, *_) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
+        before, self._before = self._before, {}
+        for number, handler in before.items():
+            pressed = number == signal.SIGINT and self._pressed is not None and callable(handler)
+            signal.signal(number, _unless_same_press(handler, self._pressed) if pressed else handler)
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -93,3 +95,13 @@ class StopSignals:
         if first:
             with contextlib.suppress(OSError):
                 os.write(2, NOTED)  # a handler must not wait for the lock of a stream
+
+
+def _unless_same_press(handler: Callable[[int, FrameType | None], Any], pressed: float) -> Callable[..., None]:
+    """A handler as before, but for signals that are still the Ctrl-C that came at `pressed`."""
+
+    def late(number: int, frame: FrameType | None) -> None:
+        if time.monotonic() - pressed > SAME_PRESS:
+            handler(number, frame)
+
+    return late
