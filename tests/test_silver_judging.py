@@ -176,6 +176,16 @@ def test_answers_are_what_the_findings_say(judged, records):
                 assert answer != real
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_is_found_in_an_answer_begins_like_nothing_else_and_ends_with_good_or_bad(language):
+    """A judge has to choose between findings where it begins to write one, not between good and bad."""
+    texts = judging_texts(language)["answer"]
+    size = 3 if language == "en" else 1
+    assert len({text[:size] for text in texts.values()}) == len(texts) == len({*FLAWS}) + 1
+    bad = {"en": "bad.", "zh": "不好。"}[language]
+    assert {name for name, text in texts.items() if not text.endswith(bad)} == {"good"}
+
+
 def test_critiques_are_short(judged):
     for _, made in judged:
         for tag in (*made.steps, RESPONSE):
