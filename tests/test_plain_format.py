@@ -10,15 +10,18 @@ from hypothesis import strategies as st
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.data.corpora import read_corpus
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl
-from compeer_jax.data.records import DataConfig, encode_examples, load_records
+from compeer_jax.data.records import DataConfig, encode_examples, encode_prompts, load_records
 from compeer_jax.data.silver_judging import silver_judge_records
 from compeer_jax.dialogue.reasoning import FORMATS, PLAIN, ReasonedTurn
 from compeer_jax.errors import UserError
+from compeer_jax.evaluation.chat_config import ChatConfig, ChatPromptConfig
 from compeer_jax.evaluation.chat_preview import reply_so_far
 from compeer_jax.evaluation.evaluate import EvalConfig, evaluate
 from compeer_jax.evaluation.generation_metrics import GenerationEvalConfig, rate_generation
 from compeer_jax.evaluation.pairwise_replies import read_replies
 from compeer_jax.evaluation.report_table import rows
+from compeer_jax.evaluation.served_replies import RepliesConfig, write_replies
+from compeer_jax.generation.chat_server import ServerConfig
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.rewards.config import RewardConfig
 from compeer_jax.rewards.judge_card import JudgeCard
@@ -126,6 +129,26 @@ def test_no_judge_is_made_for_outputs_without_all_steps():
             JudgeCard("unifi", name)
     with pytest.raises(UserError, match="no judge rates outputs of the format 'plain'"):
         silver_judge_records([], PLAIN, seed=0)
+
+
+def test_a_prompt_that_asks_for_another_format_is_one_sentence(model, tmp_path):
+    tokenizer = load_tokenizer(model)
+    records = load_records(DataConfig(limit=1)).train
+    for format, prompt, asks in (
+        ("plain", "compeer_brief", "plain, plain_brief"),
+        ("care", "compeer", "care, care_brief"),
+        ("care_no_plan", "care", "care_no_plan, care_brief_no_plan"),
+        ("compeer", "plain", "compeer, compeer_brief"),
+    ):
+        data = DataConfig(format=format, prompt=prompt)
+        sentence = rf"^data\.prompt, with the format {format}: unknown prompt '{prompt}'; .*it can be one of: {asks}\.$"
+        for encode in (encode_examples, encode_prompts):
+            with pytest.raises(UserError, match=sentence):
+                encode(records, tokenizer, data)
+        with pytest.raises(UserError, match=sentence):
+            ChatConfig(data=ChatPromptConfig(format, prompt))
+        with pytest.raises(UserError, match=sentence):
+            write_replies(RepliesConfig(output=str(tmp_path), server=ServerConfig(model="m"), data=data), print)
 
 
 def test_only_the_reply_is_learnt_from(model):

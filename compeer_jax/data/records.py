@@ -21,6 +21,7 @@ from compeer_jax.data.record import Record
 from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
 from compeer_jax.data.silver import silver_records
 from compeer_jax.data.splits import DialogueSplits, read_split, split_dialogues
+from compeer_jax.dialogue.prompts import check_prompt
 from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.parallel.exchange import by_share
@@ -161,8 +162,9 @@ def encode_prompts(records: Sequence[Record], tokenizer, config: DataConfig) -> 
     With `overlong: leave_out`, records that don't fit are absent. Of several processes, each encodes its share.
 
     Raises:
-        UserError: naming the record that doesn't fit; or none does.
+        UserError: a prompt of another format; naming the record that doesn't fit; or none does.
     """
+    check_prompt(config.prompt, config.format, "data")
     tokenizer = RememberingTokenizer(tokenizer)
     settings = {"prompt": config.prompt, "max_tokens": config.max_prompt_tokens}
 
@@ -179,8 +181,9 @@ def encode_examples(records: Sequence[Record], tokenizer, config: DataConfig) ->
     `encode_prompts`.
 
     Raises:
-        UserError: naming the record that doesn't fit; or none does.
+        UserError: a prompt of another format; naming the record that doesn't fit; or none does.
     """
+    check_prompt(config.prompt, config.format, "data")
     tokenizer = RememberingTokenizer(tokenizer)
     format, most = config.reasoning, config.max_answer_tokens
     lengths = {"max_tokens": config.max_prompt_tokens + most, "max_prompt_tokens": config.max_prompt_tokens}

@@ -118,6 +118,13 @@ class TaskPrompt:
         return [*system, {"role": "user", "content": content}]
 
 
+def check_prompt(name: str, format: str, group: str) -> None:
+    """UserError unless the prompt asks for the format that outputs are read in; `group` has both settings in it."""
+    asking = [prompt for prompt in PROMPTS + ABLATED if prompt.replace("_brief", "") == format]
+    if name not in asking:
+        raise unknown("prompt", name, asking, f"{group}.prompt, with the format {format}")
+
+
 @cache
 def load_prompt(name: str, language: str) -> Prompt:
     """The prompt `name` (of `PROMPTS` or `ABLATED`) in `language`; UserError for an unknown name or language."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from compeer_jax.data.records import FormatName
-from compeer_jax.dialogue.prompts import load_prompt
+from compeer_jax.dialogue.prompts import check_prompt, load_prompt
 from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.errors import UserError, require_at_least
@@ -69,5 +69,6 @@ class ChatConfig:
     def __post_init__(self):
         require_at_least(1, self, "", "tries")
         load_prompt(self.data.prompt, self.language)
+        check_prompt(self.data.prompt, self.data.format, "data")
         if self.server.model and self.model.path != ModelConfig().path:
             raise UserError("model.path and server.model are both set, but one model answers; leave one out.")

@@ -10,7 +10,7 @@ from typing import Literal
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig, load_records, spread
-from compeer_jax.dialogue.prompts import chat_messages
+from compeer_jax.dialogue.prompts import chat_messages, check_prompt
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.evaluate import records_answered
 from compeer_jax.generation.chat_call import Answer
@@ -80,6 +80,7 @@ def write_replies(config: RepliesConfig, say: Callable[[str], None]) -> ServedRe
         UserError: anything in the settings, the data or the server that does not fit, no answer at all, or the folder
             holds outputs that were made otherwise.
     """
+    check_prompt(config.data.prompt, config.data.format, "data")
     folder = Path(config.output).expanduser()
     model = open_chat_model("replies", ChatModelConfig(server=config.server), folder=folder, say=say)
     settings = asdict(config) | {"server": dict(model.settings)}

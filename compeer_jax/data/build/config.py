@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from compeer_jax.data.privacy import check_kinds
+from compeer_jax.dialogue.prompts import check_prompt
 from compeer_jax.errors import UserError, require_at_least, unknown
 from compeer_jax.generation.chat_models import ChatModelConfig
 
@@ -112,9 +113,7 @@ class CandidatesConfig:
 
     def __post_init__(self):
         require_at_least(1, self, "candidates.", "tries")
-        prompts = (self.format, f"{self.format}_brief")
-        if self.prompt not in prompts:
-            raise unknown("prompt", self.prompt, prompts, f"candidates.prompt, with the format {self.format}")
+        check_prompt(self.prompt, self.format, "candidates")
 
 
 @dataclass(frozen=True)
