@@ -81,6 +81,19 @@ def test_a_record_of_either_format_is_read():
     assert list(care.steps) == ["context", "cognition", "emotion", "plan"]
 
 
+@pytest.mark.parametrize(
+    "said, preference",
+    [
+        ("The first sentence is better", "first"),
+        ("The second sentence is better", "second"),
+        ("The two sentences are almost good", "similar"),
+        ("Neither sentence is acceptable", "neither"),
+    ],
+)
+def test_a_preference_may_be_the_papers_phrase(said, preference):
+    assert record(preference=said).preference == preference
+
+
 def test_a_record_may_lack_labels_or_the_preference():
     labels = {"strategy": False, "history": True}
     steps = record(labels=labels, preference=None)

@@ -14,6 +14,7 @@ from compeer_jax.dialogue.judging import PREFERENCES, JudgeCase, JudgeKind, Pref
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import check_language
+from compeer_jax.dialogue.verdicts import parse_preference
 from compeer_jax.errors import UserError, unknown
 
 POSITIONS = ("first", "second")  # of an answer, as shown; also what a judge's findings on each are kept under
@@ -88,9 +89,10 @@ class JudgeRecord:
                 raise unknown("field", name, cls.__dataclass_fields__, where)
         steps = _steps(obj.get("steps"), where)
         labels = _labels(obj.get("labels"), steps, where)
-        preference = text_field(obj, "preference", where) if obj.get("preference") is not None else None
-        if preference is not None and preference not in PREFERENCES:
-            raise unknown("preference", preference, PREFERENCES, where)
+        said = text_field(obj, "preference", where) if obj.get("preference") is not None else None
+        preference = None if said is None else parse_preference(said)  # in the paper's phrases too
+        if said is not None and preference is None:
+            raise unknown("preference", said, PREFERENCES, where)
         if preference is None and not labels:
             raise UserError(f"{where}: no step has a label and there is no preference; give one of them.")
         return cls(

@@ -76,6 +76,7 @@ class Ablation:
             swept parts.
         settings: all that were tried, the run's own first.
         summary: of each; arrays [S].
+        options: what the run's settings say beside the axes, for `sweep_rewards`: length_mean and epsilon.
         mismatch: largest distance between the logged advantages and those that the run's own setting gives here: a
             check of both. Rounding is about 1e-5.
     """
@@ -84,6 +85,7 @@ class Ablation:
     axes: Mapping[str, tuple[Any, ...]]
     settings: tuple[Setting, ...]
     summary: SettingSummary
+    options: Mapping[str, Any]
     mismatch: float
 
     @property
@@ -145,7 +147,7 @@ def ablate(config: AblateConfig) -> Ablation:
     first = jax.tree.map(lambda array: array[0], own)
     summary = sweep_summaries(as_arrays(settings), first, *outputs, **options)
     mismatch = float(np.abs(again.advantages[0] - rollouts.advantages).max())
-    return Ablation(rollouts, axes, tuple(settings), SettingSummary(*map(np.asarray, summary)), mismatch)
+    return Ablation(rollouts, axes, tuple(settings), SettingSummary(*map(np.asarray, summary)), options, mismatch)
 
 
 def swept_parts(

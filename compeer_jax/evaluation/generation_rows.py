@@ -85,7 +85,7 @@ def _folder_answers(path: str, malformed: str) -> list[Answer]:
     answers = []
     for group in groups:
         for number, output in enumerate(group):
-            record, counts = output.record, output.format_ok or malformed == "found"
+            record, counts = output.record, output.whole or malformed == "found"
             answer = Answer(
                 id=record.id,
                 language=record.language,

@@ -176,15 +176,9 @@ def _folder_replies(path: str, member: int, malformed: Malformed) -> dict[str, R
     for group in groups:
         for output in group[member : member + 1]:
             record = output.record
-            response = output.turn.response if _is_whole(output) or malformed == "found" else ""
+            response = output.turn.response if output.whole or malformed == "found" else ""
             replies[record.id] = Reply("" if _reasons(response) else response, record.history, record.language)
     return replies
-
-
-def _is_whole(output: Completion) -> bool:
-    """Whether each part is there once, to its end. A label that is none of the list, or a word before the first part,
-    is nothing that annotators would see: the reply stands."""
-    return not output.truncated and all(one.startswith(("label:", "extra_text")) for one in output.turn.problems)
 
 
 def _file_replies(path: Path, member: int) -> dict[str, Reply]:

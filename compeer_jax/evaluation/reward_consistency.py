@@ -219,7 +219,7 @@ def _verdicts(
     sklearn_metrics()
     go_together: ConsistencyJudge = by_rule if checker is None else ByModel(checker, format)
     outputs = [output for group in groups for output in group]
-    counted = [row for row, output in enumerate(outputs) if output.format_ok]
+    counted = [row for row, output in enumerate(outputs) if output.whole]
     if not counted:
         raise UserError(f"none of {len(outputs)} outputs in {config.outputs} has every part; take a later run.")
     whole = [outputs[row] for row in counted]

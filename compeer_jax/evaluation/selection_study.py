@@ -77,7 +77,7 @@ class Versus(NamedTuple):
 
 def one_group_a_prompt(groups: Sequence[Group]) -> list[Group]:
     """The last group of each prompt, of those in which at least two outputs have every part."""
-    latest = {group[0].record.id: group for group in groups if sum(output.format_ok for output in group) > 1}
+    latest = {group[0].record.id: group for group in groups if sum(output.whole for output in group) > 1}
     return list(latest.values())
 
 
@@ -93,7 +93,7 @@ def choose(groups: Sequence[Group], verdicts: Verdicts | None, key: jax.Array) -
     sizes = [len(group) for group in groups]
     there = np.arange(max(sizes)) < np.array(sizes)[:, None]
     rewards, whole = np.zeros(there.shape, np.float32), np.zeros(there.shape, bool)
-    whole[there] = [output.format_ok for group in groups for output in group]
+    whole[there] = [output.whole for group in groups for output in group]
     if verdicts is not None:
         rewards[there] = verdicts.steps.sum(axis=1) + verdicts.response
     members, tied = select_best(rewards, whole, key)

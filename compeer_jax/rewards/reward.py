@@ -37,6 +37,12 @@ class Completion:
         """Every part is there, once, in order, and the output came to its end."""
         return self.turn.format_ok and not self.truncated
 
+    @property
+    def whole(self) -> bool:
+        """Whether each part is there once, to its end. A label that is none of the list, or a word before the first
+        part, is nothing that a reader of the reply would miss."""
+        return not self.truncated and all(one.startswith(("label:", "extra_text")) for one in self.turn.problems)
+
     def keeps_format(self, rule: FormatRule) -> bool:
         """Whether the output came to its end and has what `rule` asks for."""
         return (self.turn.complete if rule == "paper" else self.turn.format_ok) and not self.truncated
