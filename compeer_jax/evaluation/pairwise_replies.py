@@ -18,7 +18,6 @@ from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.talk import defused
 from compeer_jax.dialogue.taxonomy import check_language
 from compeer_jax.errors import UserError, unknown
-from compeer_jax.rewards.reward import Completion
 
 System = Literal["a", "b"]
 Malformed = Literal["empty", "found"]
