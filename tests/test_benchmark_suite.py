@@ -198,6 +198,18 @@ def test_only_some_rows_run_and_those_that_are_there_stay_in_the_table(tmp_path,
     assert files(tmp_path / "suite") == kept
 
 
+@pytest.mark.parametrize(
+    "against, sentence",
+    [("Plain", "'Plain' is not among the rows to be made (COMPEER / ours)"), ("Plane", "unknown model 'Plane'")],
+)
+def test_a_row_to_compare_with_that_will_not_be_there_is_told_before_anything_is_asked(
+    tmp_path, settings, server, capsys, against, sentence
+):
+    assert give(settings, tmp_path, only=["COMPEER / ours"], against=against) == 2
+    assert sentence in capsys.readouterr().err
+    assert server.asked == []
+
+
 @pytest.mark.parametrize("overlay", [[], ["scripted_tables.yaml"]])
 def test_one_config_holds_the_thirteen_rows_of_the_papers_tables(overlay):
     files = [str(CONFIGS / name) for name in ("paper_tables.yaml", *overlay)]

@@ -93,6 +93,12 @@ class ReasonedTurn:
         """Whether every step and the response are there, whatever else is wrong: the paper's rule of format."""
         return not any(problem.startswith(("missing:", "empty:")) for problem in self.problems)
 
+    @property
+    def whole(self) -> bool:
+        """Whether every part is there once and in order. A label that is none of the list, or a word before the first
+        part, is nothing that a reader of the reply would miss."""
+        return all(problem.startswith(("label:", "extra_text")) for problem in self.problems)
+
 
 @dataclass(frozen=True)
 class ReasoningFormat:

@@ -23,4 +23,4 @@ def reply_so_far(format: ReasoningFormat, text: str) -> str:
         begun = max((n for n in range(1, len(CLOSING)) if text.endswith(CLOSING[:n])), default=0)
         text = f"{text[: len(text) - begun]}\n{CLOSING}"
     turn = format.parse(text)
-    return "" if turn.problems else turn.response
+    return turn.response if turn.whole else ""

@@ -192,7 +192,7 @@ def heard(session: Session, output: Output | None) -> Step:
     notes: tuple[Effect, ...] = ()
     if output.shortened and not session.shortened:
         session, notes = replace(session, shortened=True), (Note(SHORTENED),)
-    if output.problems:
+    if not output.turn.whole or output.truncated:
         session = replace(session, malformed=session.malformed + 1)
         if session.attempt < session.tries:
             session, asking = _ask(session, attempt=session.attempt + 1)

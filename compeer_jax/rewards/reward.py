@@ -39,9 +39,8 @@ class Completion:
 
     @property
     def whole(self) -> bool:
-        """Whether each part is there once, to its end. A label that is none of the list, or a word before the first
-        part, is nothing that a reader of the reply would miss."""
-        return not self.truncated and all(one.startswith(("label:", "extra_text")) for one in self.turn.problems)
+        """Whether the turn is whole, see `ReasonedTurn.whole`, and the output came to its end."""
+        return self.turn.whole and not self.truncated
 
     def keeps_format(self, rule: FormatRule) -> bool:
         """Whether the output came to its end and has what `rule` asks for."""

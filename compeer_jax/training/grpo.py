@@ -157,7 +157,7 @@ def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
                 log_rollout(run.folder, step, completions, rewards, shaped, lengths)
                 if step == 1 or step % config.samples_every == 0:
                     write_samples(run.folder, every=config.samples_every, last=step)
-            if step == first_step and on_policy:
+            if step == first_step and on_policy and metrics["grad_norm"] > 0:
                 run.say(
                     f"The loss prints {metrics['loss']:+.1e}: with one update a rollout the ratio is 1 and the "
                     f"advantages average 0, so it always prints about 0. It learns all the same: see grad_norm."

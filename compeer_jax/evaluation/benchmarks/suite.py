@@ -1,9 +1,9 @@
 """Several models on both benchmarks, in one command: each run in a folder of its own, then one table."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from compeer_jax.errors import UserError
+from compeer_jax.errors import UserError, unknown
 from compeer_jax.evaluation.benchmarks.bench_run import SETTINGS
 from compeer_jax.evaluation.benchmarks.config import EscEvalConfig
 from compeer_jax.evaluation.benchmarks.esc_eval_cards import read_cards
@@ -37,6 +37,7 @@ def run_suite(config: SuiteConfig, *, say: Callable[[str], None]) -> list[Benchm
     beside = [read_run(folder) for folder in config.runs]
     runs = config.runs_to_make()
     now = [run for run in runs if not config.only or run.label in config.only]
+    _check_against(config, [run.name for run in beside], now, runs)
     require_there(now)
     for run in now:
         _check_files(run)
@@ -52,6 +53,18 @@ def run_suite(config: SuiteConfig, *, say: Callable[[str], None]) -> list[Benchm
         resamples=config.resamples,
         seed=config.seed,
     )
+
+
+def _check_against(config: SuiteConfig, beside: Sequence[str], now: Sequence[Wanted], runs: Sequence[Wanted]) -> None:
+    """UserError, before anything is asked, where the row that others are compared with will not be in the tables."""
+    rows = dict.fromkeys([*(run.label for run in runs if run in now or _begun(run, FILE)), *beside])
+    if config.against and config.against not in rows:
+        if config.against in config.tested:
+            raise UserError(
+                f"against: {config.against!r} is not among the rows to be made ({', '.join(rows)}), nor was it made "
+                "before; name it in only too, or another row in against."
+            )
+        raise unknown("model", config.against, rows, "against")
 
 
 def require_there(runs: Iterable[Wanted]) -> None:
