@@ -30,8 +30,9 @@ if ! [ -d "$cer/unifi" ]; then
 else
   limit=${LIMIT:-0}
   for row in d r p; do
-    if [[ $rows == *" $row "* ]] && ! [ -s "$cer/unifi/train_$row.jsonl" ]; then
-      echo "No UnifiReward-${row^^}: $cer/unifi/train_$row.jsonl holds no record, as nothing was rewritten; run the stage" \
+    added="$cer/unifi/train_$row.jsonl"
+    if [[ $rows == *" $row "* ]] && ! { [ -f "$added" ] && [ "$(wc -l < "$added")" -gt "$(wc -l < "$cer/unifi/train.jsonl")" ]; }; then
+      echo "No UnifiReward-${row^^}: $added adds nothing to train.jsonl, as nothing was rewritten; run the stage" \
         "personality of \`compeer data build\`, then \`compeer data cer\`." >&2
       rows=${rows/ $row / }
     fi

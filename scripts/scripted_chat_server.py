@@ -24,6 +24,7 @@ from pathlib import Path
 
 from compeer_jax.data.sample import sample_dialogues
 from compeer_jax.data.silver_text import StepWriter
+from compeer_jax.dialogue.consistency import FOLLOWS, GO_TOGETHER, load_consistency_prompt
 from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.dialogue.prompt_files import FORMS, parse_prompt, released_prompts
 from compeer_jax.dialogue.prompts import (
@@ -84,6 +85,11 @@ class Script:
                 (load_task_prompt, TASK_PROMPTS + ROLE_PROMPTS),
             )
             for name in names
+            for language in LANGUAGES
+        }
+        self.tasks |= {
+            load_consistency_prompt(language, name).text: ("checked", language)
+            for name in (FOLLOWS, GO_TOGETHER)
             for language in LANGUAGES
         }
         # Prompts that show something within their first text are known by how they begin.
@@ -156,6 +162,10 @@ class Script:
         """Nearly every talk is found good."""
         reason = "It holds together." if language == "en" else "前后连贯。"
         return f"{reason}\nVerdict: {'good' if own.random() > 0.05 else 'incoherent'}"
+
+    def checked(self, said: str, language: str, own: random.Random) -> str:
+        """Whether a reply follows from its reasoning, or verdicts go together, by lot."""
+        return f"Drawn by lot.\nVerdict: {own.random() < 0.6}"
 
     def care_chain(self, said: str, language: str, own: random.Random) -> str:
         """Four nodes by template, with the strategy that is shown."""

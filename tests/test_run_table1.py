@@ -63,8 +63,9 @@ def _stay(monkeypatch):
 def cer(project: Path, *variants: str) -> None:
     folder = project / "built" / "cer" / "unifi"
     folder.mkdir(parents=True)
-    for name in ("train", *(f"train_{variant}" for variant in variants)):
-        (folder / f"{name}.jsonl").write_text("{}\n")
+    (folder / "train.jsonl").write_text("{}\n")
+    for variant in variants:
+        (folder / f"train_{variant}.jsonl").write_text("{}\n{}\n")
 
 
 def test_silver_records_give_four_judges_and_a_line_on_the_other_two(project):
@@ -101,7 +102,8 @@ def test_a_cer_dataset_gives_all_six_and_each_seed_its_own(project):
 
 
 def test_a_variant_that_is_not_there_is_left_out_and_said(project):
-    cer(project, "d", "r")
+    cer(project, "d", "r", "p")
+    (project / "built/cer/unifi/train_p.jsonl").write_text("{}\n")  # no more than train
     given, said = run(project, "built")
     assert list(given[-1].judges) == ["PRM", "ORM", "UnifiReward", "UnifiReward-D", "UnifiReward-R"]
-    assert "No UnifiReward-P: built/cer/unifi/train_p.jsonl holds no record" in said
+    assert "No UnifiReward-P: built/cer/unifi/train_p.jsonl adds nothing to train.jsonl" in said
