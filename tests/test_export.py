@@ -99,7 +99,7 @@ def test_memory_holds_a_file_and_a_tensor_but_never_the_model(tmp_path, start): 
     folder = run_of(tmp_path / "run", model, load_tokenizer(start))
     program = f"""
 from pathlib import Path
-from compeer_jax.models.tokenizer import load_tokenizer
+from compeer_jax.models.tokenizer import read_tokenizer
 from compeer_jax.training.checkpoints import Checkpoints
 from compeer_jax.training.export import export_run
 
@@ -107,7 +107,7 @@ def peak():  # of the memory held so far, in bytes; that of resource.getrusage i
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return 1024 * int(line.split()[1])
 
-load_tokenizer({str(folder.base)!r})  # the libraries alone take as much as this model
+read_tokenizer({str(folder.base)!r})  # the libraries alone take as much as this model
 Checkpoints({str(folder.checkpoints)!r}, read_only=True).close()
 before = peak()
 export_run({str(folder.path)!r}, {str(tmp_path / "exported")!r}, max_shard_size=25 * 10**6)

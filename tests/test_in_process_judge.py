@@ -269,7 +269,7 @@ def change_config(**values):
         (lambda folder: (folder / "judge.json").write_text("{"), r"judge\.json can't be read"),
         (replace(CARD, kind="prm").write, r"is a judge of kind 'prm', not 'unifi'; name it as what it is, or train"),
         (replace(CARD, format="care").write, r"reads 'care' outputs, not 'compeer'"),
-        (change_config(vocab_size=100), r"vocab_size in its config\.json is 100"),
+        (change_config(vocab_size=100), r"the model has embeddings for 100 \(vocab_size in .*config\.json\)"),
         (change_config(hidden_size=64), r"has shape .*config\.json asks for"),
         (change_config(max_position_embeddings=200), r"may be shown \d+ tokens .*more than its context of 200"),
         (lambda folder: (folder / "tokenizer.json").unlink(), r"tokenizer"),

@@ -98,7 +98,7 @@ def sheet_rich(sheet: Sheet) -> Any:
 
 def sheet_markdown(sheet: Sheet) -> str:
     """The same in Markdown, with its notes."""
-    lines = [[_escaped(joined(cell)) for cell in line] for line in sheet.lines]
+    lines = [list(map(joined, line)) for line in sheet.lines]
     return "\n\n".join([f"## {sheet.title}", markdown(list(sheet.headings), lines), *sheet.notes]) + "\n"
 
 
@@ -358,8 +358,3 @@ def _text(text: str) -> Cell:
 
 def _nothing(count: int, text: str = NOTHING) -> list[Cell]:
     return [_text(text)] * count
-
-
-def _escaped(text: str) -> str:
-    """A cell in which no sign ends it."""
-    return text.replace("|", "\\|").replace("\n", " ")
