@@ -371,9 +371,11 @@ def test_role_player_and_scorer_are_asked_with_the_words_of_files(cards, tmp_pat
         config = config_of(server, cards, tmp_path / "run", **settings)
         dialogues, _ = run(config)
         begun = [body["messages"] for body in asked_of(server, "role") if len(body["messages"]) == 2]
-        assert [message["content"] for message in begun[0]] == [f"Play this: '{CARDS[0]['base']}'", "Hello, I am here."]
-        seeker = f"message 1 on {len(begun[0][0]['content'])}"
-        rated = next(body["messages"] for body in asked_of(server, "scorer") if "Rate tech" in str(body))
+        played = f"Play this: '{CARDS[0]['base']}'"  # cards are played side by side, so whose request is first is open
+        assert [played, "Hello, I am here."] in [[message["content"] for message in messages] for messages in begun]
+        seeker = f"message 1 on {len(played)}"
+        asked = [body["messages"] for body in asked_of(server, "scorer") if "Rate tech" in str(body)]
+        rated = next(messages for messages in asked if seeker in messages[0]["content"])
         (only,) = rated
         assert only["content"].startswith(
             f"Rate tech of this:\n\n**Helper**: Hello!\n\n**User**{seeker}\n\n**Helper**: <"
