@@ -1,8 +1,8 @@
 """Table 1: judges in the paper's order, published figures beside, for the terminal and for Markdown."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from compeer_jax.dialogue.reasoning import RESPONSE
 from compeer_jax.evaluation.judge_accuracy import Estimate
@@ -188,6 +188,18 @@ def percent(share: float | None) -> str:
 def joined(shown: tuple[str, str]) -> str:
     figure, interval = shown
     return f"{figure} ({interval})" if interval else figure
+
+
+def rich_cells(headings: Sequence[str], lines: Iterable[Sequence[tuple[str, str]]]) -> Any:
+    """A rich table of figures with their intervals below, numbers from the second column on."""
+    from rich.table import Table
+
+    shown = Table(padding=(0, 0, 0, 1))
+    for heading in headings:
+        shown.add_column(heading.replace(" ", "\n", 1), justify="right" if shown.columns else "left")
+    for cells in lines:
+        shown.add_row(*("\n".join(filter(None, one)) for one in cells))
+    return shown
 
 
 def markdown(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compeer_jax.evaluation.judge_accuracy import Estimate
-from compeer_jax.evaluation.judge_table import NOTHING, PUBLISHED, joined, markdown, percent
+from compeer_jax.evaluation.judge_table import NOTHING, PUBLISHED, joined, markdown, percent, rich_cells
 from compeer_jax.evaluation.pairwise_criteria import CRITERIA
 from compeer_jax.evaluation.published_figures import Range, published_notes
 
@@ -122,14 +122,7 @@ class PreferenceTable:
 
 def preference_rich(table: PreferenceTable) -> Any:
     """A rich table. Its title stands apart, as it may be wider than the table."""
-    from rich.table import Table
-
-    shown = Table(padding=(0, 0, 0, 1))
-    for heading in HEADINGS:
-        shown.add_column(heading.replace(" ", "\n", 1), justify="right" if shown.columns else "left")
-    for cells in _lines(table):
-        shown.add_row(*("\n".join(filter(None, one)) for one in cells))
-    return shown
+    return rich_cells(HEADINGS, _lines(table))
 
 
 def preference_markdown(table: PreferenceTable) -> str:

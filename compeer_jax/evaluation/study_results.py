@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.evaluation.judge_table import NOTHING, PUBLISHED, joined, markdown, percent
+from compeer_jax.evaluation.judge_table import NOTHING, PUBLISHED, joined, markdown, percent, rich_cells
 from compeer_jax.evaluation.pairwise import (
     PreferencesConfig,
     agreement,
@@ -164,14 +164,7 @@ def holm(p: Mapping[str, float | None]) -> dict[str, float | None]:
 
 def study_rich(table: StudyTable) -> Any:
     """A rich table."""
-    from rich.table import Table
-
-    shown = Table(padding=(0, 0, 0, 1))
-    for heading in HEADINGS:
-        shown.add_column(heading.replace(" ", "\n", 1), justify="right" if shown.columns else "left")
-    for cells in _lines(table):
-        shown.add_row(*("\n".join(filter(None, one)) for one in cells))
-    return shown
+    return rich_cells(HEADINGS, _lines(table))
 
 
 def study_markdown(table: StudyTable) -> str:
