@@ -1,10 +1,11 @@
 """A round of a dialogue as the pipeline's stages hand it on: the talk up to the seeker's turn, and the real reply."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compeer_jax.data.record import history_field, text_field
+from compeer_jax.data.record import Record, history_field, text_field
+from compeer_jax.dialogue.reasoning import ReasonedTurn
 from compeer_jax.dialogue.schema import Dialogue, Turn
 from compeer_jax.dialogue.taxonomy import STRATEGIES, check_language
 from compeer_jax.errors import UserError, unknown
@@ -80,6 +81,20 @@ class Round:
                 for name in ("situation", "emotion_type", "problem_type")
             },
             provenance=provenance_field(obj, where),
+        )
+
+    def record(self, reference: ReasonedTurn, provenance: Sequence[Mapping]) -> Record:
+        """The round as a prompt with a reference answer."""
+        return Record(
+            id=self.id,
+            language=self.language,
+            source=self.source,
+            licence=self.licence,
+            situation=self.situation,
+            history=self.history,
+            reference=reference,
+            problem_type=self.problem_type,
+            provenance=tuple(provenance),
         )
 
     def to_json(self) -> dict:

@@ -6,7 +6,7 @@ the nodes are silver, from templates (`data.silver`).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -214,7 +214,7 @@ def _write(
             "prompt": f"{PROMPT} v{load_task_prompt(PROMPT, asked.language).version}",
             "draw": answer.draw,
         }
-        add(asked.dialogue, _record(asked, answer.value, (*asked.provenance, entry)))
+        add(asked.dialogue, asked.record(answer.value, (*asked.provenance, entry)))
     counts = {
         "asked_again": again,
         "set_aside": dict(sorted(set_aside.items())),
@@ -223,17 +223,3 @@ def _write(
         "spent": spent_counts(model.spent - before),
     }
     return {"models": {config.writer: counts}}
-
-
-def _record(asked: Round, turn: ReasonedTurn, provenance: Sequence[Mapping]) -> Record:
-    return Record(
-        id=asked.id,
-        language=asked.language,
-        source=asked.source,
-        licence=asked.licence,
-        situation=asked.situation,
-        history=asked.history,
-        reference=turn,
-        problem_type=asked.problem_type,
-        provenance=tuple(provenance),
-    )

@@ -197,17 +197,8 @@ def rl_record(asked: Round, right: Sequence[Mapping[str, str]]) -> Record:
     by = dict.fromkeys(known, "annotators")
     if asked.reference.strategy is not None:
         known["strategy"], by["strategy"] = asked.reference.strategy, "corpus"
-    return Record(
-        id=asked.id,
-        language=asked.language,
-        source=asked.source,
-        licence=asked.licence,
-        situation=asked.situation,
-        history=asked.history,
-        reference=ReasonedTurn({}, known, asked.reference.response),
-        problem_type=asked.problem_type,
-        provenance=(*asked.provenance, {"stage": "cer", "labels_by": by}),
-    )
+    provenance = (*asked.provenance, {"stage": "cer", "labels_by": by})
+    return asked.record(ReasonedTurn({}, known, asked.reference.response), provenance)
 
 
 AnyRecord = TypeVar("AnyRecord", Record, JudgeRecord)
