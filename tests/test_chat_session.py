@@ -245,7 +245,7 @@ def test_whatever_happens_the_talk_holds_words_and_replies_alone(events):
     assert len(set(asked)) == len(asked)  # never the same draw twice
 
 
-DANGER = yaml.safe_load((Path(danger.__file__).parent / "danger.yaml").read_text(encoding="utf-8"))["words"]
+DANGER = yaml.safe_load((Path(danger.__file__).parent / "words.yaml").read_text(encoding="utf-8"))["words"]
 
 
 @given(st.sampled_from(DANGER["en"]), st.sampled_from([str.upper, str.title, lambda text: text.replace("'", "’")]))

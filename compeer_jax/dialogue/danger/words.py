@@ -1,6 +1,6 @@
-"""Words that suggest danger, and what a person is then shown: where to call.
+"""Words that suggest danger.
 
-This is a short list of words in two languages (`danger.yaml`), not an assessment. It misses many of the ways in which
+This is a short list of words in two languages (`words.yaml`), not an assessment. It misses many of the ways in which
 people say that they are in danger, and finds words that mean something else. So it only ever adds a line with crisis
 numbers, which does no harm where it is not needed; nothing is kept back, changed or reported because of it.
 """
@@ -13,8 +13,6 @@ from importlib import resources
 
 import yaml
 
-from compeer_jax.dialogue.taxonomy import Language, check_language
-
 
 def suggests_danger(text: str) -> bool:
     """Whether `text` holds one of the words, in either language: people mix them.
@@ -25,27 +23,16 @@ def suggests_danger(text: str) -> bool:
     return bool(patterns["en"].search(plain) or patterns["zh"].search(plain.replace(" ", "")))
 
 
-def opening_notice(language: Language) -> str:
-    """What a person is told before they talk with a model: what it is, what it is not, and where to call in danger."""
-    return _content()["opening"][check_language(language)]
-
-
-def danger_notice(language: Language) -> str:
-    """What a person is shown after words that suggest danger."""
-    return _content()["danger"][check_language(language)]
-
-
 @cache
-def _content() -> Mapping:
-    return yaml.safe_load(resources.files(__package__).joinpath("danger.yaml").read_text(encoding="utf-8"))
+def _words() -> Mapping[str, list[str]]:
+    return yaml.safe_load(resources.files(__package__).joinpath("words.yaml").read_text(encoding="utf-8"))["words"]
 
 
 @cache
 def _patterns() -> Mapping[str, re.Pattern]:
     """By language; English phrases are found between other letters' ends, Chinese ones anywhere."""
     any_of = {
-        language: "|".join(re.escape(_plain(phrase)) for phrase in phrases)
-        for language, phrases in _content()["words"].items()
+        language: "|".join(re.escape(_plain(phrase)) for phrase in phrases) for language, phrases in _words().items()
     }
     return {"en": re.compile(rf"(?<![a-z])(?:{any_of['en']})(?![a-z])"), "zh": re.compile(any_of["zh"])}
 
