@@ -1,0 +1,148 @@
+"""Emergency numbers and help lines by country, from `numbers.yaml`; its head says how far they can be relied on."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib import resources
+
+import yaml
+
+from compeer_jax.dialogue.danger.kinds import KINDS, in_order
+from compeer_jax.errors import UserError
+
+PURPOSES = ("emergency", "suicide", "domestic_violence", "child")
+
+ANYWHERE = ("suicide", "emergency")  # where no kind is given
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line to call, write to or chat with.
+
+    Attributes:
+        country: ISO 3166 alpha-2; "" for an international directory.
+        purpose: one of `PURPOSES`.
+        name: the operator's, in its own language.
+        calls: numbers as they are dialled, with spaces.
+        text: what to send by text message, such as "HOME to 741741"; "" if none is known.
+        chat: the site where one can write; "" if none is known.
+        languages: ISO 639-1, or "many".
+        source: the organisation's site.
+        checked: when it was collected, or checked at the source since.
+    """
+
+    country: str
+    purpose: str
+    name: str
+    calls: tuple[str, ...]
+    text: str
+    chat: str
+    languages: tuple[str, ...]
+    source: str
+    checked: date
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The digits of every number to call or write to."""
+        return tuple(filter(None, map(_digits, (*self.calls, self.text))))
+
+
+def countries() -> tuple[str, ...]:
+    """The codes of the countries whose lines we have."""
+    return tuple(_content()["countries"])
+
+
+def check_country(country: str | None, where: str = "country") -> str | None:
+    """`country` as an upper-case code, or None where it is not known ("" or None).
+
+    Raises:
+        UserError: it is none of `countries()`.
+    """
+    code = (country or "").strip().upper()
+    if code and code not in countries():
+        raise UserError(
+            f"{where} {country!r} has no numbers here; give one of {', '.join(sorted(countries()))}, "
+            "or leave it empty for international pointers."
+        )
+    return code or None
+
+
+def help_for(country: str | None, kinds: Iterable[str] = ()) -> tuple[Line, ...]:
+    """The lines to name for `kinds` of danger, the most fitting first; international ones where no country is known.
+
+    Raises:
+        UserError: an unknown country or kind.
+    """
+    code, kinds = check_country(country), in_order(kinds)
+    purposes = dict.fromkeys(purpose for name in kinds for purpose in KINDS[name].help) if kinds else ANYWHERE
+    lines = _lines()[code or ""]
+    if code is None:
+        return lines
+    return tuple(line for purpose in purposes for line in lines if line.purpose == purpose)
+
+
+def lines_of(country: str) -> tuple[Line, ...]:
+    """Every line of a country."""
+    return _lines()[check_country(country) or ""]
+
+
+@cache
+def known_numbers() -> frozenset[str]:
+    """The digits of every number in the file that has three or more: public ones, which nothing should hide.
+
+    Shorter ones ("15") are not told from ordinary figures.
+    """
+    further = (number for numbers in _content()["also_known"].values() for number in numbers)
+    own = (number for lines in _lines().values() for line in lines for number in line.numbers)
+    return frozenset(number for number in (*own, *(_digits(str(number)) for number in further)) if len(number) > 2)
+
+
+def numbers_in(text: str) -> frozenset[str]:
+    """The known numbers that `text` names, by their digits, however they are spaced."""
+    return frozenset(_digits(found.group()) for found in _known().finditer(text))
+
+
+def without_known(text: str) -> str:
+    """`text` with a comma in the place of each known number."""
+    return _known().sub(",", text)
+
+
+@cache
+def _known() -> re.Pattern:
+    spaced = ("[ .()-]?".join(number) for number in sorted(known_numbers(), key=lambda number: (-len(number), number)))
+    return re.compile(rf"(?<!\d)(?:{'|'.join(spaced)})(?![\d%])")
+
+
+def _digits(number: str) -> str:
+    return "".join(re.findall(r"[0-9]", number))
+
+
+@cache
+def _content() -> Mapping:
+    return yaml.safe_load(resources.files(__package__).joinpath("numbers.yaml").read_text(encoding="utf-8"))
+
+
+@cache
+def _lines() -> Mapping[str, tuple[Line, ...]]:
+    """By country; "" holds the international ones."""
+    content = _content()
+    return {
+        country: tuple(_line(country, entry, content["collected"]) for entry in entries)
+        for country, entries in {"": content["international"], **content["countries"]}.items()
+    }
+
+
+def _line(country: str, entry: Mapping, collected: date) -> Line:
+    return Line(
+        country=country,
+        purpose=entry["for"],
+        name=entry["name"],
+        calls=tuple(entry.get("call", ())),
+        text=entry.get("text", ""),
+        chat=entry.get("chat", ""),
+        languages=tuple(entry["languages"]),
+        source=entry["source"],
+        checked=entry.get("checked", collected),
+    )
