@@ -20,9 +20,10 @@ from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
+from compeer_jax.evaluation.judge_accuracy import wilson
 from compeer_jax.evaluation.reward_consistency import ConsistencyConfig, judge_consistency
 from compeer_jax.evaluation.selection import select_best
-from compeer_jax.evaluation.selection_study import Checked, Choices, selection_rows, wilson
+from compeer_jax.evaluation.selection_study import Checked, Choices, selection_rows
 from compeer_jax.generation.chat_server import ServerConfig
 from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 

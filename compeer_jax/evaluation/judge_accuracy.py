@@ -166,6 +166,16 @@ def interval(draws: Float[np.ndarray, " R"]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def wilson(count: int, of: int) -> Estimate:
+    """A share and Wilson's 95 % interval, which is right at 0 and 1 too; nothing of nothing."""
+    from scipy.stats import binomtest
+
+    if not of:
+        return Estimate(None)
+    ends = binomtest(count, of).proportion_ci(method="wilson")
+    return Estimate(count / of, float(ends.low), float(ends.high))
+
+
 def sklearn_metrics() -> Any:
     """scikit-learn's metrics; UserError when it isn't installed."""
     try:

@@ -17,7 +17,7 @@ from compeer_jax.dialogue.consistency import follows_messages
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.dialogue.verdicts import parse_step_verdict
 from compeer_jax.evaluation.consistency import Paired, clustered_resamples, compare
-from compeer_jax.evaluation.judge_accuracy import Estimate
+from compeer_jax.evaluation.judge_accuracy import Estimate, wilson
 from compeer_jax.evaluation.saved_outputs import Group
 from compeer_jax.evaluation.selection import select_best
 from compeer_jax.generation.chat_models import ChatModel, Malformed, Parsed, ask_each
@@ -162,13 +162,3 @@ def selection_rows(
 def inconsistent(follows: Sequence[bool | None], rows: Sequence[int]) -> Bool[np.ndarray, " N"]:
     """Whether the choices at `rows`, all of them with a verdict, don't follow."""
     return np.array([follows[at] is False for at in rows])
-
-
-def wilson(count: int, of: int) -> Estimate:
-    """A share and Wilson's 95 % interval, which is right at 0 and 1 too; nothing of nothing."""
-    from scipy.stats import binomtest
-
-    if not of:
-        return Estimate(None)
-    interval = binomtest(count, of).proportion_ci(method="wilson")
-    return Estimate(count / of, float(interval.low), float(interval.high))

@@ -1,0 +1,107 @@
+"""Measures the layers that find danger, each alone and together, on sentences that they were not made on."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from compeer_jax.data.jsonl import write_jsonl
+from compeer_jax.errors import UserError
+from compeer_jax.evaluation.danger.measure import Figures, layer_figures
+from compeer_jax.evaluation.danger.sentences import bundled, read_sentences
+from compeer_jax.evaluation.danger.table import DangerTable, danger_markdown
+from compeer_jax.files import replacing
+
+Layer = Callable[[str], Set[str]]
+"""Finds kinds of danger in a text."""
+
+
+@dataclass(frozen=True)
+class DangerEvalConfig:
+    """Measures how much danger is found, and how often where there is none, by rules, by the classifier, and by both.
+
+    Args:
+        sentences: file of your own, a line each: {"text", "language": "en"|"zh", "kinds": [...], "form":
+            "explicit"|"indirect"|"harmless", "topic"?}; kinds are empty where it is harmless (default: the sentences of
+            the package, on which nothing was trained or tuned).
+        output: folder for danger.json, danger.md, which also says what is taken for what, and findings.jsonl, what each
+            layer finds in each line (default: only the tables are printed).
+    """
+
+    sentences: str = ""
+    output: str = ""
+
+
+def layers() -> dict[str, Layer]:
+    """What finds danger, by name."""
+    from compeer_jax.dialogue.danger.classifier import classified_kinds
+    from compeer_jax.dialogue.danger.find import find_danger
+    from compeer_jax.dialogue.danger.rules import rule_kinds
+
+    return {
+        "rules": rule_kinds,
+        "classifier": classified_kinds,
+        "both": lambda text: frozenset(find_danger(text).kinds),
+    }
+
+
+def measure_danger(config: DangerEvalConfig, layers: Mapping[str, Layer]) -> DangerTable:
+    """Runs every layer over every sentence.
+
+    Raises:
+        UserError: the sentences can't be read or have a fault, or the folder can't be written.
+    """
+    sentences = read_sentences(config.sentences or bundled())
+    folder = Path(config.output).expanduser() if config.output else None
+    if folder:
+        _make(folder)
+    found: dict[str, list[Set[str]]] = {}
+    milliseconds: dict[str, float] = {}
+    for name, layer in layers.items():
+        layer(sentences[0].text)  # what is loaded at first use is no sentence's time
+        begin = time.perf_counter()
+        found[name] = [layer(sentence.text) for sentence in sentences]
+        milliseconds[name] = 1000 * (time.perf_counter() - begin) / len(sentences)
+    figures = [one for name, kinds in found.items() for one in layer_figures(name, sentences, kinds)]
+    table = DangerTable(config.sentences or "the package's sentences", figures, milliseconds)
+    if folder:
+        _write(folder, table, found)
+    return table
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} can't be made ({error.strerror}); choose another output.") from error
+
+
+def _write(folder: Path, table: DangerTable, found: Mapping[str, list[Set[str]]]) -> None:
+    content = {
+        "title": table.title,
+        "milliseconds": table.milliseconds,
+        "figures": [_content(one) for one in table.figures],
+    }
+    with replacing(folder / "danger.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with replacing(folder / "danger.md") as temporary:
+        temporary.write_text(danger_markdown(table), encoding="utf-8")
+    lines = zip(*found.values(), strict=True)
+    rows = ({"line": n, **dict(zip(found, map(sorted, line), strict=True))} for n, line in enumerate(lines, start=1))
+    write_jsonl(folder / "findings.jsonl", rows)
+
+
+def _content(one: Figures) -> dict:
+    return {
+        "layer": one.layer,
+        "language": one.language,
+        "counts": one.counts,
+        "found": {form: share._asdict() for form, share in one.found.items()},
+        "urgent": one.urgent._asdict(),
+        "kinds": {
+            kind: {"found": figures.found._asdict(), "named": figures.named._asdict()}
+            for kind, figures in one.kinds.items()
+        },
+        "confusion": one.confusion.tolist(),
+    }

@@ -1,0 +1,192 @@
+"""How well danger is found: figures against scikit-learn and closed forms, the sentences and talks of the package."""
+
+import json
+from collections import Counter
+from importlib import resources
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import confusion_matrix, recall_score
+from sklearn.preprocessing import MultiLabelBinarizer
+
+from compeer_jax.data.jsonl import read_jsonl, write_jsonl
+from compeer_jax.dialogue.danger.kinds import KINDS, Level, level_of
+from compeer_jax.dialogue.taxonomy import LANGUAGES
+from compeer_jax.errors import UserError
+from compeer_jax.evaluation.danger.evaluate import DangerEvalConfig, measure_danger
+from compeer_jax.evaluation.danger.measure import confusion, layer_figures
+from compeer_jax.evaluation.danger.sentences import DANGEROUS, FORMS, Sentence, bundled, read_sentences
+from compeer_jax.evaluation.danger.table import danger_markdown
+
+SETS = st.frozensets(st.sampled_from(list(KINDS)), max_size=3)
+ROW = {"text": "I want to die", "language": "en", "kinds": ["active_ideation"], "form": "explicit", "topic": "made up"}
+
+
+@st.composite
+def sentences(draw):
+    kinds = draw(SETS)
+    form = draw(st.sampled_from(DANGEROUS)) if kinds else "harmless"
+    return Sentence("", draw(st.sampled_from(LANGUAGES)), kinds, form)
+
+
+@settings(deadline=None, max_examples=50)
+@given(pairs=st.lists(st.tuples(sentences(), SETS), min_size=1, max_size=40))
+def test_shares_are_scikit_learns_recall(pairs):
+    for figures in layer_figures("any", *zip(*pairs, strict=True)):
+        own = [(one, found) for one, found in pairs if one.language == figures.language]
+        for form in FORMS:
+            said = [bool(found) for one, found in own if one.form == form]
+            assert figures.counts[form] == len(said)
+            if said:
+                expected = recall_score([True] * len(said), said)
+                assert figures.found[form].value == pytest.approx(expected)
+                assert figures.found[form].low <= expected <= figures.found[form].high
+        binarizer = MultiLabelBinarizer(classes=list(KINDS))
+        truth, found = map(binarizer.fit_transform, zip(*((one.kinds, found) for one, found in own), strict=True))
+        recalls = recall_score(truth, found, average=None, zero_division=np.nan)
+        for figure, expected in zip(figures.kinds.values(), recalls, strict=True):
+            assert (figure.named.value is None) == np.isnan(expected)
+            assert figure.named.value is None or figure.named.value == pytest.approx(expected)
+
+
+@given(pairs=st.lists(st.tuples(*[st.sampled_from([*KINDS, "none"])] * 2), min_size=1, max_size=40))
+def test_what_is_taken_for_what_is_scikit_learns_confusion_of_single_kinds(pairs):
+    truth, found = zip(*pairs, strict=True)
+    table = confusion(*([frozenset([kind]) - {"none"} for kind in kinds] for kinds in (truth, found)))
+    np.testing.assert_array_equal(table, confusion_matrix(truth, found, labels=[*KINDS, "none"]))
+
+
+@settings(deadline=None, max_examples=50)
+@given(rows=st.lists(st.tuples(sentences(), SETS, SETS), min_size=1, max_size=30))
+def test_two_layers_together_find_at_least_what_each_finds(rows):
+    told, one, other = zip(*rows, strict=True)
+    together = layer_figures("both", told, [a | b for a, b in zip(one, other, strict=True)])
+    for alone in (layer_figures("one", told, one), layer_figures("other", told, other)):
+        for less, more in zip(alone, together, strict=True):
+            for few, many in [(less.urgent, more.urgent), *((less.found[form], more.found[form]) for form in FORMS)]:
+                assert few.value is None or few.value <= many.value
+
+
+@settings(deadline=None, max_examples=50)
+@given(pairs=st.lists(st.tuples(sentences(), SETS), min_size=1, max_size=30), random=st.randoms())
+def test_the_order_of_sentences_does_not_matter(pairs, random):
+    mixed = random.sample(pairs, len(pairs))
+    before, after = (layer_figures("any", *zip(*rows, strict=True)) for rows in (pairs, mixed))
+    for one, other in zip(before, after, strict=True):
+        assert one._replace(confusion=0) == other._replace(confusion=0)
+        np.testing.assert_array_equal(one.confusion, other.confusion)
+
+
+def test_a_layer_that_is_right_one_that_is_silent_and_one_that_always_cries():
+    told = read_sentences(bundled())
+    layers = {
+        (1, 1, 0, 1): [one.kinds for one in told],
+        (0, 0, 0, 0): [frozenset()] * len(told),
+        (1, 1, 1, 1): [frozenset(KINDS)] * len(told),
+    }
+    for expected, found in layers.items():
+        for figures in layer_figures("any", told, found):
+            assert tuple(share.value for share in (*figures.found.values(), figures.urgent)) == expected
+            assert all(kind.named.value == expected[0] for kind in figures.kinds.values())
+            harmless = figures.confusion[-1]
+            assert harmless[-1] == (1 - expected[2]) * figures.counts["harmless"]
+
+
+def test_the_sentences_are_enough_of_each_form_kind_and_language_and_most_harmless_ones_are_hard():
+    told = read_sentences(bundled())
+    counts = Counter((one.language, one.form) for one in told)
+    for language in LANGUAGES:
+        assert all(counts[language, form] >= least for form, least in zip(FORMS, (100, 100, 120), strict=True))
+        for form in DANGEROUS:
+            kinds = Counter(kind for one in told for kind in one.kinds if (one.language, one.form) == (language, form))
+            assert set(kinds) == set(KINDS)
+            assert min(kinds.values()) >= 10
+        harmless = [one.topic for one in told if (one.language, one.form) == (language, "harmless")]
+        assert sum(not topic.startswith("ordinary") for topic in harmless) >= 0.6 * len(harmless)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_talks_are_enough_of_each_form_and_kind_and_say_from_where_a_helper_must_act(language):
+    path = resources.files("compeer_jax.evaluation.danger") / f"cases_{language}.jsonl"
+    cases = [row for _, row in read_jsonl(str(path))]
+    assert len({case["id"] for case in cases}) == len(cases)
+    assert {kind for case in cases for kind in case["kinds"]} == set(KINDS)
+    forms = Counter(case["form"] for case in cases)
+    assert set(forms) == {"explicit", "rising", "hidden", "look_alike"}
+    assert len(cases) - forms["look_alike"] >= 30
+    assert min(forms.values()) >= 10
+    for case in cases:
+        assert case["language"] == language
+        assert 3 <= len(case["turns"]) <= 6
+        assert all(turn.strip() for turn in case["turns"])
+        assert len(case["country"]) == 2
+        assert (case["form"] == "look_alike") == (not case["kinds"]) == (case["danger_from"] is None)
+        if case["form"] == "look_alike":
+            assert case["level"] == Level.NONE
+        else:
+            assert 0 <= case["danger_from"] < len(case["turns"])
+            assert level_of(case["kinds"]) <= case["level"] <= Level.EMERGENCY
+        if case["form"] == "hidden":  # small talk follows
+            assert case["danger_from"] <= len(case["turns"]) - 3
+        if case["form"] == "rising":  # something else comes first
+            assert case["danger_from"] >= 1
+
+
+def test_a_measurement_is_written_whole(tmp_path):
+    file, folder = tmp_path / "own.jsonl", tmp_path / "a" / "b"
+    rows = [ROW, {**ROW, "text": "kill the process", "kinds": [], "form": "harmless"}]
+    write_jsonl(file, rows)
+    layers = {"die": lambda text: {"active_ideation"} if "die" in text else set(), "kill": lambda text: {"attempt"}}
+    table = measure_danger(DangerEvalConfig(str(file), str(folder)), layers)
+    assert [row for _, row in read_jsonl(folder / "findings.jsonl")] == [
+        {"line": 1, "die": ["active_ideation"], "kill": ["attempt"]},
+        {"line": 2, "die": [], "kill": ["attempt"]},
+    ]
+    text = (folder / "danger.md").read_text(encoding="utf-8")
+    assert text == danger_markdown(table)
+    assert "| die | en | 100.0 (21–100) | – | 100.0 (21–100) | 0.0 (0–79) |" in text
+    figures = json.loads((folder / "danger.json").read_text(encoding="utf-8"))["figures"]
+    assert [one["found"]["harmless"]["value"] for one in figures] == [0, 1]
+    assert figures[1]["kinds"]["active_ideation"]["named"]["value"] == 0
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"text": " "}, "field 'text' must be text, not empty"),
+        ({"text": 3}, "field 'text' must be text"),
+        ({"language": "fr"}, "unknown language 'fr'"),
+        ({"language": ["en"]}, "field 'language' must be text"),
+        ({"form": "explict"}, "unknown form 'explict'; did you mean 'explicit'"),
+        ({"kinds": ["attemp"]}, "unknown kind of danger 'attemp'; did you mean 'attempt'"),
+        ({"kinds": "attempt"}, "field 'kinds' must be a list of names"),
+        ({"kinds": [["attempt"]]}, "field 'kinds' must be a list of names"),
+        ({"kinds": []}, "the sentence is explicit and has no kind of danger"),
+        ({"form": "harmless"}, "the sentence is harmless and has kinds of danger"),
+        ({"topic": 1}, "field 'topic' must be text"),
+        ({"topics": ""}, "unknown field 'topics'; did you mean 'topic'"),
+        ({"text": "Fine"}, "the same text as"),
+    ],
+)
+def test_a_fault_of_a_file_is_one_sentence_with_its_line(tmp_path, change, message):
+    file = tmp_path / "own.jsonl"
+    write_jsonl(file, [{**ROW, "text": "Fine"}, {**ROW, **change}])
+    with pytest.raises(UserError, match=r"own\.jsonl, line 2: ") as caught:
+        read_sentences(file)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["text", "language", "kinds", "form"])
+def test_a_missing_field_is_named(tmp_path, field):
+    file = tmp_path / "own.jsonl"
+    write_jsonl(file, [{name: value for name, value in ROW.items() if name != field}])
+    with pytest.raises(UserError, match=rf"line 1: field '{field}' is missing"):
+        read_sentences(file)
+
+
+def test_a_folder_that_cannot_be_made_is_named_before_anything_is_measured(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"can't be made .*; choose another output"):
+        measure_danger(DangerEvalConfig(output=str(tmp_path / "file" / "x")), {"never": pytest.fail})
