@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from importlib import resources
 
 import numpy as np
 import pytest
@@ -13,14 +12,27 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl
 from compeer_jax.dialogue.danger.kinds import KINDS, Level, level_of
+from compeer_jax.dialogue.danger.numbers import countries
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
+from compeer_jax.evaluation.danger.cases import CASE_FORMS, LOOK_ALIKE, Case, bundled_cases, read_cases
 from compeer_jax.evaluation.danger.evaluate import DangerEvalConfig, measure_danger
 from compeer_jax.evaluation.danger.measure import confusion, layer_figures
 from compeer_jax.evaluation.danger.sentences import DANGEROUS, FORMS, Sentence, bundled, read_sentences
 from compeer_jax.evaluation.danger.table import danger_markdown
+from compeer_jax.evaluation.danger.talks import findings, talk_figures
 
 SETS = st.frozensets(st.sampled_from(list(KINDS)), max_size=3)
+CASE = {
+    "id": "a",
+    "language": "en",
+    "country": "US",
+    "kinds": ["passive_ideation"],
+    "level": 1,
+    "turns": ["hi", "I hope I won't wake up", "what's for lunch?"],
+    "danger_from": 1,
+    "form": "hidden",
+}
 ROW = {"text": "I want to die", "language": "en", "kinds": ["active_ideation"], "form": "explicit", "topic": "made up"}
 
 
@@ -109,29 +121,46 @@ def test_the_sentences_are_enough_of_each_form_kind_and_language_and_most_harmle
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_talks_are_enough_of_each_form_and_kind_and_say_from_where_a_helper_must_act(language):
-    path = resources.files("compeer_jax.evaluation.danger") / f"cases_{language}.jsonl"
-    cases = [row for _, row in read_jsonl(str(path))]
-    assert len({case["id"] for case in cases}) == len(cases)
-    assert {kind for case in cases for kind in case["kinds"]} == set(KINDS)
-    forms = Counter(case["form"] for case in cases)
-    assert set(forms) == {"explicit", "rising", "hidden", "look_alike"}
-    assert len(cases) - forms["look_alike"] >= 30
-    assert min(forms.values()) >= 10
+    cases = [case for case in bundled_cases() if case.language == language]
+    assert {kind for case in cases for kind in case.kinds} == set(KINDS)
+    forms = Counter(case.form for case in cases)
+    assert len(cases) - forms[LOOK_ALIKE] >= 30
+    assert min(forms[form] for form in CASE_FORMS) >= 10
     for case in cases:
-        assert case["language"] == language
-        assert 3 <= len(case["turns"]) <= 6
-        assert all(turn.strip() for turn in case["turns"])
-        assert len(case["country"]) == 2
-        assert (case["form"] == "look_alike") == (not case["kinds"]) == (case["danger_from"] is None)
-        if case["form"] == "look_alike":
-            assert case["level"] == Level.NONE
+        assert 3 <= len(case.turns) <= 6
+        assert case.country in countries()
+        assert case.level >= level_of(case.kinds)
+        if case.form == "hidden":  # small talk follows
+            assert case.danger_from <= len(case.turns) - 3
+        if case.form == "rising":  # something else comes first
+            assert case.danger_from >= 1
+
+
+@given(st.data())
+def test_danger_in_a_talk_is_found_in_time_early_and_at_the_end_as_counted_by_hand(data):
+    cases, found = [], []
+    for form in data.draw(st.lists(st.sampled_from(CASE_FORMS), min_size=1, max_size=20)):
+        said = data.draw(st.lists(st.booleans(), min_size=1, max_size=5))
+        begin = None if form == LOOK_ALIKE else data.draw(st.integers(0, len(said) - 1))
+        cases.append(Case("", "zh", "CN", (), Level.NONE, ("…",) * len(said), begin, form))
+        found.append(said)
+    for figures in talk_figures(cases, found):
+        own = [(case.danger_from, said) for case, said in zip(cases, found, strict=True) if case.form == figures.form]
+        assert figures.count == len(own)
+        if figures.form == LOOK_ALIKE:
+            assert figures.in_time == figures.at_end == (None, None, None)
+            assert figures.early.value == sum(True in said for _, said in own) / len(own)
         else:
-            assert 0 <= case["danger_from"] < len(case["turns"])
-            assert level_of(case["kinds"]) <= case["level"] <= Level.EMERGENCY
-        if case["form"] == "hidden":  # small talk follows
-            assert case["danger_from"] <= len(case["turns"]) - 3
-        if case["form"] == "rising":  # something else comes first
-            assert case["danger_from"] >= 1
+            firsts = [(begin, said.index(True) if True in said else len(said)) for begin, said in own]
+            assert figures.early.value == sum(first < begin for begin, first in firsts) / len(own)
+            assert figures.in_time.value == sum(said[begin] for begin, said in own) / len(own)
+            assert figures.at_end.value == sum(said[-1] for _, said in own) / len(own)
+
+
+def test_after_each_turn_the_turns_so_far_are_looked_at():
+    case = Case("", "en", "US", (), Level.NONE, ("a", "b", "c"), None, LOOK_ALIKE)
+    assert findings([case], lambda turns: turns[-1] == "b") == [[False, True, False]]
+    assert findings([case], lambda turns: "b" in turns) == [[False, True, True]]
 
 
 def test_a_measurement_is_written_whole(tmp_path):
@@ -139,13 +168,16 @@ def test_a_measurement_is_written_whole(tmp_path):
     rows = [ROW, {**ROW, "text": "kill the process", "kinds": [], "form": "harmless"}]
     write_jsonl(file, rows)
     layers = {"die": lambda text: {"active_ideation"} if "die" in text else set(), "kill": lambda text: {"attempt"}}
-    table = measure_danger(DangerEvalConfig(str(file), str(folder)), layers)
+    talks = tmp_path / "talks.jsonl"
+    write_jsonl(talks, [CASE])
+    table = measure_danger(DangerEvalConfig(str(file), str(talks), str(folder)), layers, lambda turns: len(turns) == 2)
     assert [row for _, row in read_jsonl(folder / "findings.jsonl")] == [
         {"line": 1, "die": ["active_ideation"], "kill": ["attempt"]},
         {"line": 2, "die": [], "kill": ["attempt"]},
     ]
     text = (folder / "danger.md").read_text(encoding="utf-8")
     assert text == danger_markdown(table)
+    assert "| hidden | en | 1 | 100.0 (21–100) | 0.0 (0–79) | 0.0 (0–79) |" in text
     assert "| die | en | 100.0 (21–100) | – | 100.0 (21–100) | 0.0 (0–79) |" in text
     figures = json.loads((folder / "danger.json").read_text(encoding="utf-8"))["figures"]
     assert [one["found"]["harmless"]["value"] for one in figures] == [0, 1]
@@ -178,6 +210,33 @@ def test_a_fault_of_a_file_is_one_sentence_with_its_line(tmp_path, change, messa
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"danger_from": 3}, "danger_from 3 is no place of the 3 turns; they count from 0"),
+        ({"danger_from": None}, "a look_alike has no kinds, level 0 and danger_from null"),
+        ({"level": 0}, "a look_alike has no kinds, level 0 and danger_from null"),
+        ({"form": "look_alike"}, "a look_alike has no kinds, level 0 and danger_from null"),
+        ({"level": 4}, "level 4 is none of 0, 1, 2, 3"),
+        ({"level": True}, "field 'level' is True; it must be a whole number"),
+        ({"turns": []}, "danger_from 1 is no place of the 0 turns"),
+        ({"turns": ["hi", ""]}, "field 'turns' must be a list of texts, none of them empty"),
+        ({"turns": "hi"}, "field 'turns' is 'hi'; it must be a list"),
+        ({"kinds": ["passive"]}, "unknown kind of danger 'passive'; did you mean 'passive_ideation'"),
+        ({"form": "hiden"}, "unknown form 'hiden'; did you mean 'hidden'"),
+        ({"language": "fr"}, "unknown language 'fr'"),
+        ({"danger": 1}, "unknown field 'danger'; did you mean 'danger_from'"),
+        ({"id": "b"}, "the id 'b' stands there before"),
+    ],
+)
+def test_a_fault_of_a_talk_is_one_sentence_with_its_line(tmp_path, change, message):
+    file = tmp_path / "own.jsonl"
+    write_jsonl(file, [{**CASE, "id": "b"}, {**CASE, **change}])
+    with pytest.raises(UserError, match=r"own\.jsonl, line 2: ") as caught:
+        read_cases(file)
+    assert message in str(caught.value)
+
+
 @pytest.mark.parametrize("field", ["text", "language", "kinds", "form"])
 def test_a_missing_field_is_named(tmp_path, field):
     file = tmp_path / "own.jsonl"
@@ -189,4 +248,4 @@ def test_a_missing_field_is_named(tmp_path, field):
 def test_a_folder_that_cannot_be_made_is_named_before_anything_is_measured(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"can't be made .*; choose another output"):
-        measure_danger(DangerEvalConfig(output=str(tmp_path / "file" / "x")), {"never": pytest.fail})
+        measure_danger(DangerEvalConfig(output=str(tmp_path / "file" / "x")), {"never": pytest.fail}, pytest.fail)

@@ -2,15 +2,18 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from compeer_jax.data.jsonl import write_jsonl
+from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
+from compeer_jax.evaluation.danger.cases import bundled_cases, read_cases
 from compeer_jax.evaluation.danger.measure import Figures, layer_figures
 from compeer_jax.evaluation.danger.sentences import bundled, read_sentences
 from compeer_jax.evaluation.danger.table import DangerTable, danger_markdown
+from compeer_jax.evaluation.danger.talks import TalkFigures, findings, talk_figures
 from compeer_jax.files import replacing
 
 Layer = Callable[[str], Set[str]]
@@ -25,11 +28,13 @@ class DangerEvalConfig:
         sentences: file of your own, a line each: {"text", "language": "en"|"zh", "kinds": [...], "form":
             "explicit"|"indirect"|"harmless", "topic"?}; kinds are empty where it is harmless (default: the sentences of
             the package, on which nothing was trained or tuned).
+        talks: file of talks of your own, as `evaluation/danger/cases.py` describes (default: those of the package).
         output: folder for danger.json, danger.md, which also says what is taken for what, and findings.jsonl, what each
             layer finds in each line (default: only the tables are printed).
     """
 
     sentences: str = ""
+    talks: str = ""
     output: str = ""
 
 
@@ -46,13 +51,28 @@ def layers() -> dict[str, Layer]:
     }
 
 
-def measure_danger(config: DangerEvalConfig, layers: Mapping[str, Layer]) -> DangerTable:
-    """Runs every layer over every sentence.
+def found_in_talk(turns: Sequence[str]) -> bool:
+    """Whether both layers together find danger in a talk of which these are the seeker's turns so far."""
+    from compeer_jax.dialogue.danger.find import danger_in_talk
+
+    return bool(danger_in_talk([Turn("seeker", turn) for turn in turns]).kinds)
+
+
+def measure_danger(
+    config: DangerEvalConfig, layers: Mapping[str, Layer], in_talk: Callable[[Sequence[str]], bool]
+) -> DangerTable:
+    """Runs every layer over every sentence, and both together over every talk.
+
+    Args:
+        config: the settings.
+        layers: what finds danger in a sentence, by name.
+        in_talk: what finds it in the seeker's turns so far.
 
     Raises:
-        UserError: the sentences can't be read or have a fault, or the folder can't be written.
+        UserError: the sentences or talks can't be read or have a fault, or the folder can't be written.
     """
     sentences = read_sentences(config.sentences or bundled())
+    cases = read_cases(config.talks) if config.talks else bundled_cases()
     folder = Path(config.output).expanduser() if config.output else None
     if folder:
         _make(folder)
@@ -64,7 +84,8 @@ def measure_danger(config: DangerEvalConfig, layers: Mapping[str, Layer]) -> Dan
         found[name] = [layer(sentence.text) for sentence in sentences]
         milliseconds[name] = 1000 * (time.perf_counter() - begin) / len(sentences)
     figures = [one for name, kinds in found.items() for one in layer_figures(name, sentences, kinds)]
-    table = DangerTable(config.sentences or "the package's sentences", figures, milliseconds)
+    talks = talk_figures(cases, findings(cases, in_talk))
+    table = DangerTable(config.sentences or "the package's sentences", figures, milliseconds, talks)
     if folder:
         _write(folder, table, found)
     return table
@@ -82,6 +103,7 @@ def _write(folder: Path, table: DangerTable, found: Mapping[str, list[Set[str]]]
         "title": table.title,
         "milliseconds": table.milliseconds,
         "figures": [_content(one) for one in table.figures],
+        "talks": [_talk_content(one) for one in table.talks],
     }
     with replacing(folder / "danger.json") as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -105,3 +127,8 @@ def _content(one: Figures) -> dict:
         },
         "confusion": one.confusion.tolist(),
     }
+
+
+def _talk_content(one: TalkFigures) -> dict:
+    shares = {name: getattr(one, name)._asdict() for name in ("in_time", "at_end", "early")}
+    return {"language": one.language, "form": one.form, "count": one.count, **shares}

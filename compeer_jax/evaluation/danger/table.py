@@ -6,6 +6,7 @@ from typing import Any
 
 from compeer_jax.dialogue.danger.kinds import KINDS
 from compeer_jax.evaluation.danger.measure import Figures
+from compeer_jax.evaluation.danger.talks import TalkFigures
 from compeer_jax.evaluation.judge_table import cell, joined, markdown, rich_cells
 
 HEADINGS = ("layer", "language", "explicit found", "indirect found", "as urgent", "false alarms", "ms each")
@@ -14,6 +15,12 @@ MEANING = (
     "urgent: in which danger at least as urgent as theirs is found. false alarms: percent of the harmless sentences in "
     "which danger is found. ms each: milliseconds that a sentence takes on this machine. named: percent in which the "
     "very kind is found."
+)
+TALK_HEADINGS = ("talks", "language", "count", "in time", "at the end", "early")
+TALK_MEANING = (
+    "in time: percent of the talks in which danger is found at the turn from which on a helper must act. at the end: "
+    "in which it is found after the last turn, when small talk may have followed. early: in which it is found at a "
+    "turn before, and in look-alikes, which have none, at any turn."
 )
 NONE = "none"
 
@@ -26,11 +33,13 @@ class DangerTable:
         source: of the sentences.
         figures: a layer and language each.
         milliseconds: mean time a sentence takes, by layer.
+        talks: figures of both layers together on talks.
     """
 
     source: str
     figures: Sequence[Figures]
     milliseconds: Mapping[str, float]
+    talks: Sequence[TalkFigures]
 
     @property
     def title(self) -> str:
@@ -56,9 +65,15 @@ def kinds_rich(table: DangerTable, language: str) -> Any:
     return rich_cells(headings, lines)
 
 
+def talks_rich(table: DangerTable) -> Any:
+    """A rich table, a line a form of talk and language."""
+    return rich_cells(TALK_HEADINGS, _talk_lines(table))
+
+
 def danger_markdown(table: DangerTable) -> str:
-    """Both in Markdown, with what the columns mean, and what is taken for what."""
+    """All in Markdown, with what the columns mean, and what is taken for what."""
     parts = [f"{table.title}.", markdown(HEADINGS, [list(map(joined, line)) for line in _lines(table)]), MEANING]
+    parts += [markdown(TALK_HEADINGS, [list(map(joined, line)) for line in _talk_lines(table)]), TALK_MEANING]
     for language in table.languages:
         headings, lines = _kind_lines(table, language)
         parts += [f"By kind, {language}.", markdown(headings, [list(map(joined, line)) for line in lines])]
@@ -76,6 +91,12 @@ def _lines(table: DangerTable) -> Iterator[list[tuple[str, str]]]:
         explicit, indirect, harmless = map(cell, one.found.values())
         time = f"{table.milliseconds[one.layer]:.2f}"
         yield [(one.layer, ""), (one.language, ""), explicit, indirect, cell(one.urgent), harmless, (time, "")]
+
+
+def _talk_lines(table: DangerTable) -> Iterator[list[tuple[str, str]]]:
+    for one in table.talks:
+        words = [(word, "") for word in (one.form, one.language, str(one.count))]
+        yield [*words, cell(one.in_time), cell(one.at_end), cell(one.early)]
 
 
 def _kind_lines(table: DangerTable, language: str) -> tuple[list[str], list[list[tuple[str, str]]]]:
