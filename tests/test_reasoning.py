@@ -110,8 +110,8 @@ def test_what_is_rendered_is_parsed_back_whatever_the_free_text(case, language):
     assert form.parse(form.render(turn, language)) == turn
 
 
-def test_text_without_our_tags_is_written_unchanged():
-    odd = "I <3 you &lt; <b>bold</b> <stage> </ > \\n <history/> <plan> ＜history＞"
+def test_text_without_structure_is_written_unchanged():
+    odd = "I <3 you &lt; <b>bold</b> <stage> </ > \\n history: <a plan> [the answer] ＜b＞ \\"
     assert odd in COMPEER.render(dataclasses.replace(TURN, response=odd))
 
 
@@ -126,7 +126,8 @@ def test_parsing_any_text_gives_a_turn_or_says_what_is_wrong(form, text):
     if turn.format_ok:
         assert form.parse(form.render(turn)) == turn
     else:
-        known = {"missing", "repeated", "unclosed", "unopened", "nested", "empty", "label", "order", "extra_text"}
+        known = {"missing", "repeated", "unclosed", "unopened", "nested", "empty", "label", "order"}
+        known |= {"extra_text", "structure"}
         assert {problem.partition(":")[0] for problem in turn.problems} <= known
 
 

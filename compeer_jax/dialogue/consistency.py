@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from functools import cache
 
 from compeer_jax.dialogue.judging import JudgeCase, judge_asks
+from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.prompts import Prompt, read_prompt
 from compeer_jax.dialogue.reasoning import RESPONSE
-from compeer_jax.dialogue.talk import defused
 from compeer_jax.dialogue.taxonomy import check_language
 
 FRAMES = "judge_brief"  # the judge's prompt whose questions are the parts in their tags, and nothing else
@@ -39,7 +39,7 @@ def follows_messages(case: JudgeCase) -> list[dict[str, str]]:
     """The chat that asks whether the second reply of a case follows from its steps; the first is not shown."""
     _, shown = judge_asks(case, list(case.steps), prompt=FRAMES)
     _, reply = case.responses
-    content = "\n\n".join([*shown, f"<{RESPONSE}>{defused(reply.strip())}</{RESPONSE}>"])
+    content = "\n\n".join([*shown, f"<{RESPONSE}>{harmless(reply.strip())}</{RESPONSE}>"])
     return [
         {"role": "system", "content": load_consistency_prompt(case.language, FOLLOWS).text},
         {"role": "user", "content": content},

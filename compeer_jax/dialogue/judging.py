@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from string import Template
 from typing import Literal, get_args
 
+from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.prompts import JudgePrompt, check_history, load_judge_prompt
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
-from compeer_jax.dialogue.talk import SPEAKERS, defused, one_line
+from compeer_jax.dialogue.talk import SPEAKERS, one_line
 from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.errors import unknown
 
@@ -131,7 +132,7 @@ def judge_messages(
 
 def judge_reply(critique: str, verdict: bool | Preference) -> str:
     """A reply as the judge should write it; its verdict line is the same in all languages. No critique, no line."""
-    return f"{critique.strip()}\nVerdict: {verdict}".lstrip("\n")
+    return f"{harmless(critique.strip())}\nVerdict: {verdict}".lstrip("\n")
 
 
 def _question(case: JudgeCase, tag: str, texts: JudgePrompt) -> str:
@@ -170,4 +171,4 @@ def _content(pieces: Sequence[str | Mapping]) -> Ask:
 
 
 def _shown(text: str, language: Language) -> str:
-    return defused(text.strip()) or _NOTHING[language]
+    return harmless(text.strip()) or _NOTHING[language]

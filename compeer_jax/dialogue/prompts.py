@@ -21,6 +21,7 @@ from functools import cache
 from importlib import resources
 from string import Template
 
+from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.reasoning import CARE, OUTPUT_FORMATS
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
 from compeer_jax.dialogue.taxonomy import (
@@ -112,8 +113,8 @@ class TaskPrompt:
     more: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def messages(self, **shown: str) -> list[dict[str, str]]:
-        """The chat that asks, each of the words with a dollar sign replaced by what is given under its name."""
-        content = Template(self.user).substitute(shown)
+        """The chat that asks; each word with a dollar sign stands for what is given under its name, made harmless."""
+        content = Template(self.user).substitute({name: harmless(text) for name, text in shown.items()})
         system = [{"role": "system", "content": self.system}] if self.system else []
         return [*system, {"role": "user", "content": content}]
 
@@ -191,9 +192,9 @@ def chat_messages(
     check_history(history)
     system = load_prompt(prompt, language).text
     if situation:
-        system += f"\n\n{_SITUATION[language]}{situation.strip()}"
+        system += f"\n\n{_SITUATION[language]}{harmless(situation.strip())}"
     turns, _ = merge_adjacent(history)
-    talk = [{"role": _CHAT_ROLES[turn.role], "content": turn.content} for turn in turns]
+    talk = [{"role": _CHAT_ROLES[turn.role], "content": harmless(turn.content)} for turn in turns]
     return [{"role": "system", "content": system}, *talk]
 
 

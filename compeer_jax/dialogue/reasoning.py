@@ -14,10 +14,10 @@ A format is a row of steps, each between its own tags, then the response:
 A step may close with one labelled line, its values from the taxonomy; in Chinese it reads `阶段：探索`. Tags are the
 same in both languages. The format `PLAIN` has no steps and no tags: its text is the response and nothing else.
 
-Free text may hold anything. Where it holds one of the format's own tags, `render` puts a
-backslash after the "<" and `parse` takes one away: `<history>` is written `<\history>`, and `<\history>` is written
-`<\\history>`. Tags of thoughts (`thoughts.py`) are treated likewise, and leading thoughts are taken off before anything
-is read. All other text is written as it is.
+Free text may hold anything. Where it holds what would be taken for structure (`material`), such as a tag, `render` puts
+a backslash after its first letter and `parse` takes one away: `<history>` is written `<\history>`, and `<\history>` is
+written `<\\history>`. Without the backslash, whatever is no tag of the format is left as it is, and is a problem.
+Leading thoughts are taken off before anything is read.
 """
 
 import re
@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from compeer_jax.dialogue.material import escape, structure_in, unescape
 from compeer_jax.dialogue.taxonomy import (
     EMOTIONS,
     INTENSITIES,
@@ -35,7 +36,7 @@ from compeer_jax.dialogue.taxonomy import (
     Category,
     check_language,
 )
-from compeer_jax.dialogue.thoughts import escape, spoken, unescape
+from compeer_jax.dialogue.thoughts import spoken
 from compeer_jax.errors import UserError, unknown
 
 RESPONSE = "response"
@@ -75,7 +76,8 @@ class ReasonedTurn:
             "unclosed:T" no closing tag of T;             "unopened:T" a closing tag that closes nothing;
             "nested:T" another part inside of T;          "empty:T" nothing in T but white space and labels;
             "label:L" label L absent from its step's closing line, or not in the taxonomy;
-            "order" parts out of order;                   "extra_text" words outside of every part.
+            "order" parts out of order;                   "extra_text" words outside of every part;
+            "structure:K" in a part, what would be taken for structure of kind K: "control", "tag", "verdict".
     """
 
     steps: Mapping[str, str]
@@ -95,9 +97,9 @@ class ReasonedTurn:
 
     @property
     def whole(self) -> bool:
-        """Whether every part is there once and in order. A label that is none of the list, or a word before the first
-        part, is nothing that a reader of the reply would miss."""
-        return all(problem.startswith(("label:", "extra_text")) for problem in self.problems)
+        """Whether every part is there once and in order. A label that is none of the list, a word before the first
+        part, or a control token is nothing that a reader of the reply would miss."""
+        return all(problem.startswith(("label:", "extra_text", "structure:")) for problem in self.problems)
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class ReasoningFormat:
             f"{spec.category.titles[language]}{colon}{spec.category.display(turn.labels[spec.name], language)}"
             for spec in specs
         )
-        return "\n".join(filter(None, [self._escape(_part(turn, tag)), labelled]))
+        return "\n".join(filter(None, [escape(_part(turn, tag)), labelled]))
 
     def parse(self, text: str) -> ReasonedTurn:
         """What `text` holds, in either language, and what is wrong with it. Never raises, whatever the text.
@@ -168,8 +170,8 @@ class ReasoningFormat:
         """
         text = spoken(text).text
         if not self.steps:
-            response = unescape(text).strip()
-            return ReasonedTurn({}, {}, response, () if response else (f"empty:{RESPONSE}",))
+            response = unescape(text.strip())
+            return ReasonedTurn({}, {}, response, _structure([text]) if response else (f"empty:{RESPONSE}",))
         tags = (match for match in self._tag.finditer(text) if not match["escape"])
         sections, problems = _sections(text, tags)
         steps: dict[str, str] = {}
@@ -177,7 +179,7 @@ class ReasoningFormat:
         for step in self.steps:
             free_text, values = self._split_labels(step, sections.get(step.tag, ""))
             if step.tag in sections:
-                steps[step.tag] = self._unescape(free_text)
+                steps[step.tag] = unescape(free_text)
             if not free_text:
                 problems.append(f"empty:{step.tag}" if step.tag in sections else f"missing:{step.tag}")
             for label in step.labels:
@@ -186,18 +188,13 @@ class ReasoningFormat:
                     problems.append(f"label:{label.name}")
                 else:
                     labels[label.name] = name
-        response = self._unescape(sections.get(RESPONSE, "").strip())
+        response = unescape(sections.get(RESPONSE, "").strip())
         if not response:
             problems.append(f"empty:{RESPONSE}" if RESPONSE in sections else f"missing:{RESPONSE}")
         if list(sections) != [tag for tag in self.tags if tag in sections]:
             problems.append("order")
+        problems += _structure([self._tag.sub(" ", section) for section in sections.values()])
         return ReasonedTurn(steps, labels, response, tuple(problems))
-
-    def _escape(self, text: str) -> str:
-        return escape(self._tag.sub(lambda match: "<\\" + match.group()[1:], text) if self.steps else text)
-
-    def _unescape(self, text: str) -> str:
-        return self._tag.sub(lambda match: "<" + match.group()[1:].removeprefix("\\"), unescape(text))
 
     def _split_labels(self, step: StepSpec, section: str) -> tuple[str, dict[str, str]]:
         """A step's free text and the raw values of its labels.
@@ -233,6 +230,12 @@ class ReasoningFormat:
 def _part(turn: ReasonedTurn, tag: str) -> str:
     """The free text of a step or the response, "" when it is missing."""
     return (turn.response if tag == RESPONSE else turn.steps.get(tag, "")).strip()
+
+
+def _structure(texts: Iterable[str]) -> tuple[str, ...]:
+    """A problem for each kind of structure that stands in the texts; a score is one that raters alone write."""
+    found = {kind for text in texts for kind in structure_in(text)}
+    return tuple(f"structure:{kind}" for kind in ("control", "tag", "verdict") if kind in found)
 
 
 def _titles(labels: tuple[LabelSpec, ...]) -> re.Pattern:

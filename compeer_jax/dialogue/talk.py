@@ -1,9 +1,8 @@
 """A talk as plain text within a message, safe to be shown to a model that is asked about it."""
 
-import re
 from collections.abc import Sequence
 
-from compeer_jax.dialogue.reasoning import FORMATS
+from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
 from compeer_jax.dialogue.taxonomy import Language
 
@@ -11,11 +10,6 @@ SPEAKERS = {
     "en": {"seeker": "Seeker: ", "supporter": "Supporter: "},
     "zh": {"seeker": "求助者：", "supporter": "支持者："},
 }
-
-# A tag that frames what is shown. Without its "<", text to be rated can't step out of its frame. Linear, as each run of
-# spaces matches in one way.
-FRAMES = ("conversation", "first", "second", *dict.fromkeys(tag for form in FORMATS.values() for tag in form.tags))
-_FRAME_TAG = re.compile(rf"<(?=[ \t]*(?:/[ \t]*)?(?:{'|'.join(FRAMES)})[ \t]*(?:/[ \t]*)?>)", re.IGNORECASE)
 
 
 def talk_text(turns: Sequence[Turn], language: Language, *, numbered: bool = False) -> str:
@@ -32,10 +26,5 @@ def talk_text(turns: Sequence[Turn], language: Language, *, numbered: bool = Fal
 
 
 def one_line(text: str) -> str:
-    """`text` on one line, its frame tags defused."""
-    return defused(" ".join(filter(None, map(str.strip, text.splitlines()))))
-
-
-def defused(text: str) -> str:
-    """`text` with a backslash in each tag that could end or begin the frame it is shown in."""
-    return _FRAME_TAG.sub(r"<\\", text)
+    """`text` on one line, made harmless."""
+    return harmless(" ".join(filter(None, map(str.strip, text.splitlines()))))

@@ -6,7 +6,7 @@ answer. All that reads a model's words passes here: `chat_call.Answer.text` for 
 `ReasoningFormat.parse` for outputs of a policy, `verdicts` for replies of a judge.
 
 Only thoughts at the beginning are thoughts: `<think>` later on is a word like any other. A tag that is meant as a word
-where it would be read as one is written with a backslash, `<\/think>`, as `reasoning` writes tags of a format.
+where it would be read as one is written with a backslash, `<\/think>`, by `material.escape`.
 """
 
 import re
@@ -20,7 +20,7 @@ _INVISIBLE = " \t\r\n\f\v\u00a0\u3000\u200b\ufeff"
 _NAME = r"(?:[a-z]{1,12}[:_])?(?:think(?:ing)?|thoughts?|reasoning)"
 _EDGE = r"(?:(?P<close>/[ \t]{0,8}|end_(?:of_)?)|(?:begin|start)_(?:of_)?)?"
 _ATTRIBUTES = r"(?:[ \t][^<>]{0,64})?"
-_TAG = re.compile(
+TAG = re.compile(
     rf"(?:[<◁]|&lt;)(?P<escape>\\*)\|?[ \t]{{0,8}}{_EDGE}{_NAME}{_ATTRIBUTES}(?P<empty>/)?\|?(?:[>▷]|&gt;)"
     r"|\[(?P<escape_square>\\*)(?P<close_square>/)?(?-i:THINK)\]",
     re.IGNORECASE,
@@ -66,30 +66,9 @@ def spoken(text: str) -> Spoken:
     return Spoken(text[start:].lstrip(_INVISIBLE) if start else text, "\n".join(filter(None, thoughts)))
 
 
-def escape(text: str) -> str:
-    """`text` with one more backslash in each tag of thoughts, so that it is read as words wherever it stands."""
-    pieces, start = [], 0
-    for tag in _TAG.finditer(text.translate(_HALF_WIDTH)):
-        place = _backslashes(tag)[0]
-        pieces += [text[start:place], "\\"]
-        start = place
-    return "".join([*pieces, text[start:]])
-
-
-def unescape(text: str) -> str:
-    """`text` with one backslash less in each tag of thoughts that has any: what `escape` was given."""
-    pieces, start = [], 0
-    for tag in _TAG.finditer(text.translate(_HALF_WIDTH)):
-        first, end = _backslashes(tag)
-        if first < end:
-            pieces.append(text[start:first])
-            start = first + 1
-    return "".join([*pieces, text[start:]])
-
-
 def _tags(text: str) -> list[re.Match]:
     """The tags of thoughts in `text`, without those behind backslashes."""
-    found = _TAG.finditer(text.translate(_HALF_WIDTH))
+    found = TAG.finditer(text.translate(_HALF_WIDTH))
     return [tag for tag in found if len(set(_backslashes(tag))) == 1]
 
 

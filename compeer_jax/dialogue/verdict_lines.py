@@ -59,7 +59,7 @@ _SIGN = r"(?: ?(?:[:=→]|-{1,2}>?|[–—]|is(?![a-z])|是|为)[: ]{0,2}| )"
 _MARKED = rf"(?:{_LEAD}|{_LEAD_ZH}){_WIDE}{_CHOICES}{_SIGN}"
 _CONFIDENCE = r"(?:,? ?\(?(?:with )?(?:(?:very )?(?:high|medium|low|full) confidence|confidence:? ?[\d.]{1,5} ?%?)\)?)?"
 
-_HEADING = re.compile(rf"(?:{_LEAD}|{_LEAD_ZH}){_WIDE}{_CHOICES}")
+HEADING = re.compile(rf"(?:{_LEAD}|{_LEAD_ZH}){_WIDE}{_CHOICES}")
 _BEGINS = re.compile(rf"(?:{_LEAD}|{_LEAD_ZH}){_NARROW}")
 _DENIED = re.compile(r"(?<![a-z])(?:not|never|no|cannot|isn|doesn)(?![a-z])|[不未非没无≠¬!]")
 
@@ -95,7 +95,7 @@ class Values:
             match = pattern.fullmatch(text)
             if match and not (kind == "bare" and _OF_SEVERAL.search(line)):
                 return Line(kind, match.lastgroup)
-        if _HEADING.fullmatch(text):
+        if HEADING.fullmatch(text):
             return Line("heading")
         if _BEGINS.match(text):
             return Line("undecided", denied=bool(_DENIED.search(text)))

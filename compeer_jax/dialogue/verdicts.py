@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from compeer_jax.dialogue.judging import Preference
-from compeer_jax.dialogue.talk import FRAMES
+from compeer_jax.dialogue.material import FRAMES
 from compeer_jax.dialogue.thoughts import spoken
 from compeer_jax.dialogue.verdict_lines import BLANK, LONGEST, PREFERENCE, STEP, Line, Values, plain
 

@@ -14,8 +14,8 @@ from typing import Literal
 from compeer_jax.data.annotation.items import is_swapped, task_key
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.record import history_field, text_field
+from compeer_jax.dialogue.material import structure_in
 from compeer_jax.dialogue.schema import Turn
-from compeer_jax.dialogue.talk import defused
 from compeer_jax.dialogue.taxonomy import check_language
 from compeer_jax.errors import UserError, unknown
 
@@ -215,7 +215,7 @@ def _reply(row: Mapping, where: str) -> Reply:
 
 def _reasons(response: str) -> bool:
     """Whether a reply holds tags of a reasoning format, which would tell annotators where it is from."""
-    return defused(response) != response
+    return "tag" in structure_in(response)
 
 
 def _said(history: Sequence[Turn]) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
+from compeer_jax.dialogue.material import without_control
 from compeer_jax.errors import FEW, UserError
 from compeer_jax.generation.chat_answers import AnswerStore, answer_key
 from compeer_jax.generation.chat_call import Answer, Refused, Unavailable, ask, model_names
@@ -378,12 +379,21 @@ class ChatServer:
         config = self.config
         body = {
             "model": config.model,
-            "messages": list(messages),
+            "messages": [_harmless(message) for message in messages],
             "temperature": config.temperature if temperature is None else temperature,
             "max_tokens": max_tokens or config.max_tokens,
             "seed": config.seed + draw,
         }
         return {name: value for name, value in (body | config.extra).items() if value is not None}
+
+
+def _harmless(message: Message) -> Message:
+    """The message without control tokens: many servers read them wherever they stand, and whoever wrote them."""
+    content = message["content"]
+    if isinstance(content, str):
+        return {**message, "content": without_control(content)}
+    parts = [{**part, "text": without_control(part["text"])} if "text" in part else part for part in content]
+    return {**message, "content": parts}
 
 
 def _pace(requests_per_minute: float):

@@ -4,15 +4,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-# Those of the usual chat families, whatever a tokenizer lists: ChatML, Llama 2 and 3, Mistral, Gemma, Phi, DeepSeek,
-# GLM, gpt-oss and what is made like them. A text may come to a model of another family later.
-_FAMILIES = (
-    r"<[|\uff5c][^<>\n]{1,60}?[|\uff5c]>",
-    r"<(?:start|end)_of_(?:turn|image|audio|role)>",
-    r"</?s>|<(?:bos|eos|pad|unk|eoh|eoa|eot|sop|mask)>",
-    r"\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|gMASK|sMASK)\]",
-    r"<</?SYS>>",
-)
+from compeer_jax.dialogue.material import without_control
 
 
 def special_tokens(tokenizer: Any) -> frozenset[str]:
@@ -22,18 +14,21 @@ def special_tokens(tokenizer: Any) -> frozenset[str]:
 
 
 def broken(tokenizer: Any, text: str) -> str:
-    """`text` with a space inside each control token, of this tokenizer or of a usual family; no other change."""
-    pattern = _pattern(special_tokens(tokenizer))
-    while (harmless := pattern.sub(_with_space, text)) != text:  # what is broken may leave another behind
+    """`text` with a backslash inside each control token, of this tokenizer or of a usual family; no other change."""
+    pattern, text = _pattern(special_tokens(tokenizer)), without_control(text)
+    if pattern is None:
+        return text
+    while (harmless := pattern.sub(_broken, text)) != text:  # what is broken may leave another behind
         text = harmless
     return text
 
 
 @lru_cache
-def _pattern(tokens: frozenset[str]) -> re.Pattern[str]:
+def _pattern(tokens: frozenset[str]) -> re.Pattern[str] | None:
     longest_first = sorted((token for token in tokens if len(token) > 1), key=lambda token: (-len(token), token))
-    return re.compile("|".join([*map(re.escape, longest_first), *_FAMILIES]), re.IGNORECASE)
+    return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if longest_first else None
 
 
-def _with_space(match: re.Match[str]) -> str:
-    return f"{match.group()[:1]} {match.group()[1:]}"
+def _broken(match: re.Match[str]) -> str:
+    first, rest = match.group()[:1], match.group()[1:]
+    return f"{first} {rest}" if rest.startswith("\\") else f"{first}\\{rest}"

@@ -19,6 +19,7 @@ from string import Template
 from typing import Any
 
 from compeer_jax.data.jsonl import write_jsonl
+from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.prompts import TaskPrompt
 from compeer_jax.evaluation.benchmarks.bench_run import BenchRun, bench_run, drawn, scenarios_hash
 from compeer_jax.evaluation.benchmarks.config import EscEvalConfig
@@ -102,8 +103,11 @@ class EscPlayer:
 def role_messages(scenario: Scenario, turns: Sequence[BenchTurn], prompt: TaskPrompt) -> list[Message]:
     """The chat that asks the role-player for the seeker's next message: its card, the greeting, the talk so far."""
     texts = (("system", prompt.system), ("user", prompt.user))
-    begun = [{"role": role, "content": Template(text).substitute(card=scenario.card["base"])} for role, text in texts]
-    talk = [{"role": _AS_ROLE[turn.role], "content": turn.shown.content} for turn in turns]
+    begun = [
+        {"role": role, "content": Template(text).substitute(card=harmless(scenario.card["base"]))}
+        for role, text in texts
+    ]
+    talk = [{"role": _AS_ROLE[turn.role], "content": harmless(turn.shown.content)} for turn in turns]
     return [*(begun if prompt.system else begun[1:]), *talk]
 
 

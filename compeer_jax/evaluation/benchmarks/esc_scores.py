@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from string import Template
 
+from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.prompts import TaskPrompt
-from compeer_jax.dialogue.talk import defused, talk_text
+from compeer_jax.dialogue.talk import talk_text
 from compeer_jax.dialogue.thoughts import spoken
 from compeer_jax.evaluation.benchmarks.config import EscEvalConfig, Reading
 from compeer_jax.evaluation.benchmarks.esc_prompts import EscPrompts
@@ -139,7 +140,7 @@ def rated_talk(turns: Sequence[BenchTurn], prompt: TaskPrompt) -> str:
     mark = re.compile(rf"^(?=[^\S\n]*(?:{marks}))", re.MULTILINE) if marks else None
     shown = []
     for turn in turns:
-        content = defused(turn.shown.content)
+        content = harmless(turn.shown.content)
         content = mark.sub("\\\\", content) if mark else content
         shown.append(Template(prompt.more[turn.role]).substitute(content=content))
     return "\n\n".join(shown)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
 
+from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.prompt_files import read_prompts, released_prompts
 from compeer_jax.dialogue.prompts import TaskPrompt, load_task_prompt
-from compeer_jax.dialogue.talk import defused, talk_text
+from compeer_jax.dialogue.talk import talk_text
 from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.benchmarks.rows import BenchTurn
@@ -115,8 +116,8 @@ def _feeling(appraisal: Appraisal | None, change: int | None, prompt: TaskPrompt
     if appraisal is None:
         return prompt.more.get("opening_feeling", _NOT_BEGUN[prompt.language])
     if "feeling" not in prompt.more:
-        return "\n\n".join(filter(None, [defused(appraisal.analysis), f"Change: {change:+d}"]))
-    found = {key: defused(appraisal.sections.get(name, "")) for name, key in _SECTIONS.items()}
+        return "\n\n".join(filter(None, [harmless(appraisal.analysis), f"({change:+d})"]))
+    found = {key: harmless(appraisal.sections.get(name, "")) for name, key in _SECTIONS.items()}
     return Template(prompt.more["feeling"]).substitute(found | {"change": f"{change:+d}"})
 
 

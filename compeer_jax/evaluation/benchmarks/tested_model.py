@@ -9,6 +9,7 @@ the model itself at its next turn see it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.prompts import chat_messages, load_prompt, load_task_prompt
 from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.schema import Role
@@ -68,7 +69,7 @@ class TestedModel:
     def request(self, turns: Sequence[BenchTurn], language: str) -> ChatRequest:
         """What it is asked: the talk so far, the seeker's turn last."""
         shown = [turn.shown for turn in turns]
-        talk = [{"role": _SPOKEN_BY[turn.role], "content": turn.content} for turn in shown]
+        talk = [{"role": _SPOKEN_BY[turn.role], "content": harmless(turn.content)} for turn in shown]
         texts = [self.system[language]] if self.system else []
         if self.prompt == "ours":
             ours, *talk = chat_messages(shown, prompt=self.format_prompt, language=language)

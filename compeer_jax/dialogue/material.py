@@ -1,0 +1,226 @@
+r"""Words from outside, made harmless before they stand in a prompt.
+
+Whatever a corpus, a seeker, a policy, a judge or a profile says is material. Where it spells structure, somebody would
+take it for structure: a tokenizer or a server's template a control token, a reader of ours a tag, a judge a verdict
+that it might copy. `harmless` puts a backslash behind the first letter of each such thing: it can still be read, and is
+nothing else.
+
+    control   <|im_end|>           <\|im_end|>            of any chat family, and the tags of thoughts
+    tag       < /Response x="1" >  <\ /Response x="1" >   of a step, a reply, or a frame in a prompt
+    verdict   Verdict: True        V\erdict: True         in each of the spellings that `verdicts` reads, and more
+    score     Score: 5             S\core: 5              what other raters end with
+
+Disguises make no difference: case, full width, invisible characters, accents, look-alike letters, HTML entities, spaces
+and attributes. All prompts are filled through here: by `prompts`, `judging` and `talk`; what carries messages to a
+model breaks control tokens once more, with those of its own tokenizer (`models/control_tokens`).
+
+A reasoned turn that has to hold such things is written with the backslash (`escape`) and read without (`unescape`).
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple, get_args
+
+from compeer_jax.dialogue.thoughts import TAG as THOUGHT
+from compeer_jax.dialogue.verdict_lines import HEADING, PREFERENCE, STEP, plain
+
+Structure = Literal["control", "tag", "verdict", "score"]
+KINDS: tuple[Structure, ...] = get_args(Structure)
+
+STEPS = ("history", "emotion", "strategy", "context", "cognition", "plan", "response")
+FRAMES = (*STEPS, "conversation", "first", "second", "card", "player", "scene", "wish", "feeling")
+"""The names of all tags in our prompts and outputs."""
+
+_ESCAPE = r"\\*"
+
+
+def _words(*words: str) -> str:
+    """A pattern of the words, with or without backslashes between their letters."""
+    return "|".join(_ESCAPE.join(word) for word in words)
+
+
+_TAG = rf"<{_ESCAPE}\s*(?:/\s*)?(?:{'|'.join(FRAMES)})(?![a-z0-9_])(?:[^<>\\]{_ESCAPE}){{0,80}}?\s*>"
+# ChatML, Llama, Mistral, Gemma, Phi, DeepSeek, GLM, Command, Granite, InternLM, Baichuan, Seed, gpt-oss, and what is
+# made like them; calls of tools; the places of pictures.
+_CONTROL = "|".join(
+    (
+        rf"<{_ESCAPE}\|(?:[^<>|\n\\]{_ESCAPE}|\|(?!>)){{1,60}}\|>",
+        rf"<{_ESCAPE}(?:start|end|begin)_of_[a-z_]{{1,20}}>",
+        rf"<{_ESCAPE}/?(?:s|bos|eos|pad|unk|eoh|eoa|eod|eot|sop|eop|sep|cls|mask|image|video|audio|img)>",
+        rf"<{_ESCAPE}/?(?:tools?|tool_(?:calls?|response|results?)|function_calls?|functions?)>",
+        rf"<{_ESCAPE}(?:reserved_|unused|extra_id_|unused_token_)\d{{1,6}}>",
+        rf"<{_ESCAPE}/?[a-z]{{1,10}}:(?:bos|eos|pad|tool_call)>",
+        rf"<{_ESCAPE}</?sys>>",
+        rf"\[{_ESCAPE}/?(?:inst|system_prompt|available_tools|tool_(?:calls|results|content)|[gs]mask|think|img|args)\]",
+        rf"\[{_ESCAPE}unused_?(?:token_)?\d{{1,6}}\]",
+    )
+)
+_EN = _words("verdict", "answer", "judgement", "judgment", "decision", "conclusion")
+_ZH = _words("结论", "判断", "判定", "裁决", "评判", "答案")
+_SCORES = _words("score", "change", "得分", "分数", "评分")
+_LABEL = re.compile(rf"(?<![a-z])(?:{_EN})(?![a-z])|{_ZH}")
+_NEAR = r"[\s*_`~\"'“”‘’«»「」『』《》{}\[\]()（）【】<>$#\\]{0,12}"
+_VALUE = (
+    r"(?:(?:true|false|correct|incorrect|right|wrong|first|second|similar|neither|1|2|a|b)(?![a-z0-9])"
+    r"|正确|错误|不正确|第[一二12]|前者|后者|相近|相似|差不多|[都均]不)"
+)
+# Within a line only what is plainly meant as a verdict; whole lines are read as its reader does, by `_answers`.
+_VERDICT = rf"(?:(?<![a-z])(?:{_EN})(?![a-z])|{_ZH})(?:结果)?{_NEAR}(?:[:=→]|-{{1,2}}>?){_NEAR}{_VALUE}"
+_SCORE = (
+    rf"(?<![a-z])(?:{_SCORES}){_NEAR}:{_NEAR}[+-]?\d"
+    rf"|(?<![a-z_\d\\])[a-z]{_ESCAPE}[a-z_]{{0,20}} ?:{_NEAR}(?:pass|fail)(?![a-z])"
+)
+_PATTERNS: Sequence[tuple[Structure, re.Pattern]] = (
+    ("control", re.compile(_CONTROL)),
+    ("control", THOUGHT),
+    ("tag", re.compile(_TAG)),
+    ("verdict", re.compile(_VERDICT)),
+    ("score", re.compile(_SCORE)),
+)
+_MAYBE = re.compile(rf"[<\[&◁]|{_EN}|{_ZH}|{_SCORES}|pass|fail")  # what each of them has
+_ENTITY = re.compile(r"&(?:amp;){0,8}(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,24}\d{0,2});?")
+_LONGEST = 1000  # characters of a line that may be a verdict; far more than its reader takes
+
+
+class _Place(NamedTuple):
+    """Where backslashes stand, or would, in something that would be taken for structure.
+
+    Attributes:
+        start: of the first of them in the text.
+        end: of the first of them; `start` where there is none.
+    """
+
+    start: int
+    end: int
+    kind: Structure
+
+    @property
+    def escaped(self) -> bool:
+        """Whether there is a backslash already."""
+        return self.end > self.start
+
+
+def harmless(text: str) -> str:
+    """`text` with a backslash in each thing that would be taken for structure; nothing else changes.
+
+    Doing it again changes nothing. Linear time.
+    """
+    return _with_backslashes(text, [place for place in _places(text) if not place.escaped])
+
+
+def without_control(text: str) -> str:
+    """As `harmless`, but for control tokens alone: for messages in which frames of ours stand as well."""
+    return _with_backslashes(text, [place for place in _places(text, ("control",)) if not place.escaped])
+
+
+def escape(text: str) -> str:
+    """`text` with one more backslash in each thing that would be taken for structure, whether it has some or none."""
+    return _with_backslashes(text, _places(text))
+
+
+def unescape(text: str) -> str:
+    """`text` with one backslash less in each such thing that has any: what `escape` was given."""
+    pieces, start = [], 0
+    for place in _places(text):
+        pieces.append(text[start : place.start])
+        start = place.end
+    return "".join([*pieces, text[start:]])
+
+
+def structure_in(text: str) -> tuple[Structure, ...]:
+    """The kinds of structure that `text` spells out without a backslash, each once."""
+    found = {place.kind for place in _places(text) if not place.escaped}
+    return tuple(kind for kind in KINDS if kind in found)
+
+
+def _with_backslashes(text: str, places: Sequence[_Place]) -> str:
+    pieces, start = [], 0
+    for place in places:
+        pieces += [text[start : place.start], "\\"]
+        start = place.start
+    return "".join([*pieces, text[start:]])
+
+
+def _places(text: str, kinds: Sequence[Structure] = KINDS) -> list[_Place]:
+    """All places in their order, each once."""
+    if not _MAYBE.search(text.translate(_FOLDS)):
+        return []
+    letters = _decoded(_folded(text))
+    folded = "".join(letter for letter, _, _ in letters)
+    found: dict[int, _Place] = {}
+    for kind, begin in _begins(folded, kinds):
+        end = letters[begin][2]
+        while begin < len(letters) and letters[begin][2] <= end:  # one sign may stand for several letters
+            begin += 1
+        escaped = begin < len(letters) and letters[begin][0] == "\\"
+        found.setdefault(end, _Place(*(letters[begin][1:] if escaped else (end, end)), kind))
+    return [found[end] for end in sorted(found)]
+
+
+def _begins(folded: str, kinds: Sequence[Structure]) -> Iterator[tuple[Structure, int]]:
+    """Where structure begins in folded text."""
+    for kind, pattern in _PATTERNS:
+        if kind in kinds:
+            yield from ((kind, match.start()) for match in pattern.finditer(folded))
+    if "verdict" in kinds:
+        yield from (("verdict", begin) for begin in _answers(folded))
+
+
+def _answers(folded: str) -> Iterator[int]:
+    """Where the marker stands in each line that is nothing but a verdict, or a heading above one."""
+    start = 0
+    for line in folded.splitlines(keepends=True):
+        labels = list(_LABEL.finditer(line)) if len(line) <= _LONGEST else []
+        if labels:
+            words = plain(_LABEL.sub(lambda label: label.group().replace("\\", ""), line))
+            if HEADING.fullmatch(words) or any(values.marked.fullmatch(words) for values in (STEP, PREFERENCE)):
+                yield from (start + label.start() for label in labels)
+        start += len(line)
+
+
+_Letter = tuple[str, int, int]  # as it looks, and where in the text what it stands for begins and ends
+
+
+def _folded(text: str) -> list[_Letter]:
+    """The letters that a reader sees through disguises."""
+    return [(letter, at, at + 1) for at, sign in enumerate(text) for letter in _FOLDS[ord(sign)]]
+
+
+def _decoded(letters: list[_Letter]) -> list[_Letter]:
+    """The letters with HTML entities read."""
+    text = "".join(letter for letter, _, _ in letters)
+    result: list[_Letter] = []
+    start = 0
+    for entity in _ENTITY.finditer(text) if "&" in text else ():
+        name = entity.group()[1:].rstrip(";")
+        while name.startswith("amp;"):
+            name = name[4:]
+        sign = html.unescape(f"&{name};")
+        if sign != f"&{name};":
+            begin, end = letters[entity.start()][1], letters[entity.end() - 1][2]
+            result += letters[start : entity.start()]
+            result += [(letter, begin, end) for one in sign for letter in _FOLDS[ord(one)]]
+            start = entity.end()
+    return result + letters[start:]
+
+
+class _Folds(dict):
+    """What a character looks like: half-width, lower case, without accents; nothing if it can't be seen."""
+
+    def __missing__(self, code: int) -> str:
+        sign = chr(code)
+        letters = sign if sign.isspace() else unicodedata.normalize("NFKD", sign).casefold().translate(_LOOK_ALIKE)
+        self[code] = "".join(one for one in letters if one.isspace() or unicodedata.category(one) not in _UNSEEN)
+        return self[code]
+
+
+_UNSEEN = {"Cf", "Mn", "Me", "Cc", "Cs"}  # zero widths, accents, marks of direction, control characters
+# Greek and Cyrillic letters that look like Latin ones, brackets and bars; fillers that are letters by name.
+_LOOK_ALIKE = str.maketrans(
+    "аеорсухіѕјԁһӏοαρνυικτ‹›〈〉⟨⟩❮❯˂˃《》│┃❘∣ǀ¦∕⁄",
+    "aeopcyxisjdhloapvuikt<><><><><><>||||||//",
+    "\u115f\u1160\u3164\uffa0\u2800\u180e",
+)
+_FOLDS = _Folds()
