@@ -16,7 +16,7 @@ from verdict_grammar import KINDS, drawn
 
 from compeer_jax.dialogue.consistency import consistency_messages, follows_messages
 from compeer_jax.dialogue.judging import JudgeCase, judge_messages, judge_reply
-from compeer_jax.dialogue.material import FRAMES, escape, harmless, structure_in, unescape, without_control
+from compeer_jax.dialogue.material import FRAMES, escape, harmless, structure_in, unescape
 from compeer_jax.dialogue.prompts import PROMPTS, TASK_PROMPTS, chat_messages, load_task_prompt
 from compeer_jax.dialogue.reasoning import COMPEER, FORMATS, PLAIN
 from compeer_jax.dialogue.schema import Turn
@@ -167,7 +167,7 @@ def test_whatever_a_text_spells_out_nothing_of_it_is_left(text):
     assert structure_in(shown) == ()
     assert harmless(shown) == shown
     assert len(shown) <= 2 * len(text)
-    assert "control" not in structure_in(without_control(text))
+    assert "control" not in structure_in(harmless(text, ("control",)))
     if not structure_in(text):
         assert shown == text
 
@@ -252,7 +252,7 @@ def structure_ids(tokenizer, contents: list[str]) -> list[int]:
 def test_no_server_reads_turns_that_nobody_wrote(family, texts):
     tokenizer = SERVED[family]
     plain = structure_ids(tokenizer, ["a", "b", "c"])
-    assert structure_ids(tokenizer, list(map(without_control, texts))) == plain
+    assert structure_ids(tokenizer, [harmless(text, ("control",)) for text in texts]) == plain
     assert structure_ids(tokenizer, list(map(harmless, texts))) == plain
 
 

@@ -102,17 +102,21 @@ class _Place(NamedTuple):
         return self.end > self.start
 
 
-def harmless(text: str) -> str:
+class Filled(str):
+    """A text of ours, filled with words that are harmless already."""
+
+
+def harmless(text: str, kinds: Sequence[Structure] = KINDS) -> str:
     """`text` with a backslash in each thing that would be taken for structure; nothing else changes.
 
-    Doing it again changes nothing. Linear time.
+    Doing it again changes nothing, and what is `Filled` stays as it is. Linear time.
+
+    Args:
+        kinds: of structure to look for. Where frames of ours stand as well, as in a whole message: control tokens only.
     """
-    return _with_backslashes(text, [place for place in _places(text) if not place.escaped])
-
-
-def without_control(text: str) -> str:
-    """As `harmless`, but for control tokens alone: for messages in which frames of ours stand as well."""
-    return _with_backslashes(text, [place for place in _places(text, ("control",)) if not place.escaped])
+    if isinstance(text, Filled):
+        return text
+    return _with_backslashes(text, [place for place in _places(text, kinds) if not place.escaped])
 
 
 def escape(text: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from compeer_jax.dialogue.material import without_control
+from compeer_jax.dialogue.material import harmless
 from compeer_jax.errors import FEW, UserError
 from compeer_jax.generation.chat_answers import AnswerStore, answer_key
 from compeer_jax.generation.chat_call import Answer, Refused, Unavailable, ask, model_names
@@ -391,8 +391,8 @@ def _harmless(message: Message) -> Message:
     """The message without control tokens: many servers read them wherever they stand, and whoever wrote them."""
     content = message["content"]
     if isinstance(content, str):
-        return {**message, "content": without_control(content)}
-    parts = [{**part, "text": without_control(part["text"])} if "text" in part else part for part in content]
+        return {**message, "content": harmless(content, ("control",))}
+    parts = [{**part, "text": harmless(part["text"], ("control",))} if "text" in part else part for part in content]
     return {**message, "content": parts}
 
 

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from compeer_jax.dialogue.material import without_control
+from compeer_jax.dialogue.material import harmless
 
 
 def special_tokens(tokenizer: Any) -> frozenset[str]:
@@ -15,11 +15,11 @@ def special_tokens(tokenizer: Any) -> frozenset[str]:
 
 def broken(tokenizer: Any, text: str) -> str:
     """`text` with a backslash inside each control token, of this tokenizer or of a usual family; no other change."""
-    pattern, text = _pattern(special_tokens(tokenizer)), without_control(text)
+    pattern, text = _pattern(special_tokens(tokenizer)), harmless(text, ("control",))
     if pattern is None:
         return text
-    while (harmless := pattern.sub(_broken, text)) != text:  # what is broken may leave another behind
-        text = harmless
+    while (after := pattern.sub(_broken, text)) != text:  # what is broken may leave another behind
+        text = after
     return text
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
 
-from compeer_jax.dialogue.material import harmless
+from compeer_jax.dialogue.material import Filled, harmless
 from compeer_jax.dialogue.prompt_files import read_prompts, released_prompts
 from compeer_jax.dialogue.prompts import TaskPrompt, load_task_prompt
 from compeer_jax.dialogue.talk import talk_text
@@ -116,9 +116,10 @@ def _feeling(appraisal: Appraisal | None, change: int | None, prompt: TaskPrompt
     if appraisal is None:
         return prompt.more.get("opening_feeling", _NOT_BEGUN[prompt.language])
     if "feeling" not in prompt.more:
-        return "\n\n".join(filter(None, [harmless(appraisal.analysis), f"({change:+d})"]))
-    found = {key: harmless(appraisal.sections.get(name, "")) for name, key in _SECTIONS.items()}
-    return Template(prompt.more["feeling"]).substitute(found | {"change": f"{change:+d}"})
+        return Filled("\n\n".join(filter(None, [harmless(appraisal.analysis), f"Change: {change:+d}"])))
+    # Its own "Change:" may stay: who reads this rates nothing.
+    found = {key: harmless(appraisal.sections.get(name, ""), ("control", "tag")) for name, key in _SECTIONS.items()}
+    return Filled(Template(prompt.more["feeling"]).substitute(found | {"change": f"{change:+d}"}))
 
 
 def _listed(turns: Sequence[BenchTurn]) -> str:
