@@ -1,5 +1,6 @@
 """Measures the layers that find danger, each alone and together, on sentences that they were not made on."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -39,23 +40,30 @@ class DangerEvalConfig:
 
 
 def layers() -> dict[str, Layer]:
-    """What finds danger, by name."""
-    from compeer_jax.dialogue.danger.classifier import classified_kinds
-    from compeer_jax.dialogue.danger.find import find_danger
-    from compeer_jax.dialogue.danger.rules import rule_kinds
+    """What finds danger, by name, of what is there."""
+    found: dict[str, Layer] = {}
+    with contextlib.suppress(ModuleNotFoundError):
+        from compeer_jax.dialogue.danger.rules import rule_kinds
 
-    return {
-        "rules": rule_kinds,
-        "classifier": classified_kinds,
-        "both": lambda text: frozenset(find_danger(text).kinds),
-    }
+        found["rules"] = rule_kinds
+    with contextlib.suppress(ModuleNotFoundError):
+        from compeer_jax.dialogue.danger.classifier import classified_kinds
+
+        found["classifier"] = classified_kinds
+    with contextlib.suppress(ModuleNotFoundError):
+        from compeer_jax.dialogue.danger.find import find_danger
+
+        found["both"] = lambda text: frozenset(find_danger(text).kinds)
+    return found
 
 
 def found_in_talk(turns: Sequence[str]) -> bool:
     """Whether both layers together find danger in a talk of which these are the seeker's turns so far."""
-    from compeer_jax.dialogue.danger.find import danger_in_talk
+    with contextlib.suppress(ModuleNotFoundError):
+        from compeer_jax.dialogue.danger.find import danger_in_talk
 
-    return bool(danger_in_talk([Turn("seeker", turn) for turn in turns]).kinds)
+        return bool(danger_in_talk([Turn("seeker", turn) for turn in turns]).kinds)
+    return False
 
 
 def measure_danger(
