@@ -16,7 +16,7 @@ from compeer_jax.dialogue.danger.numbers import (
     known_numbers,
     lines_of,
     numbers_in,
-    without_known,
+    unknown_numbers,
 )
 from compeer_jax.errors import UserError
 
@@ -101,10 +101,31 @@ def test_known_numbers_are_found_however_they_are_spaced():
     text = "Call 1-800-799-7233 or 1 800 799 7233, (988), 13 11 14 (24/7), 116123. Text HOME to 741741."
     assert numbers_in(text) == {"18007997233", "988", "131114", "116123", "741741"}
     assert numbers_in("I am 17, it is 9 pm, my flat is 9881 and I am 100% sure.") == frozenset()
-    assert not re.search(r"\d{3}", without_known(text))
+    assert unknown_numbers(text) == ()
+    assert numbers_in("(800) 799-7233, +1 800 799 7233, +44 116 123") == {"18007997233", "116123"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Call 1-800-555-0142.",
+        "The national line is 0300 999 1234, or 116 123.",
+        "拨打 400-123-4567，或者 12356。",
+        "Dial 4477 now.",
+        "热线：5566",
+    ],
+)
+def test_a_number_that_nobody_answers_for_is_found(text):
+    assert len(unknown_numbers(text)) == 1
+
+
+def test_other_figures_are_no_numbers_to_call():
+    text = "Open 24/7; I called 2 friends in 2019. It took 45 minutes, 1800RESPECT answers, 13 11 14 24 hours a day."
+    assert unknown_numbers(text) == ()
 
 
 @given(st.sampled_from(sorted(known_numbers())), st.sampled_from(" -."), st.integers(1, 5))
 def test_a_known_number_is_known_in_any_grouping(number, between, size):
     grouped = between.join(number[start : start + size] for start in range(0, len(number), size))
-    assert number in numbers_in(f"call {grouped}, now")
+    found = numbers_in(f"call {grouped}, now")
+    assert found & {number, f"1{number}"}

@@ -30,20 +30,21 @@ def texts(length: int) -> list[str]:
     return [(unit * (length // len(unit) + 1))[:length] for unit in units]
 
 
-def patterns_in(value: object, depth: int = 0) -> Iterator[re.Pattern]:
+def patterns_in(value: object, name: str, depth: int = 0) -> Iterator[tuple[str, re.Pattern]]:
+    """Each pattern in `value` with the name that it is used by: that of the variable, or of a dataclass's field."""
     if isinstance(value, re.Pattern):
-        yield value
+        yield name, value
     elif depth < 4:
         if isinstance(value, dict):
-            inside = [*value, *value.values()]
+            inside = [(name, one) for one in (*value, *value.values())]
         elif isinstance(value, (list, tuple, set, frozenset)):
-            inside = value
+            inside = [(name, one) for one in value]
         elif is_dataclass(value) and not isinstance(value, type):
-            inside = [getattr(value, field.name) for field in fields(value)]
+            inside = [(field.name, getattr(value, field.name)) for field in fields(value)]
         else:
             inside = ()
-        for one in inside:
-            yield from patterns_in(one, depth + 1)
+        for called, one in inside:
+            yield from patterns_in(one, called, depth + 1)
 
 
 def all_patterns() -> dict[str, tuple[re.Pattern, tuple[str, ...]]]:
@@ -57,8 +58,8 @@ def all_patterns() -> dict[str, tuple[re.Pattern, tuple[str, ...]]]:
     for module in pkgutil.walk_packages(compeer_jax.__path__, "compeer_jax."):
         module = importlib.import_module(module.name)
         for name, value in vars(module).items():
-            methods = used[Path(module.__file__) if name.startswith("_") else None, name]
-            for number, pattern in enumerate(patterns_in(value)):
+            for number, (called, pattern) in enumerate(patterns_in(value, name)):
+                methods = used[Path(module.__file__) if called.startswith("_") else None, called]
                 found.setdefault(pattern, (f"{module.__name__}.{name}[{number}]", tuple(sorted(methods)) or METHODS))
     return {where: (pattern, methods) for pattern, (where, methods) in found.items()}
 

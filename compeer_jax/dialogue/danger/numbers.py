@@ -1,11 +1,12 @@
 """Emergency numbers and help lines by country, from `numbers.yaml`; its head says how far they can be relied on."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib import resources
+from typing import NamedTuple
 
 import yaml
 
@@ -88,31 +89,69 @@ def lines_of(country: str) -> tuple[Line, ...]:
     return _lines()[check_country(country) or ""]
 
 
-@cache
 def known_numbers() -> frozenset[str]:
     """The digits of every number in the file that has three or more: public ones, which nothing should hide.
 
-    Shorter ones ("15") are not told from ordinary figures.
+    Shorter ones ("15") are not told from ordinary figures. North American ones are known without their 1, too.
     """
-    further = (number for numbers in _content()["also_known"].values() for number in numbers)
-    own = (number for lines in _lines().values() for line in lines for number in line.numbers)
-    return frozenset(number for number in (*own, *(_digits(str(number)) for number in further)) if len(number) > 2)
+    return frozenset(_spellings())
 
 
 def numbers_in(text: str) -> frozenset[str]:
-    """The known numbers that `text` names, by their digits, however they are spaced."""
-    return frozenset(_digits(found.group()) for found in _known().finditer(text))
+    """The known numbers that `text` names, by their digits as the file has them, however they are spaced."""
+    return frozenset(number for run in _runs(text) if len(run.rest) < 3 for number in run.known)
 
 
-def without_known(text: str) -> str:
-    """`text` with a comma in the place of each known number."""
-    return _known().sub(",", text)
+def unknown_numbers(text: str) -> tuple[str, ...]:
+    """What `text` gives as a number to call and is none that is known, by its digits."""
+    return tuple(
+        run.digits
+        for run in _runs(text)
+        if len(run.rest) > 2
+        and (len(run.digits) > 6 or _CALL.search(text[max(0, run.start - 20) : run.start].casefold()))
+    )
+
+
+_RUN = re.compile(r"[0-9](?:[ .()-]{0,2}[0-9])*")
+_UNIT = re.compile("[%a-zA-Z]")
+_CALL = re.compile(r"(?:\b(?:call|dial|ring|text|phone|number is)|拨打|致电|热线)[ :：是+]{0,3}$")
+_MOST_GROUPS = 12
+
+
+class _Run(NamedTuple):
+    """Figures that stand together: where, the known numbers they begin with, the digits after those, all digits."""
+
+    start: int
+    known: tuple[str, ...]
+    rest: str
+    digits: str
+
+
+def _runs(text: str) -> Iterator[_Run]:
+    for run in _RUN.finditer(text):
+        if _UNIT.match(text, run.end()):
+            continue
+        groups, known = re.findall(r"[0-9]+", run.group()), []
+        digits = "".join(groups)
+        if text[run.start() - 1 : run.start()] == "+" and len(groups) > 1 and digits not in _spellings():
+            del groups[0]  # the country's code
+        while groups:
+            sizes = range(min(len(groups), _MOST_GROUPS), 0, -1)
+            size = next((size for size in sizes if "".join(groups[:size]) in _spellings()), 0)
+            if not size:
+                break
+            known.append(_spellings()["".join(groups[:size])])
+            del groups[:size]
+        yield _Run(run.start(), tuple(known), "".join(groups), digits)
 
 
 @cache
-def _known() -> re.Pattern:
-    spaced = ("[ .()-]?".join(number) for number in sorted(known_numbers(), key=lambda number: (-len(number), number)))
-    return re.compile(rf"(?<!\d)(?:{'|'.join(spaced)})(?![\d%])")
+def _spellings() -> Mapping[str, str]:
+    """How a known number may be written, in digits -> the number."""
+    further = (_digits(str(number)) for numbers in _content()["also_known"].values() for number in numbers)
+    own = (number for lines in _lines().values() for line in lines for number in line.numbers)
+    full = {number: number for number in (*own, *further) if len(number) > 2}
+    return {number[1:]: number for number in full if len(number) == 11 and number[0] == "1"} | full
 
 
 def _digits(number: str) -> str:
