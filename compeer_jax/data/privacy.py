@@ -1,18 +1,22 @@
-"""Masks what can lead to a person: addresses, numbers, links and names of accounts, in English and Chinese.
+"""Masks what can lead to a person: contacts, numbers, addresses, and names as they are given, in English and Chinese.
 
     mask("Write to ann@example.org", "en")  ->  ("Write to [email]", {"email": 1})
 
-It finds what has a form of its own. It does not find people's names, places or stories: a text that went through it
-is not anonymous.
+It finds what has a form of its own, and names where somebody says "my name is". It does not find names elsewhere,
+employers, schools or stories: a text that went through it is not anonymous. Numbers of help lines stay.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
-from compeer_jax.data.privacy_contacts import email_spans, handle_spans, url_spans
-from compeer_jax.data.privacy_numbers import Span, id_number_spans, phone_spans
+from compeer_jax.data.privacy_contacts import email_spans, url_spans
+from compeer_jax.data.privacy_documents import birthday_spans, id_number_spans, plate_spans
+from compeer_jax.data.privacy_handles import handle_spans
+from compeer_jax.data.privacy_names import name_spans
+from compeer_jax.data.privacy_numbers import Span, phone_spans
+from compeer_jax.data.privacy_places import address_spans, network_address_spans
+from compeer_jax.data.privacy_signs import plain
 from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.dialogue.taxonomy import Language, check_language
 from compeer_jax.errors import unknown
@@ -20,23 +24,34 @@ from compeer_jax.errors import unknown
 _FINDERS: Mapping[str, Callable[[str], Iterator[Span]]] = {  # where two overlap, the upper one has it
     "email": email_spans,
     "url": url_spans,
+    "network_address": network_address_spans,
     "id_number": id_number_spans,
+    "birthday": birthday_spans,
+    "plate": plate_spans,
     "handle": handle_spans,
     "phone": phone_spans,
+    "address": address_spans,
+    "name": name_spans,
 }
 KINDS = tuple(_FINDERS)
 TOKENS: Mapping[str, Mapping[str, str]] = {
-    "en": {"email": "[email]", "phone": "[phone]", "id_number": "[id number]", "url": "[url]", "handle": "[handle]"},
-    "zh": {"email": "[邮箱]", "phone": "[电话]", "id_number": "[证件号]", "url": "[网址]", "handle": "[账号]"},
+    "en": {kind: f"[{kind.replace('_', ' ')}]" for kind in KINDS},
+    "zh": {
+        "email": "[邮箱]",
+        "url": "[网址]",
+        "network_address": "[网络地址]",
+        "id_number": "[证件号]",
+        "birthday": "[生日]",
+        "plate": "[车牌]",
+        "handle": "[账号]",
+        "phone": "[电话]",
+        "address": "[地址]",
+        "name": "[姓名]",
+    },
 }
 """language -> kind -> what stands for it in a masked text."""
 
 _PASSES = 8  # what a mask lays bare is masked in the next pass; real texts need two
-_FULL_WIDTH = "".join(map(chr, range(ord("０"), ord("９") + 1))) + "".join(
-    map(chr, [*range(ord("Ａ"), ord("Ｚ") + 1), *range(ord("ａ"), ord("ｚ") + 1), *map(ord, "＠．－＋（）／＿＃")])
-)
-_WIDE = re.compile(f"[{re.escape(_FULL_WIDTH)}]")
-_HALF_WIDTH = str.maketrans(_FULL_WIDTH, "".join(chr(ord(sign) - 0xFEE0) for sign in _FULL_WIDTH))
 
 
 def check_kinds(kinds: Collection[str], where: str = "") -> None:
@@ -63,13 +78,14 @@ def mask(text: str, language: Language, kinds: Collection[str] = KINDS) -> tuple
     tokens = TOKENS[check_language(language)]
     found: Counter[str] = Counter()
     for _ in range(_PASSES):
-        spans = _spans(text.translate(_HALF_WIDTH) if _WIDE.search(text) else text, kinds)
+        read, places = plain(text)
+        spans = _spans(read, kinds)
         if not spans:
             break
         pieces, done = [], 0
         for start, end, kind in spans:
-            pieces += [text[done:start], tokens[kind]]
-            done = end
+            pieces += [text[done : places[start]], tokens[kind]]
+            done = places[end - 1] + 1
             found[kind] += 1
         text = "".join([*pieces, text[done:]])
     return text, dict(found)

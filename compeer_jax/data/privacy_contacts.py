@@ -1,35 +1,66 @@
-"""Where a text gives e-mail addresses, links and names of accounts.
+"""Where a text gives e-mail addresses and links, written or spelled out.
 
-Texts come with full-width letters and signs made half-width. All patterns run in linear time: quantifiers are bounded
-or possessive, and no match begins within a run of the signs that it is made of.
+Patterns read the plain text (`privacy_signs`). All of them run in linear time: quantifiers are bounded or possessive,
+and no match begins within a run of the signs that it is made of.
 """
 
 import re
 from collections.abc import Iterator
+from functools import cache
+
+from compeer_jax.data.privacy_words import words
+from compeer_jax.dialogue.danger.numbers import countries, help_for, lines_of
 
 Span = tuple[int, int]
 
+_PUBLIC_ENDINGS = (".gov", ".gov.uk", ".gov.cn", ".gov.au", ".nhs.uk")
+
+_LETTERS = "A-Za-z0-9À-ÖØ-öø-ɏ"
+_LOCAL = rf"[{_LETTERS}._%+\-]"
+_LABEL = rf"[{_LETTERS}\-]"
 # Behind "//" it is the user of a link.
-_MAIL = re.compile(
-    r"(?<![A-Za-z0-9._%+\-])(?<!//)[A-Za-z0-9._%+\-]++@(?=[A-Za-z0-9])[A-Za-z0-9\-]++(?:\.[A-Za-z0-9\-]++)++"
+_MAIL = re.compile(rf"(?<!{_LOCAL})(?<!//){_LOCAL}++@(?=[{_LETTERS}]){_LABEL}++(?:\.{_LABEL}++)++")
+
+# Spelled out: what says "at" and "dot" and can't be a word of a sentence, and what can.
+_MARKED_AT = r"(?:[(\[{<] ?(?:at|a|@|艾特) ?[)\]}>]|艾特|圈[aA]|小老鼠|#)"
+_MARKED_DOT = r"(?:[(\[{<] ?(?:dot|\.|点|點) ?[)\]}>]|点|點)"
+_DOT = rf" ?(?:{_MARKED_DOT}|\.|(?<=[ _])dot(?=[ _])) ?"
+_WORD = rf"[{_LETTERS}._%+\-]{{1,64}}+"
+_SIGN_WORD = r"(?:dot|point|underscore|dash|hyphen|plus|minus)"
+_NAME = rf"(?<!{_LOCAL})(?<!//)(?P<local>{_WORD}(?: {_SIGN_WORD} {_WORD}){{0,4}}(?: [0-9]{{1,4}})?)"
+_PART = rf"[{_LETTERS}\-]{{1,63}}+"
+_ENDING = r"(?:com|org|net|edu|gov|info|io|cn|uk|ca|au|nz|ie|de|fr|in)(?!\.?[A-Za-z0-9])"
+_HOSTS = r"(?:gmail|yahoo|hotmail|outlook|icloud|proton|protonmail|qq|163|126|sina|foxmail|aol|yeah)"
+_HINTS = re.compile(
+    r"[@#]|dot|[(\[{<]a|gmail|yahoo|hotmail|outlook|icloud|proton|qq|163|126|sina|foxmail|艾特|圈a|小老鼠"
 )
-_HOSTS = ("gmail", "yahoo", "hotmail", "outlook", "icloud", "protonmail", "qq", "163", "126", "sina", "foxmail")
-_SPELLED_MAIL = re.compile(
-    r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}+ ?(?:\(at\)|\[at\]|\bat\b|艾特|#) ?"
-    rf"(?:{'|'.join(_HOSTS)}) ?(?:\.|\(dot\)|\[dot\]|\bdot\b|点) ?(?:com|net|org|cn|co\.uk)\b",
-    re.IGNORECASE,
+_SPELLED_MAILS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"{_NAME} ?{_MARKED_AT} ?{_PART}(?:{_DOT}{_PART}){{1,4}}",
+        rf"{_NAME} ?@ ?{_PART}(?:{_DOT}{_PART}){{0,3}}{_DOT}{_ENDING}",
+        rf"{_NAME} at {_PART}(?: ?(?:{_MARKED_DOT}| dot|\bdot) ?{_PART}){{0,3}} ?(?:{_MARKED_DOT}|\bdot\b) ?{_ENDING}",
+        rf"{_NAME} at {_HOSTS}{_DOT}(?:com|net|org|cn|me|co{_DOT}uk)\b",
+        r"(?<![A-Za-z0-9._%+\-])(?P<local>(?=[A-Za-z.+\-]*+[0-9_])[A-Za-z0-9._+\-]{3,64}+) ?(?:@| at )"
+        r"(?:gmail|yahoo|hotmail|outlook|icloud|protonmail)\b(?![.\-]?[A-Za-z0-9])",
+    )
 )
 
 
 def email_spans(text: str) -> Iterator[Span]:
-    """Where e-mail addresses stand, also such as "name at gmail dot com"."""
+    """Where e-mail addresses stand, also such as "name (at) example (dot) org" or "name at gmail dot com"."""
     if "@" in text:
         for match in _MAIL.finditer(text):
-            yield match.start(), _without_closing(text, *match.span())
-    lowered = text.lower()
-    if any(host in lowered for host in _HOSTS):
-        for match in _SPELLED_MAIL.finditer(text):
-            yield match.span()
+            end = _without_closing(text, *match.span())
+            if not _of_a_service(text[match.start() : end].rpartition("@")[2].lower()):
+                yield match.start(), end
+    if _HINTS.search(text.lower()):
+        for pattern in _SPELLED_MAILS:
+            for match in pattern.finditer(text):
+                end = _without_closing(text, *match.span())
+                host = text[match.end("local") : end].lstrip("@ ").lower()
+                if match["local"].lower() not in words("before_at") and not _of_a_service(host):
+                    yield match.start(), end
 
 
 # Up to white space, quotes, brackets of markup, and whatever is not ASCII: Chinese goes on without a space.
@@ -39,6 +70,10 @@ _LINK = re.compile(
 )
 _HOST = re.compile(
     rf"(?<![A-Za-z0-9_.@/\-])[A-Za-z0-9\-]++(?:\.[A-Za-z0-9\-]++)++(?::[0-9]{{1,5}}(?![0-9]))?(/{_PATH}*+)?"
+)
+_SPELLED_HOST = re.compile(
+    rf"(?<![A-Za-z0-9.\-@])({_PART})(?: dot {_PART}){{0,3}} dot (?:com|org|net|io|co dot uk)(?![A-Za-z0-9])",
+    re.IGNORECASE,
 )
 # Endings of a bare name. Others (me, so, it, is, io …) are also words behind a full stop without its space, and count
 # only with a path behind them.
@@ -50,14 +85,41 @@ _MORE_ENDINGS = frozenset(
 
 
 def url_spans(text: str) -> Iterator[Span]:
-    """Where links stand: with a scheme, with www., and bare names such as example.com or bit.ly/abc."""
+    """Where links stand: with a scheme, with www., bare names such as example.com or bit.ly/abc, "example dot com".
+
+    Sites of help services and of governments stay, and so do names that everybody knows, such as google.com.
+    """
+    if " dot " in text.lower():
+        for match in _SPELLED_HOST.finditer(text):
+            if match[1].lower() not in ("the", "a", "this", "that", "of", "old"):
+                yield match.span()
     if "." not in text and "://" not in text:
         return
     for match in _LINK.finditer(text):
-        yield match.start(), _without_closing(text, *match.span())
-    for match in _HOST.finditer(text):
-        if _is_host(match[0].partition("/")[0].partition(":")[0].lower().split("."), match[1]):
+        if not _is_public(match[0]):
             yield match.start(), _without_closing(text, *match.span())
+    for match in _HOST.finditer(text):
+        host = match[0].partition("/")[0].partition(":")[0].lower()
+        if _is_host(host.split("."), match[1]) and not _is_public(match[0]):
+            yield match.start(), _without_closing(text, *match.span())
+
+
+def _is_public(link: str) -> bool:
+    """Whether a link leads to a service and no further."""
+    host, _, path = link.lower().partition("://")[2 if "://" in link else 0].partition("/")
+    host = host.removeprefix("www.").rstrip(".,;:!?)]}'\"-*_")
+    return _of_a_service(host) or (host in words("everybodys_sites") and not path)
+
+
+def _of_a_service(host: str) -> bool:
+    return host in _help_sites() or host.endswith(_PUBLIC_ENDINGS)
+
+
+@cache
+def _help_sites() -> frozenset[str]:
+    lines = [*help_for(None), *(line for country in countries() for line in lines_of(country))]
+    sites = (site.partition("/")[0].removeprefix("www.") for line in lines for site in (line.source, line.chat) if site)
+    return words("help_sites").union(sites)
 
 
 def _is_host(labels: list[str], path: str | None) -> bool:
@@ -79,82 +141,3 @@ def _without_closing(text: str, start: int, end: int) -> int:
             open_brackets += 1
         end -= 1
     return end
-
-
-_AT = re.compile(
-    r"(?<![A-Za-z0-9_@.])@(?:[A-Za-z0-9_][A-Za-z0-9_.\-]*+|[\u4e00-\u9fff][\u4e00-\u9fffA-Za-z0-9_\-]{0,14}+)"
-)
-_PLACES = frozenset(
-    (
-        "home",
-        "work",
-        "school",
-        "church",
-        "gym",
-        "uni",
-        "noon",
-        "midnight",
-        "night",
-        "least",
-        "first",
-        "last",
-        "once",
-        "all",
-        "times",
-        "the",
-        "an",
-        "my",
-        "this",
-        "that",
-    )
-)
-_IS = r"[:：=\s,，]{0,3}(?:是|为|is\b|叫)?[:：=\s]{0,3}"
-_QQ = re.compile(
-    rf"(?:(?<![A-Za-z])qq|扣扣|企鹅号?)(?:号码?|群号?|id)?{_IS}([1-9][0-9]{{4,11}})(?![0-9])", re.IGNORECASE
-)
-_NAME = r"([A-Za-z][A-Za-z0-9_\-]{5,19})(?![A-Za-z0-9_\-])"
-_WECHAT = re.compile(
-    rf"(?:微信|威信|薇信|wechat|weixin|(?<![A-Za-z])[vw]x|v信|加我?v)(号|id)?{_IS}(?:([0-9]{{5,11}})(?![0-9])|{_NAME})",
-    re.IGNORECASE,
-)
-_NAMED = re.compile(
-    r"(?:instagram|\binsta|\big|snapchat|\bsnap|twitter|tiktok|discord|telegram|skype|\bkik|reddit|facebook|\bfb"
-    r"|抖音|快手|微博|小红书|b站|贴吧|知乎|钉钉)"
-    r"(?: ?(?:id|handle|username|user name|account|name|号码?|账号|帐号|昵称|用户名))?"
-    r"[:：=\s,，\-]{0,3}(?:is\b|是|为|叫)?[:：=\s\-]{0,3}(?<![A-Za-z])([A-Za-z0-9_][A-Za-z0-9_.\-]{2,31}+)",
-    re.IGNORECASE,
-)
-_MAY_BE_NAMED = re.compile("[0-9_]|[微威薇]信|[Ww]e[Cc]hat|[Ww]eixin")
-_REDDIT = re.compile(r"(?<![A-Za-z0-9_/])/?u/[A-Za-z0-9_\-]{3,20}(?![A-Za-z0-9_\-])")
-
-
-def handle_spans(text: str) -> Iterator[Span]:
-    """Where names of accounts stand: @name, u/name; numbers and ids behind QQ, 微信 and the like; names with a digit or
-    an underscore behind Instagram, 抖音 and the like."""
-    if "@" in text:
-        for match in _AT.finditer(text):
-            end = _without_closing(text, *match.span())
-            name = text[match.start() + 1 : end]
-            if len(name) > 1 and any(sign.isalpha() for sign in name) and name.lower() not in _PLACES:
-                yield match.start(), end
-    if "u/" in text:
-        for match in _REDDIT.finditer(text):
-            yield match.span()
-    if not _MAY_BE_NAMED.search(text):
-        return
-    for match in _QQ.finditer(text):
-        yield match.span(1)
-    for match in _WECHAT.finditer(text):
-        if match[2]:
-            yield match.span(2)
-        elif match[1] or _looks_made_up(match[3]):
-            yield match.span(3)
-    for match in _NAMED.finditer(text):
-        end = _without_closing(text, *match.span(1))
-        if _looks_made_up(text[match.start(1) : end]):
-            yield match.start(1), end
-
-
-def _looks_made_up(name: str) -> bool:
-    """Whether a name is no word: letters together with a digit or an underscore."""
-    return bool(re.search("[A-Za-z]", name) and re.search("[0-9_]", name))

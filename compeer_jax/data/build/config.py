@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from compeer_jax.data.privacy import check_kinds
+from compeer_jax.data.privacy import KINDS, check_kinds
 from compeer_jax.dialogue.prompts import check_prompt
 from compeer_jax.errors import UserError, require_at_least, unknown
 from compeer_jax.generation.chat_models import ChatModelConfig
@@ -47,7 +47,7 @@ class PrivacyConfig:
         kinds: of spans that are masked.
     """
 
-    kinds: list[str] = field(default_factory=lambda: ["email", "phone", "id_number", "url", "handle"])
+    kinds: list[str] = field(default_factory=lambda: list(KINDS))
 
     def __post_init__(self):
         check_kinds(self.kinds, "privacy.kinds")

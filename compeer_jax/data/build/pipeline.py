@@ -13,7 +13,7 @@ from compeer_jax.generation.model_folder import models_in
 
 STAGES = {
     "corpora": "read the corpora into dialogues",
-    "privacy": "mask addresses, numbers, links and names of accounts",
+    "privacy": "mask contacts, numbers, addresses, and names as they are given",
     "filter": "leave out what is broken, machine-like or said before",
     "rounds": "sample the rounds to learn from (Eq. 1)",
     "candidates": "have chat models reason and answer in each round",

@@ -1,4 +1,4 @@
-"""Masks addresses, numbers, links and names of accounts in the dialogues."""
+"""Masks contacts, numbers, addresses, and names as they are given, in the dialogues."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """`compeer data care`: from a corpus with strategies to CARE's training data.
 
     OUTPUT/
-      corpora/ privacy/     dialogues, and their addresses, numbers and names of accounts masked
+      corpora/ privacy/     dialogues, and the same with contacts, numbers, addresses and given names masked
       chains/               each reply with the four nodes that lead to it
       coherence/            the chains of which every node holds
       care/
