@@ -132,9 +132,10 @@ def _is_private(number: str, pattern: re.Pattern) -> bool:
 
 def _is_mobile(text: str, number: str) -> bool:
     """Whether eleven digits from 1800 to 1888 are a Chinese mobile number, and not an American freephone one."""
-    return _digits(number) not in _help_lines() and bool(
-        _HAN.search(text) or re.search(r"^\D*86|^\d{3}\D\d{4}\D", number)
-    )
+    digits = _digits(number)
+    if digits in _help_lines() or _ROUND.search(digits):
+        return False
+    return bool(_HAN.search(text) or re.search(r"^\D*86|^\d{3}\D\d{4}\D", number))
 
 
 def _is_private_row(number: str, *, announced: bool) -> bool:
