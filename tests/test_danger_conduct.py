@@ -186,6 +186,8 @@ def test_ordinary_words_are_not_forbidden(text):
         ("I’m a real human, I promise.", "claims_person"),
         ("我是真人客服哦", "claims_person"),
         ("我是一名持证的心理咨询师。", "claims_professional"),
+        ("我是一名持證的心理諮商師。", "claims_professional"),
+        ("I am a lic\u200bensed thera\u200bpist.", "claims_professional"),
         ("Speaking as your psychiatrist, I advise rest.", "claims_professional"),
     ],
 )

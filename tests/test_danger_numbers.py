@@ -102,6 +102,7 @@ def test_known_numbers_are_found_however_they_are_spaced():
     assert numbers_in(text) == {"18007997233", "988", "131114", "116123", "741741"}
     assert numbers_in("I am 17, it is 9 pm, my flat is 9881 and I am 100% sure.") == frozenset()
     assert unknown_numbers(text) == ()
+    assert numbers_in("９８８ or 1\u2011800\u2011799\u20117233, 116\u00a0123") == {"988", "18007997233", "116123"}
     assert numbers_in("(800) 799-7233, +1 800 799 7233, +44 116 123") == {"18007997233", "116123"}
 
 

@@ -1,6 +1,7 @@
 """Emergency numbers and help lines by country, from `numbers.yaml`; its head says how far they can be relied on."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -99,11 +100,13 @@ def known_numbers() -> frozenset[str]:
 
 def numbers_in(text: str) -> frozenset[str]:
     """The known numbers that `text` names, by their digits as the file has them, however they are spaced."""
-    return frozenset(number for run in _runs(text) if len(run.rest) < 3 for number in run.known)
+    runs = _runs(unicodedata.normalize("NFKC", text))
+    return frozenset(number for run in runs if len(run.rest) < 3 for number in run.known)
 
 
 def unknown_numbers(text: str) -> tuple[str, ...]:
     """What `text` gives as a number to call and is none that is known, by its digits."""
+    text = unicodedata.normalize("NFKC", text)
     return tuple(
         run.digits
         for run in _runs(text)
@@ -112,7 +115,7 @@ def unknown_numbers(text: str) -> tuple[str, ...]:
     )
 
 
-_RUN = re.compile(r"[0-9](?:[ .()-]{0,2}[0-9])*")
+_RUN = re.compile(r"[0-9](?:[ .()\-‐–]{0,2}[0-9])*")
 _UNIT = re.compile("[%a-zA-Z]")
 _CALL = re.compile(r"(?:\b(?:call|dial|ring|text|phone|number is)|拨打|致电|热线)[ :：是+]{0,3}$")
 _MOST_GROUPS = 12

@@ -8,7 +8,10 @@ from importlib import resources
 
 import yaml
 
+from compeer_jax.dialogue.danger.traditional import simplified
+
 _APOSTROPHES = re.compile("['’‘ʼ`´]")
+_NO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
 _MARKS = re.compile(r"[*_\s]+")
 _SENTENCE = re.compile(r"[^.!?。…;\n]+[.!?。…]*")
 _CLAUSE = re.compile(r"[^,、:—–()]+")
@@ -42,8 +45,11 @@ class Saying:
 
 
 def sentences(text: str) -> tuple[str, ...]:
-    """The sentences of `text` with their end marks, in small half-width letters, without apostrophes and markup."""
-    plain = unicodedata.normalize("NFKC", text.replace("\n", "。")).casefold()
+    """The sentences of `text` with their end marks, in small half-width letters, without apostrophes and markup.
+
+    Traditional characters are simplified, and those that have no width are left out.
+    """
+    plain = simplified(unicodedata.normalize("NFKC", _NO_WIDTH.sub("", text).replace("\n", "。")).casefold())
     plain = _MARKS.sub(" ", _APOSTROPHES.sub("", plain))
     return tuple(part.strip() for part in _SENTENCE.findall(plain))
 
