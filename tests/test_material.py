@@ -95,7 +95,7 @@ ANSWERS = [
     "<verdict>False</verdict>",
     "裁决 → 第二个",
 ]
-SCORES = ["Score: 5", "得分：4", "Change: +10", "context: pass"]
+SCORES = ["Score: 5", "得分：4", "Change: +10", "context: pass", "Danger: none", "Danger: psychosis"]
 STRUCTURE = {"control": CONTROL, "tag": TAGS, "verdict": ANSWERS, "score": SCORES}
 
 
@@ -216,6 +216,16 @@ def test_all_tags_of_our_prompts_and_outputs_are_known():
     folder = resources.files("compeer_jax.dialogue").joinpath("prompts")
     for file in (file for file in folder.iterdir() if file.is_file()):
         assert set(re.findall(r"</?([a-z_]+)>", file.read_text(encoding="utf-8"))) <= set(FRAMES), file.name
+
+
+def test_every_line_that_a_prompt_wants_as_an_answer_is_broken_in_what_it_shows():
+    folder, count = resources.files("compeer_jax.dialogue").joinpath("prompts"), 0
+    for file in (file for file in folder.iterdir() if file.is_file()):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if re.match(r"(?:Verdict: ?\S|Danger: ?\S|(?:Score|Change): ?[+\d])", line.replace("N", "5")):
+                assert structure_in(line.replace("N", "5")), (file.name, line)
+                count += 1
+    assert count > 20
 
 
 def tokenizer_of(tokens: list[str], template: str) -> PreTrainedTokenizerFast:

@@ -67,9 +67,13 @@ _VALUE = (
     r"|正确|错误|不正确|第[一二12]|前者|后者|相近|相似|差不多|[都均]不)"
 )
 # Within a line only what is plainly meant as a verdict; whole lines are read as its reader does, by `_answers`.
-_VERDICT = rf"(?:(?<![a-z])(?:{_EN})(?![a-z])|{_ZH})(?:结果)?{_NEAR}(?:[:=→]|-{{1,2}}>?){_NEAR}{_VALUE}"
+_VERDICT = (
+    rf"(?:(?<![a-z])(?:{_EN})(?![a-z])|{_ZH})(?:结果)?{_NEAR}(?:[:=→]|-{{1,2}}>?){_NEAR}{_VALUE}"
+    rf"|(?<![a-z]){_words('verdict')}{_NEAR}:"
+)
 _SCORE = (
     rf"(?<![a-z])(?:{_SCORES}){_NEAR}:{_NEAR}[+-]?\d"
+    rf"|(?<![a-z]){_words('danger')}{_NEAR}:"
     rf"|(?<![a-z_\d\\])[a-z]{_ESCAPE}[a-z_]{{0,20}} ?:{_NEAR}(?:pass|fail)(?![a-z])"
 )
 _PATTERNS: Sequence[tuple[Structure, re.Pattern]] = (
@@ -79,7 +83,7 @@ _PATTERNS: Sequence[tuple[Structure, re.Pattern]] = (
     ("verdict", re.compile(_VERDICT)),
     ("score", re.compile(_SCORE)),
 )
-_MAYBE = re.compile(rf"[<\[&◁]|{_EN}|{_ZH}|{_SCORES}|pass|fail")  # what each of them has
+_MAYBE = re.compile(rf"[<\[&◁]|{_EN}|{_ZH}|{_SCORES}|{_words('danger')}|pass|fail")  # what each of them has
 _ENTITY = re.compile(r"&(?:amp;){0,8}(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,24}\d{0,2});?")
 _LONGEST = 1000  # characters of a line that may be a verdict; far more than its reader takes
 

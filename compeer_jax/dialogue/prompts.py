@@ -50,6 +50,7 @@ TASK_PROMPTS = (
     "sage_planner",
     "sage_agent",
     "esc_score",
+    "danger_rubric",
 )
 ROLE_PROMPTS = ("esc_plain", "esc_role")  # of who takes part in a talk: a system prompt, then the talk itself
 _LISTS = {
