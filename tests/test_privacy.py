@@ -142,8 +142,9 @@ def test_what_leads_to_a_person_is_masked_and_nothing_beside_it(kind, marked):
         assert found == {kind: len(pieces) - 1}
 
 
-# Written before the patterns: part, kind ("none" where nothing may be masked), sentence. What is masked stands
-# between «». Nothing was mended for the part "fresh" before it was measured (62 of 66 found, none of 35 masked).
+# Part, kind ("none" where nothing may be masked), sentence; what is masked stands between «». "made": the patterns were
+# made on these. "fresh": written before the patterns; nothing was mended for them before they were measured (62 of 66
+# found, none of 35 masked). "second": written after that mending (61 of 61 found, 2 of 40 masked; now none).
 SENTENCES = [
     line.split("\t") for line in Path(__file__).with_name("privacy_sentences.tsv").read_text("utf-8").splitlines()[1:]
 ]
@@ -160,8 +161,8 @@ def test_what_identifies_is_found_in_sentences_and_harmless_ones_stay():
     wrong = [(kind, sentence) for _, kind, sentence in SENTENCES if not masked_right(kind, sentence)]
     assert not wrong
     kinds = [kind for _, kind, _ in SENTENCES]
-    assert len(kinds) - kinds.count("none") > 250
-    assert kinds.count("none") > 120
+    assert len(kinds) - kinds.count("none") > 300
+    assert kinds.count("none") > 150
     assert set(kinds) == {*KINDS, "none"}
 
 
