@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from compeer_jax.data.build.config import CorpusConfig
 from compeer_jax.data.corpora import Rejected, iter_corpus, merged, read_corpus
-from compeer_jax.data.corpora.forms import FORMS
+from compeer_jax.data.corpora.forms import CORPORA, FORMS
 from compeer_jax.data.corpora.licences import is_allowed, licence_class, published_licence
 from compeer_jax.data.corpora.strategy_names import nearest_strategy
 from compeer_jax.dialogue.schema import Dialogue, Turn
@@ -51,9 +51,10 @@ def read(path, **settings):
                 "dialog": [{"speaker": "usr", "text": "I failed."}, {"speaker": "sys", "text": "That hurts."}],
             },
             "esconv",
-            {"id": "esconv-0001", "emotion_type": "anxiety", "licence": "CC BY-NC 4.0"},
+            {"id": "rows-0001", "emotion_type": "anxiety", "licence": "unknown"},
         ),
-        ({"id": 7, "dialog": TALK}, "smile", {"id": "smile-7", "language": "zh", "licence": "CC0 1.0"}),
+        ({"id": 7, "dialog": TALK}, "messages", {"id": "rows-7"}),
+        ({"turns": CHAT}, "messages", {"id": "rows-0001"}),
         ({"id": 7, "messages": CHAT}, "messages", {"id": "rows-7", "language": "en", "licence": "unknown"}),
         (
             {"conversations": [{"from": "human", "value": "I failed."}, {"from": "gpt", "value": "That hurts."}]},
@@ -62,17 +63,20 @@ def read(path, **settings):
         ),
         (
             {"conversation": [{"system": "Be kind.", "input": "I failed.", "output": "That hurts."}]},
-            "emollm",
-            {"id": "emollm-0001", "language": "zh", "licence": "MIT"},
+            "exchanges",
+            {"id": "rows-0001"},
         ),
         ({"instruction": "I failed.", "input": "", "output": "That hurts."}, "instructions", {"id": "rows-0001"}),
+        ({"Context": "I failed.", "Response": "That hurts."}, "replies", {"id": "rows-0001"}),
+        ({"prompt": "I failed.", "response": "That hurts.", "history": []}, "replies", {"id": "rows-0001"}),
+        ({"prompt": CHAT[:2], "completion": CHAT[2:]}, "replies", {"id": "rows-0001"}),
         (
             {"scene": "Grief", "description": "Loss.", "content": [{"User": "I failed."}, {"AI": "That hurts."}]},
             "extes",
-            {"problem_type": "Grief", "situation": "Loss.", "licence": "unknown"},
+            {"problem_type": "Grief", "situation": "Loss."},
         ),
-        ([["usr", "I failed."], ["sys", "That hurts."]], "augesc", {"language": "en", "licence": "CC BY-NC 4.0"}),
-        (["求助者：I failed.", "支持者: That hurts."], "cpsycoun", {"language": "zh", "licence": "CC BY 4.0"}),
+        ([["usr", "I failed."], ["sys", "That hurts."]], "pairs", {"id": "rows-0001"}),
+        (["求助者：I failed.", "支持者: That hurts."], "transcript", {"id": "rows-0001"}),
         (
             {
                 "problem_type": "Grief",
@@ -82,7 +86,7 @@ def read(path, **settings):
                 ],
             },
             "mesc",
-            {"problem_type": "Grief", "licence": "unknown"},
+            {"problem_type": "Grief"},
         ),
         (
             {
@@ -93,7 +97,7 @@ def read(path, **settings):
                 ],
             },
             "avamerg",
-            {"id": "avamerg-02", "problem_type": "exams"},
+            {"id": "rows-02", "problem_type": "exams"},
         ),
     ],
 )
@@ -104,7 +108,7 @@ def test_every_form_is_told_by_its_content_and_gives_the_same_talk(tmp_path, row
     captions = ("The speaker seems sad.", "The emotion is not clear.") if form == "mesc" else (None, None)
     assert tuple(turn.caption for turn in dialogue.turns) == captions
     assert dialogue.provenance[-1]["form"] == form
-    expected = {"source": form if FORMS[form].corpus else "rows"} | fields
+    expected = {"source": "rows", "licence": "unknown", "language": "en"} | fields
     assert {name: getattr(dialogue, name) for name in expected} == expected
 
 
@@ -117,9 +121,15 @@ def test_every_form_is_told_by_its_content_and_gives_the_same_talk(tmp_path, row
         ("smile", [{"role": "client", "content": "I failed."}, {"role": "counselor", "content": "That hurts."}]),
     ],
 )
-def test_forms_that_look_like_others_are_read_when_they_are_named(tmp_path, form, row):
-    (dialogue,) = read(write(tmp_path / "a.json", row), form=form)
-    assert (dialogue.source, dialogue.language, dialogue.turns) == (form, "zh", (SEEKER, SUPPORTER))
+def test_a_corpus_is_what_the_user_says_it_is(tmp_path, form, row):
+    chinese = json.loads(json.dumps(row).replace("I failed.", "我没考上。").replace("That hurts.", "这很难受。"))
+    (dialogue,) = read(write(tmp_path / "a.json", chinese), form=form)
+    assert (dialogue.source, dialogue.language, dialogue.licence) == (form, "zh", published_licence(form))
+    assert [turn.content for turn in dialogue.turns] == ["我没考上。", "这很难受。"]
+    (ours,) = read(tmp_path / "a.json", form=form, name="clinic")
+    assert (ours.source, ours.licence) == ("clinic", "unknown")
+    (refused,) = read(write(tmp_path / "b.json", row), form=form)
+    assert refused.reason.startswith(f"other language: its language is 'en' and that of {form} 'zh'")
 
 
 def test_a_form_or_language_that_is_not_there_names_the_nearest(tmp_path):
@@ -144,7 +154,7 @@ def test_histories_and_several_turns_come_in_their_order(tmp_path):
 def test_a_text_of_paragraphs_is_one_dialogue(tmp_path):
     text = "来访者：你好。\n\n心理咨询师：你好，\n请坐。\n\n来访者：谢谢。\n"
     (dialogue,) = read(write(tmp_path / "cases" / "case_0.txt", text).parent)
-    assert dialogue.id == "cpsycoun-case_0"
+    assert (dialogue.id, dialogue.licence) == ("cases-case_0", "unknown")
     assert dialogue.turns == (
         Turn("seeker", "你好。"),
         Turn("supporter", "你好，\n请坐。"),
@@ -198,7 +208,7 @@ def own(*turns):
         (OWN, OWN, "duplicate id: id 'mine-a' was given before; ids must differ."),
         (OWN, 3, "malformed: expected a JSON object, found a number."),
         (ESCONV, {"dialog": []}, "malformed: field 'dialog' must be a list of at least one utterance."),
-        (ESCONV, {"dialog": [{"speaker": "him", "text": "a"}]}, "unknown role: utterance 0: unknown speaker 'him'"),
+        (ESCONV, {"dialog": [{"speaker": "him", "text": "a"}]}, "unknown role: utterance 0: unknown role 'him'"),
         ({"messages": CHAT}, {"messages": [{"role": "judge", "content": "a"}]}, "unknown role: turn 1: unknown role"),
         ({"messages": CHAT}, {"messages": CHAT[:1]}, "only one side speaks: nobody speaks; a dialogue needs both"),
         ({"messages": CHAT}, {"messages": []}, "malformed: field 'messages' must be a list of at least one turn."),
@@ -257,13 +267,16 @@ def test_esconv_is_the_same_in_both_ways_of_reading(shared_data):
 
 
 def test_smile_has_its_300_of_which_one_is_a_monologue(shared_data):
-    items = read(shared_data / "smile" / "smile_300.jsonl")
+    path = shared_data / "smile" / "smile_300.jsonl"
+    items = read(path, form="smile")
     dialogues = [item for item in items if isinstance(item, Dialogue)]
     (monologue,) = (item for item in items if isinstance(item, Rejected))
     assert (len(items), sum(len(dialogue.turns) for dialogue in dialogues)) == (300, 3_483)
     assert (monologue.where, monologue.row["id"]) == ("smile_300.jsonl, line 73", 74)
     assert monologue.reason == "only one side speaks: only the seeker speaks; a dialogue needs both sides."
     assert {(one.language, one.source, one.licence) for one in dialogues} == {("zh", "smile", "CC0 1.0")}
+    unsaid = [one for one in read(path) if isinstance(one, Dialogue)]
+    assert {(one.language, one.source, one.licence) for one in unsaid} == {("zh", "smile_300", "unknown")}
 
 
 def test_cpsycoun_has_its_45_cases_of_nine_topics(shared_data):
@@ -273,6 +286,7 @@ def test_cpsycoun_has_its_45_cases_of_nine_topics(shared_data):
     assert all(merged(dialogue)[1] == 0 for dialogue in dialogues)
     assert len({dialogue.provenance[0]["file"].split("/")[0] for dialogue in dialogues}) == 9
     assert "cpsycoun-Emotion-Stress-3" in {dialogue.id for dialogue in dialogues}
+    assert {(one.language, one.source, one.licence) for one in dialogues} == {("zh", "cpsycoun", "CC BY 4.0")}
 
 
 def test_the_bundled_dialogues_are_a_corpus_too():
@@ -282,11 +296,11 @@ def test_the_bundled_dialogues_are_a_corpus_too():
 
 
 def test_licences_are_of_three_kinds_by_any_spelling():
-    kinds = {corpus: licence_class(published_licence(corpus)) for corpus in (*FORMS, "compeer-sample")}
+    kinds = {corpus: licence_class(published_licence(corpus)) for corpus in (*CORPORA, "compeer-sample")}
     assert kinds.pop("compeer-sample") == kinds["smile"] == kinds["cpsycoun"] == "commercial"
     assert kinds["soulchat"] == kinds["emollm"] == "commercial"
     assert kinds["esconv"] == kinds["augesc"] == "research"
-    assert {kinds[name] for name in ("extes", "mesc", "avamerg", "own", "messages")} == {"unknown"}
+    assert {kinds[name] for name in ("extes", "mesc", "avamerg")} == {"unknown"}
     spelled = ("cc-by-nc-4.0", "CC BY NC 4.0", "apache-2.0", "mit", "my own", "", "Research")
     assert [licence_class(name) for name in spelled] == [
         *("research", "research", "commercial", "commercial", "unknown", "unknown", "research"),
@@ -334,7 +348,11 @@ json_values = st.recursive(
 KEYS = ["turns", "dialog", "messages", "conversation", "content", "instruction", "output", "history", "text", "id"]
 
 
-@given(st.sampled_from(sorted(FORMS)), st.dictionaries(st.sampled_from(KEYS), json_values) | json_values, json_values)
+@given(
+    st.sampled_from(sorted(FORMS | CORPORA)),
+    st.dictionaries(st.sampled_from(KEYS), json_values) | json_values,
+    json_values,
+)
 def test_any_row_in_any_form_is_a_dialogue_or_one_line(tmp_path_factory, form, row, speech):
     rows = [row, {"dialog": [{"speaker": "usr", "text": speech}]}, {"content": [{"User": speech, "AI": speech}]}]
     path = write(tmp_path_factory.mktemp("fuzz") / "rows.jsonl", "\n".join(map(json.dumps, rows)))

@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 
 import pytest
 from hypothesis import given
@@ -214,15 +213,6 @@ def test_ids_begin_with_the_source_and_tell_records_apart(source, path, file, re
 def test_corpora_are_called_after_their_files():
     names = ("a/ESConv.json", "folder/", "owner/name.v2", "owner/name:config", "心理.jsonl", "...")
     assert [plain_name(name) for name in names] == ["ESConv", "folder", "name-v2", "name", "心理", "corpus"]
-
-
-def test_arrays_are_read_without_the_streaming_parser_too(tmp_path, monkeypatch):
-    path = write(tmp_path / "chats.json", LAYOUTS["an array over lines"])
-    cut = write(tmp_path / "cut.json", LAYOUTS["an array over lines"][:-30])
-    streamed = read(path)
-    monkeypatch.setitem(sys.modules, "ijson", None)
-    assert read(path) == streamed
-    assert kinds(read(cut)) == ["not JSON"]
 
 
 def test_a_message_of_a_bare_array_may_have_pictures(tmp_path):

@@ -38,8 +38,8 @@ def own(id, *, licence="MIT", **fields):
 
 
 def test_the_shared_corpora_become_dialogues_with_their_counts(tmp_path, shared_data):
-    paths = ("esconv/ESConv.json", "smile/smile_300.jsonl", "cpsycoun/CPsyCounE")
-    card, rows = made(tmp_path, *(CorpusConfig(path=str(shared_data / path)) for path in paths))
+    forms = {"esconv/ESConv.json": "auto", "smile/smile_300.jsonl": "smile", "cpsycoun/CPsyCounE": "auto"}
+    card, rows = made(tmp_path, *(CorpusConfig(path=str(shared_data / path), form=forms[path]) for path in forms))
     names = ("read", "kept", "rejected", "licence_filtered", "utterances", "merged")
     counts = card["counts"]["sources"]
     assert {source: [count[name] for name in names] for source, count in counts.items()} == {

@@ -68,9 +68,9 @@ def write(path, rows):
 
 
 def test_the_original_and_its_copies_give_the_same_dialogue(tmp_path):
-    original, report = read_corpus(write(tmp_path / "original.json", [ORIGINAL]))
+    original, report = read_corpus(write(tmp_path / "original.json", [ORIGINAL]), form="esconv")
     write_jsonl(tmp_path / "copy.jsonl", [COPY])
-    assert original == read_corpus(tmp_path / "copy.jsonl")[0] == [DIALOGUE]
+    assert original == read_corpus(tmp_path / "copy.jsonl", form="esconv")[0] == [DIALOGUE]
     assert (report.dialogues, report.utterances, report.merged) == (1, 5, 2)
     assert report.strategies == {"Question": 1, "Others": 1, "Reflection of feelings": 1}
 
@@ -100,7 +100,7 @@ def test_the_real_file_has_its_known_counts(shared_data):
     "change, said",
     [
         (lambda row: row["dialog"][3]["annotation"].update(strategy="Hugging"), "row 1, utterance 3: .*'Hugging'"),
-        (lambda row: row["dialog"][1].update(speaker="bot"), "row 1, utterance 1: unknown speaker 'bot'"),
+        (lambda row: row["dialog"][1].update(speaker="judge"), "row 1, utterance 1: unknown role 'judge'"),
         (lambda row: row["dialog"][2].update(content=" "), "row 1, utterance 2: field 'content'"),
         (lambda row: row["dialog"][2].update(content=3), "row 1, utterance 2: field 'content'"),
         (lambda row: row.update(dialog=[]), "row 1: field 'dialog'"),
@@ -138,7 +138,7 @@ def test_our_own_form_is_told_by_its_content(tmp_path):
     write_jsonl(tmp_path / "own.jsonl", [DIALOGUE.to_json()])
     dialogues, report = read_corpus(tmp_path / "own.jsonl")
     assert dialogues == [DIALOGUE]
-    assert (report.source, report.utterances, report.merged) == ("own", 3, 0)
+    assert (report.source, report.utterances, report.merged) == ("esconv", 3, 0)
 
 
 def test_neighbours_of_one_role_are_merged_in_our_own_form_too(tmp_path):

@@ -1,7 +1,7 @@
 """The records of a run: dialogues read, split by dialogue, turned into prompts with reference answers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -42,6 +42,7 @@ class DataConfig:
         variant: of a CER dataset's train, for judge and policy alike: "none" is train as it is; "p" adds its dialogues
             rewritten to another personality, as the paper does, "r" as many rewritten without one, "d" as many
             duplicates.
+        roles: whose turns are those of a role, beside the usual names: {helper: supporter, note: none}.
         split: JSON file with row numbers of train, valid and test; without one the dialogues are split by `split_seed`.
         split_seed: seed of the split by dialogue (70 % train, 15 % valid, 15 % test).
         silver_seed: seed of the templates in silver records.
@@ -60,6 +61,7 @@ class DataConfig:
 
     path: str = "sample"
     variant: Variant = "none"
+    roles: dict[str, str] = field(default_factory=dict)
     split: str = ""
     split_seed: int = 13
     silver_seed: int = 0
@@ -110,7 +112,7 @@ def load_records(config: DataConfig, view: View = SFT) -> Splits:
             f"data.variant is {config.variant!r}, but {config.path} is no CER dataset, which has rewritten dialogues; "
             "name the folder that `compeer data build` made, or set data.variant to none."
         )
-    dialogues, report = read_corpus(config.path)
+    dialogues, report = read_corpus(config.path, roles=config.roles)
     splits = read_split(config.split, dialogues) if config.split else split_dialogues(dialogues, seed=config.split_seed)
     records = []
     for name, part in zip(DialogueSplits._fields, splits, strict=True):

@@ -18,11 +18,15 @@ class CorpusConfig:
     Args:
         path: a file, a folder of files, "sample" for the bundled dialogues, or a Hugging Face dataset id
             ("owner/name", "owner/name:configuration").
-        form: how its dialogues are written: own, esconv, smile, cpsycoun, soulchat, emollm, extes, augesc, mesc,
-            avamerg, messages, instructions; "auto" tells by looking, but must be told of soulchat.
-        name: what it is called as a source; by default what the form is known as, or the file's name.
-        licence: of its content; goes before what the corpus says, and what its authors are known to state.
-        language: of its dialogues; by default what the form is known for, or what their letters look like.
+        form: how its dialogues are written: own, messages, exchanges, instructions, replies, transcript, pairs, esconv,
+            extes, mesc, avamerg; "auto" tells by looking. The name of a published corpus (esconv, smile, cpsycoun,
+            soulchat, emollm, extes, augesc, mesc, avamerg) says that it is this corpus, under its authors' licence.
+        name: what it is called as a source; by default what its rows say, the published corpus that it is known to be,
+            or the file's name.
+        licence: of its content; goes before what its rows say and what a corpus's authors state. Unknown where nobody
+            says it, as the form of a file does not.
+        language: of its dialogues, en or zh; by default what its rows say, or what their letters and words are.
+        roles: whose turns are those of a role, beside the usual names: {helper: supporter, 学员: seeker, note: none}.
         split: of a Hugging Face dataset.
         limit: read at most this many dialogues (0: all).
     """
@@ -32,6 +36,7 @@ class CorpusConfig:
     name: str = ""
     licence: str = ""
     language: str = ""
+    roles: dict[str, str] = field(default_factory=dict)
     split: str = "train"
     limit: int = 0
 

@@ -23,7 +23,7 @@ STAGES = {
 }
 """Each is a module of this package, with its name and a `STAGE` in it."""
 
-NEEDED = ("datasketch", "ijson", "openai", "sklearn", "statsmodels", "tenacity")  # of the extra "data"
+NEEDED = ("datasketch", "openai", "sklearn", "statsmodels", "tenacity")  # of the extra "data"
 
 
 def build(

@@ -8,10 +8,9 @@ The original is one array of dialogues whose utterances read `{"speaker": "seeke
 from collections.abc import Mapping
 
 from compeer_jax.data.corpora.draft import Draft, make_turn, require_object, text_or_none
+from compeer_jax.data.corpora.roles import ROLES, Roles
 from compeer_jax.dialogue.schema import Turn
-from compeer_jax.errors import UserError, unknown
-
-ROLES = {"seeker": "seeker", "usr": "seeker", "user": "seeker", "supporter": "supporter", "sys": "supporter"}
+from compeer_jax.errors import UserError
 
 
 def is_esconv(row: object) -> bool:
@@ -20,7 +19,7 @@ def is_esconv(row: object) -> bool:
     return isinstance(utterances, list) and any("speaker" in one for one in utterances if isinstance(one, dict))
 
 
-def read_esconv_row(row: object, where: str) -> Draft:
+def read_esconv_row(row: object, where: str, roles: Roles = ROLES) -> Draft:
     """One dialogue of ESConv; UserError naming the utterance and field for whatever can't be read."""
     row = require_object(row, where)
     fields = {
@@ -30,27 +29,28 @@ def read_esconv_row(row: object, where: str) -> Draft:
         "initial_intensity": _intensity(row, "initial_emotion_intensity", where),
         "final_intensity": _intensity(row, "final_emotion_intensity", where),
     }
-    return Draft(_turns(row, where), fields)
+    return Draft(_turns(row, where, roles), fields)
 
 
-def _turns(row: Mapping, where: str) -> tuple[Turn, ...]:
+def _turns(row: Mapping, where: str, roles: Roles) -> tuple[Turn, ...]:
     utterances = row.get("dialog")
     if not isinstance(utterances, list) or not utterances:
         raise UserError(f"{where}: field 'dialog' must be a list of at least one utterance.")
-    return tuple(_turn(utterance, f"{where}, utterance {index}") for index, utterance in enumerate(utterances))
+    turns = (_turn(one, f"{where}, utterance {index}", roles) for index, one in enumerate(utterances))
+    return tuple(turn for turn in turns if turn is not None)
 
 
-def _turn(utterance: object, where: str) -> Turn:
+def _turn(utterance: object, where: str, roles: Roles) -> Turn | None:
     if not isinstance(utterance, dict):
         raise UserError(f"{where}: expected a JSON object, found {type(utterance).__name__}.")
-    speaker = str(utterance.get("speaker")).lower()
-    if speaker not in ROLES:
-        raise unknown("speaker", utterance.get("speaker"), ROLES, where)
+    role = roles.side(utterance.get("speaker"), where)
+    if role is None:
+        return None
     strategy = None
-    if ROLES[speaker] == "supporter":
+    if role == "supporter":
         annotation = utterance.get("annotation") or {}
         strategy = utterance.get("strategy") or (isinstance(annotation, dict) and annotation.get("strategy"))
-    return make_turn(where, ROLES[speaker], utterance.get("content", utterance.get("text")), strategy)
+    return make_turn(where, role, utterance.get("content", utterance.get("text")), strategy)
 
 
 def _intensity(row: Mapping, name: str, where: str) -> int | None:

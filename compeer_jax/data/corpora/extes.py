@@ -7,6 +7,7 @@ strategies become the nearest of the eight (`strategy_names.yaml`).
 from collections.abc import Iterable
 
 from compeer_jax.data.corpora.draft import Draft, make_turn, own_id, require_list, require_object, text_or_none
+from compeer_jax.data.corpora.roles import ROLES, Roles
 from compeer_jax.data.corpora.strategy_names import nearest_strategy
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
@@ -18,7 +19,7 @@ def is_extes(row: object) -> bool:
     return isinstance(items, list) and any("User" in item or "AI" in item for item in items if isinstance(item, dict))
 
 
-def read_extes(row: object, where: str) -> Draft:
+def read_extes(row: object, where: str, roles: Roles = ROLES) -> Draft:
     """One dialogue of ExTES."""
     row = require_object(row, where)
     items = require_list(row.get("content"), "content", where)

@@ -1,104 +1,145 @@
-"""How dialogues are written: every form we read, told by its name or by looking at a row."""
+"""How dialogues are written: every form we read, told by its name or by looking at a row. A form names no corpus."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from compeer_jax.data.corpora.chats import is_chat, is_smile, read_chat
+from compeer_jax.data.corpora.chats import is_chat, read_chat
 from compeer_jax.data.corpora.draft import Draft
 from compeer_jax.data.corpora.esconv import is_esconv, read_esconv_row
-from compeer_jax.data.corpora.exchanges import is_emollm, is_instruction, read_emollm, read_instruction
+from compeer_jax.data.corpora.exchanges import (
+    is_exchanges,
+    is_instruction,
+    is_reply,
+    read_exchanges,
+    read_instruction,
+    read_reply,
+)
 from compeer_jax.data.corpora.extes import is_extes, read_extes
 from compeer_jax.data.corpora.lines import is_pairs, is_tagged, read_pairs, read_tagged
 from compeer_jax.data.corpora.multimodal import is_avamerg, is_mesc, read_avamerg, read_mesc
+from compeer_jax.data.corpora.roles import ROLES, Roles
+from compeer_jax.data.jsonl import parse_json
 from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.dialogue.taxonomy import Language
-from compeer_jax.errors import unknown
+from compeer_jax.errors import UserError, unknown
 
 AUTO = "auto"
 
 
 @dataclass(frozen=True)
 class Form:
-    """One way to write dialogues.
+    """One way to write dialogues, or a published corpus in the ways that it is written.
 
     Attributes:
         name: in settings and provenance.
-        language: of its dialogues; None if it doesn't settle that.
-        corpus: whether the form is one corpus's own, so that its name is the source's and its licence is known.
-        matches: whether a row is of this form; None if it can't be told from another one's and must be named.
         read: the dialogue in a row; UserError beginning with the place for whatever is wrong with it.
+        matches: whether a row looks like this form; None for a corpus, which no look at its form can tell.
+        language: of a corpus; None for a form.
     """
 
     name: str
-    language: Language | None
-    corpus: bool
-    matches: Callable[[object], bool] | None
-    read: Callable[[object, str], Draft]
+    read: Callable[..., Draft]
+    matches: Callable[[object], bool] | None = None
+    language: Language | None = None
+
+    @property
+    def corpus(self) -> str | None:
+        """The published corpus that whoever names this says they have; None if it is only a form."""
+        return self.name if self.language else None
 
 
 def is_own(row: object) -> bool:
-    """Whether a row has the "turns" of our own form."""
-    return isinstance(row, dict) and "turns" in row
+    """Whether a row has the "turns" of our own form, and says more than those."""
+    return isinstance(row, dict) and "turns" in row and any(name in row for name in ("language", "source", "licence"))
 
 
-def read_own(row: object, where: str) -> Draft:
+def read_own(row: object, where: str, roles: Roles = ROLES) -> Draft:
     """One dialogue of our own form (`dialogue.schema`)."""
     dialogue = Dialogue.from_json(row, where)
     fields = {name: value for name, value in dialogue.to_json().items() if name != "turns"}
     return Draft(dialogue.turns, fields)
 
 
-def read_emollm_or_chat(row: object, where: str) -> Draft:
-    """EmoLLM has files of both forms: its own, and OpenAI's."""
-    return read_emollm(row, where) if is_emollm(row) else read_chat(row, where)
+def _read_emollm(row: object, where: str, roles: Roles = ROLES) -> Draft:
+    return (read_exchanges if is_exchanges(row) else read_chat)(row, where, roles)
 
 
-def read_cpsycoun(row: object, where: str) -> Draft:
-    """CPsyCounE and CPsyCounD: lines that begin with roles, or the form of LLaMA-Factory."""
-    return read_instruction(row, where) if is_instruction(row) else read_tagged(row, where)
+def _read_cpsycoun(row: object, where: str, roles: Roles = ROLES) -> Draft:
+    return (read_instruction if is_instruction(row) else read_tagged)(row, where, roles)
 
 
 FORMS = {
     form.name: form
     for form in (
         # In the order of looking: the more particular first.
-        Form("avamerg", "en", True, is_avamerg, read_avamerg),
-        Form("own", None, False, is_own, read_own),
-        Form("mesc", "en", True, is_mesc, read_mesc),
-        Form("esconv", "en", True, is_esconv, read_esconv_row),
-        Form("smile", "zh", True, is_smile, read_chat),
-        Form("emollm", "zh", True, is_emollm, read_emollm_or_chat),
-        Form("extes", "en", True, is_extes, read_extes),
-        Form("messages", None, False, is_chat, read_chat),
-        Form("instructions", None, False, is_instruction, read_instruction),
-        Form("cpsycoun", "zh", True, is_tagged, read_cpsycoun),
-        Form("augesc", "en", True, is_pairs, read_pairs),
-        Form("soulchat", "zh", True, None, read_chat),
+        Form("avamerg", read_avamerg, is_avamerg),
+        Form("own", read_own, is_own),
+        Form("mesc", read_mesc, is_mesc),
+        Form("esconv", read_esconv_row, is_esconv),
+        Form("exchanges", read_exchanges, is_exchanges),
+        Form("extes", read_extes, is_extes),
+        Form("messages", read_chat, is_chat),
+        Form("instructions", read_instruction, is_instruction),
+        Form("replies", read_reply, is_reply),
+        Form("transcript", read_tagged, is_tagged),
+        Form("pairs", read_pairs, is_pairs),
     )
 }
-"""All forms by name."""
+"""The forms that a row may look like, by name."""
+
+CORPORA = {
+    corpus.name: corpus
+    for corpus in (
+        Form("esconv", read_esconv_row, language="en"),
+        Form("extes", read_extes, language="en"),
+        Form("augesc", read_pairs, language="en"),
+        Form("mesc", read_mesc, language="en"),
+        Form("avamerg", read_avamerg, language="en"),
+        Form("smile", read_chat, language="zh"),
+        Form("soulchat", read_chat, language="zh"),
+        Form("emollm", _read_emollm, language="zh"),
+        Form("cpsycoun", _read_cpsycoun, language="zh"),
+    )
+}
+"""The published corpora that a user may say they have, by name."""
 
 
 def require_form(name: str, where: str = "") -> Form | None:
-    """The form of that name, None for "auto"; UserError naming the nearest for any other."""
+    """The corpus or form of that name, None for "auto"; UserError naming the nearest for any other."""
     if name == AUTO:
         return None
-    if name not in FORMS:
-        raise unknown("form", name, (AUTO, *FORMS), where)
-    return FORMS[name]
+    named = FORMS | CORPORA
+    if name not in named:
+        raise unknown("form", name, (AUTO, *named), where)
+    return named[name]
 
 
 def form_of(row: object) -> Form | None:
     """The form that a row looks like; None for none of them."""
-    return next((form for form in FORMS.values() if form.matches is not None and form.matches(row)), None)
+    return next((form for form in FORMS.values() if form.matches(row)), None)
 
 
 def unwrapped(row: object) -> object:
-    """A row that is only a text which holds JSON, as plain text files on the Hub become, as that JSON."""
-    if isinstance(row, dict) and row.keys() == {"text"} and isinstance(row["text"], str):
+    """A row whose dialogue is written as text in one of its columns, as tables have it, with that opened.
+
+    The text may be JSON, or a transcript.
+    """
+    if not isinstance(row, dict) or form_of(row) is not None:
+        return row
+    opened = {name: _opened(value) for name, value in row.items()}
+    if form_of(opened) is not None:
+        return opened
+    inner = [value for name, value in opened.items() if value is not row[name] and form_of(value) is not None]
+    inner = inner or [value for value in opened.values() if isinstance(value, str) and is_tagged(value)]
+    if len(inner) == 1:
+        return inner[0]
+    return row["text"] if row.keys() == {"text"} else row
+
+
+def _opened(value: object) -> object:
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
-            return json.loads(row["text"])
-        except (ValueError, RecursionError):
-            return row["text"]
-    return row
+            return parse_json(value.encode(errors="replace"), "")
+        except UserError:
+            return value
+    return value

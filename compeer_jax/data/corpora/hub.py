@@ -1,10 +1,9 @@
-"""Rows of Hugging Face data sets, streamed, and of local Parquet files. No code of a data set is ever run."""
+"""Rows of Hugging Face data sets, streamed. No code of a data set is ever run."""
 
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from compeer_jax.data.corpora.rows import Row
 from compeer_jax.errors import UserError
@@ -24,33 +23,21 @@ def hub_rows(path: str, split: str) -> Iterator[Row]:
         UserError: in one sentence, for no network, no such data set, configuration or split, or one that needs code.
     """
     name, _, configuration = path.partition(":")
-    yield from _rows(path, {"path": name, "name": configuration or None, "split": split})
-
-
-def parquet_rows(path: Path, shown: str) -> Iterator[Row]:
-    """The rows of a Parquet file; UserError if it can't be read."""
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    loaded = _rows(shown, {"path": "parquet", "data_files": str(path), "split": "train"})
-    yield from (Row(row.where, row.value, shown, row.record, sha256) for row in loaded)
-
-
-def _rows(shown: str, settings: dict) -> Iterator[Row]:
     try:
         import datasets
     except ImportError as error:
-        raise UserError(f"{shown} needs the datasets library; pip install 'compeer_jax[data]' installs it.") from error
+        raise UserError(f"{path} needs the datasets library; pip install 'compeer_jax[data]' installs it.") from error
     try:
-        loaded: Iterable[dict] = datasets.load_dataset(**settings, streaming=True)
+        loaded: Iterable[dict] = datasets.load_dataset(name, configuration or None, split=split, streaming=True)
         for number, value in enumerate(loaded):
             value = {name: part for name, part in value.items() if part is not None}
-            yield Row(f"{shown}, row {number}", value, shown, number, _row_hash(value))
+            yield Row(f"{path}, row {number}", value, path, number, _row_hash(value))
     except UserError:
         raise
     except Exception as error:  # whatever the library and those below it raise: network, ids, files
         said = " ".join(str(error).split()) or "nothing more is said"
         raise UserError(
-            f"{shown} can't be read ({type(error).__name__}: {said[:200]}); check its name, the split and the network, "
+            f"{path} can't be read ({type(error).__name__}: {said[:200]}); check its name, the split and the network, "
             "or give a file."
         ) from error
 

@@ -23,6 +23,13 @@ def published_licence(corpus: str) -> str:
     return _read()["corpora"].get(corpus, {}).get("licence", UNKNOWN)
 
 
+def published_at(path: str) -> str | None:
+    """The corpus that its authors publish as the data set `path` of the Hub; None if that is none of theirs."""
+    corpora = _read()["corpora"].items()
+    name = path.partition(":")[0].lower()
+    return next((corpus for corpus, known in corpora if "hub" in known and known["hub"].lower() == name), None)
+
+
 def licence_class(licence: str) -> LicenceClass:
     """What use a licence allows, by its name in any spelling: case, spaces and hyphens don't count."""
     return _classes().get(_letters(licence), UNKNOWN)

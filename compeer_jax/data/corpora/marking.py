@@ -8,6 +8,8 @@ import codecs
 import re
 from typing import BinaryIO
 
+from compeer_jax.data.jsonl import LONGEST_LINE
+
 NOT_UTF8 = "\ufdd0"
 HALF = "\ufdd1"
 SENTENCES = {
@@ -35,16 +37,24 @@ class MarkedFile:
 
     def __init__(self, file: BinaryIO):
         self.found = False
+        self.begin_row()
         self._file = file
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors=_MARKING)
         self._held = ""  # the begin of an escape whose end is still to be read
 
+    def begin_row(self) -> None:
+        """Lets the next row be as long as any."""
+        self._left = LONGEST_LINE
+
     def read(self, size: int = -1) -> bytes:
-        """About `size` bytes, none only at the file's end."""
+        """About `size` bytes, none only at the file's end; ValueError where a row is longer than `LONGEST_LINE`."""
         if size == 0:
             return b""
         while True:
             data = self._file.read(size)
+            self._left -= len(data)
+            if self._left < 0:
+                raise ValueError(f"a row is longer than {LONGEST_LINE >> 20} MiB")
             text = self._held + self._decoder.decode(data, final=not data)
             end = _safe_end(text) if data else len(text)
             text, self._held = text[:end], text[end:]

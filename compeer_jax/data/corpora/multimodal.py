@@ -14,7 +14,7 @@ import re
 
 from compeer_jax.data.corpora.draft import Draft, make_turn, own_id, require_list, require_object, text_or_none
 from compeer_jax.data.corpora.esconv import is_esconv
-from compeer_jax.data.corpora.roles import role_of
+from compeer_jax.data.corpora.roles import ROLES, Roles
 from compeer_jax.data.corpora.strategy_names import nearest_strategy
 from compeer_jax.dialogue.schema import Turn
 
@@ -27,7 +27,7 @@ def is_mesc(row: object) -> bool:
     return is_esconv(row) and any("emotion" in one for one in row["dialog"] if isinstance(one, dict))
 
 
-def read_mesc(row: object, where: str) -> Draft:
+def read_mesc(row: object, where: str, roles: Roles = ROLES) -> Draft:
     """One dialogue of MESC."""
     row = require_object(row, where)
     utterances = require_list(row.get("dialog"), "dialog", where)
@@ -36,20 +36,21 @@ def read_mesc(row: object, where: str) -> Draft:
         "situation": text_or_none(row.get("situation")),
         "problem_type": text_or_none(row.get("problem_type")),
     }
-    return Draft(
-        tuple(_mesc_turn(one, f"{where}, turn {number}") for number, one in enumerate(utterances, start=1)), fields
-    )
+    turns = (_mesc_turn(one, f"{where}, turn {number}", roles) for number, one in enumerate(utterances, start=1))
+    return Draft(tuple(turn for turn in turns if turn is not None), fields)
 
 
-def _mesc_turn(utterance: object, where: str) -> Turn:
+def _mesc_turn(utterance: object, where: str, roles: Roles) -> Turn | None:
     utterance = require_object(utterance, where)
-    role = role_of(utterance.get("speaker"), where)
+    role = roles.side(utterance.get("speaker"), where)
+    if role is None:
+        return None
     text = utterance.get("text", utterance.get("content"))
     description = _DESCRIPTION.search(text) if isinstance(text, str) else None
     caption = description and description.group().strip()
     text = text[: description.start()] if description else text
     strategy = nearest_strategy("mesc", utterance.get("strategy"), where) if role == "supporter" else None
-    return make_turn(where, role or "supporter", text, strategy, media_paths(utterance), caption)
+    return make_turn(where, role, text, strategy, media_paths(utterance), caption)
 
 
 def is_avamerg(row: object) -> bool:
@@ -58,7 +59,7 @@ def is_avamerg(row: object) -> bool:
     return isinstance(turns, list) and any("dialogue_history" in turn for turn in turns if isinstance(turn, dict))
 
 
-def read_avamerg(row: object, where: str) -> Draft:
+def read_avamerg(row: object, where: str, roles: Roles = ROLES) -> Draft:
     """One dialogue of AvaMERG: the history of its longest turn, and the response to it."""
     row = require_object(row, where)
     rounds = [require_object(one, where) for one in require_list(row.get("turns"), "turns", where)]
@@ -67,7 +68,7 @@ def read_avamerg(row: object, where: str) -> Draft:
     for number, said in enumerate(require_list(longest.get("dialogue_history"), "dialogue_history", where), start=1):
         place = f"{where}, turn {number}"
         said = require_object(said, place)
-        role = role_of(said.get("role"), place)
+        role = roles.side(said.get("role"), place)
         if role is not None:
             turns.append(make_turn(place, role, said.get("utterance"), images=media_paths(said)))
     if text_or_none(longest.get("response")) is not None:

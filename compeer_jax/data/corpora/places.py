@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from compeer_jax.data.corpora.hub import is_hub_id
+from compeer_jax.data.unpacked import PACKED, plain_suffix, require_file
 from compeer_jax.errors import UserError
 
 SAMPLE = "sample"
@@ -15,18 +16,21 @@ def corpus_files(path: str) -> list[Path]:
     """The files of a corpus in the order that they are read; none for the bundled dialogues and the Hub's.
 
     Raises:
-        UserError: the folder has no file that could be a corpus's.
+        UserError: the folder has no file that could be a corpus's, or the path is a pipe or a device.
     """
     if path == SAMPLE:
         return []
     place = Path(path).expanduser()
     if place.is_dir():
-        found = (file for file in place.rglob("*") if file.is_file() and file.suffix.lower() in SUFFIXES)
+        found = (file for file in place.rglob("*") if file.is_file() and plain_suffix(file) in SUFFIXES)
         files = sorted(file for file in found if not _is_hidden(file.relative_to(place)))
         if not files:
-            raise UserError(f"{place} has no file that ends with {', '.join(SUFFIXES)}; check the path.")
+            raise UserError(f"{place} has no file that ends with {', '.join(SUFFIXES)}, packed or not; check the path.")
         return files
-    return [] if not place.exists() and is_hub_id(path) and place.suffix.lower() not in SUFFIXES else [place]
+    if place.exists():
+        require_file(place, path)
+        return [place]
+    return [] if is_hub_id(path) and plain_suffix(place) not in SUFFIXES else [place]
 
 
 def shown(file: Path, path: str) -> str:
@@ -37,8 +41,7 @@ def shown(file: Path, path: str) -> str:
 
 def plain_name(path: str) -> str:
     """What a corpus is called after its path, where nothing better is known."""
-    name = Path(path.partition(":")[0]).name
-    return _slug(Path(name).stem if Path(name).suffix.lower() in SUFFIXES else name) or "corpus"
+    return _slug(_without_suffix(Path(path.partition(":")[0]).name).name) or "corpus"
 
 
 def dialogue_id(source: str, path: str, file: str, record: int | None, own: str | None) -> str:
@@ -58,7 +61,9 @@ def dialogue_id(source: str, path: str, file: str, record: int | None, own: str 
 
 
 def _without_suffix(file: str) -> Path:
-    return Path(file).with_suffix("") if Path(file).suffix.lower() in SUFFIXES else Path(file)
+    path = Path(file)
+    path = path.with_suffix("") if path.suffix.lower() in PACKED else path
+    return path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
 
 
 def _is_hidden(path: Path) -> bool:

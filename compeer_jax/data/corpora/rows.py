@@ -1,29 +1,28 @@
 """The rows of a file, one at a time, whatever is wrong with some of them. What they mean is not looked at here.
 
-A file holds JSON lines, a JSON array, JSON values over several lines, or a text. An array whose items are turns rather
-than dialogues is one row. Memory holds one row at a time.
+A file holds JSON lines, a JSON array, an object of dialogues, JSON values over several lines, or a text. An array whose
+items are turns rather than dialogues is one row. Memory holds one row at a time.
 """
 
-import codecs
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from compeer_jax.data.corpora.chats import is_chat, is_message
+from compeer_jax.data.corpora.json_stream import BROKEN, begun, dialogues_in, holds_dialogues, is_turn, values
 from compeer_jax.data.corpora.marking import SENTENCES, MarkedFile, mark_in
-from compeer_jax.data.jsonl import BYTE_ORDER_MARK, parse_json
+from compeer_jax.data.jsonl import BYTE_ORDER_MARK, UTF16_MARKS, bounded_lines, parse_line
+from compeer_jax.data.unpacked import open_unpacked, plain_suffix, require_file
 from compeer_jax.errors import UserError
 
 TEXTS = (".txt", ".text")
 LINES = (".jsonl", ".ndjson", *TEXTS)
 PEEK = 1 << 20  # bytes that are looked at to tell the layout of a file
-DEEPEST = 100  # levels of JSON; those of dialogues have four
 LONGEST_TEXT = 1 << 24  # bytes of a text that is one dialogue
-UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Fault:
 
 
 def file_rows(path: Path, shown: str) -> Iterator[Row | Fault]:
-    """The rows of a file.
+    """The rows of a file, unpacked if it is packed; a Fault where it can't be read on.
 
     Args:
         path: the file.
@@ -71,15 +70,19 @@ def file_rows(path: Path, shown: str) -> Iterator[Row | Fault]:
         UserError: it can't be opened.
     """
     try:
+        require_file(path, shown)
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            file.seek(0)
-            start = file.read(PEEK)
-            file.seek(len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0)
-            for item in _rows(file, start.removeprefix(BYTE_ORDER_MARK), path.suffix.lower(), shown):
+        with open_unpacked(path, shown, buffer=PEEK) as file:
+            start = file.peek()
+            if start.startswith(BYTE_ORDER_MARK):
+                file.read(len(BYTE_ORDER_MARK))
+            for item in _rows(file, start.removeprefix(BYTE_ORDER_MARK), plain_suffix(path), shown):
                 yield item if isinstance(item, Fault) else Row(*item[:2], shown, item[2], sha256)
     except OSError as error:
         raise UserError(f"{path} can't be read ({error.strerror}); check the path.") from error
+    except UserError as error:
+        yield Fault(shown, error)
 
 
 Found = tuple[str, object, int | None]
@@ -95,8 +98,10 @@ def _rows(file: BinaryIO, start: bytes, suffix: str, shown: str) -> Iterator[Fou
         yield _text(file, shown)
     elif first == b"[" and not _array_a_line(start, suffix):
         yield from _array(file, shown)
+    elif first == b"{" and suffix not in LINES and holds_dialogues(begun(start)):
+        yield from _json_rows(file, shown, dialogues_in)
     elif first == b"{" and suffix not in LINES and _over_lines(start):
-        yield from _json_rows(file, shown, prefix="")
+        yield from _json_rows(file, shown, partial(values, prefix=""))
     else:
         yield from _lines(file, shown)
 
@@ -124,29 +129,23 @@ def _parsed(line: bytes) -> object:
 
 
 def _lines(file: BinaryIO, shown: str) -> Iterator[Found | Fault]:
-    for number, line in enumerate(file, start=1):
+    for number, line in bounded_lines(file):
         where = f"{shown}, line {number}"
         try:
-            yield where, parse_json(line, where), number
+            yield where, parse_line(line, where, first=False), number
         except UserError as error:
-            yield Fault(where, error, line.decode(errors="replace").rstrip("\n"))
+            yield Fault(where, error, line and line.decode(errors="replace").rstrip("\n"))
 
 
 def _array(file: BinaryIO, shown: str) -> Iterator[Found | Fault]:
-    rows = _json_rows(file, shown, prefix="item")
+    rows = _json_rows(file, shown, partial(values, prefix="item"))
     head = next(rows, None)
     if head is None:
         yield Fault(shown, UserError(f"{shown} is an empty list; it needs at least one object."))
-    elif isinstance(head, Fault) or not _is_turn(head[1]):
+    elif isinstance(head, Fault) or not is_turn(head[1]):
         yield from chain([head], rows)
     else:
         yield _whole(shown, head, rows)
-
-
-def _is_turn(value: object) -> bool:
-    """Whether an item of an array is part of a dialogue, so that the array is the dialogue."""
-    is_pair = isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value)
-    return isinstance(value, str) or is_pair or (is_message(value) and not is_chat(value))
 
 
 def _whole(shown: str, head: Found, rows: Iterator[Found | Fault]) -> Found | Fault:
@@ -158,53 +157,24 @@ def _whole(shown: str, head: Found, rows: Iterator[Found | Fault]) -> Found | Fa
     return shown, turns, None
 
 
-def _json_rows(file: BinaryIO, shown: str, *, prefix: str) -> Iterator[Found | Fault]:
-    """The items of an array, or values one after the other where `prefix` is empty."""
-    try:
-        import ijson
-    except ImportError:  # comes with the extra for building data; who trains on a file can do without
-        yield from _at_once(file, shown, prefix=prefix)
-        return
+def _json_rows(file: BinaryIO, shown: str, read: Callable[[MarkedFile], Iterator[object]]) -> Iterator[Found | Fault]:
+    """The values that `read` finds in the file, each with its place."""
     marked, number = MarkedFile(file), 0
-    events = ijson.basic_parse(marked, multiple_values=not prefix, use_float=True)
-    # Parsing keeps a name a level, and each holds those above it, so depth is bounded before it comes to that.
-    values = ijson.items(ijson.parse(_shallow(events)), prefix)
+    found = read(marked)
     while True:
         where = f"{shown}, row {number}"
         try:
-            value = next(values, values)
-        except (ijson.JSONError, ValueError, OverflowError) as error:
+            value = next(found, found)
+        except BROKEN as error:
             yield Fault(where, UserError(f"{where}: {_unreadable(str(error))}"))
             return
-        if value is values:
+        if value is found:
             return
         mark = mark_in(value) if marked.found else None
         yield Fault(where, UserError(f"{where}: {SENTENCES[mark]}"), value) if mark else (where, value, number)
+        if not is_turn(value):
+            marked.begin_row()  # turns of a bare array are one row together
         number += 1
-
-
-def _shallow(events: Iterator[tuple[str, object]]) -> Iterator[tuple[str, object]]:
-    """A parser's events; ValueError at more than `DEEPEST` levels."""
-    depth = 0
-    for event in events:
-        if event[0] in ("start_array", "start_map"):
-            depth += 1
-            if depth > DEEPEST:
-                raise ValueError(f"it is nested more than {DEEPEST} levels deep")
-        elif event[0] in ("end_array", "end_map"):
-            depth -= 1
-        yield event
-
-
-def _at_once(file: BinaryIO, shown: str, *, prefix: str) -> Iterator[Found | Fault]:
-    """As `_json_rows`, with the whole file in memory, and one fault for all of it."""
-    try:
-        value = parse_json(file.read(), shown)
-    except UserError as error:
-        yield Fault(shown, error)
-        return
-    for number, item in enumerate(value if prefix else [value]):
-        yield f"{shown}, row {number}", item, number
 
 
 def _unreadable(said: str) -> str:

@@ -45,7 +45,7 @@ INTENSITIES = ("initial_intensity", "final_intensity")
 
 
 class Esconv(LocalBuilder):
-    """Builds ESConv from `source`: a file that `compeer` reads as ESConv, or a folder with ESConv.json in it."""
+    """Builds ESConv from `source`: a file of ESConv's own dialogues, or a folder with ESConv.json in it."""
 
     def splits(self) -> dict[str, Path]:
         path = Path(self.source).expanduser()
@@ -58,7 +58,10 @@ class Esconv(LocalBuilder):
         dialogues, _ = read_corpus(path)
         for dialogue in dialogues:
             if dialogue.source != NAME:
-                raise UserError(f"{path}: {dialogue.id!r} is a dialogue of {dialogue.source!r}; name a file of ESConv.")
+                raise UserError(
+                    f"{path}: {dialogue.id!r} is a dialogue of {dialogue.source!r}; name a file of ESConv as "
+                    "published, or the dialogues that `compeer data corpora` makes of a copy whose form is said to be esconv."
+                )
             yield dialogue.to_json()
 
     def example(self, row: Mapping) -> dict:
