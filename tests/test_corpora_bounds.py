@@ -244,39 +244,13 @@ def test_a_damaged_table_is_rows_or_one_sentence(tmp_path_factory, data):
         assert isinstance(item, Dialogue) or "\n" not in item.reason
 
 
+TURN = b'{"role": "user", "content": "a"}'
 PIECES = st.sampled_from(
     [
-        *(
-            b"[",
-            b"]",
-            b"{",
-            b"}",
-            b",",
-            b":",
-            b"\n",
-            b'"',
-            b"\\",
-            b"\\ud800",
-            b"\\u0000",
-            b"NaN",
-            b"-Infinity",
-            b"1e999",
-        ),
-        *(b'{"role": "user", "content": "a"}', b'{"role": "assistant", "content": "b"}', b'"messages":', b'"data":'),
-        *(
-            b'{"role": "user", "role": "assistant", "content": "a", "content": null}',
-            b'"a": {"messages": [',
-            b"9" * 5000,
-        ),
-        *(
-            b'"content": [{"type": "text", "text": "a"}]',
-            b"\xef\xbb\xbf",
-            b"\xff",
-            "难".encode(),
-            b"User: a\n",
-            b"true",
-        ),
-        *(b'{"prompt": "a", "response": "b"}', b"null", b'{"type": "image_url", "image_url": {"url": "a.png"}}', b"\r"),
+        *rb'[ ] { } , : " \ \ud800 \u0000 NaN -Infinity 1e999 true null "messages": "data": "text": "turns":'.split(),
+        *(TURN, TURN.replace(b"user", b"assistant"), TURN.replace(b'"a"', b"null"), b'{"role": "user", "role": "a"}'),
+        *(b"9" * 5000, b"\xef\xbb\xbf", b"\xff", "难".encode(), b"User: a\n", b"\r", b"\n", b'"a": {"messages": ['),
+        *(b'{"prompt": "a", "response": "b"}', b'"content": [{"type": "text", "text": "a"}]', b'"content": [{"url":'),
     ]
 )
 NAMES = st.sampled_from(["a.json", "a.jsonl", "a.txt", "a.json.gz", "a.jsonl.zst", "a.gz", "a"])

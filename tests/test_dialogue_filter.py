@@ -134,7 +134,7 @@ def test_what_is_left_out_of_the_corpora_at_hand(shared_data):
         for read in iter_corpus(CorpusConfig(path=str(shared_data / path))):
             if isinstance(read, Dialogue) and (reason := why_left_out(merged(read)[0])):
                 left_out[read.source, reason] += 1
-    assert left_out == {("smile", "too few exchanges: 1"): 10}
+    assert left_out == {("smile_300", "too few exchanges: 1"): 10}
 
 
 @pytest.mark.parametrize(

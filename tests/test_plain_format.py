@@ -74,7 +74,7 @@ def test_corpora_without_annotations_give_a_record_for_each_reply(tmp_path):
     first = splits.train[0]
     assert (first.source, first.licence, first.reference.steps, first.reference.labels) == (
         "augesc",
-        "CC BY-NC 4.0",
+        "unknown",
         {},
         {},
     )

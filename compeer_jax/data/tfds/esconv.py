@@ -60,7 +60,7 @@ class Esconv(LocalBuilder):
             if dialogue.source != NAME:
                 raise UserError(
                     f"{path}: {dialogue.id!r} is a dialogue of {dialogue.source!r}; name a file of ESConv as "
-                    "published, or the dialogues that `compeer data corpora` makes of a copy whose form is said to be esconv."
+                    "published, or the dialogues that `compeer data corpora` makes of a copy with form: esconv."
                 )
             yield dialogue.to_json()
 
