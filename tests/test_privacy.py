@@ -286,7 +286,8 @@ UNITS = """\
 a|1|a.|1 |1-|@a|a@|a@a.|-a|(0|+1 |微信|微信号|www.|http://|http://(|http://)|GB82 |A1|电话|phone |passport
 passport |passport is is |2020-|4111 |a_|u/|．|幺三|QQ |./|at gmail |a@a.)
 my name is |i'm |我叫|我叫王|我是李|王|路1|1 Main |1 a |five |one, |一，|1:|a: |a at |a dot |insta |a on x |a#1|born 1
-plate A|京A|村1|小区1|1栋|x'|A. |My Name Is A |１|hotline a |live 1 |flat 3, |\u200b|1\u200b|name: A |姓名|一|走一路1号"""
+plate A|京A|村1|小区1|1栋|x'|A. |My Name Is A |１|hotline a |live 1 |flat 3, |\u200b|1\u200b|name: A |姓名
+一|走一路1号"""
 
 
 @pytest.mark.timeout(30)  # a pattern that backtracks over the whole text takes hours
