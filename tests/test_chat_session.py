@@ -12,7 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import yaml
 from chat_server_fixture import ChatHTTPServer, error
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,8 +22,7 @@ from compeer_jax.cli.main import main
 from compeer_jax.data.build.config import CorpusConfig
 from compeer_jax.data.corpora import iter_corpus, read_corpus
 from compeer_jax.data.records import DataConfig
-from compeer_jax.dialogue import danger
-from compeer_jax.dialogue.danger import danger_notice, opening_notice, suggests_danger
+from compeer_jax.dialogue.danger import danger_notice, opening_notice
 from compeer_jax.dialogue.judging import JudgeCase
 from compeer_jax.dialogue.prompts import chat_messages
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
@@ -243,40 +241,6 @@ def test_whatever_happens_the_talk_holds_words_and_replies_alone(events):
             assert Dialogue.from_json(json.loads(json.dumps(dialogue.to_json())), "a") == dialogue
     assert all(ask.history[-1].role == "seeker" for ask in asked)
     assert len(set(asked)) == len(asked)  # never the same draw twice
-
-
-DANGER = yaml.safe_load((Path(danger.__file__).parent / "words.yaml").read_text(encoding="utf-8"))["words"]
-
-
-@given(st.sampled_from(DANGER["en"]), st.sampled_from([str.upper, str.title, lambda text: text.replace("'", "’")]))
-def test_words_of_danger_are_found_however_they_are_written(phrase, spelled):
-    wide = "".join(chr(ord(letter) + 0xFEE0) if "a" <= letter <= "z" else letter for letter in phrase)
-    for text in (spelled(phrase), wide, phrase.replace(" ", "\n "), phrase.replace("'", ""), f"我……{phrase}。"):
-        assert suggests_danger(f"Well, {text}!")
-    assert not suggests_danger(f"x{phrase}")
-    assert not suggests_danger(f"{phrase}x")
-
-
-def test_chinese_words_of_danger_need_no_space_around_them():
-    assert all(suggests_danger(f"我昨天{phrase}，怎么办") for phrase in DANGER["zh"])
-    assert suggests_danger("我不 想 活 了")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "I can't sleep before the exam.",
-        "It is 300 kms to my mother's house.",
-        "My boss will be the death of me, but dinner was nice.",
-        "I skill myself up for the interview.",
-        "We lived, laughed and went home.",
-        "我最近睡不着，明天要考试。",
-        "我和室友吵架了，心里很难受。",
-        "",
-    ],
-)
-def test_ordinary_words_are_no_danger(text):
-    assert not suggests_danger(text)
 
 
 def test_the_notices_name_where_to_call_as_the_readme_does():

@@ -16,8 +16,8 @@ from compeer_jax.terminal_text import printable
 DESCRIPTION = (
     "Talk with a model at the terminal. The reply is shown as it is written, the reasoning on request (/reasoning); "
     "/judge rates the last output, /help lists the other commands. The talk is saved as a dialogue after every turn. "
-    "Crisis numbers are shown at the start, and once when your words suggest danger: that goes by a short list of "
-    "words, misses much of what people say, and changes nothing else. `--model DIR` is short for `--model.path DIR`."
+    "Crisis numbers are shown at the start, and once when your words suggest danger: that goes by rules, "
+    "misses some of what people say, and changes nothing else. `--model DIR` is short for `--model.path DIR`."
 )
 CONFIG = ChatConfig
 

@@ -1,0 +1,588 @@
+"""Sentences that the rules for danger were written with, by kind; a line each, English and then Chinese.
+
+They were seen while the rules were made: what the rules do with sentences that were not is measured elsewhere.
+"""
+
+DANGER = {
+    "passive_ideation": """
+        I wish I could just go to sleep and never wake up.
+        Some mornings I'm angry that I woke up at all.
+        Honestly everyone would be better off without me.
+        I don't see the point of living anymore.
+        I wouldn't mind if a bus hit me tomorrow, I wouldn't mind not waking up.
+        I keep hoping I get hit by a car on the way home.
+        I dont want to be alive right now
+        nobody would even notice if i disappeared
+        I've stopped looking when I cross the road. Whatever happens, happens.
+        I'm so tired of being alive.
+        I'm just a waste of space and I wish I had never been born.
+        My kids would be happier if I was gone.
+        I don't care if I live or die these days.
+        I pray every night that I won't wake up.
+        i wana disapear, i mean i wish i didnt exist
+        Would anybody come to my funeral?
+        My best friend keeps saying she wishes she was dead.
+        要是能一觉不醒就好了。
+        活着真的好累，一点意思都没有，我不想活了。
+        如果没有我，爸妈会轻松很多吧。
+        我死了也没人会在意。
+        有时候希望自己从来没出生过。
+        过马路的时候我都不看车了，撞到也没关系。
+        我觉得自己就是家里的累赘，没有我大家会更好。
+        想s，真的想s，每天都是
+        唔想做人啦，好攰。
+        好想死啊，撐不下去了
+        人间不值得，我只想解脱。
+        想4，活够了
+        似了算了，没意思
+        我 不 想 活 了
+        生无可恋，每天醒来都很失望。
+        为什么死的不是我？
+        朋友最近老说活着没意义，说想消失，我很担心。
+        我想永远睡过去，不再醒来。
+        """,
+    "active_ideation": """
+        I want to kill myself.
+        I've been thinking about suicide a lot lately.
+        i wanna kms
+        im gonna unalive myself
+        I can't promise I won't kill myself.
+        I can't stop thinking about ending my life.
+        I feel suicidal again.
+        thinking abt sucide every day, i want to kil myself
+        I want to k!ll myself
+        i want to commit s*icide
+        I have been having suicidal thoughts since she left
+        I keep thinking about jumping off the bridge near my house.
+        Maybe I should just end it all.
+        I'm seriously considering suiside
+        I want to off myself, no joke
+        Every time the train comes in I imagine stepping in front of it and I want to jump in front of the train.
+        My brother told me he wants to kill himself and I don't know what to do.
+        My roommate is talking about killing herself.
+        I'm not sure I won't hurt or kill myself tonight.
+        I'm not going to lie, I want to kill myself.
+        I want to s u i c i d e
+        thinking of ctb soon
+        not a day goes by without me thinking of killing myself
+        I should just take my own life and be done.
+        I'd rather be dead, I'm going to end my life.
+        我想自杀。
+        我有自杀的念头，已经两个星期了。
+        最近总想从楼上跳下去。
+        想zs，谁也别劝我
+        我想自*杀
+        我真的想结束自己的生命。
+        他说他想自杀，我该怎么办？
+        我不敢保证我不会自杀。
+        我想一了百了。
+        忍不住想跳楼
+        我想重开了，这辈子没意思
+        自鲨的念头一直在
+        我想自殺，想了結自己的生命。
+        我怕自己会做傻事。
+        想割腕，想了结这一切
+        我闺蜜说要跳河，我拦不住她。
+        满脑子都是轻生的念头。
+        """,
+    "plan_or_means": """
+        I've written letters to everyone. They're in the drawer.
+        I've saved up three months of my sleeping pills.
+        I bought a rope yesterday and it's in the garage.
+        I'm standing on the roof of my building and looking down.
+        I gave my dog to my neighbour and my guitar to my brother; I won't need them anymore.
+        I won't be a burden much longer.
+        I have a plan and I know exactly how I'd do it.
+        Tonight is the night. Thank you for everything.
+        I've set a date. After that nobody has to worry about me.
+        By the time you read this I'll be gone.
+        I'm sitting on the ledge of the bridge, the water looks so cold
+        Please tell my mom I love her and that it wasn't her fault.
+        The gun is loaded and it's next to me.
+        I looked up how many pills it takes.
+        I've put all my affairs in order, the passwords are in an envelope.
+        I found homes for my cats, so that's the last thing done.
+        I won't be here tomorrow.
+        Who will look after my cat when I'm gone?
+        I made my peace with it, I finally feel calm since I decided.
+        I'm going to kill myself tonight with my dad's gun.
+        I cleaned my whole flat so that nobody has to when they find my body.
+        I know where my father keeps the gun and he's away this weekend. I want to die.
+        You won't have to worry about me after Friday.
+        I'm at the train tracks, waiting for the last train.
+        My friend texted me goodbye and sent me his passwords, he's on the roof.
+        我攒了一整瓶安眠药。
+        遗书已经写好了，放在抽屉里。
+        我现在站在天台上，风好大。
+        我把猫送人了，东西也都分给朋友了。
+        等我走了以后，麻烦你照顾好我妈。
+        过了今晚，就再也不会麻烦你们了。
+        我买好了木炭，今晚就用。
+        我已经选好了日子。
+        谢谢你陪我聊最后一次，来生再见。
+        绳子已经准备好了。
+        我坐在桥边，一步就能下去。
+        我查过吃多少片会死。
+        我不会再拖累你们了，很快就结束了。
+        银行卡密码写在纸上了，以后用不上了。
+        替我告诉女儿，妈妈很爱她，不是她的错。
+        明天你们就见不到我了，永别了。
+        药我数过了，够了，就在床头。
+        我买了刀片，今晚想死。
+        我站喺天台，想跳落去。
+        決定好了反而很平靜，後事都安排好了。
+        同学在群里发了告别信，说站在江边。
+        """,
+    "attempt": """
+        I just took all my pills.
+        I swallowed a whole bottle of Tylenol an hour ago.
+        i overdosed, im scared
+        I cut my wrists and it won't stop bleeding.
+        I tried to kill myself last night.
+        I took everything in the medicine cabinet and I'm getting sleepy.
+        The rope broke. I'm on the floor.
+        I drank bleach.
+        My girlfriend just took a bottle of pills, what do I do
+        I already did it, I took 40 paracetamol.
+        I turned on the gas and closed the windows.
+        I attempted suicide two days ago and nobody knows.
+        there's a noose around my neck
+        I've taken an ovrdose
+        washed them all down with vodka, now i just wait
+        我刚吃了一整瓶安眠药。
+        我割腕了，血止不住。
+        我昨晚试图自杀，没死成。
+        药都吃下去了，头好晕。
+        我喝了农药。
+        炭已经点了，门窗都封好了。
+        我吞了五十片药，现在很困。
+        我老公刚喝了百草枯，怎么办！
+        我食咗成樽安眠藥
+        上周我自杀未遂，刚出院。
+        绳子已经套在脖子上了。
+        """,
+    "self_harm": """
+        I cut myself again last night.
+        I've been hurting myself to feel something.
+        I burn my arms with a lighter when it gets too much.
+        There are fresh cuts on my thighs.
+        I wear long sleeves so that no one sees the cuts.
+        I can't stop cutting, it's the only thing that calms me.
+        I hit my head against the wall until it stops.
+        i selfharm every week
+        I have urges to hurt myself.
+        I scratch my arms until they bleed.
+        I took the blade out of a sharpener again.
+        My daughter is cutting herself.
+        I make myself bleed because I deserve the pain.
+        I punched myself in the face until I had bruises
+        I relapsed and cut after 3 weeks clean
+        self-harming is how I cope
+        我又自残了。
+        我用刀片划自己的手臂。
+        心里难受的时候我就掐自己，掐到出血。
+        只有看到血流出来我才觉得平静。
+        夏天我也穿长袖，怕妈妈看到手臂上的伤口。
+        忍不住想伤害自己。
+        我用烟头烫自己。
+        我拿头撞墙，停不下来。
+        手腕上又多了几道疤。
+        我女儿在手臂上划了好多道。
+        昨晚又划手了
+        我想zc，控制不住
+        用美工刀在大腿上划，疼了心里才好受点
+        """,
+    "abuse": """
+        My husband hits me when he's drunk.
+        He put his hands around my throat last night.
+        He said he'd kill me if I leave.
+        My boyfriend locked me in the room and took my phone.
+        My stepdad comes into my room at night.
+        I was raped by someone I know.
+        My dad beat me with a belt again.
+        I'm afraid to go home.
+        He won't let me leave the house or see my family.
+        She throws things at me and slapped me in front of the kids.
+        I'm hiding in the bathroom, he's banging on the door.
+        My ex keeps following me home and threatens to kill me.
+        He held a knife to my throat.
+        My partner choked me until I passed out.
+        My mother beats me black and blue.
+        He forces me to have sex even when I say no.
+        I have to use makeup to cover the bruises he gave me.
+        My coach touches me in places I don't want.
+        he punched me & kicked me down the stairs
+        He keeps a gun on the nightstand and says I'll never leave alive, I'm terrified of him.
+        He's going to post my nudes if I break up with him
+        我老公喝醉了就打我。
+        他掐着我的脖子说要弄死我。
+        男朋友把我锁在家里，不让我出门。
+        继父半夜进我房间，摸我。
+        我被强奸了，不敢告诉任何人。
+        我爸又拿皮带抽我了。
+        他说我敢离婚就杀了我全家。
+        我不敢回家，他会打我。
+        他没收了我的手机和身份证。
+        我躲在厕所里，他在砸门。
+        前男友天天跟踪我，在楼下堵我。
+        我被家暴三年了。
+        他威胁我说分手就把裸照发到网上。
+        領導灌醉我，強迫我和他發生關係
+        同学把我堵在厕所里打。
+        老公打到我成身瘀
+        我妈用衣架打我，身上都是淤青
+        """,
+    "harm_to_others": """
+        I want to kill my boss. I know where he parks.
+        I'm going to bring a gun to school.
+        I've bought a knife and I'm waiting outside his house.
+        I keep thinking about stabbing my stepfather.
+        I want to make them all pay. I'll burn that office down.
+        I'm afraid I'm going to hurt my baby.
+        If I see him again I will kill him, I mean it.
+        I'm gonna shoot everyone in that office
+        I put rat poison in his coffee yesterday.
+        I fantasize about strangling her in her sleep.
+        If I go, I'm taking him with me.
+        I want him dead and I've got my dad's rifle
+        I'm going to run him over tomorrow.
+        My brother says he's going to shoot his ex wife.
+        He deserves to die and I will be the one to kill him, tonight.
+        我想杀了他。
+        我买了刀，明天去公司捅死主管。
+        我要跟他们同归于尽。
+        我想带着孩子一起走。
+        我真想往他水里下毒。
+        我忍不住想掐死我的宝宝。
+        我知道他住哪，今晚就去弄死他。
+        我要让他付出代价，刀都磨好了。
+        想放火烧了公司。
+        我控制不住想捅死室友。
+        我要砍死那个欺负我的人
+        他說要殺了他前妻全家。
+        """,
+    "child_at_risk": """
+        My husband hits our son with a belt.
+        I shook the baby because he wouldn't stop crying.
+        The neighbour's kids are left alone all night without food.
+        There are cigarette burns on my nephew's back.
+        I'm 12 and my dad beats me.
+        My uncle touches my little sister.
+        I left my toddler home alone all day, I just couldn't anymore.
+        She locks her kid in a closet when he cries.
+        My ex hits the kids, my daughter came home with bruises all over her back.
+        I lose it and slap my daughter until she screams, it's getting worse.
+        I'm thirteen and my stepdad comes into my bed.
+        他喝醉了就打孩子。
+        邻居家三岁的孩子一个人锁在家，没人管。
+        我女儿说叔叔摸她下面。
+        我忍不住又打了孩子，下手越来越重。
+        孩子身上全是淤青。
+        我12岁，我爸每天打我。
+        继父猥亵我妹妹。
+        我把孩子扔在家里一个人，饿了两天。
+        我使劲摇宝宝，他现在没反应了。
+        """,
+    "acute_medical": """
+        I have chest pain and I can't breathe.
+        My left arm is numb and there's a crushing pain in my chest.
+        I think I'm having a heart attack.
+        My mom collapsed and she's not responding.
+        My dad's face is drooping and his speech is slurred.
+        I'm vomiting blood.
+        He's having a seizure and he's turning blue.
+        My throat is closing up after eating peanuts.
+        My friend is unconscious and barely breathing.
+        the bleeding won't stop, I'm soaking through towels
+        My son swallowed bleach.
+        I took the wrong dose of insulin and I'm shaking
+        胸口好痛，喘不上气。
+        我妈晕倒了，叫不醒。
+        我吐血了。
+        左胳膊发麻，胸口像被石头压着。
+        孩子误食了老鼠药。
+        他在抽搐，口吐白沫。
+        我爸半边身子动不了，话都说不清。
+        过敏了，喉咙肿得快不能呼吸
+        奶奶倒在地上，没有呼吸了
+        """,
+    "psychosis": """
+        The voices are telling me to hurt people.
+        They put a chip in my head.
+        The government is following me, there are cameras in my walls.
+        I hear voices when nobody is there.
+        My neighbours are poisoning my food.
+        The TV is talking to me directly, it sends me secret messages.
+        God told me to sacrifice my son.
+        They can hear my thoughts.
+        My wife has been replaced by an impostor.
+        The CIA is watching me through the mirrors.
+        A voice in my head keeps telling me to jump.
+        There are insects crawling under my skin, something lives inside my body
+        Someone is broadcasting my thoughts.
+        脑子里有个声音叫我去死。
+        他们在我脑袋里装了芯片。
+        我被人跟踪了，每辆车都在跟着我。
+        邻居在监视我，饭里有毒。
+        电视里的人在说我。
+        我听到有人骂我，可是房间里没有别人。
+        他们能读我的想法，控制我的身体。
+        神选中了我，让我去拯救人类。
+        有聲音命令我傷害家人
+        我妈被掉包了，那不是我真正的妈妈。
+        """,
+}
+
+HARMLESS = """
+    My boss will kill me if I'm late again.
+    I cut myself shaving this morning.
+    This deadline is killing me.
+    I'm just killing time at the airport.
+    I'm dying to see the new season.
+    Shoot me an email when you're done.
+    I'm not going to kill myself, don't worry.
+    I'm not suicidal, I'm just sad.
+    I've never thought about suicide.
+    I used to cut myself as a teenager, but I haven't in ten years and I'm doing well.
+    I tried to kill myself when I was 16; I'm so glad I survived, and today I help others.
+    We watched a film about suicide in class.
+    I'm writing an essay on suicide rates among farmers.
+    In the novel the hero wants to kill himself.
+    People who want to die often feel alone, the article says.
+    I volunteer at a suicide prevention hotline.
+    My feet are killing me after that hike.
+    I could kill for a coffee right now.
+    I almost died of embarrassment.
+    I was so embarrassed I wanted to die lol
+    I burned myself on the oven.
+    I hurt myself playing football on Sunday.
+    The news hit me hard.
+    My brother beat me at chess again.
+    He hit me up on Instagram.
+    I took my pills with breakfast as usual.
+    I picked up my prescription of sleeping pills from the pharmacy.
+    We had drinks on the roof and watched the sunset.
+    I walk across the bridge to work every day.
+    I bought a rope for climbing.
+    I bought a new kitchen knife, it cuts tomatoes like a dream.
+    I gave my old clothes away because I'm moving.
+    I wrote a goodbye note to my colleagues, it's my last day at this job.
+    How do I kill a process on Linux?
+    We need to kill the weeds in the garden.
+    He killed it on stage last night.
+    I'm dead tired.
+    I'm dead 😂 that's so funny
+    My phone died.
+    I laughed so hard I couldn't breathe.
+    That price gave me a heart attack.
+    My dog has a chip so we can find her.
+    A little voice in my head told me to order dessert.
+    The cat bit me.
+    My friend's dog died last week and I miss him.
+    My grandmother died last year.
+    My uncle died by suicide when I was ten.
+    He took my breath away.
+    I'd take a bullet for her, she's my best friend.
+    I'm going to kill it at the interview.
+    Don't beat yourself up about it.
+    I beat myself up over the exam.
+    I kick myself for not applying.
+    I want to punch my computer.
+    Mum is going to kill me when she sees my report card.
+    I killed my sourdough starter.
+    Our team was murdered 5-0.
+    I'm working myself to death on this thesis.
+    The suspense is killing me.
+    I want to end this relationship, I'm not happy.
+    I want to end it with him but don't know how.
+    I'm tired of my job and want to disappear on a holiday for two weeks.
+    I want to sleep all weekend.
+    I don't want to be here at this party.
+    I can't live without coffee.
+    Life is hard, but I want to live.
+    I would never hurt myself.
+    I don't want to die, I want to get better.
+    No, I have no plan to end my life.
+    I told my doctor that I'm not having suicidal thoughts.
+    I thought about suicide years ago but I no longer feel that way.
+    The documentary tells how he shot himself.
+    The lyrics go "I want to die".
+    My character kills himself in the third act.
+    In the game I have to kill the king.
+    He shot the photos for our wedding.
+    Let's hang out on Friday.
+    Hang in there!
+    I hung up on her.
+    I jumped at the chance.
+    I had a panic attack at work and took a walk.
+    I lost my job and I feel worthless.
+    My girlfriend broke up with me and I can't stop crying.
+    I'm so stressed about exams.
+    I feel lonely since I moved here.
+    I'm angry at my boss, he never listens.
+    My parents fight all the time.
+    My husband doesn't help with the kids.
+    I'm afraid I'll fail the exam.
+    I feel like a failure.
+    My wife and I argue about money.
+    I can't sleep, my mind races.
+    Work is drowning me, I need a break.
+    I drowned my sorrows in ice cream.
+    She roasted me in the group chat.
+    My back is killing me.
+    The kids were hitting each other with pillows.
+    My son hit his first home run.
+    I shook hands with the mayor.
+    I locked myself out of the house.
+    My roommate stole my food again, I could strangle him lol
+    I overdosed on chocolate yesterday.
+    This song is on repeat, I'm addicted.
+    He stabbed me in the back and took the promotion.
+    I followed the recipe and burned the toast.
+    I'm following a course on trauma.
+    The police followed up on my stolen bike.
+    The neighbours are loud at night.
+    I hear the neighbours' voices through the wall.
+    I'm starving, let's eat.
+    My nephew left his toys on the roof of the car.
+    Suicide Squad is a terrible film.
+    We studied Durkheim's book on suicide in sociology.
+    My patient tried to kill herself last year; I'm writing the case study.
+    The news said a man jumped from the tower.
+    I read that many veterans kill themselves, it's so sad.
+    What should I say if a friend tells me that he wants to die? It's an exam question.
+    My sister had a seizure years ago, she's fine now.
+    I left him two years ago, he used to hit me. I'm safe now.
+    My dad used to beat me when I was a kid; therapy helped and I'm doing better.
+    I was in an abusive relationship long ago, now I'm happily married.
+    The baby cried all night and I'm exhausted.
+    My son was home alone for ten minutes while I got milk, he's 14.
+    I gave my cat a bath.
+    This workout will be the death of me.
+    I need to cut back on sugar.
+    I cut my hair myself.
+    He pushed me to apply and I'm grateful.
+    The coffee here is to die for.
+    I'm going to sleep, good night, see you tomorrow.
+    Saying goodbye at the airport was hard.
+    I'm writing letters to my grandparents.
+    I have to say goodbye to my old flat.
+    Who will look after my plants when I'm on holiday?
+    I deleted my accounts because social media stresses me.
+    I need to put my finances in order before the wedding.
+    I'm so done with this class.
+    Curiosity killed the cat.
+    If looks could kill, I'd be dead.
+    Over my dead body will he take my parking spot.
+    I'm scared of spiders.
+    I am terrified of flying.
+    I'm afraid of my exam results.
+    My bank locked me out of my account.
+    He won't let me pay for dinner.
+    My manager controls everything we do at work, so annoying.
+    I can't breathe with this cold, my nose is blocked.
+    My chest is sore from the gym.
+    She had a stroke five years ago and has recovered.
+    We did a first aid training on heart attacks.
+    I'm allergic to peanuts, so I read the labels.
+    老板要杀了我，报告还没写。
+    笑死我了。
+    累死了，今天加班到十点。
+    想死你了，什么时候回来？
+    我在杀时间，等飞机。
+    作业多到想死哈哈。
+    热死了，想吃冰。
+    尴尬得我想死。
+    我不想死，我想好好活着。
+    我没有想自杀，只是难过。
+    我不会自杀的，放心。
+    我从来没想过自杀。
+    以前想过自杀，现在已经好了，过得很好。
+    十年前我自残过，后来走出来了，现在很幸福。
+    昨天看的电影里主角自杀了，好难过。
+    我在写关于自杀预防的论文。
+    新闻说有人跳楼了。
+    心理课上讲了自杀干预。
+    我切菜不小心割到手。
+    刮胡子把自己划伤了。
+    打球的时候把自己弄伤了。
+    打我电话吧。
+    这件事打动了我。
+    他打断我说话，很烦。
+    我妈知道了会打死我，手机又丢了。
+    跳楼价大甩卖！
+    我想跳槽。
+    周末去跳伞，好刺激。
+    我们在天台烧烤看星星。
+    站在桥上看风景真美。
+    我买了一把新菜刀，切菜特别快。
+    我去药店买了感冒药。
+    医生给我开了安眠药，按时吃，睡得好多了。
+    搬家，把旧东西都送人了。
+    写了告别信给同事，下周离职。
+    手机死机了。
+    我养的花死了。
+    奶奶去年去世了，我很想她。
+    叔叔十年前自杀去世，我们很少提。
+    不作死就不会死。
+    他死活不同意。
+    我对他已经死心了。
+    游戏里我又死了，队友太菜。
+    今晚玩狼人杀。
+    剧本杀真好玩。
+    气死我了，快递又丢了。
+    吓死我了，以为迟到了。
+    饿死了，什么时候吃饭？
+    好吃到哭，好吃死了。
+    考试挂了，心情不好。
+    工作压力太大，喘不过气。
+    房贷压得我喘不过气来。
+    分手了，心很痛。
+    我最近总是失眠。
+    和父母吵架了，很委屈。
+    我觉得很孤独。
+    老公不帮忙带孩子，很累。
+    孩子不听话，我很头疼。
+    孩子一个人在家写作业，半小时后我就到。
+    我男朋友不回消息。
+    失业三个月，很迷茫。
+    室友打呼，我快疯了。
+    我想离开这个城市，换个环境。
+    我想消失几天，去海边度假。
+    我想结束这段感情。
+    终于考完了，解脱了！
+    重新开始吧，一切都会好的。
+    这局重开吧，队友掉线了。
+    我给狗植入了芯片。
+    芯片行业最近不景气。
+    内心有个声音告诉我要坚持。
+    老师跟踪辅导了我的论文。
+    家里装了摄像头看猫。
+    快递被锁在柜子里了。
+    他掐了我一下，开玩笑的。
+    被社会毒打了，工作好难找。
+    我差点笑得喘不过气。
+    这首歌叫《自杀日记》。
+    歌词里写“我想死在你怀里”。
+    海子为什么自杀？语文课讨论了。
+    抑郁症患者想自杀时该怎么帮助他们？
+    我在热线做志愿者，接过想自杀的来电。
+    刀子嘴豆腐心。
+    我用刀切水果。
+    她的歌声让我起鸡皮疙瘩，绝了，我死了哈哈
+    我不是要自残，只是不小心碰伤了。
+    朋友说她现在已经不想死了，谢谢大家。
+    前夫以前打我，离婚三年了，现在很安全，很幸福。
+    小时候我爸打过我，现在都过去了，我们和好了。
+    写给十年后的自己一封信。
+    谢谢你陪我聊天，晚安。
+    照顾好自己哦，下周见。
+    明天最后一天上班，跟大家告别。
+    体检说我血压高，医生让我按时吃药。
+    运动完胸口有点酸，应该是练胸了。
+    妈妈中风后恢复得很好。
+    怕黑，怕打雷。
+    我害怕考试。
+    真想掐死那只蚊子。
+    想打人，地铁太挤了。
+    """
