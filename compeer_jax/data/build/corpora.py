@@ -112,7 +112,14 @@ def _missing(dialogue: Dialogue, corpus: CorpusConfig) -> list[str]:
     folder = place if place.is_dir() else place.parent
     beside = (folder, (folder / str(dialogue.provenance[-1].get("file", ""))).parent)
     paths = [image for turn in dialogue.turns for image in turn.images if "://" not in image]
-    return [image for image in paths if not any((start / image).exists() for start in beside)]
+    return [image for image in paths if not any(_is_there(start / image) for start in beside)]
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # such as a name longer than any file's
+        return False
 
 
 def _remarks(source: str, counts: SourceCounts, config: BuildConfig) -> list[str]:
@@ -123,7 +130,8 @@ def _remarks(source: str, counts: SourceCounts, config: BuildConfig) -> list[str
     if counts.licence_filtered:
         lines.append(
             f"{source}: {counts.licence_filtered:,} dialogues are left out, as licences is {config.licences!r}; if you "
-            "may use them, name the corpus's licence, or set licences to research or all."
+            "may use them, name the corpus's licence (or, as its form, the published corpus that it is), or set "
+            "licences to research or all."
         )
     if counts.missing_images:
         count, some = len(counts.missing_images), ", ".join(counts.missing_images[:FEW])

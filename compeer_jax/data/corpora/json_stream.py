@@ -100,7 +100,10 @@ def _events(file: MarkedFile, *, several: bool) -> Iterator[Event]:
     """A parser's events; ValueError at more than `DEEPEST` levels."""
     depth = 0
     for event, value in ijson.basic_parse(file, multiple_values=several, use_float=True):
-        depth += (event in _STARTS) - (event in _ENDS)
-        if depth > DEEPEST:
-            raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+        if event in _STARTS:
+            depth += 1
+            if depth > DEEPEST:
+                raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+        elif event in _ENDS:
+            depth -= 1
         yield event, value
