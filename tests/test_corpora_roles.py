@@ -146,6 +146,7 @@ WRAPPED = {
     "by their ids": {"a": {"messages": CHAT}, "b": {"messages": CHAT}},
     "bare turns by their ids": {"a": CHAT, "b": CHAT},
     "pairs": {"rows": [{"prompt": SAID[0], "response": SAID[1]}, {"prompt": SAID[0], "response": SAID[1]}]},
+    "several": [{"data": [{"messages": CHAT}]}, {"data": [{"messages": CHAT}]}],
     "under a name that dialogues have": {"conversations": [{"messages": CHAT}, {"messages": CHAT}]},
 }
 
@@ -153,7 +154,8 @@ WRAPPED = {
 @pytest.mark.parametrize("indent", [None, 1])
 @pytest.mark.parametrize("name", WRAPPED)
 def test_an_object_of_dialogues_is_read_as_them(tmp_path, name, indent):
-    path = write(tmp_path / "a.json", json.dumps(WRAPPED[name], indent=indent))
+    objects = WRAPPED[name] if isinstance(WRAPPED[name], list) else [WRAPPED[name]]
+    path = write(tmp_path / "a.json", "\n".join(json.dumps(one, indent=indent) for one in objects))
     dialogues = read(path)
     assert [[turn.content for turn in one.turns] for one in dialogues] == [list(SAID)] * 2
     assert [one.turns for one in read_corpus(path)[0]] == [one.turns for one in dialogues]

@@ -27,15 +27,18 @@ def values(file: MarkedFile, *, prefix: str) -> Iterator[object]:
 
 
 def dialogues_in(file: MarkedFile) -> Iterator[object]:
-    """The dialogues that an object holds: each by its name, `{"d1": {…}, …}`, or in lists, `{"data": [{…}, …]}`.
+    """The dialogues that objects hold: each by its name, `{"d1": {…}, …}`, or in lists, `{"data": [{…}, …]}`.
 
     A name becomes the dialogue's id if it has none.
     """
-    events = _events(file, several=False)
-    next(events)  # its begin
-    name = None
+    events = _events(file, several=True)
+    inside, name = False, None
     for event, value in events:
-        if event == "map_key":
+        if not inside:
+            inside = event == "start_map"
+        elif event == "end_map":
+            inside = False
+        elif event == "map_key":
             name = value
         elif event == "start_map":
             dialogue = _built((event, value), events)
