@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-GREETING = "Hello."
+GREETING = "Say hello."
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,16 @@ def error(status: int, message: str = "scripted", *, code: str | None = None, **
     return Raw(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
-def completion(text: str | None, prompt_tokens: int = 7, completion_tokens: int = 3) -> Raw:
-    """A well-formed answer."""
+def completion(
+    text: str | list | None, prompt_tokens: int = 7, completion_tokens: int = 3, finish: str | None = "stop", **more
+) -> Raw:
+    """A well-formed answer, with more in its message."""
     value = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 0,
         "model": "judge",
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
+        "choices": [{"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text, **more}}],
         "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens, "total_tokens": 10},
     }
     return Raw(200, json.dumps(value))

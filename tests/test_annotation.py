@@ -20,8 +20,8 @@ from compeer_jax.data.build.config import AnnotationConfig
 from compeer_jax.data.build.stage import read_card, run_stage
 from compeer_jax.dialogue.prompts import load_judge_prompt
 from compeer_jax.errors import UserError
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import Spent
+from compeer_jax.generation.chat_reply import Answer
 
 MADE = candidates(3)
 FIELDS = ("history_verdict", "emotion_verdict", "strategy_verdict", "preference")

@@ -14,9 +14,9 @@ from compeer_jax.data.build.stage import Workspace, read_card, run_stage
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.reasoning import CARE, COMPEER, ReasonedTurn
 from compeer_jax.errors import UserError
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_config import ServerConfig
 from compeer_jax.generation.chat_models import ChatModelConfig, ChatModels, Malformed, Spent
+from compeer_jax.generation.chat_reply import Answer
 
 TURN = ReasonedTurn(
     {"history": "She lost her job.", "emotion": "She is afraid.", "strategy": "She needs to be heard."},

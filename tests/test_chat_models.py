@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compeer_jax.errors import UserError
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_config import ServerConfig
 from compeer_jax.generation.chat_models import (
     ChatModelConfig,
@@ -21,6 +20,7 @@ from compeer_jax.generation.chat_models import (
     Spent,
     ask_each,
 )
+from compeer_jax.generation.chat_reply import Answer
 
 
 def chat(word):

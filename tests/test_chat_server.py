@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from compeer_jax.errors import UserError
 from compeer_jax.generation.chat_answers import FILE, AnswerStore, answer_key
-from compeer_jax.generation.chat_call import Answer, Unavailable, read_answer, retry_after
+from compeer_jax.generation.chat_call import retry_after
+from compeer_jax.generation.chat_reply import Answer, Unavailable, read_answer
 from compeer_jax.generation.chat_server import ChatServer, ServerConfig, ServerGone
 
 
@@ -407,9 +408,14 @@ def test_a_request_that_the_server_breaks_on_has_no_reply_and_the_others_have(ba
 
 
 @pytest.mark.parametrize(
-    "content, text", [("", ""), (None, ""), ("half \ud83d", "half \ufffd"), ("a\0b 😀", "a\0b 😀")]
+    "content, text",
+    [
+        ("half \ud83d", "half \ufffd"),
+        ("a\0b 😀", "a\0b 😀"),
+        ([{"type": "thinking", "thinking": []}, {"type": "text", "text": "a "}, "b"], "a b"),
+    ],
 )
-def test_an_empty_answer_is_an_answer(content, text, tmp_path):
+def test_an_odd_answer_is_an_answer(content, text, tmp_path):
     with ChatHTTPServer(lambda body: completion(content)) as server:
         assert client(server, folder=tmp_path).complete_all(talk("a")) == [text]
         assert client(server, folder=tmp_path).complete_all(talk("a")) == [text]
@@ -515,8 +521,9 @@ def test_a_file_of_before_models_had_names_is_opened_and_extended(tmp_path):
         )
         database.execute("INSERT INTO answers VALUES ('a', 'one', 5, 2)")
     first, second = AnswerStore(tmp_path), AnswerStore(tmp_path)
-    assert first.get("a") == Answer("one", 5, 2)
+    assert first.get("a") is None  # nobody knows whether it is whole, but what it cost is known
     second.put("b", Answer("two", 7, 1), "qwen")
+    assert first.get("b") == Answer("two", 7, 1)
     assert first.total_by_model() == {"": (1, 5, 2), "qwen": (1, 7, 1)}
 
 

@@ -54,6 +54,7 @@ from compeer_jax.evaluation.chat_session import (
 from compeer_jax.evaluation.chat_speakers import open_speaker
 from compeer_jax.evaluation.chat_transcript import Transcript
 from compeer_jax.generation.chat_models import ChatModelConfig, ChatRequest, LocalChatConfig, open_chat_model
+from compeer_jax.generation.chat_reply import WHY_NOT, Answer
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
@@ -306,10 +307,18 @@ def test_rules_know_form_and_repetition():
 
 
 def test_a_reply_without_a_verdict_is_none_and_a_missing_step_is_wrong():
-    replies = ["It fits.\nVerdict: True", "Verdict: False", "Hm."]
+    replies = [Answer("It fits.\nVerdict: True"), Answer("Verdict: False"), Answer("Hm.")]
     tags = COMPEER.tags[:-1]
-    assert [one.verdict for one in step_findings(replies, tags, [True] * 3)] == ["right", "wrong", "no verdict"]
-    assert step_findings(replies, tags, [False, True, True])[0] == Finding("history", "wrong", "it is missing")
+    assert [one.verdict for one in step_findings(replies, tags, {})] == ["right", "wrong", "no verdict"]
+    found = step_findings(replies, tags, {"history": "it is missing"})
+    assert found[0] == Finding("history", "wrong", "it is missing")
+
+
+@pytest.mark.parametrize("ended", ["cut", "refused", "thinking"])
+def test_a_reply_that_is_not_whole_has_no_verdict(ended):
+    (found,) = step_findings([Answer("Verdict: True", ended=ended)], ["history"], {})
+    assert found.verdict == "no verdict"
+    assert found.critique == f"the judge gave {WHY_NOT[ended]}"
 
 
 @pytest.fixture(scope="module")
@@ -383,7 +392,8 @@ def test_a_judge_without_a_verdict_is_asked_once_more(together, rounds):
         """Says True of the first step, and of the second when it is asked again."""
         asked.append(([one.rounds for one in conversations], retry))
         sure = ["history", "emotion"] if retry else ["history"]
-        return [tuple("Verdict: True" if tag in sure else "Hm." for tag in one.rounds) for one in conversations]
+        said = ((("Verdict: True" if tag in sure else "Hm.") for tag in one.rounds) for one in conversations)
+        return [tuple(map(Answer, replies)) for replies in said]
 
     findings = rate_steps(scripted, together, JudgeCase("en", HISTORY, STEPS, ("", "I see.")))
     assert [one.verdict for one in findings] == ["right", "right", "no verdict", COMPARED]
@@ -511,7 +521,7 @@ def test_a_talk_with_a_server_from_the_first_line_to_the_transcript(monkeypatch,
 
 def test_what_goes_wrong_is_shown_and_the_talk_goes_on(monkeypatch, capsys, tmp_path):
     def answer(body):
-        refused = len(server.asked) == 1 and "\ufffd" in body["messages"][-1]["content"]
+        refused = len(server.asked) <= 2 and "\ufffd" in body["messages"][-1]["content"]
         return error(400, "too long") if refused else written()
 
     with ChatHTTPServer(answer) as server:

@@ -14,8 +14,8 @@ from compeer_jax.data.corpora import iter_corpus, merged
 from compeer_jax.data.dialogue_filter import Limits, why_left_out
 from compeer_jax.dialogue.schema import Dialogue, Turn
 from compeer_jax.errors import UserError
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import Malformed, Spent
+from compeer_jax.generation.chat_reply import Answer
 
 
 def talk(*texts, language="en", id="a"):

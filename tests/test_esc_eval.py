@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from chat_server_fixture import NEVER, ChatHTTPServer, error
+from chat_server_fixture import GREETING, NEVER, ChatHTTPServer, error, last_message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,9 +29,9 @@ from compeer_jax.evaluation.benchmarks.esc_scores import rated_talk, read_number
 from compeer_jax.evaluation.benchmarks.lockstep import Wanted, play
 from compeer_jax.evaluation.benchmarks.rows import DIMENSIONS, SILENCE, BenchTurn, Scenario, read_dialogues
 from compeer_jax.evaluation.benchmarks.tested_model import TestedModel, format_of, plain_turn
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_config import ServerConfig
 from compeer_jax.generation.chat_models import ChatModelConfig, ChatRequest, Malformed, Spent
+from compeer_jax.generation.chat_reply import Answer
 
 CARDS = [
     {
@@ -599,7 +599,7 @@ class Talker:
 )
 def test_broken_format_is_worth_what_the_settings_say(malformed, text, content):
     tested = TestedModel(Talker(), "ours", malformed=malformed)
-    turn = tested.read(Answer(text, 1, 9))
+    turn = tested.read(Answer(text, 1, 9, "cut"))
     assert (turn.content, turn.text, turn.truncated) == (content, text, True)
     assert bool(turn.problems) == (text != REASONED)
     (*_, silent, _) = tested.request([*HISTORY, turn, *HISTORY], "en").messages
@@ -733,7 +733,7 @@ def test_a_model_that_goes_away_leaves_what_was_answered(server, cards, tmp_path
     config = config_of(server, cards, tmp_path / "run", models=models)
 
     def revoked(body):
-        return error(401) if body["model"] == "scorer" and body["max_tokens"] > 1 else scripted(body)
+        return error(401) if body["model"] == "scorer" and last_message(body) != GREETING else scripted(body)
 
     server.answer = revoked
     with pytest.raises(UserError, match="401"):

@@ -9,6 +9,7 @@ from test_rules import GOLD, record
 
 from compeer_jax.dialogue.judging import PREFERENCES, conversations
 from compeer_jax.dialogue.reasoning import COMPEER, RESPONSE, ReasonedTurn
+from compeer_jax.generation.chat_reply import Answer
 from compeer_jax.rewards.generative_judge import SWAPPED, GenerativeJudge, case_of, group_size_of, hear
 from compeer_jax.rewards.judge import judge_reward
 from compeer_jax.rewards.judge_card import JudgeCard
@@ -50,7 +51,7 @@ class Reader:
 
     def __call__(self, asked, key, *, group_size, retry=False):
         self.calls.append((list(asked), group_size, retry))
-        return [tuple(self.reply(*shown(one, tag), retry) for tag in one.tags) for one in asked]
+        return [tuple(Answer(self.reply(*shown(one, tag), retry)) for tag in one.tags) for one in asked]
 
     def reply(self, case, tag, retry):
         if tag != RESPONSE:

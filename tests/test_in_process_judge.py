@@ -11,13 +11,16 @@ import jax
 import numpy as np
 import pytest
 from chain_model import chain_model
+from flax import nnx
 from test_generative_judge import completion
 
-from compeer_jax.data.judge_chat import JudgeLimits, ask_tokens
+from compeer_jax.data.judge_chat import SLACK, JudgeLimits, ask_tokens
 from compeer_jax.data.records import DataConfig
 from compeer_jax.dialogue.judging import conversations
 from compeer_jax.dialogue.reasoning import CARE, COMPEER, RESPONSE
 from compeer_jax.errors import UserError
+from compeer_jax.generation.chat_reply import Answer
+from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
@@ -73,12 +76,31 @@ def judge(directory, config=MODELS, mesh=None, kind="unifi") -> InProcessJudge:
 
 
 @pytest.fixture(scope="module")
-def rambler(untrained) -> InProcessJudge:
-    return judge(untrained)
+def halting(untrained, tmp_path_factory) -> Path:
+    """A judge of larger random weights that has the choice of a few tokens, the end of a reply among them.
+
+    What it says depends on what it reads, and some replies are whole.
+    """
+    directory = tmp_path_factory.mktemp("judges") / "halting"
+    shutil.copytree(untrained, directory)
+    tokenizer = load_tokenizer(untrained)
+    model = Qwen2(replace(Qwen2Config.from_json(untrained), tie_word_embeddings=False), rngs=nnx.Rngs(1))
+    nnx.update(model, jax.tree.map(lambda weight: weight * 8, nnx.state(model, nnx.Param)))
+    chosen = np.zeros(len(tokenizer))
+    chosen[tokenizer("I hear you<|im_end|>", add_special_tokens=False)["input_ids"]] = 1
+    model.output[...] = model.output[...] * chosen
+    model.save_pretrained(directory, tokenizer)
+    CARD.write(directory)
+    return directory
 
 
 @pytest.fixture(scope="module")
-def rambled(rambler) -> list[tuple[str, ...]]:
+def rambler(halting) -> InProcessJudge:
+    return judge(halting)
+
+
+@pytest.fixture(scope="module")
+def rambled(rambler) -> list[tuple[Answer, ...]]:
     """What it says of `ITEMS`."""
     return rambler(asked(*ITEMS), KEY, group_size=2)
 
@@ -96,8 +118,8 @@ ITEMS = [
 ]
 
 
-def read_anew(directory: Path, conversation: Conversation) -> tuple[str, ...]:
-    """The likeliest replies, by reading everything from the start before each token."""
+def read_anew(directory: Path, conversation: Conversation) -> list[tuple[str, str]]:
+    """The likeliest replies and how they end, by reading everything from the start before each token."""
     model = Qwen2.from_pretrained(directory)
     tokenizer = load_tokenizer(directory)
     stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
@@ -105,27 +127,29 @@ def read_anew(directory: Path, conversation: Conversation) -> tuple[str, ...]:
     talk, replies = [], []
     for ask in ask_tokens(tokenizer, conversation.case, conversation.rounds, LIMITS):
         talk += ask
-        reply = []
+        reply, ended = [], "cut"
         while len(reply) < CARD.max_new_tokens:
             tokens = np.zeros((1, 640), np.int32)
             tokens[0, : len(talk)] = talk
             token = int(read(tokens, len(talk)))
             if token == stop or len(reply) == CARD.max_new_tokens - 1:  # the last of a reply that is cut off gives way
+                ended = "whole" if token == stop else "cut"
                 break
             reply.append(token)
             talk.append(token)
-        replies.append(tokenizer.decode(reply))
-    return tuple(replies)
+        replies.append((tokenizer.decode(reply), ended))
+    return replies
 
 
-def test_its_replies_are_those_of_reading_everything_anew_before_each_token(untrained, rambled):
+def test_its_replies_are_those_of_reading_everything_anew_before_each_token(halting, rambled):
     assert [len(replies) for replies in rambled] == [4] * 4
     for replies, conversation in list(zip(rambled, asked(*ITEMS), strict=True))[1:3]:
-        assert replies == read_anew(untrained, conversation)
+        assert [(reply.written, reply.ended) for reply in replies] == read_anew(halting, conversation)
+    assert {reply.ended for replies in rambled for reply in replies} == {"whole", "cut"}
 
 
 @pytest.fixture(scope="module")
-def in_both_orders(rambler) -> list[tuple[str, ...]]:
+def in_both_orders(rambler) -> list[tuple[Answer, ...]]:
     """What it says of `ITEMS` and their responses in the other order."""
     return rambler([one._replace(both_orders=True) for one in asked(*ITEMS)], KEY, group_size=2)
 
@@ -160,8 +184,8 @@ def test_steps_of_a_second_try_are_drawn_alike_in_one_order_and_in_both(rambler)
     assert [replies[:4] for replies in both] == one
 
 
-def test_prompts_judged_a_few_at_once_are_judged_the_same(untrained, rambled):
-    assert judge(untrained, replace(MODELS, batch_prompts=1))(asked(*ITEMS), KEY, group_size=2) == rambled
+def test_prompts_judged_a_few_at_once_are_judged_the_same(halting, rambled):
+    assert judge(halting, replace(MODELS, batch_prompts=1))(asked(*ITEMS), KEY, group_size=2) == rambled
 
 
 def test_a_second_try_draws_other_words_and_the_same_with_the_same_key(rambler, rambled):
@@ -171,13 +195,13 @@ def test_a_second_try_draws_other_words_and_the_same_with_the_same_key(rambler, 
     assert rambled != one != other
 
 
-def test_eight_devices_or_a_slice_of_them_say_what_one_says(untrained, rambled, in_both_orders):
+def test_eight_devices_or_a_slice_of_them_say_what_one_says(halting, rambled, in_both_orders):
     mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
     questions = [one._replace(both_orders=True) for one in asked(*ITEMS)]
     with jax.set_mesh(mesh):
-        assert judge(untrained, mesh=mesh)(questions, KEY, group_size=2) == in_both_orders
+        assert judge(halting, mesh=mesh)(questions, KEY, group_size=2) == in_both_orders
         half = make_mesh(MeshConfig(fsdp=4), jax.devices()[:4])
-        sliced = judge(untrained, replace(MODELS, devices=4, batch_prompts=1), mesh=half)
+        sliced = judge(halting, replace(MODELS, devices=4, batch_prompts=1), mesh=half)
         coming = arriving(len(ITEMS), group_size=2)  # where the run's devices are others, conversations may be to come
         giving = threading.Thread(target=lambda: [coming.give(*one) for one in enumerate(asked(*ITEMS))])
         giving.start()
@@ -188,12 +212,12 @@ def test_eight_devices_or_a_slice_of_them_say_what_one_says(untrained, rambled, 
         assert weight.devices() == set(jax.devices()[-4:])
 
 
-def test_a_judge_in_8_bits_is_split_over_eight_devices_and_says_what_one_says(untrained):
+def test_a_judge_in_8_bits_is_split_over_eight_devices_and_says_what_one_says(halting):
     config, mesh = replace(MODELS, quantize="int8", decode_cache="int8"), make_mesh(MeshConfig(fsdp=2, tensor=4))
     with jax.set_mesh(mesh):
-        many = judge(untrained, config, mesh)
+        many = judge(halting, config, mesh)
         said = many(asked(*ITEMS), KEY, group_size=2)
-    assert said == judge(untrained, config)(asked(*ITEMS), KEY, group_size=2)
+    assert said == judge(halting, config)(asked(*ITEMS), KEY, group_size=2)
     codes = [weight for weight in jax.tree.leaves(many._params) if weight.dtype == np.int8]
     assert [len(weight.addressable_shards[0].data.ravel()) for weight in codes] == [weight.size / 8 for weight in codes]
     assert len(codes) == 7
@@ -224,8 +248,10 @@ def test_a_judge_that_never_answers_the_question_counts_nothing_and_is_asked_twi
     rewards = reward(ITEMS[:2], KEY)
     assert rewards.parts["response"].tolist() == [0, 0]
     assert rewards.total.tolist() == [4, 4]
-    assert rewards.diagnostics == {
+    none = dict.fromkeys(("cut", "refused", "silent", "thinking", "too_long"), 0)
+    assert rewards.diagnostics == {f"judge/{cause}": count for cause, count in none.items()} | {
         "judge/unparsed": 2,
+        "judge/unparsed_share": 2 / 8,
         "judge/retried": 2,
         "judge/true_share": 1,
         "format/strict": 1,
@@ -233,15 +259,70 @@ def test_a_judge_that_never_answers_the_question_counts_nothing_and_is_asked_twi
     }
 
 
-def test_a_conversation_longer_than_the_context_is_shown_with_shorter_parts(untrained, tmp_path):
-    (long,) = asked(completion(response="exam Friday sleep worry " * 200))
+LONG = "What would help you tonight? " * 40
+
+
+@pytest.mark.parametrize("part", ["history", RESPONSE])
+def test_a_part_of_an_output_that_can_not_be_shown_whole_is_wrong_whatever_the_judge_says(parrots, part):
+    """Not its two ends, with who knows what between them."""
+    text = completion().text.replace(f"<{part}>\n", f"<{part}>\n{LONG}")
+    long = replace(completion(), text=text, turn=COMPEER.parse(text))
+    assert long.format_ok
+    reward = load_reward(RewardConfig(judge="prm_orm", models=replace(MODELS, **parrots)), mesh=one_device())
+    rewards = reward([completion(), long], KEY)
+    assert rewards.total.tolist() == [5, 3]
+    assert rewards.parts[part].tolist() == [1, -1]
+    assert (rewards.diagnostics["judge/too_long"], rewards.diagnostics["judge/unparsed"]) == (1, 0)
+
+
+def test_a_response_beside_a_reference_that_can_not_be_shown_whole_has_no_verdict(parrots):
+    short = completion()
+    reference = replace(short.record.reference, response=LONG)
+    item = replace(short, record=replace(short.record, reference=reference))
+    reward = load_reward(RewardConfig(judge="prm_orm", models=replace(MODELS, **parrots)), mesh=one_device())
+    rewards = reward([short, item], KEY)
+    assert rewards.parts[RESPONSE].tolist() == [1, 0]
+    assert rewards.diagnostics["judge/too_long"] == 1
+
+
+def test_it_is_said_that_an_output_may_have_parts_that_the_judge_is_not_shown(parrots):
+    lines = []
+    config = RewardConfig(judge="prm_orm", models=replace(MODELS, **parrots))
+    load_reward(config, mesh=one_device(), say=lines.append, longest_output=48)
+    assert lines == []
+    load_reward(config, mesh=one_device(), say=lines.append, longest_output=49)
+    assert len(lines) == 2
+    assert "reads steps and answers of up to 48 tokens, and an output may have 49: a longer step or answer" in lines[0]
+
+
+def test_of_a_conversation_longer_than_the_context_the_longest_parts_are_not_shown(untrained, tmp_path):
+    (long,) = asked(completion(response="exam Friday sleep worry " * 60, stage="action"))
     card = replace(CARD, limits=replace(LIMITS, max_part_tokens=400))
-    asks = ask_tokens(load_tokenizer(untrained), long.case, long.rounds, card.limits)
-    context = sum(map(len, asks)) + 4 * card.max_new_tokens - 50
-    short = broken(untrained, tmp_path, change_config(max_position_embeddings=context))
-    card.write(short)
-    (replies,) = judge(short)([long], KEY, group_size=1)
-    assert len(replies) == 4
+    tokenizer = load_tokenizer(untrained)
+    needed = sum(map(len, ask_tokens(tokenizer, long.case, long.rounds, card.limits))) + 4 * card.max_new_tokens
+    for context, fits in ((needed + SLACK, True), (needed + SLACK - 1, False)):
+        folder = tmp_path / str(context)
+        short = broken(untrained, folder, change_config(max_position_embeddings=context))
+        card.write(short)
+        one = judge(short)
+        shown = one.fitted(long.case)
+        assert shown == (long.case if fits else replace(long.case, responses=("", "")))
+        (replies,) = one([long._replace(case=shown, both_orders=True)], KEY, group_size=1)
+        assert len(replies) == 5
+
+
+def test_a_judge_that_never_comes_to_an_end_has_no_verdict_and_a_step_without_any_is_a_sentence(parrots, tmp_path):
+    """Its replies end in the middle of a verdict's line, or behind it."""
+    folder = tmp_path / "cut"
+    shutil.copytree(parrots["unifi"], folder)
+    card = JudgeCard.read(folder)
+    replace(card, max_new_tokens=card.max_new_tokens - 2).write(folder)
+    reward = load_reward(RewardConfig(judge="unifi", models=replace(MODELS, unifi=str(folder))), mesh=one_device())
+    sentence = r"^the judge gave no verdict on any of 8 parts, in two tries \(at last 8 cut off\); let it write more"
+    with pytest.raises(UserError, match=sentence):
+        reward(ITEMS[:2], KEY)
+    nothing = completion(missing=[*COMPEER.tags])
+    assert reward([nothing], KEY).total.tolist() == [-5]  # no part is there: the judge had nothing to say
 
 
 # Directories that are no judge, said before any work

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compeer_jax.data.judge_chat import JudgeLimits, ask_bound, ask_tokens, judge_examples
+from compeer_jax.data.judge_chat import JudgeLimits, ask_bound, ask_tokens, judge_examples, without_long_parts
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
 from compeer_jax.data.sample import sample_dialogues
@@ -95,7 +95,7 @@ def test_all_outputs_of_a_prompt_share_the_ids_up_to_the_end_of_the_conversation
     record = max(judged(COMPEER, 1), key=lambda record: len(record.history))
     odd = replace(record.case(), steps={"history": "", "emotion": "<b>", "strategy": "x" * 500}, responses=("", "\n1"))
     asks = [
-        ask_tokens(tokenizer, case, rounds, limits)[0]
+        ask_tokens(tokenizer, without_long_parts(tokenizer, case, rounds, limits)[0], rounds, limits)[0]
         for case in (record.case(), record.case(swapped=True), odd)
         for rounds in (UNIFI, ("emotion",), ("strategy",), ("response",))
     ]
@@ -144,16 +144,35 @@ def test_a_last_turn_that_is_too_long_keeps_its_start_and_its_end(tokenizer):
         assert shared_conversation(tokenizer, alone, JudgeLimits("judge_brief", 64, 32)) == text
 
 
-def test_a_long_step_keeps_its_label_and_its_start(tokenizer):
+def test_all_that_is_judged_is_shown_whole_however_long(tokenizer):
     step = "They begin " + "and go on " * 200 + "\nStage: exploration"
     case = JudgeCase("en", (Turn("seeker", "Hi."),), {"history": step}, ("long " * 500 + "reply", "short"))
     asks = ask_tokens(tokenizer, case, ("history", "response"), JudgeLimits("judge_brief", 64, 64))
     history, response = map(tokenizer.decode, asks)
-    assert "<history>They begin" in history
-    assert "Stage: exploration</history>" in history
-    assert "<response>long" in response
-    assert "reply</response>" in response
+    assert f"<history>{step}</history>" in history
+    assert case.responses[0] in response
     assert "short" in response
+
+
+@pytest.mark.parametrize("tag, place", [("history", 0), ("response", 0), ("response", 1)])
+def test_a_part_is_shown_whole_or_not_at_all(tokenizer, tag, place):
+    """Word by word, up to the limit and over it."""
+    limits, seen = JudgeLimits("judge_brief", 64, 32), set()
+    for count in range(1, 60):
+        text, others = "no " * count + "end", ["first", "second"]
+        others[place] = text
+        case = JudgeCase("en", (Turn("seeker", "Hi."),), {"history": text}, tuple(others))
+        shown, sizes = without_long_parts(tokenizer, case, (tag,), limits)
+        expected = replace(case, steps={"history": ""})
+        if tag == "response":
+            expected = replace(case, responses=tuple("" if one == text else one for one in others))
+        fits = len(tokenizer(text)["input_ids"]) <= 32
+        assert sizes[tag] <= 32 * (1 + (tag == "response"))
+        if abs(len(tokenizer(text)["input_ids"]) - 32) > 8:  # the words for nothing have tokens too
+            assert shown == (case if fits else expected)
+        seen.add(shown == case)
+        assert shown in (case, expected)
+    assert seen == {True, False}
 
 
 SPITEFUL = st.one_of(
@@ -171,7 +190,13 @@ def test_whatever_is_judged_asks_are_no_longer_than_their_bound_and_no_turn_is_c
     steps = dict(zip(UNIFI, texts[:3], strict=False))
     case = JudgeCase(language, (Turn("seeker", texts[4] or "?"),), steps, (texts[3], texts[4]))
     plain = JudgeCase(language, case.history, dict.fromkeys(steps, "x"), ("x", "x"))
-    asks, others = (ask_tokens(small, each, UNIFI, limits) for each in (case, plain))
+    shown, sizes = without_long_parts(small, case, UNIFI, limits)
+    for text, left in zip(
+        (*case.steps.values(), *case.responses), (*shown.steps.values(), *shown.responses), strict=True
+    ):
+        assert left in (text, "")
+    assert max(sizes.values()) <= 2 * 16
+    asks, others = (ask_tokens(small, each, UNIFI, limits) for each in (shown, plain))
     shared = int(np.cumprod([one == other for one, other in zip(asks[0], others[0], strict=False)]).sum())
     bound = ask_bound(limits, small)
     assert max(len(asks[0]) - shared, *map(len, asks[1:])) <= bound
@@ -182,8 +207,14 @@ def test_whatever_is_judged_asks_are_no_longer_than_their_bound_and_no_turn_is_c
 
 def test_the_bound_is_near_what_is_needed(tokenizer):
     limits = JudgeLimits("judge_brief", 64, 32)
-    case = JudgeCase("en", (Turn("seeker", "Hi."),), dict.fromkeys(UNIFI[:3], "no " * 99), ("yes " * 99, "well " * 99))
-    longest = max(map(len, ask_tokens(tokenizer, case, UNIFI, limits)[1:]))
+    cases = (
+        JudgeCase("en", (Turn("seeker", "Hi."),), dict.fromkeys(UNIFI[:3], "no " * n), ("yes " * n, "well " * n))
+        for n in range(99)
+    )
+    shown = max(
+        (without_long_parts(tokenizer, case, UNIFI, limits)[0] for case in cases), key=lambda one: len(str(one))
+    )
+    longest = max(map(len, ask_tokens(tokenizer, shown, UNIFI, limits)[1:]))
     assert 2 * 32 < longest <= ask_bound(limits, tokenizer) <= longest + 40
 
 

@@ -20,9 +20,9 @@ from compeer_jax.data.personality.traits import Traits
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
 from compeer_jax.errors import UserError
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_config import ServerConfig
 from compeer_jax.generation.chat_models import ChatModelConfig, ChatModels, Spent
+from compeer_jax.generation.chat_reply import Answer
 
 SYSTEMS = {
     load_task_prompt(name, language).system: (name, language)

@@ -4,7 +4,7 @@ import threading
 
 import jax
 import pytest
-from chat_server_fixture import ChatHTTPServer, Raw, error, last_message
+from chat_server_fixture import ChatHTTPServer, Raw, completion, error, last_message
 
 from compeer_jax.data.record import Record
 from compeer_jax.dialogue.judging import JudgeCase, judge_messages
@@ -38,9 +38,10 @@ def numbered(body):
 def test_each_round_is_asked_with_all_that_was_said_before():
     with ChatHTTPServer(numbered) as server:
         replies = judge(server)([Conversation(case(), ALL)])
-        assert replies == [tuple(f"round {number}. Verdict: True" for number in (1, 2, 3, 4))]
+        said = [f"round {number}. Verdict: True" for number in (1, 2, 3, 4)]
+        assert [[reply.text for reply in one] for one in replies] == [said]
         for count, body in enumerate(server.asked):
-            assert body["messages"] == judge_messages(case(), ALL, prompt="judge", replies=replies[0][:count])
+            assert body["messages"] == judge_messages(case(), ALL, prompt="judge", replies=said[:count])
         assert [message["role"] for message in body["messages"]] == ["system", *["user", "assistant"] * 3, "user"]
 
 
@@ -68,15 +69,30 @@ def test_a_second_try_is_another_draw_at_its_own_temperature():
         assert ask.server.usage.kept == 2
 
 
-@pytest.mark.parametrize("silence", ["", "  \n", Raw(200, "garbage")], ids=["empty", "blank", "no reply"])
+SILENT = {
+    "empty": "",
+    "blank": "  \n",
+    "no reply": Raw(200, "garbage"),
+    "null": completion(None),
+    "cut": completion("The line is\nVerdict: True", finish="length"),
+    "refused": completion("Verdict: True", finish="content_filter"),
+    "declined": completion(None, refusal="I won't. Verdict: True"),
+    "filtered": error(400, "no", code="content_filter"),
+    "thinking": "<think>\nVerdict: True",
+    "thoughts apart": completion(None, reasoning_content="Verdict: True"),
+    "a call": completion(None, finish="tool_calls"),
+}
+
+
+@pytest.mark.parametrize("silence", SILENT.values(), ids=SILENT)
 def test_a_round_without_a_reply_does_not_end_the_conversation(silence):
     def answer(body):
         return silence if len(body["messages"]) == 4 else numbered(body)
 
     with ChatHTTPServer(answer) as server:
         ((first, second, third),) = judge(server)([Conversation(case(), ALL[:3])])
-        assert second.strip() == ""
-        assert (first, third) == ("round 1. Verdict: True", "round 3. Verdict: True")
+        assert not second.whole
+        assert (first.text, third.text) == ("round 1. Verdict: True", "round 3. Verdict: True")
         assert server.asked[-1]["messages"][4] == {"role": "assistant", "content": SILENCE}
 
 

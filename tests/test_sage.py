@@ -27,8 +27,8 @@ from compeer_jax.evaluation.benchmarks.sage_replies import (
     read_words,
 )
 from compeer_jax.evaluation.benchmarks.tested_model import TestedModel
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import Malformed, Spent
+from compeer_jax.generation.chat_reply import Answer
 
 PROFILE = Profile(
     "p1", "* 姓名：小林\n* 说话风格：直接", "小林和最好的朋友吵架了。", "被动型", ("内向", "敏感"), "你希望对方用心倾听"

@@ -20,9 +20,9 @@ from compeer_jax.evaluation.benchmarks.sage_profiles import Profile, read_profil
 from compeer_jax.evaluation.benchmarks.sage_prompts import AGENT, PLANNER, SagePrompts, state_of
 from compeer_jax.evaluation.benchmarks.sage_replies import read_official_appraisal, read_official_words
 from compeer_jax.evaluation.benchmarks.tested_model import TestedModel
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_config import ServerConfig
 from compeer_jax.generation.chat_models import ChatModelConfig, Malformed, Spent
+from compeer_jax.generation.chat_reply import Answer
 
 ROW = {
     "id": "p", "player": "* 姓名：小林\n* 说话风格：直接", "scene": "小林丢了 $5，\n和 {x} 吵架了。",

@@ -233,13 +233,13 @@ def test_prose_silence_and_a_server_that_refuses_are_missing_and_counted_never_n
         counts = json.loads((tmp_path / "counts.json").read_text(encoding="utf-8"))
         mended = True
         run_sage(config, lambda line: None)
-    for name, why in (("p0", "no change"), ("p1", "no change"), ("p2", "no reply")):
+    for name, why in (("p0", "no change"), ("p1", "an empty reply"), ("p2", "no reply")):
         assert (rows[name].ending, rows[name].emotion) == ("no reply", None)
         assert rows[name].missing == {"planner": {"emotion": why}}
     assert all(row.emotion is not None for name, row in rows.items() if name not in ("p0", "p1", "p2"))
-    assert counts["missing"] == {"planner: no change": 2, "planner: no reply": 1}
-    assert counts["asked again"] == {"planner: no change": 4, "planner: no reply": 2}
-    assert "missing: 2 talks without a result (planner: no change)." in lines
+    assert counts["missing"] == {"planner: no change": 1, "planner: an empty reply": 1, "planner: no reply": 1}
+    assert counts["asked again"] == {"planner: no change": 2, "planner: an empty reply": 2, "planner: no reply": 2}
+    assert "missing: 1 talks without a result (planner: no change)." in lines
     after = [row.id for row in read_dialogues(tmp_path) if row.emotion is None]
     assert after == ["p0", "p1"]  # what was refused is asked for again by the next run, what was answered is kept
 

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 
 import pytest
-from chat_server_fixture import ChatHTTPServer, completion
+from chat_server_fixture import GREETING, ChatHTTPServer, completion, last_message
 from hypothesis import given
 from hypothesis import strategies as st
 from label_studio_sdk.label_interface import LabelInterface
@@ -331,14 +331,14 @@ def test_a_served_model_answers_the_records_of_another_and_its_faults_are_counte
         records[0].history[-1].content: f"<think><response>no</response></think>\n{right}",
         records[1].history[-1].content: right.removesuffix("</response>"),
         records[2].history[-1].content: "<think>on and on",
-        records[3].history[-1].content: completion(right, completion_tokens=512),
+        records[3].history[-1].content: completion(right, finish="length"),
     }
     with ChatHTTPServer(lambda body: said.get(body["messages"][-1]["content"], "Hello."), models=["m"]) as server:
         more = ("--records_of", str(tmp_path / "other"))
         found = write_replies(served(tmp_path, server, *more), say=print)
         asked = len(server.asked)
         assert write_replies(served(tmp_path, server, *more), say=print) == found
-        assert len(server.asked) == asked == 4  # answers are kept
+        assert (asked, len(server.asked)) == (4, 4 + 2)  # answers are kept; what is not whole is none
         with pytest.raises(UserError, match=r"holds outputs that were made otherwise; name another output folder\."):
             write_replies(served(tmp_path, server, *more, "--split", "valid"), say=print)
     assert (found.count, found.well_formed, found.silent) == (4, 1, 1)
@@ -353,9 +353,13 @@ def test_a_served_model_answers_the_records_of_another_and_its_faults_are_counte
 
 
 def test_a_server_that_answers_nothing_is_a_sentence(tmp_path):
-    sentence = r"^m answered none of 2 records; see what the server says of it\.$"
-    with ChatHTTPServer(lambda body: "", models=["m"]) as server, pytest.raises(UserError, match=sentence):
-        write_replies(served(tmp_path, server, "--records", "2"), say=print)
+    def polite(body):
+        return GREETING if last_message(body) == GREETING else ""
+
+    silent, rude = r"^m answered none of 2 records; see what the server says of it\.$", "answers without a word"
+    for answer, sentence in ((polite, silent), (lambda body: "", rude)):
+        with ChatHTTPServer(answer, models=["m"]) as server, pytest.raises(UserError, match=sentence):
+            write_replies(served(tmp_path, server, "--records", "2"), say=print)
     assert not (tmp_path / "m" / "outputs.jsonl").exists()
     with pytest.raises(UserError, match=r"server\.model names no model; give its name there, and server\.url\."):
         RepliesConfig("x")

@@ -10,8 +10,8 @@ from compeer_jax.dialogue.material import escape, unescape
 from compeer_jax.dialogue.reasoning import CARE, COMPEER, ReasonedTurn
 from compeer_jax.dialogue.thoughts import Spoken, spoken
 from compeer_jax.dialogue.verdicts import parse_preference, parse_step_verdict
-from compeer_jax.generation.chat_call import Answer, read_answer
 from compeer_jax.generation.chat_models import Malformed, Parsed, SetAside, Spent, ask_each
+from compeer_jax.generation.chat_reply import Answer, read_answer
 
 TURN = ReasonedTurn(
     {"history": "They failed.", "emotion": "Sad.", "strategy": "Ask."},
@@ -129,7 +129,7 @@ def test_all_that_ask_chat_models_get_what_was_said():
 
 def test_thoughts_that_a_server_gives_apart_are_no_words():
     answer = read_answer('{"choices": [{"message": {"content": null, "reasoning_content": "Verdict: True"}}]}')
-    assert (answer.text, answer.written, answer.unfinished) == ("", "", False)
+    assert (answer.text, answer.written, answer.ending) == ("", "", "thinking")
 
 
 def test_reading_long_texts_takes_time_in_proportion():

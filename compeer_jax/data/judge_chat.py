@@ -14,11 +14,12 @@ from compeer_jax.data.judge_record import JudgeRecord, check_labelled
 from compeer_jax.dialogue.judging import JudgeCase, JudgeKind, PRMCalls, conversations, judge_asks, judge_reply
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.schema import Turn
-from compeer_jax.dialogue.taxonomy import LANGUAGES
+from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
 from compeer_jax.errors import UserError, require_at_least
 
 CUT = " … "  # stands for what was cut out
 HALF = "\ufffd"  # what is read where a cut goes through a character
+SHORT_HISTORY = (Turn("seeker", "?"),)  # where no other is known
 SLACK = 8  # tokens that texts may have more side by side than apart, and that frame a message
 
 
@@ -30,12 +31,13 @@ class JudgeLimits:
         prompt: name of the judge's prompt; "judge_brief" is for small models with a short context.
         max_history_tokens: the most that the conversation may have; its oldest turns are dropped until it fits. That
             depends on the conversation alone, so all outputs of a prompt are judged after the same one.
-        max_part_tokens: the most that a step or an answer may have; a longer one loses its middle.
+        max_part_tokens: the most that a step or an answer may have. A longer one is never shown, not even a part of it:
+            an output's counts as wrong, and records with one are not learned from.
     """
 
     prompt: str = "judge"
     max_history_tokens: int = 1536
-    max_part_tokens: int = 512
+    max_part_tokens: int = 1024
 
     def __post_init__(self):
         require_at_least(16, self, "judge limit ", "max_history_tokens", "max_part_tokens")
@@ -49,21 +51,49 @@ def ask_tokens(tokenizer, case: JudgeCase, rounds: Sequence[str], limits: JudgeL
 
     Args:
         tokenizer: with a chat template as in `chat`.
-        case: what is rated.
+        case: what is rated; its steps and answers are shown whole, however long.
         rounds: tags of steps, "response" for the answers; see `dialogue.judging.conversations`.
-        limits: the prompt, and where texts are cut. After the ids that all outputs of a prompt share, an ask has at
-            most `ask_bound(limits, tokenizer)`.
+        limits: the prompt, and how much of the conversation is shown. Where no part has more than `max_part_tokens`
+            (`without_long_parts`), an ask has at most `ask_bound(limits, tokenizer)` after the ids that all outputs of
+            a prompt share.
 
     Raises:
         UserError: see `dialogue.judging.judge_asks`.
     """
-    case = _fit_history(tokenizer, case, limits)
-    bound, room = ask_bound(limits, tokenizer), limits.max_part_tokens
-    while True:
-        asks, sizes = _asks(tokenizer, _fit_parts(tokenizer, case, rounds, room), rounds, limits.prompt)
-        if max(sizes) <= bound:
-            return asks
-        room //= 2  # only for odd texts, such as one full of tags, which take more tokens where they are made harmless
+    return _asks(tokenizer, _fit_history(tokenizer, case, limits), rounds, limits.prompt)[0]
+
+
+def part_sizes(tokenizer, case: JudgeCase, tag: str, prompt: str) -> tuple[int, ...]:
+    """Tokens of what round `tag` shows, as it is shown there: of the step, or of the first and the second answer."""
+    shown = [case]
+    if tag == RESPONSE:
+        first, second = case.responses
+        shown = [replace(case, responses=(first, "")), replace(case, responses=("", second))]
+    frame = _frame_size(tokenizer, case.language, tag, prompt)
+    return tuple(max(0, _question_size(tokenizer, one, tag, prompt) - frame) for one in shown)
+
+
+def without(case: JudgeCase, tag: str) -> JudgeCase:
+    """The case with "" in place of what round `tag` shows."""
+    return replace(case, responses=("", "")) if tag == RESPONSE else replace(case, steps={**case.steps, tag: ""})
+
+
+def without_long_parts(
+    tokenizer, case: JudgeCase, rounds: Sequence[str], limits: JudgeLimits
+) -> tuple[JudgeCase, dict[str, int]]:
+    """The case with "" in place of each part of these rounds that has more than `limits.max_part_tokens` as shown, and
+    the tokens that each round has left to show."""
+    sizes = {}
+    for tag in rounds:
+        parts = part_sizes(tokenizer, case, tag, limits.prompt)
+        fits = [size <= limits.max_part_tokens for size in parts]
+        if tag == RESPONSE:
+            first, second = (text if fit else "" for text, fit in zip(case.responses, fits, strict=True))
+            case = replace(case, responses=(first, second))
+        elif not all(fits):
+            case = without(case, tag)
+        sizes[tag] = sum(size for size, fit in zip(parts, fits, strict=True) if fit)
+    return case, sizes
 
 
 @functools.lru_cache(maxsize=16)
@@ -73,7 +103,7 @@ def ask_bound(limits: JudgeLimits, tokenizer) -> int:
     longest = 0
     for language in LANGUAGES:
         steps = dict.fromkeys(parts, "")
-        case = JudgeCase(language, (Turn("seeker", "?"),), steps, ("", ""))
+        case = JudgeCase(language, SHORT_HISTORY, steps, ("", ""))
         _, sizes = _asks(tokenizer, case, (RESPONSE, *parts), limits.prompt)
         for tag, size in zip(parts, sizes[1:], strict=True):
             longest = max(longest, size + limits.max_part_tokens * (2 if tag == RESPONSE else 1))
@@ -166,17 +196,20 @@ def _fit_history(tokenizer, case: JudgeCase, limits: JudgeLimits) -> JudgeCase:
     return replace(case, history=history)
 
 
-def _fit_parts(tokenizer, case: JudgeCase, rounds: Sequence[str], room: int) -> JudgeCase:
-    """The case with every step and answer that these rounds show cut to `room` tokens."""
-    first, second = case.responses
-    if RESPONSE in rounds:
-        first, second = (_clip(tokenizer, text, room) for text in case.responses)
-    steps = {tag: _clip(tokenizer, text, room) if tag in rounds else text for tag, text in case.steps.items()}
-    return replace(case, steps=steps, responses=(first, second))
+@functools.lru_cache(maxsize=64)
+def _frame_size(tokenizer, language: Language, tag: str, prompt: str) -> int:
+    """Tokens of what a round asks when there is nothing to be shown."""
+    return _question_size(tokenizer, JudgeCase(language, SHORT_HISTORY, {tag: ""}, ("", "")), tag, prompt)
+
+
+def _question_size(tokenizer, case: JudgeCase, tag: str, prompt: str) -> int:
+    """Tokens of what round `tag` asks, without the conversation."""
+    _, (_, question) = judge_asks(replace(case, history=SHORT_HISTORY), (tag, tag), prompt=prompt)
+    return _count(tokenizer, defuse(tokenizer, question))
 
 
 def _clip(tokenizer, text: str, room: int) -> str:
-    """`text` in at most `room` tokens: start and end stay, as a step's labels stand at its end."""
+    """`text` in at most `room` tokens: start and end stay."""
     text = defuse(tokenizer, text.strip())
     ids = tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
     if len(ids) <= room:

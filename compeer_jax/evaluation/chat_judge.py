@@ -5,7 +5,7 @@ True or False. The reply itself it can't rate, as it has only learned to compare
 less: whether the form is kept, and whether the reply repeats what was said before.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from compeer_jax.evaluation.chat_config import ChatConfig
 from compeer_jax.evaluation.chat_session import Output
 
 if TYPE_CHECKING:
+    from compeer_jax.generation.chat_reply import Answer
     from compeer_jax.rewards.generative_judge import Respond
 
 NO_VERDICT = "no verdict"
@@ -65,14 +66,20 @@ def rule_findings(history: Sequence[Turn], output: Output) -> list[Finding]:
     return [form, Finding(RESPONSE, NO_VERDICT, "it repeats no earlier turn; rules know no more of it")]
 
 
-def step_findings(replies: Sequence[str], tags: Sequence[str], present: Sequence[bool]) -> list[Finding]:
-    """A judge's replies about steps as findings; a step that is missing is wrong, whatever the reply."""
+def step_findings(replies: Sequence["Answer"], tags: Sequence[str], missing: Mapping[str, str]) -> list[Finding]:
+    """A judge's replies about steps as findings. A step that is `missing` is wrong for what stands there, whatever the
+    reply; one about which the reply is not whole has no verdict."""
     from compeer_jax.dialogue.verdicts import parse_step_verdict
 
     findings = []
-    for reply, tag, there in zip(replies, tags, present, strict=True):
-        verdict = {True: "right", False: "wrong", None: NO_VERDICT}[parse_step_verdict(reply)]
-        findings.append(Finding(tag, verdict, reply.strip()) if there else Finding(tag, "wrong", "it is missing"))
+    for reply, tag in zip(replies, tags, strict=True):
+        if tag in missing:
+            findings.append(Finding(tag, "wrong", missing[tag]))
+        elif not reply.whole:
+            findings.append(Finding(tag, NO_VERDICT, f"the judge gave {reply.fault}"))
+        else:
+            verdict = {True: "right", False: "wrong", None: NO_VERDICT}[parse_step_verdict(reply.text)]
+            findings.append(Finding(tag, verdict, reply.text.strip()))
     return findings
 
 
@@ -87,16 +94,17 @@ def rate_steps(respond: "Respond", together: bool, case: JudgeCase, seed: int = 
     """
     import jax
 
-    from compeer_jax.rewards.generative_judge import Conversation
+    from compeer_jax.rewards.generative_judge import Conversation, fitted_to
 
-    tags = tuple(case.steps)
-    present = [bool(case.steps[tag].strip()) for tag in tags]
-    asked = [Conversation(case, rounds) for rounds in ([tags] if together else [(tag,) for tag in tags])]
+    tags, shown = tuple(case.steps), fitted_to(respond)(case)
+    missing = {tag: "it is too long for the judge" for tag in tags if not shown.steps[tag].strip()}
+    missing |= {tag: "it is missing" for tag in tags if not case.steps[tag].strip()}
+    asked = [Conversation(shown, rounds) for rounds in ([tags] if together else [(tag,) for tag in tags])]
 
     def ask(retry: bool) -> list[Finding]:
         key = jax.random.key(seed + retry)
         held = respond(asked, key, group_size=1 if retry else len(asked), retry=retry)
-        return step_findings([reply for replies in held for reply in replies], tags, present)
+        return step_findings([reply for replies in held for reply in replies], tags, missing)
 
     findings = ask(retry=False)
     if any(finding.verdict == NO_VERDICT for finding in findings):

@@ -142,8 +142,13 @@ class _ServedSpeaker:
 
         data = self._config.data
         messages = chat_messages(history, prompt=data.prompt, language=self._config.language)
-        (answer,) = self._model.answer([ChatRequest(messages, draw)])
-        return None if answer is None else Output(answer.text, data.reasoning.parse(answer.text))
+        for again in range(2):
+            (answer,) = self._model.answer([ChatRequest(messages, 2 * draw + again)])
+            if answer is not None and answer.whole:
+                break
+        if answer is None or answer.ending not in ("whole", "cut"):
+            return None
+        return Output(answer.text, data.reasoning.parse(answer.text), answer.ending == "cut")
 
     def close(self) -> None:
         self._model.close()

@@ -79,7 +79,8 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     by_rules = dataclasses.replace(config.reward, judge=by_rules)
     rules, gold = load_reward(by_rules, format) if format.steps else None, gold_labels(by_rules, format)
     asked = config.reward.judge not in ("rules", "hierarchical")
-    judge = load_reward(config.reward, format, mesh=mesh, folder=folder) if asked else None
+    longest = config.sampling.max_new_tokens
+    judge = load_reward(config.reward, format, mesh=mesh, folder=folder, longest_output=longest) if asked else None
     directory = model_directory(config.model.path)
     tokenizer = load_tokenizer(directory)
     records = getattr(load_records(config.data, "rl"), config.split)

@@ -16,7 +16,7 @@ from compeer_jax.errors import UserError
 from compeer_jax.evaluation.rated_judges import GENERAL, Candidate, RatedJudgeConfig, candidates
 from compeer_jax.evaluation.saved_outputs import Group
 from compeer_jax.generation.chat_answers import AnswerStore
-from compeer_jax.generation.chat_call import Answer
+from compeer_jax.generation.chat_reply import Answer
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.progress import Progress
 from compeer_jax.rewards.config import JudgeLoadConfig, JudgeModelsConfig

@@ -13,9 +13,9 @@ from compeer_jax.data.records import DataConfig, load_records, spread
 from compeer_jax.dialogue.prompts import chat_messages, check_prompt
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.evaluate import records_answered
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_config import ServerConfig
 from compeer_jax.generation.chat_models import ChatModelConfig, ChatRequest, open_chat_model
+from compeer_jax.generation.chat_reply import Answer
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ServedReplies:
     Attributes:
         count: outputs.
         well_formed: those in the format, whole.
-        silent: those that are no answer: none came, or thoughts without an end.
+        silent: those without words: none came, a refusal, or thoughts without an end.
         problems: what is wrong with the others -> how often, most frequent first.
     """
 
@@ -101,7 +101,7 @@ def write_replies(config: RepliesConfig, say: Callable[[str], None]) -> ServedRe
     silent = sum(not row["text"].strip() for row in rows)
     if silent == len(rows):
         raise UserError(f"{config.server.model} answered none of {len(rows)} records; see what the server says of it.")
-    whole = [row for row in rows if not row["problems"] and not row.get("truncated")]
+    whole = [row for row in rows if not _is_faulty(row)]
     problems = Counter(problem for row in rows if row["text"].strip() for problem in row["problems"])
     problems.update({"cut off": cut} if (cut := sum("truncated" in row for row in rows)) else {})
     found = ServedReplies(len(rows), len(whole), silent, dict(problems.most_common()))
@@ -125,15 +125,19 @@ def _replies(model, records: list[Record], config: RepliesConfig) -> list[dict]:
         answers = model.answer([ChatRequest(asked[record.id], draw) for record in waiting])
         for record, answer in zip(waiting, answers, strict=True):
             rows[record.id] = _row(record, answer, config)
-        waiting = [record for record in waiting if rows[record.id]["problems"]]
+        waiting = [record for record in waiting if _is_faulty(rows[record.id])]
     return [rows[record.id] for record in records]
 
 
 def _row(record: Record, answer: Answer | None, config: RepliesConfig) -> dict:
-    text = "" if answer is None else answer.text
+    said = answer is not None and answer.ending in ("whole", "cut")
+    text = answer.text if said else ""
     row = {"id": record.id, "member": 0, "text": text, "problems": list(config.data.reasoning.parse(text).problems)}
-    truncated = answer is not None and answer.completion_tokens >= config.server.max_tokens
-    return row | ({"truncated": True} if truncated else {})
+    return row | ({"truncated": True} if said and answer.ended == "cut" else {})
+
+
+def _is_faulty(row: dict) -> bool:
+    return bool(row["problems"]) or "truncated" in row
 
 
 def _check_same(report: Path, settings: dict) -> None:

@@ -1,4 +1,8 @@
-"""Answers of chat models, kept on disk as they come, so that a run that was killed asks nothing twice."""
+"""Answers of chat models, kept on disk as they come, so that a run that was killed asks nothing twice.
+
+An answer is kept with how it ended. Those of files that don't say that are not given out: nobody knows whether they are
+whole.
+"""
 
 import hashlib
 import json
@@ -8,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.errors import UserError
-from compeer_jax.generation.chat_call import Answer
+from compeer_jax.generation.chat_reply import Answer
 
 FILE = "answers.sqlite"
-_INSERT = "INSERT OR REPLACE INTO answers (key, text, prompt_tokens, completion_tokens, model) VALUES (?, ?, ?, ?, ?)"
+_INSERT = (
+    "INSERT OR REPLACE INTO answers (key, text, prompt_tokens, completion_tokens, ended, model) "
+    "VALUES (?, ?, ?, ?, ?, ?)"
+)
+_LATER = ("model", "ended")  # columns that files of earlier versions lack: whose an answer is, and how it ended
 
 
 def answer_key(url: str, body: Mapping[str, Any], draw: int) -> str:
@@ -46,13 +54,15 @@ class AnswerStore:
                 "prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL) WITHOUT ROWID",
             ):
                 self._database.execute(statement)
-            self._add_model_column()
+            self._add_columns()
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
 
     def get(self, key: str) -> Answer | None:
         """The answer under `key`, if there is one."""
-        row = self._execute("SELECT text, prompt_tokens, completion_tokens FROM answers WHERE key = ?", (key,))
+        row = self._execute(
+            "SELECT text, prompt_tokens, completion_tokens, ended FROM answers WHERE key = ? AND ended != ''", (key,)
+        )
         return Answer(*row) if row else None
 
     def put(self, key: str, answer: Answer, model: str = "") -> None:
@@ -93,15 +103,16 @@ class AnswerStore:
         """Closes the file."""
         self._database.close()
 
-    def _add_model_column(self) -> None:
-        """Files of earlier versions don't say whose the answers are."""
+    def _add_columns(self) -> None:
+        """What files of earlier versions lack."""
         columns = [row[1] for row in self._database.execute("PRAGMA table_info(answers)")]
-        if "model" not in columns:
-            try:
-                self._database.execute("ALTER TABLE answers ADD COLUMN model TEXT NOT NULL DEFAULT ''")
-            except sqlite3.OperationalError as error:
-                if "duplicate column" not in str(error):  # else another process was quicker
-                    raise
+        for name in _LATER:
+            if name not in columns:
+                try:
+                    self._database.execute(f"ALTER TABLE answers ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+                except sqlite3.OperationalError as error:
+                    if "duplicate column" not in str(error):  # else another process was quicker
+                        raise
 
     def _execute(self, statement: str, values: tuple) -> tuple | None:
         try:

@@ -46,6 +46,7 @@ class GuardedClient(DefaultAsyncHttpxClient):
             onward = response.next_request
             if onward is None:
                 headers = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_TRANSPORT]
+                headers.append(("content-type", "application/json; charset=utf-8"))  # no codec of the server's choosing
                 return type(response)(response.status_code, headers=headers, content=content, request=request)
             if _origin(onward.url) != _origin(request.url):
                 other = f"{onward.url.scheme}://{onward.url.netloc.decode()}"
@@ -66,7 +67,7 @@ class GuardedClient(DefaultAsyncHttpxClient):
         return content
 
 
-_OF_TRANSPORT = ("content-encoding", "content-length", "transfer-encoding")
+_OF_TRANSPORT = ("content-encoding", "content-length", "content-type", "transfer-encoding")
 
 
 def decompressed(data: bytes, encoding: str, *, largest: int = LARGEST) -> bytes:

@@ -93,8 +93,7 @@ class ServerConfig:
     @property
     def own(self) -> bool:
         """Whether the server is OpenAI's."""
-        host = urlsplit(self.url).hostname or ""
-        return host == OWN_HOST or host.endswith(f".{OWN_HOST}")
+        return self.host == OWN_HOST or self.host.endswith(f".{OWN_HOST}")
 
     @property
     def key_name(self) -> str:
@@ -103,8 +102,34 @@ class ServerConfig:
 
     @property
     def key(self) -> str:
-        """The key; "" where there is none."""
-        return os.environ.get(self.key_name, "") if self.key_name else ""
+        """The key; "" where there is none.
+
+        Raises:
+            UserError: what is there can be no key, as no header can hold it.
+        """
+        key = os.environ.get(self.key_name, "").strip() if self.key_name else ""
+        if not (key.isascii() and key.isprintable()):
+            raise UserError(
+                f"the environment variable {self.key_name} holds line ends or letters that no key has; set it anew."
+            )
+        return key
+
+    @property
+    def host(self) -> str:
+        """The server's machine, by name or number."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def proxy(self) -> str:
+        """The environment variable that names the proxy through which requests go; "" where they go straight."""
+        from urllib.request import getproxies, proxy_bypass
+
+        if proxy_bypass(self.host):
+            return ""
+        for name in (f"{urlsplit(self.url).scheme}_proxy", "all_proxy"):
+            if getproxies().get(name.removesuffix("_proxy")):
+                return next((one for one in (name, name.upper()) if os.environ.get(one)), "the system's settings")
+        return ""
 
     @property
     def login(self) -> tuple[str, str] | None:

@@ -13,8 +13,8 @@ from itertools import islice
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from compeer_jax.errors import UserError, require_at_least, unknown
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_config import ServerConfig
+from compeer_jax.generation.chat_reply import Answer
 
 Message = Mapping[str, Any]
 Item = TypeVar("Item")
@@ -56,7 +56,7 @@ class ChatModel(Protocol):
         """Makes sure, before long work, that the model can be asked; UserError if not."""
 
     def answer(self, requests: Sequence[ChatRequest]) -> list[Answer | None]:
-        """The answer to each request, in their order; None where there is none to be had for this one."""
+        """The reply to each request, whole or not, in their order; None where there is none to be had for this one."""
 
     def close(self) -> None:
         """Gives back what the model holds."""
@@ -125,8 +125,8 @@ def ask_each(
 ) -> Iterator[tuple[Item, Parsed[Value] | SetAside]]:
     """Asks the model about each item, and yields the items with what it said, in their order.
 
-    Answers that `parse` refuses are asked for again, each time as another draw. Items are taken `chunk` at a time, so
-    any number of them can be streamed through.
+    Replies that are not whole, and answers that `parse` refuses, are asked for again, each time as another draw. Items
+    are taken `chunk` at a time, so any number of them can be streamed through.
 
     Args:
         model: who answers.
@@ -158,8 +158,8 @@ def ask_each(
 def _read(item, answer: Answer | None, parse, draw: int):
     if answer is None:
         return SetAside("no reply", "")
-    if answer.unfinished:
-        return SetAside("thoughts without an end", answer.written)
+    if not answer.whole:
+        return SetAside(answer.fault, answer.written)
     try:
         return Parsed(parse(item, answer.text), draw)
     except Malformed as fault:

@@ -1,8 +1,13 @@
 """What it means when a chat server says no."""
 
+import re
+
 from compeer_jax.errors import unknown
-from compeer_jax.generation.chat_call import Refused, model_names
+from compeer_jax.generation.chat_call import model_names
 from compeer_jax.generation.chat_config import ServerConfig
+from compeer_jax.generation.chat_reply import Refused
+
+OWN_SETTINGS = ("seed", "temperature", "max_tokens")  # that every request has, and that not every server takes
 
 
 async def refusal_sentence(it: str, config: ServerConfig, client, refusal: Refused) -> str:
@@ -27,9 +32,16 @@ async def refusal_sentence(it: str, config: ServerConfig, client, refusal: Refus
         return f"{says}; it wants a key: put it in the environment variable {name}, or name another as api_key_env."
     if 300 <= refusal.status < 400:
         return f"{says}; give that address as its url, if that server is to have the conversations."
+    if refusal.status == 407:
+        return f"{says}; put a login into the address that {config.proxy or 'the proxy variable'} holds."
+    setting = next((name for name in OWN_SETTINGS if re.search(rf"\b{name}\b", refusal.message)), "NAME")
+    request = (
+        "if the conversation is too long for the model, shorten it or serve the model with a longer context; "
+        f"if it does not know a setting, leave that out with extra: {{{setting}: null}}"
+    )
     mend = {
-        400: "if the conversation is too long for the model, shorten it or serve the model with a longer context; "
-        "if it does not know a setting, leave that out with extra: {NAME: null}",
+        400: request,
+        422: request,
         401: f"it does not take the key in the environment variable {name}; put the right one there",
         403: f"the key in the environment variable {name} has no right to this model; take another key or model",
         429: "the account's quota is used up; raise it, or take another server",

@@ -2,7 +2,8 @@
 
 A request that fails is tried again a few times, a little later each time. If it keeps failing, one request at a time
 looks after the server while the others wait, until it answers or patience ends. Every answer is kept on disk as it
-comes, under a hash of its request, and nothing that was answered is asked again, by this process or the next.
+comes, under a hash of its request, and nothing that was answered is asked again, by this process or the next. A reply
+that is not whole (`chat_reply.Ending`) is no answer: it is not kept.
 """
 
 import asyncio
@@ -20,12 +21,15 @@ from weakref import WeakValueDictionary
 from compeer_jax.dialogue.material import harmless
 from compeer_jax.errors import FEW, UserError
 from compeer_jax.generation.chat_answers import AnswerStore, answer_key
-from compeer_jax.generation.chat_call import Answer, Refused, Unavailable, ask, model_names
+from compeer_jax.generation.chat_call import ask, model_names
 from compeer_jax.generation.chat_config import ServerConfig
+from compeer_jax.generation.chat_models import RETRY_TEMPERATURE
 from compeer_jax.generation.chat_refusal import refusal_sentence
+from compeer_jax.generation.chat_reply import Answer, Refused, Unavailable, quote
 
 OF_A_REQUEST = (400, 413, 422)  # statuses of refusals that may concern one request only
 LONGEST_WAIT = 60.0  # seconds between two tries
+GREETING = "Say hello."  # which must bring words
 Message = Mapping[str, Any]
 Body = Mapping[str, Any]
 T = TypeVar("T")
@@ -43,6 +47,7 @@ class Usage:
         calls: requests sent, with those that failed and were sent again.
         answers: of them, how many brought an answer.
         kept: answers taken from disk instead.
+        broken_off: of the answers, how many are none, as they are not whole.
         no_reply: requests that the server did not answer, though it answered others.
         refused: requests that it refused, though it answered others, where those are skipped.
         prompt_tokens: read by the model.
@@ -51,6 +56,7 @@ class Usage:
 
     calls: int = 0
     answers: int = 0
+    broken_off: int = 0
     kept: int = 0
     no_reply: int = 0
     refused: int = 0
@@ -104,10 +110,10 @@ class ChatServer:
         self._answered = float("-inf")  # when the server last answered, by time.monotonic
 
     def check(self) -> None:
-        """One quick request before a run, so that what is wrong shows now.
+        """One quick request before a run, with the settings of all that follow, so that what is wrong shows now.
 
         Raises:
-            ServerGone: no model is named, or the server can't be reached, refuses, or answers nonsense.
+            ServerGone: no model is named, or the server can't be reached, refuses, or answers nonsense or no words.
         """
         self._run(self._check())
 
@@ -128,7 +134,8 @@ class ChatServer:
     async def complete(
         self, messages: Sequence[Message], *, draw: int = 0, temperature: float | None = None
     ) -> str | None:
-        """The model's answer to a conversation; None when the server answers others, but has none for this.
+        """What the model says to a conversation; None when the server answers others, but has none for this, or the
+        reply is not whole.
 
         Args:
             messages: `{"role", "content"}`, ending with the user.
@@ -139,12 +146,12 @@ class ChatServer:
             ServerGone: the server refuses, or was away for longer than `patience`.
         """
         answer = await self.answer(messages, draw=draw, temperature=temperature)
-        return None if answer is None else answer.text
+        return answer.text if answer is not None and answer.whole else None
 
     async def answer(
         self, messages: Sequence[Message], *, draw: int = 0, temperature: float | None = None
     ) -> Answer | None:
-        """As `complete`, with the tokens that the answer cost when it was asked for."""
+        """As `complete`, but a reply that is not whole too, with how it ended and the tokens that it cost."""
         body = self._body(messages, draw, temperature)
         key = answer_key(self.config.url, body, draw)
         async with self._asking.setdefault(key, asyncio.Lock()):  # the same request, made twice at once, is asked once
@@ -154,8 +161,10 @@ class ChatServer:
                 return answer
             async with self._slots:
                 answer = await self._answer_unless_refused(body)
-            if answer is not None:
+            if answer is not None and answer.whole:
                 self.kept.put(key, answer, self._name)
+            elif answer is not None:
+                self.usage.broken_off += 1
         return answer
 
     async def __aenter__(self) -> "ChatServer":
@@ -164,13 +173,25 @@ class ChatServer:
         from compeer_jax.generation.chat_client import GuardedClient
 
         config = self.config
-        self._client = AsyncOpenAI(
-            base_url=str(config.url),
-            api_key=config.key or "none",
-            max_retries=0,
-            timeout=config.timeout,
-            http_client=GuardedClient(auth=config.login, secrets=config.secrets),
-        )
+        try:
+            self._client = AsyncOpenAI(
+                base_url=str(config.url),
+                api_key=config.key or "none",
+                max_retries=0,
+                timeout=config.timeout,
+                http_client=GuardedClient(auth=config.login, secrets=config.secrets),
+            )
+        except UserError:
+            raise
+        except ImportError as error:  # the package that speaks with SOCKS proxies
+            raise ServerGone(
+                f"{self._it} needs the socksio package; run pip install socksio, or put {config.host} into NO_PROXY."
+            ) from error
+        except Exception as error:  # whatever openai, httpx and ssl make of addresses, proxies and certificates
+            raise ServerGone(
+                f"{self._it} can't be asked ({quote(str(error))}); mend its url, or the proxy or the certificates that "
+                "the environment names."
+            ) from error
         if not config.own:  # the client takes them from the environment, for any server
             self._client.organization = self._client.project = None
         self._slots = asyncio.Semaphore(config.concurrency)
@@ -229,16 +250,22 @@ class ChatServer:
                 has = f"; it has {', '.join(names[:FEW])}{', …' * (len(names) > FEW)}" if names else ""
                 raise ServerGone(f"{self._it} has to be told which model to use, by its name there{has}.")
             try:
-                await self._call(self._greeting())
+                for draw in range(2):
+                    reply = await self._call(self._greeting(draw))
+                    if reply.ending in ("whole", "cut"):
+                        return
             except Unavailable as error:
                 if error.fault == "away":
+                    passed = f", or put {self.config.host} into NO_PROXY" if self.config.proxy else ""
                     raise ServerGone(
-                        f"{self._it} can't be reached ({error.reason}); start it, or mend its url."
+                        f"{self._it} can't be reached ({error.reason}); start it, or mend its url{passed}."
                     ) from error
                 if error.fault == "broken":
                     raise ServerGone(
                         f"{self._it} does not work ({error.reason}); look at its log, or mend its url."
                     ) from error
+                return
+            raise ServerGone(f"{self._it} {_WORDLESS[reply.ending]}.")
 
     async def _answer_unless_refused(self, body: Body) -> Answer | None:
         """As `_answer`; None also where nothing but this request is refused, if such are to be skipped."""
@@ -249,7 +276,7 @@ class ChatServer:
             if not (self._skip_refused and isinstance(refusal, Refused) and refusal.status in OF_A_REQUEST):
                 raise
             if not self._welcome:
-                await self._answer(self._greeting(self.config.max_tokens))  # ServerGone when no request will do
+                await self._answer(self._greeting())  # ServerGone when no request will do
                 self._welcome = True
             if not self.usage.refused:
                 self.say(
@@ -367,21 +394,20 @@ class ChatServer:
 
     @property
     def _it(self) -> str:
-        return f"The chat server at {self.config.url}"
+        proxy = self.config.proxy
+        return f"The chat server at {self.config.url}" + (f", behind the proxy of {proxy}," if proxy else "")
 
-    def _greeting(self, max_tokens: int = 1) -> Body:
-        """The smallest request that a working server answers."""
-        return self._body([{"role": "user", "content": "Hello."}], 0, None, max_tokens=max_tokens)
+    def _greeting(self, draw: int = 0) -> Body:
+        """A request that a working server answers with words; a second draw of it has a temperature."""
+        return self._body([{"role": "user", "content": GREETING}], draw, RETRY_TEMPERATURE if draw else None)
 
-    def _body(
-        self, messages: Sequence[Message], draw: int, temperature: float | None, max_tokens: int | None = None
-    ) -> dict[str, Any]:
+    def _body(self, messages: Sequence[Message], draw: int, temperature: float | None) -> dict[str, Any]:
         config = self.config
         body = {
             "model": config.model,
             "messages": [_harmless(message) for message in messages],
             "temperature": config.temperature if temperature is None else temperature,
-            "max_tokens": max_tokens or config.max_tokens,
+            "max_tokens": config.max_tokens,
             "seed": config.seed + draw,
         }
         return {name: value for name, value in (body | config.extra).items() if value is not None}
@@ -394,6 +420,16 @@ def _harmless(message: Message) -> Message:
         return {**message, "content": harmless(content, ("control",))}
     parts = [{**part, "text": harmless(part["text"], ("control",))} if "text" in part else part for part in content]
     return {**message, "content": parts}
+
+
+_WORDLESS = {
+    "thinking": "answers with thoughts alone, and no words after them; switch thinking off (for Qwen3 extra: "
+    "{chat_template_kwargs: {enable_thinking: false}}), give it more max_tokens, or mend the server's reasoning "
+    "parser, which may take words for thoughts",
+    "silent": "answers without a word; look at its log, at its chat template and at its reasoning parser",
+    "refused": "refuses to answer a greeting; take another model, or loosen its filter",
+}
+"""What is wrong with a server whose reply to a greeting has no words."""
 
 
 def _pace(requests_per_minute: float):

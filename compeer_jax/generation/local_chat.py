@@ -5,7 +5,8 @@ A run that was killed and is started again gets the same answers as one that nev
 - What is drawn for a request follows from the seed and the request alone.
 - Batches follow from the list of requests alone, whatever of it was answered before: numbers that are rounded otherwise
   in a batch of another shape can turn a choice between two tokens that are almost equally likely.
-- A batch's answers are kept all together or not at all.
+- A batch's answers are kept all together or not at all, each with how it ended: a cut one is no answer, but whoever
+  asked for it would get the same again.
 
 On GPUs, XLA picks its kernels by timing them, in each process anew, and other kernels round otherwise: what has been
 kept stays as it is, but for the rest to be the same as well, set `XLA_FLAGS=--xla_gpu_deterministic_ops=true`.
@@ -21,8 +22,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from compeer_jax.generation.chat_answers import AnswerStore
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import RETRY_TEMPERATURE, ChatModelConfig, ChatRequest, Spent
+from compeer_jax.generation.chat_reply import Answer
 from compeer_jax.models.chat_template import message_tokens
 from compeer_jax.models.fingerprint import fingerprint
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
@@ -151,7 +152,7 @@ class LocalChat:
 
     def _read(self, tokens: list[int], finished: bool, prompt_tokens: int) -> Answer:
         text = self._tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=False)
-        return Answer(text, prompt_tokens, len(tokens))
+        return Answer(text, prompt_tokens, len(tokens), "whole" if finished else "cut")
 
     def _prompt(self, request: ChatRequest) -> list[int]:
         return list(chain.from_iterable(message_tokens(self._tokenizer, request.messages, answer_next=True)))

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import RETRY_TEMPERATURE, ChatModelConfig, ChatRequest, Spent
+from compeer_jax.generation.chat_reply import Answer
 from compeer_jax.generation.chat_server import ChatServer
 
 

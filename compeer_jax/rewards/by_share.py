@@ -9,6 +9,7 @@ from itertools import chain, groupby
 import jax
 import numpy as np
 
+from compeer_jax.generation.chat_reply import Answer
 from compeer_jax.parallel.exchange import agree, host_key, share_of
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.arriving import wait_for
@@ -66,11 +67,11 @@ def answered_by_share(respond: Respond) -> Respond:
 
     def call(
         conversations: Sequence[Conversation], key: jax.Array, *, group_size: int, retry: bool = False
-    ) -> list[tuple[str, ...]]:
+    ) -> list[tuple[Answer, ...]]:
         if jax.process_count() == 1:
             return respond(conversations, key, group_size=group_size, retry=retry)
 
-        def answer() -> list[tuple[str, ...]]:
+        def answer() -> list[tuple[Answer, ...]]:
             try:
                 starts = share_of(range(0, len(conversations), group_size))
                 if not starts:
@@ -80,6 +81,6 @@ def answered_by_share(respond: Respond) -> Respond:
             finally:  # whatever came of it, processes exchange nothing while they decode
                 wait_for(conversations)
 
-        return [tuple(texts) for part in agree(answer) for texts in part]
+        return [tuple(Answer(*reply) for reply in replies) for part in agree(answer) for replies in part]
 
     return call

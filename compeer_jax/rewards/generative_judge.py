@@ -6,9 +6,10 @@ is behind `Respond`. The two responses are shown in an order drawn by chance, or
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import jax
 import numpy as np
@@ -22,6 +23,8 @@ from compeer_jax.dialogue.judging import (
 )
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.verdicts import parse_preference, parse_step_verdict
+from compeer_jax.errors import UserError
+from compeer_jax.generation.chat_reply import Answer
 from compeer_jax.rewards.answer_order import order_report, orders_agree
 from compeer_jax.rewards.arriving import Arriving, spread
 from compeer_jax.rewards.judge import Verdicts
@@ -31,6 +34,11 @@ from compeer_jax.rewards.reward import Completion
 Verdict = bool | Preference | None
 """On a step: right or wrong. On two responses as they were shown: which is better. None where none can be read."""
 
+Fault = Literal["cut", "refused", "silent", "thinking", "unclear", "too_long"]
+"""Why there is no verdict: the reply is not whole (`chat_reply.Ending`), it is whole and has none, or the part could not
+be shown whole, so that nobody was asked."""
+
+FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 SWAPPED = "swapped_response"
 """Tag of the verdict on the two responses in the other order, as they were shown then."""
@@ -59,13 +67,14 @@ class Conversation(NamedTuple):
 class Respond(Protocol):
     """Somebody who holds conversations as the judge: a model in this process, or a server.
 
-    One that was trained to be asked in a certain way has a `card`, see `rounds_with`.
+    One that was trained to be asked in a certain way has a `card`, see `rounds_with`; one that can't read parts of any
+    length says so by a method `fitted`, see `fitted_to`.
     """
 
     def __call__(
         self, conversations: Sequence[Conversation], key: jax.Array, *, group_size: int, retry: bool = False
-    ) -> list[tuple[str, ...]]:
-        """The replies of each conversation, one for each of its `tags`.
+    ) -> list[tuple[Answer, ...]]:
+        """The replies of each conversation, whole or not, one for each of its `tags`.
 
         Args:
             conversations: those about outputs of one prompt stand together.
@@ -82,16 +91,32 @@ def rounds_with(respond: Respond, kind: JudgeKind, format: ReasoningFormat) -> t
     return conversations(kind, format) if card is None else card.conversations
 
 
+def fitted_to(respond: Respond) -> Callable[[JudgeCase], JudgeCase]:
+    """What the judge can be shown of a case: each part whole, or "" in its place where that is too long for it."""
+    return getattr(respond, "fitted", lambda case: case)
+
+
 class Heard(NamedTuple):
     """What came out of conversations about some cases.
 
     Attributes:
+        shown: the cases as the judge was shown them, see `fitted_to`.
         verdicts: for each case, by tag; on responses as they were shown, under `SWAPPED` in the other order.
+        faults: for each case, why there is no verdict, by tag.
         retried: conversations that were held twice.
     """
 
+    shown: Sequence[JudgeCase]
     verdicts: list[dict[str, Verdict]]
+    faults: list[dict[str, Fault]]
     retried: int
+
+
+class _Said(NamedTuple):
+    """What a reply says: a verdict, or None and why."""
+
+    verdict: Verdict
+    fault: Fault | None
 
 
 def hear(
@@ -105,8 +130,9 @@ def hear(
 ) -> Heard:
     """Holds the conversations about each case, a second time where a part got no verdict; then it has none.
 
-    A verdict of the first time stands. Parts that a case lacks are asked about with the rest, but not a second time.
-    All verdicts but the one in the other order are those that there would be without it.
+    Only a whole reply has a verdict. A verdict of the first time stands. Parts that a case lacks are asked about with
+    the rest, but not a second time. So are parts that the judge can't be shown whole, as if they were lacking; whatever
+    it says, they have no verdict. All verdicts but the one in the other order are those that there would be without it.
 
     Args:
         respond: the judge.
@@ -117,11 +143,13 @@ def hear(
         both_orders: ask about responses in the other order too.
     """
     first_key, second_key = jax.random.split(key)
+    fitted = fitted_to(respond)
+    shown = spread(lambda _, case: [fitted(case)], cases)
 
     def about(_: int, case: JudgeCase) -> list[Conversation]:
         return [Conversation(case, tags, both_orders and RESPONSE in tags) for tags in rounds]
 
-    asked = spread(about, cases, each=len(rounds))
+    asked = spread(about, shown, each=len(rounds))
     replies = respond(asked, first_key, group_size=group_size * len(rounds))
     heard = [_read(one.tags, texts) for one, texts in zip(asked, replies, strict=True)]
     unread = [index for index, one in enumerate(asked) if _lacks_verdict(one, one.tags, heard[index])]
@@ -131,25 +159,37 @@ def hear(
         again = respond([asked[index] for index in unread], second_key, group_size=1, retry=True)
         for index, texts in zip(unread, again, strict=True):
             second = _read(asked[index].tags, texts)
-            heard[index] = {tag: second[tag] if old is None else old for tag, old in heard[index].items()}
-    merged: list[dict[str, Verdict]] = [{} for _ in cases]
-    for index, verdicts in enumerate(heard):
-        merged[index // len(rounds)] |= verdicts
-    return Heard(merged, len(unread))
+            heard[index] = {tag: second[tag] if old.fault else old for tag, old in heard[index].items()}
+    merged: list[dict[str, _Said]] = [{} for _ in cases]
+    for index, said in enumerate(heard):
+        merged[index // len(rounds)] |= said
+    for case, as_shown, said in zip(cases, shown, merged, strict=True):
+        said |= {tag: _Said(None, "too_long") for tag in said if is_there(case, tag) and not is_there(as_shown, tag)}
+    return Heard(
+        shown,
+        [{tag: one.verdict for tag, one in said.items()} for said in merged],
+        [{tag: one.fault for tag, one in said.items() if one.fault} for said in merged],
+        len(unread),
+    )
 
 
 class GenerativeJudge:
     """Rates completions by asking one or more models.
 
     The two answers of a completion, the reference and its own, are shown in an order drawn from the key, and the
-    verdict is turned back. A step that is missing and a response that is empty are wrong, whatever the models say. A
-    part whose verdict can't be read even the second time counts 0. With `both_orders` the answers are shown in the
-    other order too, and a preference counts only where it is the same in both: a response that gets two different
-    ones, or only one, counts 0.
+    verdict is turned back. A step that is missing and a response that is empty are wrong, whatever the models say, and
+    so are those that are too long to be shown whole: a judge reads all that the seeker would read. A part whose verdict
+    can't be read even the second time counts 0. With `both_orders` the answers are shown in the other order too, and a
+    preference counts only where it is the same in both: a response that gets two different ones, or only one, counts 0.
 
     What it logs, over the parts that were there:
 
-    - judge/unparsed: parts without a verdict at last; a response that lacks it in either order is one;
+    - judge/unparsed, judge/unparsed_share: parts without a verdict at last, and their share; a response that lacks it
+      in either order is one;
+    - judge/cut, judge/refused, judge/silent, judge/thinking: how many of them for which reason; the others' replies are
+      whole and say no verdict;
+    - judge/too_long: parts that could not be shown whole. Of these, outputs' are wrong; a response beside a reference
+      that is too long has no verdict;
     - judge/retried: conversations held a second time;
     - judge/true_share: share of True among the verdicts on steps;
     - judge/first_share: share of "first" among all answers preferred, in the order shown: 0.5 when the place of an
@@ -171,32 +211,70 @@ class GenerativeJudge:
         self.step_names = format.tags[:-1]
 
     def __call__(self, completions: Sequence[Completion], key: jax.Array) -> Verdicts:
+        """The verdicts.
+
+        Raises:
+            UserError: the models gave no verdict on anything, so that what they are asked is worth nothing.
+        """
         order_key, *keys = jax.random.split(key, 1 + len(self.models))
         swapped = np.asarray(jax.random.bernoulli(order_key, shape=(len(completions),)))
         cases = spread(
             lambda index, completion: [case_of(completion, self.format, swapped=bool(swapped[index]))], completions
         )
-        verdicts: list[dict[str, Verdict]] = [{} for _ in range(len(cases))]  # which may be still arriving
-        retried = 0
+        heard = []
         for (kind, respond), model_key in zip(self.models.items(), keys, strict=True):
             rounds, group_size = rounds_with(respond, kind, self.format), group_size_of(completions)
-            heard = hear(respond, rounds, cases, model_key, group_size=group_size, both_orders=self.both_orders)
-            retried += heard.retried
-            for said, more in zip(verdicts, heard.verdicts, strict=True):
-                said |= more
-        steps = [
-            [_step_score(case, said, tag) for tag in self.step_names]
-            for case, said in zip(cases, verdicts, strict=True)
-        ]
-        response = [
-            _response_score(completion, _preference(said), bool(swap))
-            for completion, said, swap in zip(completions, verdicts, swapped, strict=True)
-        ]
+            heard.append(hear(respond, rounds, cases, model_key, group_size=group_size, both_orders=self.both_orders))
+        rated = [_Rated(case) for case in cases]
+        for by_model in heard:
+            for one, shown, verdicts, faults in zip(rated, *by_model[:3], strict=True):
+                one.shown |= dict.fromkeys(verdicts, shown)
+                one.verdicts |= verdicts
+                one.faults |= faults
+        _check_anything_said(rated)
+        steps = [[one.step_score(tag) for tag in self.step_names] for one in rated]
+        response = [one.response_score(bool(swap)) for one, swap in zip(rated, swapped, strict=True)]
         return Verdicts(
             np.array(steps, np.int32).reshape(-1, len(self.step_names)),
             np.array(response, np.int32),
-            _diagnostics(cases, verdicts, retried),
+            _diagnostics(rated, sum(one.retried for one in heard)),
         )
+
+
+class _Rated:
+    """A case, what was shown of it under each tag, and what was said."""
+
+    def __init__(self, case: JudgeCase):
+        self.case = case
+        self.shown: dict[str, JudgeCase] = {}
+        self.verdicts: dict[str, Verdict] = {}
+        self.faults: dict[str, Fault] = {}
+
+    def there(self, tag: str) -> bool:
+        """Whether there is a part that the judge was shown under this tag."""
+        return is_there(self.shown[tag], tag)
+
+    def step_score(self, tag: str) -> int:
+        """+1, -1 or 0, as `Verdicts` has it."""
+        if not self.there(tag):
+            return -1
+        return {True: 1, False: -1, None: 0}[self.verdicts[tag]]
+
+    def response_score(self, swapped: bool) -> int:
+        """The same of the output's response, which is the first of the two where they are `swapped`."""
+        verdict = self._preference()
+        output = self.shown[RESPONSE].responses[0 if swapped else 1]
+        if not output.strip():
+            return -1
+        if verdict is None:
+            return 0
+        # "second" is the output, once the order drawn is undone.
+        return 1 if (swap_preference(verdict) if swapped else verdict) in ("second", "similar") else -1
+
+    def _preference(self) -> Preference | None:
+        """What counts as the judge's preference, in the order drawn; None for none, or another in each order."""
+        drawn = self.verdicts[RESPONSE]
+        return drawn if SWAPPED not in self.verdicts or orders_agree(drawn, self.verdicts[SWAPPED]) else None
 
 
 def case_of(completion: Completion, format: ReasoningFormat, *, swapped: bool = False) -> JudgeCase:
@@ -215,66 +293,78 @@ def group_size_of(completions: Sequence[Completion]) -> int:
     return math.gcd(*runs) or 1
 
 
-def _read(tags: Sequence[str], replies: Sequence[str]) -> dict[str, Verdict]:
-    return {
-        tag: parse_preference(reply) if tag in (RESPONSE, SWAPPED) else parse_step_verdict(reply)
-        for tag, reply in zip(tags, replies, strict=True)
-    }
-
-
-def _is_there(case: JudgeCase, tag: str) -> bool:
+def is_there(case: JudgeCase, tag: str) -> bool:
     """Whether the case has what is asked about under `tag`; for the response, both answers."""
     texts = case.responses if tag in (RESPONSE, SWAPPED) else (case.steps.get(tag, ""),)
     return all(text.strip() for text in texts)
 
 
-def _lacks_verdict(conversation: Conversation, tags: Sequence[str], verdicts: Mapping[str, Verdict]) -> bool:
+def _read(tags: Sequence[str], replies: Sequence[Answer]) -> dict[str, _Said]:
+    return {tag: _said(tag, reply) for tag, reply in zip(tags, replies, strict=True)}
+
+
+def _said(tag: str, reply: Answer) -> _Said:
+    if not reply.whole:
+        return _Said(None, reply.ending)
+    verdict = parse_preference(reply.text) if tag in (RESPONSE, SWAPPED) else parse_step_verdict(reply.text)
+    return _Said(verdict, "unclear" if verdict is None else None)
+
+
+def _lacks_verdict(conversation: Conversation, tags: Sequence[str], said: Mapping[str, _Said]) -> bool:
     """Whether one of these parts, which the case has, got no verdict."""
-    return any(verdicts[tag] is None and _is_there(conversation.case, tag) for tag in tags)
+    return any(said[tag].fault and is_there(conversation.case, tag) for tag in tags)
 
 
-def _preference(verdicts: Mapping[str, Verdict]) -> Preference | None:
-    """What counts as the judge's preference, in the order drawn; None where it has none, or another in each order."""
-    drawn = verdicts[RESPONSE]
-    return drawn if SWAPPED not in verdicts or orders_agree(drawn, verdicts[SWAPPED]) else None
+# What a fault is called in a sentence, and what mends it.
+_FAULTS: Mapping[Fault, tuple[str, str]] = {
+    "cut": ("cut off", "let it write more (max_tokens, or the max_new_tokens that a judge is trained with)"),
+    "refused": ("refused", "take a judge, or a filter, that bears to read of distress"),
+    "silent": ("without words", "look at its server's log, chat template and reasoning parser"),
+    "thinking": ("thoughts alone", "switch its thinking off, or let it write more (max_tokens)"),
+    "unclear": ("without a verdict", "read what it says, and take a judge that keeps to its prompt"),
+    "too_long": ("too long to be shown", "take a judge with a longer context or higher limits.max_part_tokens"),
+}
 
 
-def _step_score(case: JudgeCase, verdicts: Mapping[str, Verdict], tag: str) -> int:
-    if not _is_there(case, tag):
-        return -1
-    return {True: 1, False: -1, None: 0}[verdicts[tag]]
+def _check_anything_said(rated: Sequence[_Rated]) -> None:
+    """Raises UserError where parts are there and not one reply, on whatever part, has a verdict."""
+    why = Counter(fault for one in rated for tag, fault in one.faults.items() if is_there(one.case, tag))
+    if why and not any(verdict is not None for one in rated for verdict in one.verdicts.values()):
+        counted = why.most_common()
+        causes = ", ".join(f"{count} {_FAULTS[fault][0]}" for fault, count in counted)
+        raise UserError(
+            f"the judge gave no verdict on any of {why.total()} parts, in two tries (at last {causes}); "
+            f"{_FAULTS[counted[0][0]][1]}."
+        )
 
 
-def _response_score(completion: Completion, verdict: Preference | None, swapped: bool) -> int:
-    if not completion.turn.response.strip():
-        return -1
-    if verdict is None:
-        return 0
-    # "second" is the output, once the order drawn is undone.
-    return 1 if (swap_preference(verdict) if swapped else verdict) in ("second", "similar") else -1
-
-
-def _diagnostics(
-    cases: Sequence[JudgeCase], verdicts: Sequence[Mapping[str, Verdict]], retried: int
-) -> dict[str, float]:
-    there = [
-        {tag: verdict for tag, verdict in said.items() if _is_there(case, tag)}
-        for case, said in zip(cases, verdicts, strict=True)
-    ]
+def _diagnostics(rated: Sequence[_Rated], retried: int) -> dict[str, float]:
+    there = [{tag: verdict for tag, verdict in one.verdicts.items() if one.there(tag)} for one in rated]
     steps = [verdict for said in there for tag, verdict in said.items() if tag not in (RESPONSE, SWAPPED)]
     responses = [said for said in there if RESPONSE in said]
     shown = [said[RESPONSE] for said in responses]
-    both_orders = any(SWAPPED in said for said in verdicts)
+    both_orders = any(SWAPPED in one.verdicts for one in rated)
     swapped = [said[SWAPPED] for said in responses] if both_orders else None
     order = order_report(shown, swapped)
     known = [verdict for verdict in steps if verdict is not None]
+    why = Counter(_fault(one, tag) for one in rated for tag in one.verdicts if tag != SWAPPED)
+    unparsed = sum(why[fault] for fault in FAULTS if fault != "too_long")
     shares = {
+        "judge/unparsed_share": unparsed / (len(steps) + len(shown)) if steps or shown else None,
         "judge/true_share": sum(known) / len(known) if known else None,
         "judge/first_share": order.first_share,
         "judge/order_agreement": order.same,
     }
-    pairs = list(zip(shown, swapped if both_orders else shown, strict=True))
-    counts = {"judge/unparsed": steps.count(None) + sum(None in pair for pair in pairs), "judge/retried": retried}
+    counts = {"judge/unparsed": unparsed, "judge/retried": retried}
+    counts |= {f"judge/{fault}": why[fault] for fault in FAULTS if fault != "unclear"}
     if both_orders:
+        pairs = zip(shown, swapped, strict=True)
         counts["judge/order_disagreed"] = [orders_agree(*pair) for pair in pairs].count(False)
     return {name: float(value) for name, value in (counts | shares).items() if value is not None}
+
+
+def _fault(one: _Rated, tag: str) -> Fault | None:
+    """Why a part that is there has no verdict; a response needs one in each order in which it was asked about."""
+    if not is_there(one.case, tag):
+        return None
+    return one.faults.get(tag) or (one.faults.get(SWAPPED) if tag == RESPONSE else None)

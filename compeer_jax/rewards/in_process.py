@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import jax
 from flax import nnx
 
-from compeer_jax.data.judge_chat import ask_bound, ask_tokens
+from compeer_jax.data.judge_chat import SHORT_HISTORY, SLACK, ask_bound, ask_tokens, without, without_long_parts
 from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
 from compeer_jax.dialogue.judging import JudgeCase, JudgeKind
 from compeer_jax.dialogue.reasoning import ReasoningFormat
-from compeer_jax.dialogue.schema import Turn
-from compeer_jax.dialogue.taxonomy import LANGUAGES
+from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
 from compeer_jax.errors import UserError
-from compeer_jax.generation.conversation_engine import ConversationEngine
+from compeer_jax.generation.chat_reply import Answer
+from compeer_jax.generation.conversation_engine import ConversationEngine, Reply
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.frozen_base import FrozenBase
 from compeer_jax.models.lora import join
@@ -29,7 +29,7 @@ from compeer_jax.rewards.config import JudgeLoadConfig
 from compeer_jax.rewards.generative_judge import Conversation
 from compeer_jax.rewards.judge_card import JudgeCard, check_tokenizer
 
-LEAST_PART = 16  # tokens of a step or answer that a judge is always shown
+LEAST_PART = 16  # tokens of steps and answers for which there must be room in a judge's context
 WIDTH = 128  # arrays of tokens are padded to multiples of it, so that few programs are compiled
 
 
@@ -37,10 +37,9 @@ class InProcessJudge:
     """Holds conversations with a model in this process; a `Respond` of generative judges.
 
     What the conversations about one prompt begin with is read once, and each keeps its cache from round to round. Where
-    it is asked about the responses in both orders, its cache goes back to where the first of them began. A conversation
-    that is too long for the model's context is shown with shorter steps and answers. Those that are still arriving are
-    held as they come by a judge on devices of its own; on the run's, once all are there: the device would do one thing
-    after the other all the same, and the memory of decoding is free by then.
+    it is asked about the responses in both orders, its cache goes back to where the first of them began. Conversations
+    that are still arriving are held as they come by a judge on devices of its own; on the run's, once all are there:
+    the device would do one thing after the other all the same, and the memory of decoding is free by then.
 
     Args:
         directory: weights, tokenizer and judge.json, as `compeer reward train` writes them.
@@ -91,10 +90,11 @@ class InProcessJudge:
 
         self._engines = {False: engine(config.temperature), True: engine(config.retry_temperature)}
         self._batch_prompts = config.batch_prompts
+        self._frames: dict[tuple[Language, tuple[str, ...]], int] = {}
 
     def __call__(
         self, conversations: Sequence[Conversation], key: jax.Array, *, group_size: int, retry: bool = False
-    ) -> list[tuple[str, ...]]:
+    ) -> list[tuple[Answer, ...]]:
         tokenizer = RememberingTokenizer(self._tokenizer)
         if not self._apart:
             conversations = wait_for(conversations)
@@ -103,7 +103,7 @@ class InProcessJudge:
             fillers = _power_of_four(count // group_size) - count // group_size
             conversations = [*conversations, *conversations[:group_size] * fillers]
         at_once = self._batch_prompts * group_size or len(conversations)
-        replies: list[tuple[str, ...]] = []
+        replies: list[tuple[Answer, ...]] = []
         key = host_key(key)  # it may come from another part of the machine
         with jax.set_mesh(self.mesh):
             for start in range(0, len(conversations), at_once):
@@ -115,29 +115,48 @@ class InProcessJudge:
                     group_size,
                     alternatives=2 if conversations[start].both_orders else 1,
                 )
-                replies += [tuple(self._text(reply.tokens) for reply in conversation) for conversation in held]
+                replies += [tuple(map(self._answer, conversation)) for conversation in held]
         return replies[:count]
+
+    def fitted(self, case: JudgeCase) -> JudgeCase:
+        """The case with "" in place of each part that can't be shown whole.
+
+        That is one of more than `limits.max_part_tokens`, and where a conversation is too long for the model's context,
+        its longest ones, of which the two answers are one.
+        """
+        card, tokenizer = self.card, self._tokenizer
+        asked = [tag for rounds in card.conversations for tag in rounds]
+        case, sizes = without_long_parts(tokenizer, case, asked, card.limits)
+        for rounds in card.conversations:
+            room = self._context - len(rounds) * card.max_new_tokens - SLACK
+            if self._frame(case.language, rounds) + sum(sizes[tag] for tag in rounds) <= room:
+                continue  # whatever the history is
+            while sum(map(len, ask_tokens(tokenizer, case, rounds, card.limits))) > room:
+                longest = max(rounds, key=sizes.get)
+                if not sizes[longest]:
+                    break  # none is left: there is room for that, see `_check_context`
+                case, sizes[longest] = without(case, longest), 0
+        return case
+
+    def _frame(self, language: Language, rounds: tuple[str, ...]) -> int:
+        """The most tokens of asks that show no steps and no answers."""
+        if (language, rounds) not in self._frames:
+            case = JudgeCase(language, SHORT_HISTORY, dict.fromkeys(rounds, ""), ("", ""))
+            asks = ask_tokens(self._tokenizer, case, rounds, self.card.limits)
+            self._frames[language, rounds] = sum(map(len, asks)) + self.card.limits.max_history_tokens
+        return self._frames[language, rounds]
 
     def _asks(self, tokenizer, conversation: Conversation) -> list[list[int]]:
         """The ids of each round's ask and, where it is wanted, of the last one's alternative."""
-        asks = self._fitting(tokenizer, conversation.case, conversation.rounds)
+        case, rounds = conversation.case, conversation.rounds
+        asks = ask_tokens(tokenizer, case, rounds, self.card.limits)
         if conversation.both_orders:
-            asks += self._fitting(tokenizer, conversation.case.swapped(), conversation.rounds, asks[:-1])[-1:]
+            asks += ask_tokens(tokenizer, case.swapped(), rounds, self.card.limits)[-1:]
         return asks
 
-    def _fitting(self, tokenizer, case: JudgeCase, rounds: Sequence[str], stand: Sequence = ()) -> list[list[int]]:
-        """The ids of each round's ask, all rounds and their replies within the context; the first ones may stand."""
-        limits = self.card.limits
-        while True:
-            asks = [*stand, *ask_tokens(tokenizer, case, rounds, limits)[len(stand) :]]
-            excess = sum(map(len, asks)) + len(rounds) * self.card.max_new_tokens - self._context
-            if excess <= 0 or limits.max_part_tokens <= LEAST_PART:
-                return asks
-            shorter = limits.max_part_tokens - max(1, excess // (len(rounds) + 1))
-            limits = replace(limits, max_part_tokens=max(LEAST_PART, shorter))
-
-    def _text(self, tokens: Sequence[int]) -> str:
-        return self._tokenizer.decode(tokens, skip_special_tokens=False)
+    def _answer(self, reply: Reply) -> Answer:
+        text = self._tokenizer.decode(reply.tokens, skip_special_tokens=False)
+        return Answer(text, 0, len(reply.tokens), "whole" if reply.finished else "cut")
 
 
 def _power_of_four(count: int) -> int:
@@ -205,18 +224,17 @@ def _check_use(directory: str | Path, card: JudgeCard, kind: JudgeKind, format: 
 
 
 def _check_context(directory: str | Path, card: JudgeCard, tokenizer, context: int) -> None:
-    """Raises UserError when the longest conversation is longer than the context, however short its steps are cut."""
+    """Raises UserError when even a conversation with short steps and answers is longer than the context."""
     rounds = max(card.conversations, key=len)
     limits = replace(card.limits, max_part_tokens=LEAST_PART)
     empty = (
-        JudgeCase(language, (Turn("seeker", "?"),), dict.fromkeys(card.reasoning.tags, ""), ("", ""))
-        for language in LANGUAGES
+        JudgeCase(language, SHORT_HISTORY, dict.fromkeys(card.reasoning.tags, ""), ("", "")) for language in LANGUAGES
     )
     start = max(len(ask_tokens(tokenizer, case, rounds[:1], limits)[0]) for case in empty)
     most = start + limits.max_history_tokens + len(rounds) * (ask_bound(limits, tokenizer) + card.max_new_tokens)
     if most > context:
         raise UserError(
-            f"the judge in {directory} may be shown {most} tokens even when steps and answers are cut to {LEAST_PART}, "
+            f"the judge in {directory} may be shown {most} tokens even when steps and answers have {LEAST_PART}, "
             f"more than its context of {context} (max_position_embeddings); train one with, or ask it with, a lower "
             "max_history_tokens or max_new_tokens."
         )

@@ -39,6 +39,7 @@ def load_reward(
     say: Callable[[str], None] = log.warning,
     folder: Path | None = None,
     base: FrozenBase | None = None,
+    longest_output: int = 0,
 ) -> RewardFunction:
     """The reward that a config names: one of `JUDGES`, "hierarchical", or the dotted path of a function of the user's.
 
@@ -52,6 +53,7 @@ def load_reward(
         say: told one line when a judge's server goes away, and one when it is back.
         folder: of the run; a server's answers are kept in it.
         base: the frozen model of a run with adapters; a judge that is adapters of the same model shares its weights.
+        longest_output: tokens that an output may have; it is said where a judge would not be shown a part as long.
 
     Raises:
         UserError: nothing can be had by that name, or the judge can't read that format, or can't be used.
@@ -68,7 +70,7 @@ def load_reward(
                 f"reward.judge {config.judge!r} reads 'compeer' outputs, not {format.name!r}; "
                 f"{other} a reward of your own, by its dotted path."
             )
-        judge = _judge(config, format, mesh, say, folder, base)
+        judge = _judge(config, format, mesh, say, folder, base, longest_output)
         rated = checked(judge_reward(judge, dataclasses.asdict(config.weights), format=config.format), config.judge)
         return rewarded_by_share(rated) if config.judge == "rules" else rated
     if config.weights != PartWeights():
@@ -124,6 +126,7 @@ def _judge(
     say: Callable[[str], None],
     folder: Path | None,
     base: FrozenBase | None,
+    longest_output: int,
 ) -> Judge:
     if config.judge == "rules":
         return RuleJudge()
@@ -146,11 +149,17 @@ def _judge(
                 f"`compeer reward train --kind {kind}` makes."
             )
     mesh = mesh or make_mesh(MeshConfig())
-    return GenerativeJudge(
-        format,
-        {kind: InProcessJudge(path, kind, format, config.models, mesh, base) for kind, path in directories.items()},
-        both_orders=config.both_orders,
-    )
+    judges = {}
+    for kind, path in directories.items():
+        judges[kind] = InProcessJudge(path, kind, format, config.models, mesh, base)
+        longest = judges[kind].card.limits.max_part_tokens
+        if longest < longest_output:
+            say(
+                f"the judge in {path} reads steps and answers of up to {longest} tokens, and an output may have "
+                f"{longest_output}: a longer step or answer counts as wrong (judge/too_long). A judge that is trained "
+                f"with --limits.max_part_tokens {longest_output} reads all."
+            )
+    return GenerativeJudge(format, judges, both_orders=config.both_orders)
 
 
 def _imported(name: str) -> Callable[[Sequence[Completion]], object]:

@@ -8,19 +8,21 @@ import jax
 
 from compeer_jax.dialogue.judging import ImagePart, JudgeCase, judge_messages
 from compeer_jax.dialogue.prompts import load_judge_prompt
+from compeer_jax.generation.chat_reply import Answer
 from compeer_jax.generation.chat_server import ChatServer
 from compeer_jax.rewards.arriving import there
 from compeer_jax.rewards.generative_judge import Conversation
 from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 
-SILENCE = "…"  # stands for a reply without words, which many servers refuse to be shown
+SILENCE = "…"  # stands for a reply that is not whole; many servers refuse to be shown one without words
 
 
 class RemoteJudge:
     """Holds conversations through a `ChatServer`; a `Respond` of generative judges.
 
     The server's draws follow from the config's seed, not from the key: the same conversation gets the same replies, and
-    is asked only once. A reply that never came reads as "", which holds no verdict.
+    is asked only once, until its reply is whole. A reply that never came is a silent one. Steps and answers are shown
+    whole, however long; a server that refuses so long a conversation ends the run.
 
     Args:
         config: the server and the judge's prompt.
@@ -58,7 +60,7 @@ class RemoteJudge:
         *,
         group_size: int = 1,
         retry: bool = False,
-    ) -> list[tuple[str, ...]]:
+    ) -> list[tuple[Answer, ...]]:
         """The replies of each conversation, one for each of its tags; a second draw of them, by chance, with `retry`.
 
         Of conversations that are still arriving, each is held as soon as it is there.
@@ -68,23 +70,23 @@ class RemoteJudge:
         """
         return self.server.gather(self._hold(conversations, index, retry) for index in range(len(conversations)))
 
-    async def _hold(self, conversations: Sequence[Conversation], index: int, retry: bool) -> tuple[str, ...]:
+    async def _hold(self, conversations: Sequence[Conversation], index: int, retry: bool) -> tuple[Answer, ...]:
         conversation = await there(conversations, index)
-        replies: list[str] = []
+        replies: list[Answer] = []
         for _ in conversation.rounds[1:]:
             replies.append(await self._reply(conversation.case, conversation.rounds, replies, retry))
         orders = [conversation.case, *([conversation.case.swapped()] if conversation.both_orders else [])]
         last = (self._reply(case, conversation.rounds, replies, retry) for case in orders)
         return (*replies, *await asyncio.gather(*last))
 
-    async def _reply(self, case: JudgeCase, rounds: Sequence[str], replies: Sequence[str], retry: bool) -> str:
+    async def _reply(self, case: JudgeCase, rounds: Sequence[str], replies: Sequence[Answer], retry: bool) -> Answer:
         """The reply to the round after these."""
         messages = judge_messages(
             case,
             rounds,
             prompt=self.config.prompt,
-            replies=[reply if reply.strip() else SILENCE for reply in replies],
+            replies=[reply.text if reply.whole else SILENCE for reply in replies],
             image_part=self.image_part,
         )
         drawn = {"draw": 1, "temperature": self.config.retry_temperature} if retry else {}
-        return await self.server.complete(messages, **drawn) or ""
+        return await self.server.answer(messages, **drawn) or Answer("")

@@ -44,7 +44,9 @@ def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
     # All that can be wrong is found here, before anything is compiled.
     format = config.data.reasoning
     run = open_run(config, "grpo", optimizer_steps=config.steps * config.epochs_per_rollout * config.minibatches)
-    reward = load_reward(config.reward, format, mesh=run.mesh, say=run.say, folder=run.folder.path, base=run.base)
+    place = {"mesh": run.mesh, "folder": run.folder.path, "base": run.base}
+    longest = config.sampling.max_new_tokens
+    reward = load_reward(config.reward, format, say=run.say, longest_output=longest, **place)
     outputs = config.prompts_per_step * config.group_size
     rows = outputs // config.minibatches // config.gradient_accumulation
     check_divides({ROWS: (rows,)}, {ROWS: ("batch",)}, run.mesh)

@@ -12,7 +12,7 @@ import numpy as np
 
 from compeer_jax.data.cer.folder import cer_folder, view_file
 from compeer_jax.data.chat import Example
-from compeer_jax.data.judge_chat import judge_examples, reply_tokens
+from compeer_jax.data.judge_chat import JudgeLimits, judge_examples, reply_tokens, without_long_parts
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
 from compeer_jax.data.records import load_records, spread
 from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
@@ -44,7 +44,10 @@ def train_reward(config: RewardTrainConfig) -> Path:
         left_out = len(records) - len(encoded)
         run.say(f"{name}: {len(encoded)} records, {sum(map(len, encoded))} conversations; {balance_line(records)}.")
         if left_out:
-            run.say(f"{left_out} of {len(records)} {name} records have a reply longer than max_new_tokens: left out.")
+            run.say(
+                f"{left_out} of {len(records)} {name} records have a reply longer than max_new_tokens, or a step or an "
+                "answer longer than limits.max_part_tokens: left out."
+            )
         return encoded
 
     encoded = examples(train, "train"), examples(valid, "valid")
@@ -110,7 +113,8 @@ def hold_out(records: Sequence[JudgeRecord], share: float, seed: int) -> tuple[l
 def encode_conversations(
     records: Sequence[JudgeRecord], tokenizer, card: JudgeCard, generator: np.random.Generator
 ) -> list[list[Example]]:
-    """The conversations of each record, without the records that have a reply longer than `card.max_new_tokens`.
+    """The conversations of each record, without the records that have a reply longer than `card.max_new_tokens`, or a
+    step or an answer that a judge would not be shown, see `JudgeLimits`.
 
     Which answer of a record is shown first is drawn from `generator`, one draw a record. Neither that nor which records
     are left out depends on the kind of judge.
@@ -123,10 +127,14 @@ def encode_conversations(
     encoded = []
     for record, swapped in zip(records, (generator.random(len(records)) < 0.5).tolist(), strict=True):
         examples = judge_examples(tokenizer, record, *settings, swapped=swapped, prm_calls=card.prm_calls)
-        if longest_reply(tokenizer, record, card.reasoning, swapped) <= card.max_new_tokens:
+        short = longest_reply(tokenizer, record, card.reasoning, swapped) <= card.max_new_tokens
+        if short and shown_whole(tokenizer, record, card.reasoning, card.limits):
             encoded.append(examples)
     if not encoded:
-        raise UserError(f"No record has replies of at most max_new_tokens = {card.max_new_tokens}; raise it.")
+        raise UserError(
+            f"No record has replies of at most max_new_tokens = {card.max_new_tokens}, and steps and answers of at "
+            f"most limits.max_part_tokens = {card.limits.max_part_tokens}; raise them."
+        )
     return encoded
 
 
@@ -134,6 +142,12 @@ def longest_reply(tokenizer, record: JudgeRecord, format: ReasoningFormat, swapp
     """Tokens of the longest reply to a round whose verdict is known, whichever kind of judge asks it."""
     known = [tag for tag in format.tags if record.verdict(tag) is not None]
     return max(len(reply_tokens(tokenizer, record, tag, swapped=swapped)) for tag in known)
+
+
+def shown_whole(tokenizer, record: JudgeRecord, format: ReasoningFormat, limits: JudgeLimits) -> bool:
+    """Whether a judge is shown all that the record has, whichever kind of judge asks."""
+    case = record.case()
+    return without_long_parts(tokenizer, case, format.tags, limits)[0] == case
 
 
 def balance_line(records: Sequence[JudgeRecord]) -> str:

@@ -54,10 +54,11 @@ class RewardTrainConfig(SupervisedConfig):
             learn from the same data as UnifiReward (paper); or the kind's "own", which for prm and orm has records that
             lack labels for the other, too.
         valid_records: the same to measure on; without it, some of the talks in `records` are held out.
-        limits: the judge's prompt, and where histories and steps are cut.
+        limits: the judge's prompt, where histories are cut, and the longest steps and answers that it is shown.
         silver: how silver records are made.
         max_new_tokens: the judge's longest reply; records with a longer one in any round, asked by this kind or not,
-            are left out and counted, so that all kinds learn from the same.
+            are left out and counted, so that all kinds learn from the same. So are those with a step or an answer
+            longer than `limits.max_part_tokens`.
     """
 
     kind: JudgeKind = "unifi"

@@ -37,15 +37,15 @@ from compeer_jax.evaluation.benchmarks.rows import (
     write_dialogues,
 )
 from compeer_jax.evaluation.benchmarks.tested_model import THINK, TestedModel, plain_turn
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import ChatRequest, Message
+from compeer_jax.generation.chat_reply import Answer
 from compeer_jax.training.run_folder import replacing
 
 ROLE, TESTED = "role", "tested"
 COUNTS = "counts.json"
 REJECTED = "rejected.jsonl"
 MOST_TOLD = 20  # lines about single cards
-TRIES = 2  # times that the role-player is asked for a message before it counts as silent
+TRIES = 2  # times that a side is asked for a message; a tested model's second stands even if it is not whole
 _AS_ROLE = {"seeker": "assistant", "supporter": "user"}
 
 
@@ -74,15 +74,18 @@ class EscPlayer:
             return None
         if self._seeker_next:
             return Wanted(ROLE, ChatRequest(role_messages(self.scenario, self.turns, self.prompt), self._draw))
-        return Wanted(TESTED, self.tested.request(self.turns, self.scenario.language))
+        return Wanted(TESTED, self.tested.request(self.turns, self.scenario.language)._replace(draw=self._draw))
 
     def hear(self, answer: Answer | None) -> None:
-        if self._seeker_next:
-            self._hear_seeker(answer)
-        elif answer is None:
+        seeker, last = self._seeker_next, self._draw + 1 == TRIES
+        whole = answer is not None and answer.whole
+        if not whole and not last:
+            self._draw += 1
+        elif answer is None or (seeker and not whole):
             self.ending = "no reply"
         else:
-            self.turns.append(self.tested.read(answer))
+            self._draw = 0
+            self.turns.append(_seekers(answer) if seeker else self.tested.read(answer))
             if len(self.turns) == 2 * self.rounds:
                 self.ending = "rounds"
 
@@ -90,14 +93,11 @@ class EscPlayer:
     def _seeker_next(self) -> bool:
         return len(self.turns) % 2 == 0
 
-    def _hear_seeker(self, answer: Answer | None) -> None:
-        said = plain_turn("seeker", answer.written if answer is not None else "")
-        if said.content:
-            self.turns.append(BenchTurn("seeker", said.content, thinking=said.steps.get(THINK)))
-            self._draw = 0
-        else:
-            self._draw += 1
-            self.ending = "no reply" if self._draw == TRIES else None
+
+def _seekers(answer: Answer) -> BenchTurn:
+    """The seeker's turn in the role-player's answer."""
+    said = plain_turn("seeker", answer.written)
+    return BenchTurn("seeker", said.content, thinking=said.steps.get(THINK))
 
 
 def role_messages(scenario: Scenario, turns: Sequence[BenchTurn], prompt: TaskPrompt) -> list[Message]:

@@ -1,8 +1,9 @@
 """Scores of ESC-Eval's dialogues: each scorer rates each dimension of each dialogue from 0 to 4.
 
 Strictly read, a reply ends with one line "Score: N"; read as a number, it is one digit and nothing else. A reply that
-isn't so is asked for once more, then the score is missing, and counted with its reason. The official reading is that of
-the released code: the smallest digit from 0 to 4 anywhere in the reply, -1 where there is none.
+isn't so, or is not whole, is asked for once more, then the score is missing, and counted with its reason. The official
+reading is that of the released code: the smallest digit from 0 to 4 anywhere in the reply, cut or not, -1 where there
+is none.
 """
 
 import re
@@ -19,8 +20,8 @@ from compeer_jax.evaluation.benchmarks.config import EscEvalConfig, Reading
 from compeer_jax.evaluation.benchmarks.esc_prompts import EscPrompts
 from compeer_jax.evaluation.benchmarks.lockstep import Wanted
 from compeer_jax.evaluation.benchmarks.rows import DIMENSIONS, HIGHEST, BenchDialogue, BenchTurn
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import ChatRequest, Malformed, Message
+from compeer_jax.generation.chat_reply import Answer
 
 TRIES: Mapping[Reading, int] = {"strict": 2, "number": 2, "official": 1}
 OFFICIAL_MISSING = -1
@@ -113,8 +114,8 @@ class ScorePlayer:
     def hear(self, answer: Answer | None) -> None:
         self._draw += 1
         try:
-            if answer is None:
-                raise Malformed("no reply")
+            if answer is None or not (answer.whole or self.reading == "official"):
+                raise Malformed(answer.fault if answer else "no reply")
             self.score, self.reason = READERS[self.reading](answer.text), ""
         except Malformed as fault:
             self.reason = str(fault)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from compeer_jax.evaluation.benchmarks.config import BudgetConfig
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import ChatModel, ChatRequest, Spent
+from compeer_jax.generation.chat_reply import Answer
 
 
 class Wanted(NamedTuple):

@@ -7,8 +7,9 @@
     It ends when the emotion is at least 100 ("success") or below 10 ("failure"), when the seeker says goodbye, or
     after the last round ("rounds").
 
-The seeker has the last word, also where the emotion has ended the talk. What can't be read is asked for once more; if
-that doesn't help, the dialogue ends with "no reply" and has no result, unless only the last word is missing.
+The seeker has the last word, also where the emotion has ended the talk. What can't be read, or is not whole, is asked
+for once more; if that doesn't help, the dialogue ends with "no reply" and has no result, unless only the last word is
+missing. A second reply of the tested model stands even if it is not whole.
 
 In the official flavour, as in the released code, the profile's first talk opens, and the talk ends with the reply of
 the last round, which is not judged. What can't be read is asked for up to `TRIES` times; the released code never stops.
@@ -36,8 +37,8 @@ from compeer_jax.evaluation.benchmarks.sage_replies import (
     read_words,
 )
 from compeer_jax.evaluation.benchmarks.tested_model import TestedModel
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import ChatRequest, Malformed, Message
+from compeer_jax.generation.chat_reply import Answer
 
 START = 40  # the emotion before the first reply
 STEP = 10  # most that one reply changes it
@@ -161,6 +162,9 @@ class SageTalk:
         if answer is None:
             self._retry_or_end("no reply")
             return
+        if not answer.whole and not self._draw:  # the second stands as it is: what it says is what is measured
+            self._retry_or_end(answer.fault)
+            return
         self.turns.append(self.tested.read(answer))
         if self.rules.official and self.rounds >= self.rules.rounds:
             self.ending = "rounds"
@@ -195,8 +199,8 @@ class SageTalk:
 
     def _read(self, answer: Answer | None, parse: Callable[[str], Any], go_on: Callable[[Any], None]) -> None:
         try:
-            if answer is None:
-                raise Malformed("no reply")
+            if answer is None or not answer.whole:
+                raise Malformed(answer.fault if answer else "no reply")
             value = parse(answer.text)
         except Malformed as fault:
             self._retry_or_end(str(fault))

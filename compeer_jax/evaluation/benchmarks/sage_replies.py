@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
+from compeer_jax.dialogue.thoughts import spoken
 from compeer_jax.generation.chat_models import Malformed
 
 PLANNER_SECTIONS = ("Content", "TargetCompletion", "Activity", "Analyse", "Change")
 AGENT_SECTIONS = ("Thinking", "Origin", "Change", "Response")
 
-_THOUGHTS = "</think>"  # what a reasoning model closes its thoughts with; the reply comes after
 _AROUND = "[ \\t#>*_`•.\\d、()（）\\[\\]【】-]{0,16}"  # marks that writers put around a heading
 _SIGNS = str.maketrans({"−": "-", "–": "-", "—": "-", "﹣": "-", "﹢": "+"})
 _NUMBER = re.compile(r"([+-]?)\s*([0-9]{1,6})\s*(?:分|points?)?\s*[.。]?", re.IGNORECASE)
@@ -132,7 +132,7 @@ def _sections(text: str, names: Sequence[str]) -> dict[str, str]:
 
     What comes before the first heading is not read, nor are the thoughts of a reasoning model.
     """
-    text = text.rpartition(_THOUGHTS)[2].replace("\r\n", "\n")
+    text = spoken(text).text.replace("\r\n", "\n")
     found = list(_heading(tuple(names)).finditer(text))
     ends = [*(match.start() for match in found), len(text)][1:]
     canonical = {name.lower(): name for name in names}

@@ -16,8 +16,8 @@ from compeer_jax.dialogue.schema import Role
 from compeer_jax.dialogue.thoughts import Spoken, spoken
 from compeer_jax.evaluation.benchmarks.config import BenchConfig, Malformed, Prompted
 from compeer_jax.evaluation.benchmarks.rows import BenchTurn
-from compeer_jax.generation.chat_call import Answer
 from compeer_jax.generation.chat_models import ChatModel, ChatRequest
+from compeer_jax.generation.chat_reply import Answer
 
 PLAIN_PROMPT = "esc_plain"
 THINK = "think"
@@ -81,8 +81,7 @@ class TestedModel:
 
     def read(self, answer: Answer) -> BenchTurn:
         """The supporter's turn in its answer."""
-        longest = self.model.settings.get("max_tokens")
-        truncated = bool(longest) and answer.completion_tokens >= longest
+        truncated = answer.ended == "cut"
         if self.form is None:
             return plain_turn("supporter", answer.written, truncated=truncated)
         said = spoken(answer.written)
