@@ -297,7 +297,7 @@ def test_it_is_said_that_an_output_may_have_parts_that_the_judge_is_not_shown(pa
 
 def test_of_a_conversation_longer_than_the_context_the_longest_parts_are_not_shown(untrained, tmp_path):
     (long,) = asked(completion(response="exam Friday sleep worry " * 60, stage="action"))
-    card = replace(CARD, limits=replace(LIMITS, max_part_tokens=400))
+    card = replace(CARD, limits=replace(LIMITS, max_part_tokens=1000))
     tokenizer = load_tokenizer(untrained)
     needed = sum(map(len, ask_tokens(tokenizer, long.case, long.rounds, card.limits))) + 4 * card.max_new_tokens
     for context, fits in ((needed + SLACK, True), (needed + SLACK - 1, False)):
