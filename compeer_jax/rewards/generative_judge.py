@@ -35,8 +35,8 @@ Verdict = bool | Preference | None
 """On a step: right or wrong. On two responses as they were shown: which is better. None where none can be read."""
 
 Fault = Literal["cut", "refused", "silent", "thinking", "unclear", "too_long"]
-"""Why there is no verdict: the reply is not whole (`chat_reply.Ending`), it is whole and has none, or the part could not
-be shown whole, so that nobody was asked."""
+"""Why there is no verdict: the reply is not whole (`chat_reply.Ending`), it is whole and has none, or the part could
+not be shown whole, so that nobody was asked."""
 
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
