@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-GREETING = "Say hello."
+GREETING = "Hello."
 
 
 @dataclass(frozen=True)

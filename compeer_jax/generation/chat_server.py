@@ -29,7 +29,7 @@ from compeer_jax.generation.chat_reply import Answer, Refused, Unavailable, quot
 
 OF_A_REQUEST = (400, 413, 422)  # statuses of refusals that may concern one request only
 LONGEST_WAIT = 60.0  # seconds between two tries
-GREETING = "Say hello."  # which must bring words
+GREETING = "Hello."  # which must bring words
 Message = Mapping[str, Any]
 Body = Mapping[str, Any]
 T = TypeVar("T")
