@@ -317,7 +317,7 @@ def _lacks_verdict(conversation: Conversation, tags: Sequence[str], said: Mappin
 
 # What a fault is called in a sentence, and what mends it.
 _FAULTS: Mapping[Fault, tuple[str, str]] = {
-    "cut": ("cut off", "let it write more (max_tokens, or the max_new_tokens that a judge is trained with)"),
+    "cut": ("cut off", "let it write more (max_tokens, or max_new_tokens of its training), or train it for longer"),
     "refused": ("refused", "take a judge, or a filter, that bears to read of distress"),
     "silent": ("without words", "look at its server's log, chat template and reasoning parser"),
     "thinking": ("thoughts alone", "switch its thinking off, or let it write more (max_tokens)"),
