@@ -135,7 +135,7 @@ def test_what_stays_malformed_is_set_aside_with_its_text(tmp_path):
     assert [(row["where"], row["reason"]) for row in rejected] == [
         ("talk-3#1/red", "not in the format (label stage)"),
         ("talk-4#1/red", "no reply"),
-        ("talk-5#1/red", "an empty answer"),
+        ("talk-5#1/red", "an empty reply"),
         ("talk-6#1/red", "not in the format (extra text)"),
     ]
     assert rejected[0]["row"]["text"] == says[3](0)
