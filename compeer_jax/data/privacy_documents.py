@@ -117,6 +117,8 @@ _ANNOUNCED_PLATE = re.compile(
 
 def plate_spans(text: str) -> Iterator[Span]:
     """Where licence plates stand: Chinese, British, French and German ones; others behind "plate", "reg", 车牌."""
+    if not re.search("[0-9]", text):
+        return
     for match in _CHINESE_PLATE.finditer(text):
         yield match.span()
     for match in _EUROPEAN_PLATE.finditer(text):

@@ -87,8 +87,9 @@ def handle_spans(text: str) -> Iterator[Span]:
         for match in _DISCRIMINATED.finditer(text):
             if match["name"].lower() not in words("counted") and re.search("[A-Za-z]", match["name"]):
                 yield match.span()
-    for match in _SKY.finditer(text):
-        yield match.span()
+    if ".bsky" in text.lower():
+        for match in _SKY.finditer(text):
+            yield match.span()
     for pattern in (_QQ, _UID, _OF_DIGITS):
         for match in pattern.finditer(text):
             yield match.span(1)

@@ -188,6 +188,8 @@ _MAC = re.compile(
 
 def network_address_spans(text: str) -> Iterator[Span]:
     """Where IP addresses (versions 4 and 6; not a machine's own, such as 127.0.0.1) and MAC addresses stand."""
+    if not re.search("[0-9]", text):
+        return
     if "." in text:
         for match in _IPV4.finditer(text):
             if _is_elsewhere(match[0]) and not _VERSION.search(text, max(0, match.start() - 12), match.start()):
