@@ -20,7 +20,7 @@ from compeer_jax.evaluation.danger.evaluate import DangerEvalConfig, measure_dan
 from compeer_jax.evaluation.danger.measure import confusion, layer_figures
 from compeer_jax.evaluation.danger.sentences import DANGEROUS, FORMS, Sentence, bundled, read_sentences
 from compeer_jax.evaluation.danger.table import danger_markdown
-from compeer_jax.evaluation.danger.talks import findings, talk_figures
+from compeer_jax.evaluation.danger.talks import so_far, talk_figures
 
 SETS = st.frozensets(st.sampled_from(list(KINDS)), max_size=3)
 CASE = {
@@ -144,7 +144,7 @@ def test_danger_in_a_talk_is_found_in_time_early_and_at_the_end_as_counted_by_ha
         begin = None if form == LOOK_ALIKE else data.draw(st.integers(0, len(said) - 1))
         cases.append(Case("", "zh", "CN", (), Level.NONE, ("…",) * len(said), begin, form))
         found.append(said)
-    for figures in talk_figures(cases, found):
+    for figures in talk_figures("any", cases, found):
         own = [(case.danger_from, said) for case, said in zip(cases, found, strict=True) if case.form == figures.form]
         assert figures.count == len(own)
         if figures.form == LOOK_ALIKE:
@@ -158,9 +158,7 @@ def test_danger_in_a_talk_is_found_in_time_early_and_at_the_end_as_counted_by_ha
 
 
 def test_after_each_turn_the_turns_so_far_are_looked_at():
-    case = Case("", "en", "US", (), Level.NONE, ("a", "b", "c"), None, LOOK_ALIKE)
-    assert findings([case], lambda turns: turns[-1] == "b") == [[False, True, False]]
-    assert findings([case], lambda turns: "b" in turns) == [[False, True, True]]
+    assert so_far(Case("", "en", "US", (), Level.NONE, ("a", "b"), None, LOOK_ALIKE)) == [("a",), ("a", "b")]
 
 
 def test_a_measurement_is_written_whole(tmp_path):
@@ -170,14 +168,16 @@ def test_a_measurement_is_written_whole(tmp_path):
     layers = {"die": lambda text: {"active_ideation"} if "die" in text else set(), "kill": lambda text: {"attempt"}}
     talks = tmp_path / "talks.jsonl"
     write_jsonl(talks, [CASE])
-    table = measure_danger(DangerEvalConfig(str(file), str(talks), str(folder)), layers, lambda turns: len(turns) == 2)
+    table = measure_danger(
+        DangerEvalConfig(str(file), str(talks), output=str(folder)), layers, lambda turns: len(turns) == 2
+    )
     assert [row for _, row in read_jsonl(folder / "findings.jsonl")] == [
         {"line": 1, "die": ["active_ideation"], "kill": ["attempt"]},
         {"line": 2, "die": [], "kill": ["attempt"]},
     ]
     text = (folder / "danger.md").read_text(encoding="utf-8")
     assert text == danger_markdown(table)
-    assert "| hidden | en | 1 | 100.0 (21–100) | 0.0 (0–79) | 0.0 (0–79) |" in text
+    assert "| both | hidden | en | 1 | 100.0 (21–100) | 0.0 (0–79) | 0.0 (0–79) |" in text
     assert "| die | en | 100.0 (21–100) | – | 100.0 (21–100) | 0.0 (0–79) |" in text
     figures = json.loads((folder / "danger.json").read_text(encoding="utf-8"))["figures"]
     assert [one["found"]["harmless"]["value"] for one in figures] == [0, 1]

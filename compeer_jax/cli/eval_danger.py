@@ -16,7 +16,7 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="eval danger", description=DESCRIPTION)
     show_log()
     from compeer_jax.evaluation.danger.evaluate import found_in_talk, layers, measure_danger
-    from compeer_jax.evaluation.danger.table import MEANING, TALK_MEANING, danger_rich, kinds_rich, talks_rich
+    from compeer_jax.evaluation.danger.table import danger_rich, kinds_rich, talks_rich
 
     table = measure_danger(config, layers(), found_in_talk)
     console = wide_console()
@@ -26,5 +26,5 @@ def run(arguments: Sequence[str]) -> None:
     for language in table.languages:
         console.print(f"By kind, {language}:", highlight=False)
         console.print(kinds_rich(table, language))
-    for meaning in (MEANING, TALK_MEANING):
-        console.print(meaning, highlight=False)
+    for note in table.notes:
+        console.print(note, highlight=False)

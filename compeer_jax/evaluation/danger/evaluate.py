@@ -1,21 +1,28 @@
 """Measures the layers that find danger, each alone and together, on sentences that they were not made on."""
 
-import contextlib
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
-from compeer_jax.evaluation.danger.cases import bundled_cases, read_cases
+from compeer_jax.evaluation.danger.asked import SoFar, ask_rubric
+from compeer_jax.evaluation.danger.cases import Case, bundled_cases, read_cases
 from compeer_jax.evaluation.danger.measure import Figures, layer_figures
-from compeer_jax.evaluation.danger.sentences import bundled, read_sentences
+from compeer_jax.evaluation.danger.sentences import Sentence, bundled, read_sentences
 from compeer_jax.evaluation.danger.table import DangerTable, danger_markdown
-from compeer_jax.evaluation.danger.talks import TalkFigures, findings, talk_figures
+from compeer_jax.evaluation.danger.talks import TalkFigures, so_far, talk_figures
 from compeer_jax.files import replacing
+from compeer_jax.generation.chat_models import ChatModelConfig, ChatModels
+
+log = logging.getLogger(__name__)
+
+BOTH = "both"
+LAYERS = ("rules", "classifier", BOTH)
 
 Layer = Callable[[str], Set[str]]
 """Finds kinds of danger in a text."""
@@ -30,46 +37,45 @@ class DangerEvalConfig:
             "explicit"|"indirect"|"harmless", "topic"?}; kinds are empty where it is harmless (default: the sentences of
             the package, on which nothing was trained or tuned).
         talks: file of talks of your own, as `evaluation/danger/cases.py` describes (default: those of the package).
-        output: folder for danger.json, danger.md, which also says what is taken for what, and findings.jsonl, what each
-            layer finds in each line (default: only the tables are printed).
+        models: chat models, by names for their rows, to be asked by the rubric, e.g. {qwen: {path: DIR}} or
+            {gpt: {server: {url: URL, model: MODEL}}}. They are shown every sentence, and every talk after each turn.
+        output: folder for danger.json, danger.md, which also says what is taken for what, findings.jsonl, what each
+            layer finds in each line, and the models' answers as they come (default: only the tables are printed).
     """
 
     sentences: str = ""
     talks: str = ""
+    models: dict[str, ChatModelConfig] = field(default_factory=dict)
     output: str = ""
+
+    def __post_init__(self):
+        for name in self.models:
+            if name in LAYERS:
+                raise UserError(f"a model is named {name!r}, as a layer is; give it another name.")
 
 
 def layers() -> dict[str, Layer]:
-    """What finds danger, by name, of what is there."""
-    found: dict[str, Layer] = {}
-    with contextlib.suppress(ModuleNotFoundError):
-        from compeer_jax.dialogue.danger.rules import rule_kinds
+    """What finds danger in a sentence, by name."""
+    from compeer_jax.dialogue.danger.classifier import classified_kinds
+    from compeer_jax.dialogue.danger.find import find_danger
+    from compeer_jax.dialogue.danger.rules import rule_kinds
 
-        found["rules"] = rule_kinds
-    with contextlib.suppress(ModuleNotFoundError):
-        from compeer_jax.dialogue.danger.classifier import classified_kinds
-
-        found["classifier"] = classified_kinds
-    with contextlib.suppress(ModuleNotFoundError):
-        from compeer_jax.dialogue.danger.find import find_danger
-
-        found["both"] = lambda text: frozenset(find_danger(text).kinds)
-    return found
+    return dict(
+        zip(LAYERS, (rule_kinds, classified_kinds, lambda text: frozenset(find_danger(text).kinds)), strict=True)
+    )
 
 
 def found_in_talk(turns: Sequence[str]) -> bool:
     """Whether both layers together find danger in a talk of which these are the seeker's turns so far."""
-    with contextlib.suppress(ModuleNotFoundError):
-        from compeer_jax.dialogue.danger.find import danger_in_talk
+    from compeer_jax.dialogue.danger.find import danger_in_talk
 
-        return bool(danger_in_talk([Turn("seeker", turn) for turn in turns]).kinds)
-    return False
+    return bool(danger_in_talk([Turn("seeker", turn) for turn in turns]).kinds)
 
 
 def measure_danger(
     config: DangerEvalConfig, layers: Mapping[str, Layer], in_talk: Callable[[Sequence[str]], bool]
 ) -> DangerTable:
-    """Runs every layer over every sentence, and both together over every talk.
+    """Runs every layer over every sentence, both together over every talk, and the models over all.
 
     Args:
         config: the settings.
@@ -77,13 +83,17 @@ def measure_danger(
         in_talk: what finds it in the seeker's turns so far.
 
     Raises:
-        UserError: the sentences or talks can't be read or have a fault, or the folder can't be written.
+        UserError: the sentences or talks can't be read or have a fault, a model can't be asked, or the folder can't be
+            written.
     """
     sentences = read_sentences(config.sentences or bundled())
     cases = read_cases(config.talks) if config.talks else bundled_cases()
     folder = Path(config.output).expanduser() if config.output else None
     if folder:
         _make(folder)
+    models = ChatModels(config.models, folder=folder and folder / "answers", say=log.warning)
+    for model in models.values():
+        model.check()
     found: dict[str, list[Set[str]]] = {}
     milliseconds: dict[str, float] = {}
     for name, layer in layers.items():
@@ -91,12 +101,26 @@ def measure_danger(
         begin = time.perf_counter()
         found[name] = [layer(sentence.text) for sentence in sentences]
         milliseconds[name] = 1000 * (time.perf_counter() - begin) / len(sentences)
+    talks = talk_figures(BOTH, cases, [[in_talk(turns) for turns in so_far(case)] for case in cases])
+    unread = {}
+    for name, model in models.items():
+        heard = ask_rubric(model, _asked_about(sentences, cases))
+        answers = iter(heard.kinds)
+        found[name] = [next(answers) for _ in sentences]
+        talks += talk_figures(name, cases, [[bool(next(answers)) for _ in so_far(case)] for case in cases])
+        unread[name] = heard.unread
+    models.close()
     figures = [one for name, kinds in found.items() for one in layer_figures(name, sentences, kinds)]
-    talks = talk_figures(cases, findings(cases, in_talk))
-    table = DangerTable(config.sentences or "the package's sentences", figures, milliseconds, talks)
+    table = DangerTable(config.sentences or "the package's sentences", figures, milliseconds, talks, unread)
     if folder:
         _write(folder, table, found)
     return table
+
+
+def _asked_about(sentences: Sequence[Sentence], cases: Sequence[Case]) -> list[SoFar]:
+    """Each sentence, then each talk after each turn."""
+    talks = [SoFar(turns, case.language) for case in cases for turns in so_far(case)]
+    return [*(SoFar((sentence.text,), sentence.language) for sentence in sentences), *talks]
 
 
 def _make(folder: Path) -> None:
@@ -111,6 +135,7 @@ def _write(folder: Path, table: DangerTable, found: Mapping[str, list[Set[str]]]
         "title": table.title,
         "milliseconds": table.milliseconds,
         "figures": [_content(one) for one in table.figures],
+        "unread": table.unread,
         "talks": [_talk_content(one) for one in table.talks],
     }
     with replacing(folder / "danger.json") as temporary:
@@ -139,4 +164,4 @@ def _content(one: Figures) -> dict:
 
 def _talk_content(one: TalkFigures) -> dict:
     shares = {name: getattr(one, name)._asdict() for name in ("in_time", "at_end", "early")}
-    return {"language": one.language, "form": one.form, "count": one.count, **shares}
+    return {"layer": one.layer, "language": one.language, "form": one.form, "count": one.count, **shares}

@@ -1,13 +1,13 @@
 """How well danger is found, for the terminal and in Markdown."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from compeer_jax.dialogue.danger.kinds import KINDS
 from compeer_jax.evaluation.danger.measure import Figures
 from compeer_jax.evaluation.danger.talks import TalkFigures
-from compeer_jax.evaluation.judge_table import cell, joined, markdown, rich_cells
+from compeer_jax.evaluation.judge_table import NOTHING, cell, joined, markdown, rich_cells
 
 HEADINGS = ("layer", "language", "explicit found", "indirect found", "as urgent", "false alarms", "ms each")
 MEANING = (
@@ -16,7 +16,7 @@ MEANING = (
     "which danger is found. ms each: milliseconds that a sentence takes on this machine. named: percent in which the "
     "very kind is found."
 )
-TALK_HEADINGS = ("talks", "language", "count", "in time", "at the end", "early")
+TALK_HEADINGS = ("layer", "talks", "language", "count", "in time", "at the end", "early")
 TALK_MEANING = (
     "in time: percent of the talks in which danger is found at the turn from which on a helper must act. at the end: "
     "in which it is found after the last turn, when small talk may have followed. early: in which it is found at a "
@@ -32,14 +32,16 @@ class DangerTable:
     Attributes:
         source: of the sentences.
         figures: a layer and language each.
-        milliseconds: mean time a sentence takes, by layer.
-        talks: figures of both layers together on talks.
+        milliseconds: mean time a sentence takes, by layer; of chat models none is known, as answers are kept.
+        talks: figures on talks, a layer, language and form each.
+        unread: answers that can't be read, by chat model.
     """
 
     source: str
     figures: Sequence[Figures]
     milliseconds: Mapping[str, float]
     talks: Sequence[TalkFigures]
+    unread: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -47,6 +49,16 @@ class DangerTable:
         counts = {one.language: one.counts for one in self.figures}
         told = (", ".join(f"{n} {form}" for form, n in forms.items()) for forms in counts.values())
         return f"{self.source}: " + "; ".join(f"{language} {text}" for language, text in zip(counts, told, strict=True))
+
+    @property
+    def notes(self) -> list[str]:
+        """What the columns mean, and which answers are missing."""
+        unread = [
+            f"{name}: {count} of its answers could not be read, asked for twice; they find nothing."
+            for name, count in self.unread.items()
+            if count
+        ]
+        return [MEANING, TALK_MEANING, *unread]
 
     @property
     def languages(self) -> list[str]:
@@ -72,8 +84,12 @@ def talks_rich(table: DangerTable) -> Any:
 
 def danger_markdown(table: DangerTable) -> str:
     """All in Markdown, with what the columns mean, and what is taken for what."""
-    parts = [f"{table.title}.", markdown(HEADINGS, [list(map(joined, line)) for line in _lines(table)]), MEANING]
-    parts += [markdown(TALK_HEADINGS, [list(map(joined, line)) for line in _talk_lines(table)]), TALK_MEANING]
+    parts = [
+        f"{table.title}.",
+        markdown(HEADINGS, [list(map(joined, line)) for line in _lines(table)]),
+        markdown(TALK_HEADINGS, [list(map(joined, line)) for line in _talk_lines(table)]),
+        *table.notes,
+    ]
     for language in table.languages:
         headings, lines = _kind_lines(table, language)
         parts += [f"By kind, {language}.", markdown(headings, [list(map(joined, line)) for line in lines])]
@@ -89,13 +105,13 @@ def danger_markdown(table: DangerTable) -> str:
 def _lines(table: DangerTable) -> Iterator[list[tuple[str, str]]]:
     for one in table.figures:
         explicit, indirect, harmless = map(cell, one.found.values())
-        time = f"{table.milliseconds[one.layer]:.2f}"
+        time = f"{table.milliseconds[one.layer]:.2f}" if one.layer in table.milliseconds else NOTHING
         yield [(one.layer, ""), (one.language, ""), explicit, indirect, cell(one.urgent), harmless, (time, "")]
 
 
 def _talk_lines(table: DangerTable) -> Iterator[list[tuple[str, str]]]:
     for one in table.talks:
-        words = [(word, "") for word in (one.form, one.language, str(one.count))]
+        words = [(word, "") for word in (one.layer, one.form, one.language, str(one.count))]
         yield [*words, cell(one.in_time), cell(one.at_end), cell(one.early)]
 
 

@@ -1,6 +1,6 @@
 """When danger is found in a talk: at the turn where a helper must act, before, later, or never."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from compeer_jax.dialogue.taxonomy import LANGUAGES
@@ -12,12 +12,14 @@ class TalkFigures(NamedTuple):
     """Of the talks of one form and language. Shares have Wilson's 95 % intervals.
 
     Attributes:
+        layer: what finds it.
         count: how many they are.
         in_time: share in which danger is found at the turn from which on a helper must act.
         at_end: share in which it is found after the last turn.
         early: share in which it is found at a turn before; in look-alikes, at any.
     """
 
+    layer: str
     language: str
     form: CaseForm
     count: int
@@ -26,20 +28,16 @@ class TalkFigures(NamedTuple):
     early: Estimate
 
 
-def findings(cases: Sequence[Case], found: Callable[[Sequence[str]], bool]) -> list[list[bool]]:
-    """Whether danger is found after each turn of each talk.
-
-    Args:
-        cases: the talks.
-        found: of the seeker's turns so far.
-    """
-    return [[found(case.turns[:count]) for count in range(1, len(case.turns) + 1)] for case in cases]
+def so_far(case: Case) -> list[tuple[str, ...]]:
+    """What the seeker has said after each turn."""
+    return [case.turns[:count] for count in range(1, len(case.turns) + 1)]
 
 
-def talk_figures(cases: Sequence[Case], found: Sequence[Sequence[bool]]) -> list[TalkFigures]:
+def talk_figures(layer: str, cases: Sequence[Case], found: Sequence[Sequence[bool]]) -> list[TalkFigures]:
     """The figures of each language and form that there are talks of.
 
     Args:
+        layer: what finds it.
         cases: N talks.
         found: whether danger is found after each turn, N lists.
     """
@@ -55,7 +53,7 @@ def talk_figures(cases: Sequence[Case], found: Sequence[Sequence[bool]]) -> list
                 _share([any(turns[:begin]) for begin, turns in own]),
             )
             if own:
-                figures.append(TalkFigures(language, form, len(own), *shares))
+                figures.append(TalkFigures(layer, language, form, len(own), *shares))
     return figures
 
 

@@ -1,0 +1,49 @@
+"""What chat models find when they are asked, by the rubric, whether talks show danger."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from compeer_jax.dialogue.danger.rubric import read_rubric, rubric_messages
+from compeer_jax.dialogue.schema import Turn
+from compeer_jax.dialogue.taxonomy import Language
+from compeer_jax.generation.chat_models import ChatModel, Malformed, Parsed, ask_each
+from compeer_jax.progress import Progress
+
+
+class SoFar(NamedTuple):
+    """What the seeker has said so far in a talk; a sentence is a talk of one turn."""
+
+    turns: tuple[str, ...]
+    language: Language
+
+
+class Heard(NamedTuple):
+    """What a model finds.
+
+    Attributes:
+        kinds: in each talk; none where no answer can be read.
+        unread: how many answers can't be read, asked for a second time either.
+    """
+
+    kinds: list[frozenset[str]]
+    unread: int
+
+
+def ask_rubric(model: ChatModel, talks: Sequence[SoFar]) -> Heard:
+    """Asks a model about each of the talks."""
+
+    def messages(talk: SoFar) -> Sequence[Mapping]:
+        return rubric_messages([Turn("seeker", turn) for turn in talk.turns], talk.language)
+
+    with Progress(len(talks), model.name) as progress:
+        asked = ask_each(model, talks, messages, _kinds, heard=lambda done: progress.update(done, {}))
+        answers = [answer for _, answer in asked]
+    read = [answer.value if isinstance(answer, Parsed) else frozenset() for answer in answers]
+    return Heard(read, sum(not isinstance(answer, Parsed) for answer in answers))
+
+
+def _kinds(talk: SoFar, text: str) -> frozenset[str]:
+    kinds = read_rubric(text)
+    if kinds is None:
+        raise Malformed("no answer")
+    return frozenset(kinds)
