@@ -7,6 +7,7 @@ else; how often, `compeer eval danger` measures.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from compeer_jax.dialogue.danger.classifier import classified_kinds
 from compeer_jax.dialogue.danger.kinds import Level, in_order, level_of
 from compeer_jax.dialogue.danger.rules import rule_kinds
 from compeer_jax.dialogue.schema import Turn
@@ -31,7 +32,7 @@ class Danger:
 
 def find_danger(text: str) -> Danger:
     """The danger in `text`, one turn of a seeker, in either language: people mix them."""
-    return _together([{"rules": rule_kinds(text)}])
+    return _together([{"rules": rule_kinds(text), "classifier": classified_kinds(text)}])
 
 
 def danger_in_talk(turns: Sequence[Turn]) -> Danger:

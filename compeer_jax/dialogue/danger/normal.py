@@ -14,7 +14,7 @@ import yaml
 
 _LEET = str.maketrans({"1": "i", "!": "i", "|": "i", "3": "e", "0": "o", "@": "a", "4": "a", "$": "s", "5": "s"})
 # Long words that no other word is near to: one letter off is still they.
-_LONG = ("suicide", "suicidal", "suicides", "myself", "strangled", "strangling")
+_LONG = ("suicide", "suicidal", "suicides", "myself")
 _SHORTENED = {word[:at] + word[at + 1 :]: word for word in _LONG for at in range(len(word))} | {w: w for w in _LONG}
 
 _APOSTROPHES = re.compile("['’‘ʼ`´′＇]")
