@@ -40,8 +40,8 @@ def rows():
 
 def test_numpy_decides_as_scikit_learn_does(train, rows):
     some = rows[::29]
-    counts = train.counted([row["text"] for row in some])
-    weighers, model = train.fitted(counts, train.classes_of(some))
+    texts, classes = train.examples(some)
+    weighers, model = train.fitted(train.counted(texts), classes)
     unseen = [row["text"] for row in rows[5::60]] + ["", "?!", "a" * 300, "我 ❤ u", "one\ttwo\n\nthree"]
     theirs = model.decision_function(train.weighed(train.counted(unseen), weighers))
     order = [list(model.classes_).index(name) for name in (NONE, *KINDS)]
@@ -79,10 +79,10 @@ def test_any_text_has_probabilities(text):
 
 @given(st.text(max_size=100), st.text(max_size=100))
 def test_more_said_before_and_after_never_hides_a_sentence_that_stands_alone(before, after):
-    """Each sentence is read with the one before it, so an empty line parts it from all else."""
+    """Each sentence is read alone."""
     plea = "I'm going to kill myself tonight."
     alone = sum(kind_scores(plea).values())
-    around = sum(kind_scores(f"{plea}\n{after}").values())
+    around = sum(kind_scores(f"{before}\n{plea}\n{after}").values())
     assert around >= alone - 1e-6
 
 

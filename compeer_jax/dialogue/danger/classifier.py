@@ -1,8 +1,8 @@
 """A small linear classifier of danger: probabilities of each kind for what somebody says, in NumPy alone.
 
 It is a multinomial logistic regression over `features`, trained by `scripts/danger/train.py` on sentences of our own
-writing and shipped as numbers (`classifier.npz`). It reads each sentence, with the one before it, and the highest
-danger counts, so that a plan said in one sentence is not drowned by ten about the weather.
+writing and shipped as numbers (`classifier.npz`). It reads each sentence alone, and the highest danger counts, so that
+a plan said in one sentence is not drowned by ten about the weather.
 """
 
 import json
@@ -38,7 +38,7 @@ class Weights:
 def kind_scores(text: str) -> dict[str, float]:
     """Probability of each kind of danger, in that sentence of `text` where danger is likeliest; the rest is none."""
     weights = shipped()
-    read = max((probabilities(part, weights) for part in _parts(text)), key=lambda each: 1 - each[0])
+    read = max((probabilities(part, weights) for part in sentences(text)), key=lambda each: 1 - each[0])
     return {kind: float(probability) for kind, probability in zip(weights.classes[1:], read[1:], strict=True)}
 
 
@@ -114,9 +114,3 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Weights:
         header["thresholds"],
         header["share"],
     )
-
-
-def _parts(text: str) -> list[str]:
-    """Each sentence after the one before it; the first alone."""
-    each = sentences(text)
-    return [" ".join(each[max(0, at - 1) : at + 1]) for at in range(len(each))]

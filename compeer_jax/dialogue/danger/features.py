@@ -16,14 +16,7 @@ import numpy as np
 import yaml
 from jaxtyping import Int
 
-try:
-    from compeer_jax.dialogue.danger.normal import normalised
-except ImportError:  # until the plain spelling is there
-    import unicodedata
-
-    def normalised(text: str) -> str:
-        return re.sub("['’‘]", "", unicodedata.normalize("NFKC", text).casefold())
-
+from compeer_jax.dialogue.danger.normal import normalised
 
 LETTER_BUCKETS = 1 << 16
 """N-grams of letters and of words share this many places; which one is a hash of what they are."""
