@@ -9,6 +9,7 @@ from test_rules import GOLD, record
 
 from compeer_jax.dialogue.judging import PREFERENCES, conversations
 from compeer_jax.dialogue.reasoning import COMPEER, RESPONSE, ReasonedTurn
+from compeer_jax.errors import UserError
 from compeer_jax.generation.chat_reply import Answer
 from compeer_jax.rewards.generative_judge import SWAPPED, GenerativeJudge, case_of, group_size_of, hear
 from compeer_jax.rewards.judge import judge_reward
@@ -172,6 +173,64 @@ def test_a_part_without_a_verdict_is_asked_once_more_and_then_counts_nothing():
     ]
     assert verdicts.diagnostics["judge/unparsed"] == 1
     assert verdicts.diagnostics["judge/retried"] == 2
+
+
+ENDINGS = ("cut", "refused", "silent", "thinking")
+
+
+class Ending(Reader):
+    """Ends its replies on the emotion otherwise than whole, whatever it says in them; all replies where `always`."""
+
+    def __init__(self, ended, always=False):
+        super().__init__()
+        self.ended, self.always = ended, always
+
+    def __call__(self, asked, key, **options):
+        replies = super().__call__(asked, key, **options)
+        return [
+            tuple(
+                self._broken(reply) if self.always or tag == "emotion" else reply
+                for reply, tag in zip(said, one.tags, strict=True)
+            )
+            for said, one in zip(replies, asked, strict=True)
+        ]
+
+    def _broken(self, reply):
+        return Answer("") if self.ended == "silent" else reply._replace(ended=self.ended)
+
+
+@pytest.mark.parametrize("kinds", [("unifi",), ("prm", "orm")])
+@pytest.mark.parametrize("ended", ["cut", "refused", "thinking"])
+def test_a_verdict_in_a_reply_that_is_not_whole_is_none_and_counted_by_cause(ended, kinds):
+    verdicts = judge(Ending(ended), kinds)([completion(), completion(missing=["emotion"])], KEY)
+    assert verdicts.steps.tolist() == [[1, 0, 1], [1, -1, 1]]
+    assert verdicts.response.tolist() == [1, 1]
+    counted = {cause: verdicts.diagnostics[f"judge/{cause}"] for cause in ENDINGS}
+    assert counted == dict.fromkeys(ENDINGS, 0) | {ended: 1}
+    assert (verdicts.diagnostics["judge/unparsed"], verdicts.diagnostics["judge/unparsed_share"]) == (1, 1 / 7)
+    assert verdicts.diagnostics["judge/retried"] == 1
+
+
+@pytest.mark.parametrize("ended", ENDINGS)
+def test_a_judge_without_any_verdict_ends_in_a_sentence_that_says_why(ended):
+    words = {"cut": "cut off", "refused": "refused", "silent": "without words", "thinking": "thoughts alone"}[ended]
+    with pytest.raises(UserError, match=rf"^the judge gave no verdict on any of 8 parts \(8 {words}\); .*\.$"):
+        judge(Ending(ended, always=True))([completion()] * 2, KEY)
+    garbage = completion(missing=[*STEPS, RESPONSE])
+    if ended == "cut":  # it has words, and there was nothing to be said of
+        assert judge(Ending(ended, always=True))([garbage], KEY).steps.tolist() == [[-1, -1, -1]]
+    else:
+        with pytest.raises(UserError, match=rf"no verdict on any of 4 parts \(4 {words}\)"):
+            judge(Ending(ended, always=True))([garbage], KEY)
+
+
+def test_a_judge_that_mumbles_of_everything_is_a_sentence_too():
+    class Mute(Reader):
+        def reply(self, case, tag, retry):
+            return "Hard to say."
+
+    with pytest.raises(UserError, match=r"no verdict on any of 4 parts \(4 without a verdict\); read what it says"):
+        judge(Mute())([completion()], KEY)
 
 
 def test_prm_and_orm_ask_again_only_where_it_is_needed():

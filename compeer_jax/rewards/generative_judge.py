@@ -327,14 +327,15 @@ _FAULTS: Mapping[Fault, tuple[str, str]] = {
 
 
 def _check_anything_said(rated: Sequence[_Rated]) -> None:
-    """Raises UserError where parts are there and not one reply, on whatever part, has a verdict."""
-    why = Counter(fault for one in rated for tag, fault in one.faults.items() if is_there(one.case, tag))
+    """Raises UserError where not one reply has a verdict, though parts were there, or has no words on missing ones."""
+    asked = [(fault, is_there(one.case, tag)) for one in rated for tag, fault in one.faults.items()]
+    wordless = all(fault in ("refused", "silent", "thinking") for fault, _ in asked)
+    why = Counter(fault for fault, there in asked if there) or Counter(fault for fault, _ in asked if wordless)
     if why and not any(verdict is not None for one in rated for verdict in one.verdicts.values()):
         counted = why.most_common()
         causes = ", ".join(f"{count} {_FAULTS[fault][0]}" for fault, count in counted)
         raise UserError(
-            f"the judge gave no verdict on any of {why.total()} parts, in two tries (at last {causes}); "
-            f"{_FAULTS[counted[0][0]][1]}."
+            f"the judge gave no verdict on any of {why.total()} parts ({causes}); {_FAULTS[counted[0][0]][1]}."
         )
 
 
