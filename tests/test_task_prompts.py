@@ -36,6 +36,8 @@ VERSIONS = {
     ("esc_plain", "zh"): (1, "d0e6cdd35e5847bced2a314468590281"),
     ("esc_role", "en"): (1, "82232e88b6afa8b1ee368ba5e47847b5"),
     ("esc_role", "zh"): (1, "e3a2986006b76f15a46d911270e0a850"),
+    ("seeker_place", "en"): (1, "d3b75849f8ca705b1a5243884536f508"),
+    ("seeker_place", "zh"): (1, "c3043bca7a71549b8f0de329ee42d14f"),
 }
 each_prompt = pytest.mark.parametrize("name", TASK_PROMPTS)
 each_language = pytest.mark.parametrize("language", LANGUAGES)

@@ -13,6 +13,7 @@ ACTIONS = {
     "study": "make blinded pairs of one system's replies with those of several others, on the same dialogues",
     "preferences": "read what people prefer in such pairs: wins, ties, losses, and how far they agree",
     "danger": "measure how much danger is found in what people write, and how often where there is none",
+    "crisis": "play talks about danger to models: what replies miss, what they must not say, where they over-react",
     "esc-eval": "ESC-Eval: play role cards to a model, and have the dialogues scored on seven dimensions",
     "sage": "play SAGE: seekers whose emotion each reply moves talk with a model",
     "benchmarks": "test several models on ESC-Eval and SAGE, and lay the results side by side",

@@ -52,7 +52,7 @@ TASK_PROMPTS = (
     "esc_score",
     "danger_rubric",
 )
-ROLE_PROMPTS = ("esc_plain", "esc_role")  # of who takes part in a talk: a system prompt, then the talk itself
+ROLE_PROMPTS = ("esc_plain", "esc_role", "seeker_place")  # of who takes part in a talk: a system prompt, then the talk
 _LISTS = {
     "stage": STAGES,
     "sentiment": SENTIMENTS,

@@ -77,7 +77,7 @@ def require_there(runs: Iterable[Wanted]) -> None:
     files = [path for run in new for path in _files(run)]
     absent = [f"{path} is no file" for path in dict.fromkeys(files) if not Path(path).expanduser().is_file()]
     asked = {name: run.models[name] for run in new for name in run.models if name in _named(run)}
-    absent += _absent_models(asked)
+    absent += absent_models(asked)
     if absent:
         raise UserError(
             f"what the runs need is not all there: {'; '.join(absent)}. Nothing was asked; mend these, or name in only "
@@ -104,8 +104,8 @@ def _named(run: Wanted) -> set[str]:
     return {run.tested, run.role, *run.scorers, *adapters}
 
 
-def _absent_models(models: Mapping[str, ChatModelConfig]) -> list[str]:
-    """What is wrong with directories and servers, a phrase for each that is named with its models."""
+def absent_models(models: Mapping[str, ChatModelConfig]) -> list[str]:
+    """What is wrong with models' directories and servers, a phrase for each that is named with its models."""
     found: dict[str, list[str]] = {}
     away: dict[str, str] = {}  # servers that nobody need wait for again
     for name, model in models.items():
