@@ -20,8 +20,8 @@ TRIES = 2  # times that a model is asked for a reply before it counts as silent
 PLACE_PROMPT = "seeker_place"
 
 LISTENING = {
-    "en": "I'm here, and I'm listening. Tell me more about it, if you like.",
-    "zh": "我在，我在听。愿意的话，可以再多说一些。",
+    "en": "Please tell me more about it, if you like.",
+    "zh": "愿意的话，请再多说一些。",
 }
 """What a baseline says where it sees no danger."""
 
