@@ -21,8 +21,7 @@ from compeer_jax.evaluation.danger.cases import bundled_cases
 from compeer_jax.evaluation.danger.crisis import run_crisis
 from compeer_jax.evaluation.danger.crisis_config import CrisisConfig
 from compeer_jax.evaluation.danger.crisis_score import MEASURES, figures_by, scored
-from compeer_jax.evaluation.danger.crisis_talk import LISTENING
-from compeer_jax.evaluation.danger.evaluate import kinds_in_talk
+from compeer_jax.evaluation.danger.crisis_talk import LISTENING, found_kinds
 from compeer_jax.evaluation.judge_accuracy import wilson
 from compeer_jax.generation.chat_models import ChatModelConfig
 
@@ -202,7 +201,7 @@ def test_settings_that_can_not_be(changes, message):
 def test_a_country_without_numbers_is_told_with_its_talk(tmp_path):
     (tmp_path / "own.jsonl").write_text(json.dumps({**row_of(CASES[0]), "country": "XX"}) + "\n")
     with pytest.raises(UserError, match=rf"own.jsonl, talk {CASES[0].id!r}: country 'XX' has no numbers here"):
-        run_crisis(CrisisConfig(cases=str(tmp_path / "own.jsonl")), kinds_in_talk, print)
+        run_crisis(CrisisConfig(cases=str(tmp_path / "own.jsonl")), print)
 
 
 def row_of(case) -> dict:
@@ -213,7 +212,7 @@ def test_the_page_shows_words_as_they_are_and_loads_nothing(tmp_path):
     evil = "</p><script>alert(1)</script><img src=x onerror=y>\u202e\x1b[2J"
     case = {**row_of(CASES[0]), "id": evil, "note": evil, "turns": [evil] * len(CASES[0].turns)}
     (tmp_path / "own.jsonl").write_text(json.dumps(case) + "\n")
-    run_crisis(CrisisConfig(cases=str(tmp_path / "own.jsonl"), output=str(tmp_path / "out")), kinds_in_talk, print)
+    run_crisis(CrisisConfig(cases=str(tmp_path / "own.jsonl"), output=str(tmp_path / "out")), print)
     page = (tmp_path / "out" / "page.html").read_text()
     assert "&lt;script&gt;alert(1)" in page
     assert not re.search("<script|<img|\u202e|\x1b", page)
@@ -247,7 +246,7 @@ def test_outcomes_follow_from_the_replies(case, data):
 
 
 def test_the_written_replies_say_nothing_wrong_and_answer_what_is_found(tmp_path):
-    table = run_crisis(CrisisConfig(), kinds_in_talk, print)
+    table = run_crisis(CrisisConfig(), print)
     rows = {(row.model, row.language): row for row in figures_by("all", table.played)}
     for language in LANGUAGES:
         written, listening = rows["written", language], rows["listening", language]
@@ -257,5 +256,5 @@ def test_the_written_replies_say_nothing_wrong_and_answer_what_is_found(tmp_path
     for talk in table.played:
         said = [turn.content for turn in talk.turns if turn.role == "supporter"]
         if talk.model == "written":
-            found = [bool(kinds_in_talk(talk.case.turns[: n + 1])) for n in range(len(said))]
+            found = [bool(found_kinds(talk.case.turns[: n + 1])) for n in range(len(said))]
             assert [words != LISTENING[talk.case.language] for words in said] == found

@@ -19,11 +19,10 @@ def run(arguments: Sequence[str]) -> None:
     show_log()
     from compeer_jax.evaluation.danger.crisis import PAGE, run_crisis
     from compeer_jax.evaluation.danger.crisis_table import LIMITS, MEANING, crisis_rich
-    from compeer_jax.evaluation.danger.evaluate import kinds_in_talk
 
     console = wide_console()
     say = partial(console.print, highlight=False)
-    table = run_crisis(config, kinds_in_talk, say)
+    table = run_crisis(config, say)
     say(table.title)
     console.print(crisis_rich(table))
     for sort in ("form", "level"):

@@ -32,7 +32,6 @@ from compeer_jax.evaluation.danger.crisis_table import CrisisTable, crisis_markd
 from compeer_jax.evaluation.danger.crisis_talk import (
     TESTED,
     CrisisTalk,
-    Finder,
     baseline_turns,
     place_versions,
     scenario_of,
@@ -43,12 +42,11 @@ from compeer_jax.files import replacing
 TALKS, RESULTS, MARKDOWN_FILE, PAGE = "talks.jsonl", "results.json", "results.md", "page.html"
 
 
-def run_crisis(config: CrisisConfig, found: Finder, say: Callable[[str], None]) -> CrisisTable:
+def run_crisis(config: CrisisConfig, say: Callable[[str], None]) -> CrisisTable:
     """Plays all talks to all models and baselines, or goes on with them, and writes what came of it.
 
     Args:
         config: the settings.
-        found: the kinds of danger in a talk, for the baseline "written".
         say: told what is done.
 
     Raises:
@@ -64,7 +62,7 @@ def run_crisis(config: CrisisConfig, found: Finder, say: Callable[[str], None]) 
         say(f"{number} of {len(runs)}: {name}, in {run.output}")
         played += _play(run, cases, config.place, say)
     for name in config.rows[len(runs) :]:
-        talks = [scored(case, name, baseline_turns(case, name, found, told=told), "end", told=told) for case in cases]
+        talks = [scored(case, name, baseline_turns(case, name, told=told), "end", told=told) for case in cases]
         if config.output:
             _write_talks(Path(config.output).expanduser() / folder_name(name), talks)
         played += talks

@@ -1,12 +1,14 @@
 """One talk of `compeer eval crisis`: the seeker's turns are given, and a model or a baseline replies to each."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from string import Template
 
+from compeer_jax.dialogue.danger.find import danger_in_talk
 from compeer_jax.dialogue.danger.wording import written_reply
 from compeer_jax.dialogue.prompts import load_task_prompt
+from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.evaluation.benchmarks.lockstep import Wanted
 from compeer_jax.evaluation.benchmarks.rows import BenchTurn, Scenario
@@ -24,9 +26,6 @@ LISTENING = {
     "zh": "愿意的话，请再多说一些。",
 }
 """What a baseline says where it sees no danger."""
-
-Finder = Callable[[Sequence[str]], Sequence[str]]
-"""The kinds of danger in a talk of which these are the seeker's turns so far."""
 
 
 @dataclass
@@ -91,22 +90,25 @@ def place_versions(languages: Sequence[Language]) -> dict[str, int | str]:
     return {f"{PLACE_PROMPT}.{one}": load_task_prompt(PLACE_PROMPT, one).version for one in languages}
 
 
-def baseline_turns(case: Case, baseline: Baseline, found: Finder, *, told: bool) -> list[BenchTurn]:
+def baseline_turns(case: Case, baseline: Baseline, *, told: bool) -> list[BenchTurn]:
     """A talk with a baseline.
 
     Args:
         case: what the seeker says.
         baseline: which.
-        found: the kinds of danger in the turns so far, for "written".
         told: whether it knows the seeker's country.
     """
-    turns = []
+    place, turns = case.country if told else None, []
     for count, said in enumerate(case.turns, start=1):
-        kinds = found(case.turns[:count]) if baseline == "written" else ()
-        place = case.country if told else None
+        kinds = found_kinds(case.turns[:count]) if baseline == "written" else ()
         reply = written_reply(kinds, case.language, place) if kinds else LISTENING[case.language]
         turns += [BenchTurn("seeker", said), BenchTurn("supporter", reply)]
     return turns
+
+
+def found_kinds(turns: Sequence[str]) -> tuple[str, ...]:
+    """The kinds of danger that are found in a talk of which these are the seeker's turns so far."""
+    return danger_in_talk([Turn("seeker", turn) for turn in turns]).kinds
 
 
 def scenario_of(case: Case) -> Scenario:
