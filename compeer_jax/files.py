@@ -1,14 +1,17 @@
-"""Files that appear whole or not at all, and folders that one process writes at a time."""
+"""Files that appear whole or not at all, small JSON files read safely, folders that one process writes at a time."""
 
 import contextlib
+import json
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from compeer_jax.errors import UserError
 
 LOCK = ".lock"
+LARGEST_JSON = 64 * 2**20  # bytes
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,32 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def read_json(path: Path, what: str, kind: type, *, mend: str = "copy or download it again") -> Any:
+    """The value in a small JSON file: of a model's directory, or of our own.
+
+    Args:
+        path: the file.
+        what: the file holds, for the sentence when it is missing.
+        kind: dict or list, which the value must be.
+        mend: what to do about a file that is damaged.
+
+    Raises:
+        UserError: the file is missing, too large, not JSON, or of another kind.
+    """
+    try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise UserError(f"{path} is larger than {LARGEST_JSON >> 20} MiB, so it is no such file: {mend}.")
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {what} {path} ({error.strerror}): give a directory that holds one.") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not JSON ({error}): {mend}.") from error
+    if not isinstance(values, kind):
+        names = {dict: "object", list: "array"}
+        raise UserError(f"{path} must hold a JSON {names[kind]}, not {type(values).__name__}: {mend}.")
+    return values
 
 
 class FolderLock:

@@ -1,15 +1,28 @@
-"""YAML in which no mapping has a key twice, and that does not grow.
+"""YAML that says one thing: no key twice, no growth, and text is text unless it looks like a number, true or null.
 
-Of two values under one name, PyYAML keeps the last and says nothing; aliases of aliases stand for billions of values.
+Of two values under one name, PyYAML keeps the last and says nothing; aliases of aliases stand for billions of values;
+and by YAML 1.1, which it reads, `on` and `no` are truth values, `12:30` is 750, `010` is 8, and `1e-5` is text. Here
+plain words are read as in YAML 1.2 (its core schema, in decimal).
 """
 
+import re
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from compeer_jax.errors import UserError
 
 LARGEST = 2**20  # characters: fifty times the settings of all commands together
 MOST_VALUES = 100_000
+
+# What a plain scalar is read as: tag, how it looks, and the characters that it can begin with.
+_PLAIN = (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+."),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("merge", r"<<", "<"),
+)
 
 
 def load_yaml(text: str, what: str) -> Any:
@@ -21,7 +34,7 @@ def load_yaml(text: str, what: str) -> Any:
 
     Raises:
         UserError: a key is in one mapping twice; `1` and `"1"` are the same, as all names here are strings. Or the text
-            is larger, deeper or, with its aliases written out, longer than settings are.
+            is larger, deeper or, with its aliases written out, longer than settings are, or a value is none.
         yaml.YAMLError: it is no YAML.
     """
     import yaml
@@ -36,6 +49,17 @@ def load_yaml(text: str, what: str) -> Any:
         raise UserError(f"{what} are nested too deeply; take another file.") from error
     except KeyTwice as error:
         raise UserError(f"{what} have {error.args[0]!r} twice; give one of them another name.") from None
+    except (ValueError, TypeError, LookupError, AttributeError) as error:  # `!!int x`
+        if isinstance(error, UnicodeError):
+            raise
+        raise UserError(f"{what} hold a value that can't be read ({error}); mend it.") from error
+
+
+def dump_yaml(value: Any) -> str:
+    """A value as YAML that `load_yaml`, and readers of YAML 1.1, read as the same value."""
+    import yaml
+
+    return yaml.dump(value, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=120)
 
 
 def _count(node: Any, counted: dict[int, int], what: str) -> int:
@@ -59,6 +83,8 @@ def _loader() -> type:
     import yaml
 
     class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers: ClassVar[dict] = {}
+
         def flatten_mapping(self, node: yaml.MappingNode) -> None:
             """Before what `<<` merges, which a key of the mapping's own may replace, is written into it."""
             seen = set()
@@ -69,4 +95,24 @@ def _loader() -> type:
                     seen.add(key.value)
             super().flatten_mapping(node)
 
+    _read_plainly(Loader)
+    Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
     return Loader
+
+
+@cache
+def _dumper() -> type:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Quotes text that either of the readings would take for something else."""
+
+        ignore_aliases = staticmethod(lambda value: True)
+
+    _read_plainly(Dumper)
+    return Dumper
+
+
+def _read_plainly(resolver: Any) -> None:
+    for kind, looks, begins in _PLAIN:
+        resolver.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(f"^(?:{looks})$"), list(begins))

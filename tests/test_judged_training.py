@@ -54,7 +54,9 @@ def gives_out(completions):
 
 def test_a_judge_and_an_encoder_with_weights_serve_a_run(train, parrots, untrained):  # noqa: F811
     judges = [argument for kind in ("prm", "orm") for argument in (f"--reward.models.{kind}", parrots[kind])]
-    run = train("--steps", "2", "--reward.judge", "prm_orm", *judges, "--reward.encoder.kind", "hidden_states")
+    # Alike to the judges, outputs differ by how much they repeat one another.
+    encoder = ("--reward.encoder.kind", "hidden_states", "--reward.encoder.compares", "output")
+    run = train("--steps", "2", "--reward.judge", "prm_orm", *judges, *encoder)
     for row in read_metrics(run / "metrics.jsonl"):
         # Six random tokens have no parts, and these judges never fail to answer.
         assert (row["reward"], row["judge/unparsed"], row["judge/retried"]) == (-5, 0, 0)

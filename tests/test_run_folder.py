@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,14 @@ def test_a_new_folder_holds_its_settings_and_places_for_everything(tmp_path):
     assert settings["optimizer"] == {"learning_rate": 1e-6, "betas": [0.9, 0.999]}
     assert settings["model"]["path"] == "models/tiny"
     assert list(settings) == list(SETTINGS)
-    assert {path.name for path in folder.path.iterdir()} == {".lock", "config.yaml", "checkpoints", "tb", "rollouts"}
+    assert {path.name for path in folder.path.iterdir()} == {
+        ".lock",
+        "config.yaml",
+        "fingerprints.json",
+        "checkpoints",
+        "tb",
+        "rollouts",
+    }
 
 
 def test_the_same_settings_go_on_with_the_run(tmp_path, caplog):
@@ -68,7 +76,9 @@ def test_other_settings_are_refused_by_name_and_leave_the_folder_as_it_was(tmp_p
     sentence = str(refusal.value)
     assert "optimizer.learning_rate (1e-06 there, 1e-05 now)" in sentence
     assert "seed (absent there, 1 now)" in sentence
-    assert sentence.endswith("settings that are absent there came with a later version, so choose another folder.")
+    assert sentence.endswith(
+        "settings that are absent there came with a later version, so choose another output folder."
+    )
     assert "steps" not in sentence
     assert (tmp_path / "config.yaml").read_text() == before
 
@@ -88,6 +98,34 @@ def test_settings_bind_only_once_there_is_a_checkpoint(tmp_path):
     folder = RunFolder.open(tmp_path, SETTINGS)
     assert not folder.resumed
     assert yaml.safe_load(folder.config.read_text())["optimizer"]["learning_rate"] == 1e-6
+
+
+def test_a_setting_that_came_later_bars_nothing_where_it_has_its_default(tmp_path):
+    begun(tmp_path)
+    later = changed(optimizer__nesterov=False)
+    defaults = {"optimizer": {"nesterov": False, "learning_rate": 0.5}, "extra": {}}
+    assert RunFolder.open(tmp_path, {**later, "extra": {}}, defaults=defaults).resumed
+    with pytest.raises(UserError, match=r"optimizer.nesterov \(False there, True now\)"):
+        RunFolder.open(tmp_path, {**changed(optimizer__nesterov=True), "extra": {}}, defaults=defaults)
+
+
+def test_files_count_by_content_and_not_by_path(tmp_path, caplog):
+    open_with = partial(RunFolder.open, tmp_path)
+    folder = open_with(SETTINGS, contents={"model.path": "a" * 64, "data.path": "b" * 64})
+    (folder.checkpoints / "2").mkdir()
+    moved = changed(model__path="elsewhere")
+    with caplog.at_level(logging.WARNING):
+        assert open_with(moved, contents={"model.path": "a" * 64, "data.path": "b" * 64}).resumed
+    assert "model.path (models/tiny there, elsewhere now)" in caplog.text
+    with pytest.raises(UserError) as refusal:
+        open_with(moved, contents={"model.path": "a" * 64, "data.path": "c" * 64})
+    assert str(refusal.value).endswith(
+        "holds a run with other settings: data.path (other content, SHA-256 bbbbbbbb… there, cccccccc… now); choose "
+        "another output folder, or put the files that it began with in their places to go on with that run."
+    )
+    assert open_with(moved, contents={"model.path": "a" * 64}).resumed  # what can't be read is the reader's to name
+    with pytest.raises(UserError, match=r"data.path \(other content"):
+        open_with(moved, contents={"data.path": "c" * 64})
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

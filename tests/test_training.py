@@ -73,6 +73,10 @@ def assert_same_weights(one: Path, other: Path):
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
 
 
+# Random outputs have no parts, so rules rate them alike; what they are told apart by is how they repeat one another.
+DIFFER = ("--reward.encoder.compares", "output")
+
+
 # Rewards that a user might bring.
 
 
@@ -103,7 +107,7 @@ def test_an_sft_run_lowers_the_loss_and_writes_all_that_it_promises(configure):
 
 
 def test_a_grpo_run_writes_samples_rollouts_and_metrics_by_their_usual_names(configure):
-    run = train_grpo(configure(GRPOConfig, "--steps", "2"))
+    run = train_grpo(configure(GRPOConfig, "--steps", "2", *DIFFER))
     first, second = read_metrics(run / "metrics.jsonl")
     expected = {
         *("loss", "grad_norm", "padding", "learning_rate", "reward", "reward_std", "frac_reward_zero_std", "entropy"),
@@ -144,8 +148,12 @@ def test_grpo_raises_a_reward_of_the_users_own(configure):
     assert np.mean(rewards[-5:]) > np.mean(rewards[:5]) + 3 * spread
 
 
-def test_equal_rewards_move_no_weight(configure, start):
-    run = train_grpo(configure(GRPOConfig, "--steps", "2", "--reward.judge", "test_training.constant"))
+def test_equal_rewards_move_no_weight_and_the_run_says_so_at_its_end(configure, start, tmp_path):
+    arguments = ["--steps", "2", "--reward.judge", "test_training.constant"]
+    said = "gradient was 0 in each of 2 steps: the outputs of every group have equal rewards, so the run taught nothing"
+    with pytest.raises(UserError, match=said):
+        train_grpo(configure(GRPOConfig, *arguments))
+    run = tmp_path / "run"
     before, after = load_file(start / "model.safetensors"), weights(run)
     for name in before:
         np.testing.assert_array_equal(before[name], after[name], err_msg=name)
@@ -170,7 +178,7 @@ def test_the_kl_term_is_zero_at_the_start_model_and_grows_as_the_policy_leaves_i
 
 
 def test_a_run_in_packed_parts_on_eight_devices_logs_the_losses_of_one_with_an_output_a_row(configure):
-    changes = ("--steps", "3", "--optimizer.learning_rate", "1e-3", "--export", "false")
+    changes = ("--steps", "3", "--optimizer.learning_rate", "1e-3", "--export", "false", *DIFFER)
     one = train_grpo(configure(GRPOConfig, *changes, "--row_tokens", "0", output="one"))
     mesh = ("--mesh.data", "2", "--mesh.fsdp", "2", "--mesh.tensor", "2", "--tokens_per_microbatch", "2000")
     many = train_grpo(configure(GRPOConfig, *changes, *mesh, output="many"))
@@ -180,7 +188,7 @@ def test_a_run_in_packed_parts_on_eight_devices_logs_the_losses_of_one_with_an_o
 
 
 def test_a_run_with_fewer_slots_than_outputs_logs_the_losses_of_one_with_all_at_once(configure):
-    changes = ("--steps", "2", "--optimizer.learning_rate", "1e-3", "--export", "false")
+    changes = ("--steps", "2", "--optimizer.learning_rate", "1e-3", "--export", "false", *DIFFER)
     one = train_grpo(configure(GRPOConfig, *changes, output="one"))
     few = train_grpo(configure(GRPOConfig, *changes, "--slots", "6", output="few"))
     for a, b in zip(read_metrics(one / "metrics.jsonl"), read_metrics(few / "metrics.jsonl"), strict=True):

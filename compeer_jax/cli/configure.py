@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,13 +25,14 @@ def parse_config(config_class: type[Config], arguments: Sequence[str], *, comman
 
 
 def merged_yaml(config_class: type, arguments: Sequence[str], *, command: str, description: str) -> str:
-    """The merged config as YAML: what `compeer config show` prints."""
-    return _parse(config_class, arguments, command, description)[1]
+    """The merged config as YAML: what `compeer config show` prints. What has to be given may be missing."""
+    return _parse(config_class, arguments, command, description, whole=False)[1]
 
 
-def _parse(config_class, arguments, command, description):
+def _parse(config_class, arguments, command, description, *, whole: bool = True):
     from jsonargparse import ArgumentParser
 
+    files, options = _config_files(arguments)
     parser = ArgumentParser(
         prog=f"compeer {command}",
         usage=f"compeer {command} [--config FILE.yaml] [--key value ...]",
@@ -39,18 +41,33 @@ def _parse(config_class, arguments, command, description):
         allow_abbrev=False,
         print_config=None,
     )
-    parser.add_argument("--config", action="config", help="YAML file with any of the keys below; can be given twice")
+    parser.add_argument("--config", metavar="FILE", help="YAML file with any of the keys below; can be given twice")
     parser.add_class_arguments(config_class)
-    _check_keys(config_class, arguments)
+    _check_options(config_class, options)
+    given = [argument for file in files for argument in _file_options(config_class, file)] + options
+    if not whole:
+        given = [f"--{name}=" for name in _required(config_class)] + given
     try:
-        namespace = parser.parse_args(list(arguments))
+        namespace = parser.parse_args(given)
         config = parser.instantiate(namespace)
         text = parser.dump(namespace, skip_none=False)
     except argparse.ArgumentError as error:
         raise UserError(_sentence(error)) from error
     values = {name: value for name, value in vars(config).items() if name != "config"}
-    shown = "\n".join(line for line in text.splitlines() if not line.startswith("config:"))
-    return _at_home(config_class(**values)), shown
+    missing = [name for name in _required(config_class) if values[name] == "" and not whole]
+    left_out = tuple(f"{name}:" for name in ("config", *missing))
+    shown = [line for line in text.splitlines() if not line.startswith(left_out)]
+    shown = [*(f"# {name}: has to be given" for name in missing), *shown]
+    return _at_home(config_class(**values)), "\n".join(shown)
+
+
+def _required(config_class: type) -> list[str]:
+    """The keys that have no default."""
+    return [
+        field.name
+        for field in dataclasses.fields(config_class)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
 
 
 def _at_home(value: Any) -> Any:
@@ -77,45 +94,79 @@ def _sentence(error: argparse.ArgumentError) -> str:
     return text.replace('Parser key "', '"').rstrip(".") + "."
 
 
-def _check_keys(config_class: type, arguments: Sequence[str]) -> None:
-    """Raises for a key that the config has not, in a file or on the command line, before anything is parsed.
-
-    Of a key that it once had, `config_class.RENAMED` says what is there now: old key -> a sentence.
-    """
+def _check_options(config_class: type, options: Sequence[str]) -> None:
+    """Raises for a key on the command line that the config has not, or that a value has twice."""
     import yaml
 
     keys = [name for name, _ in _fields(config_class)]
-
-    def refused(key: str, where: str = "") -> UserError:
-        for old, sentence in getattr(config_class, "RENAMED", {}).items():
-            if key == old or key.startswith(f"{old}."):
-                return UserError(f"{where}{': ' * bool(where)}there is no config key {key!r} any more; {sentence}")
-        return unknown("config key", key, keys, where=where)
-
-    arguments = list(arguments)
-    for argument in arguments:
-        key = argument[2:].partition("=")[0] if argument.startswith("--") else ""
-        if key and key not in ("help", "config") and key not in keys:
-            raise refused(key)
-    for path in _config_files(arguments):
-        try:
-            content = load_yaml(Path(path).read_text(encoding="utf-8"), f"the settings of {path}") or {}
-        except OSError as error:
-            raise UserError(f"config file {path} can't be read ({error.strerror}); check the path.") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"config file {path} is not YAML: {' '.join(str(error).split())}.") from error
-        if not isinstance(content, dict):
-            raise UserError(f"config file {path} must hold keys and values, not a {type(content).__name__}.")
-        for key in _flatten(content, free={name for name, free in _fields(config_class) if free}):
-            if key not in keys:
-                raise refused(key, str(path))
-        _check_items(config_class, content, str(path))
-    for option, value in _options(arguments):
+    for option in options:
+        key = option[2:].partition("=")[0] if option.startswith("--") else ""
+        if key and key != "help" and key not in keys:
+            raise _refused(config_class, key)
+    for option, value in _options(options):
         if option in keys:
             with contextlib.suppress(yaml.YAMLError):  # what is no YAML is the parser's to name
                 content = load_yaml(value, f"the settings of --{option}")
                 if "." not in option:
                     _check_items(config_class, {option: content}, f"--{option}")
+
+
+def _file_options(config_class: type, path: str) -> list[str]:
+    """What a YAML file says, as options of the command line.
+
+    Raises:
+        UserError: the file can't be read, is no YAML of keys and values, or has a key that the config has not, or that
+            is without a value.
+    """
+    import yaml
+
+    try:
+        content = load_yaml(Path(path).expanduser().read_text(encoding="utf-8"), f"the settings of {path}") or {}
+    except OSError as error:
+        raise UserError(f"config file {path} can't be read ({error.strerror}); check the path.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"config file {path} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"config file {path} must hold keys and values, not a {type(content).__name__}.")
+    keys = [name for name, _ in _fields(config_class)]
+    for key in _flatten(content, free={name for name, free in _fields(config_class) if free}):
+        if key not in keys:
+            raise _refused(config_class, key, path)
+    _check_items(config_class, content, path)
+    return list(_as_options(config_class, content, path))
+
+
+def _as_options(config_class: type, content: dict, where: str, prefix: str = "") -> Iterator[str]:
+    for field in dataclasses.fields(config_class):
+        if field.name not in content:
+            continue
+        key, value = f"{prefix}{field.name}", content[field.name]
+        if dataclasses.is_dataclass(field.type):
+            if isinstance(value, dict):
+                yield from _as_options(field.type, value, where, f"{key}.")
+            elif value is not None:  # all below it may be commented out
+                raise UserError(f"{where}: {key} has settings of its own, such as {_example(field.type, key)}.")
+            continue
+        if value is None and type(None) not in get_args(field.type):
+            raise UserError(f"{where}: {key} has no value; give it one, or leave the key out.")
+        try:
+            yield f"--{key}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"{where}: {key} holds what is no setting ({error}); give text, numbers or lists."
+            ) from error
+
+
+def _example(config_class: type, key: str) -> str:
+    return f"{key}.{dataclasses.fields(config_class)[0].name}"
+
+
+def _refused(config_class: type, key: str, where: str = "") -> UserError:
+    """Of a key that the config once had, `config_class.RENAMED` says what is there now: old key -> a sentence."""
+    for old, sentence in getattr(config_class, "RENAMED", {}).items():
+        if key == old or key.startswith(f"{old}."):
+            return UserError(f"{where}{': ' * bool(where)}there is no config key {key!r} any more; {sentence}")
+    return unknown("config key", key, [name for name, _ in _fields(config_class)], where=where)
 
 
 def _check_items(config_class: type, content: dict, where: str) -> None:
@@ -132,17 +183,31 @@ def _check_items(config_class: type, content: dict, where: str) -> None:
             if isinstance(value, dict) and get_origin(field.type) is dict and not isinstance(item, dict):
                 raise UserError(f"{where}, {field.name} {name}: expected keys and values in braces, found {item}.")
             if isinstance(item, dict):
+                list(_as_options(item_class, item, f"{where}, {field.name} {name}"))
                 keys = [key for key, _ in _fields(item_class)]
                 for key in _flatten(item, free={key for key, free in _fields(item_class) if free}):
                     if key not in keys:
                         raise unknown("config key", key, keys, where=f"{where}, {field.name} {name}")
 
 
-def _config_files(arguments: list[str]) -> Iterator[str]:
-    return (value for name, value in _options(arguments) if name == "config")
+def _config_files(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The files that `--config` names, and the arguments without them; they count before all others."""
+    files, others = [], []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--config":
+            file = next(rest, "")
+            if not file or file.startswith("--"):
+                raise UserError("--config names no file; give it one, as in --config FILE.yaml.")
+            files.append(file)
+        elif argument.startswith("--config="):
+            files.append(argument.partition("=")[2])
+        else:
+            others.append(argument)
+    return files, others
 
 
-def _options(arguments: list[str]) -> Iterator[tuple[str, str]]:
+def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Name and value of each option on the command line."""
     for index, argument in enumerate(arguments):
         name, equals, value = argument.removeprefix("--").partition("=")

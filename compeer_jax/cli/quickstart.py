@@ -11,7 +11,7 @@ from typing import Literal
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log, wide_console
 from compeer_jax.errors import UserError
-from compeer_jax.files import FolderLock, replacing
+from compeer_jax.files import FolderLock, read_json, replacing
 
 DESCRIPTION = (
     "Trains a small model on the bundled dialogues: SFT, a UnifiReward judge, then GRPO under that judge without and "
@@ -158,7 +158,7 @@ def check_same_quickstart(output: Path, config: QuickstartConfig) -> None:
     path = output / "quickstart.json"
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in MAY_CHANGE}
     if path.exists():
-        old = json.loads(path.read_text(encoding="utf-8"))
+        old = read_json(path, "the settings", dict, mend="choose another --output")
         differing = [name for name in settings if old.get(name) != settings[name]]
         if differing:
             raise UserError(

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, get_args
 
 import jax
 import numpy as np
-import yaml
 from jaxtyping import Float
 
 from compeer_jax.errors import UserError, require_at_least, unknown
@@ -108,8 +107,9 @@ def ablate(config: AblateConfig) -> Ablation:
     """Sweeps the grid.
 
     Raises:
-        UserError: no run or no rollouts there, a grid with a wrong name or number in it, or a run whose logged rewards
-            are not those that its settings give here: one of a version with other equations.
+        UserError: no run or no rollouts there, a grid with a wrong name or number in it, a run whose logged rewards are
+            not those that its settings give here (one of a version with other equations), or outputs that no setting
+            tells apart.
     """
     folder = RunFolder(Path(config.run).expanduser())
     reward, loss = _run_settings(folder)
@@ -146,6 +146,11 @@ def ablate(config: AblateConfig) -> Ablation:
         )
     first = jax.tree.map(lambda array: array[0], own)
     summary = sweep_summaries(as_arrays(settings), first, *outputs, **options)
+    if np.all(np.asarray(summary.equal_groups) == 1):
+        raise UserError(
+            f"the outputs of every group in {folder.rollouts} have equal rewards under every setting, so a sweep says "
+            "nothing of them; sweep a run whose judge tells outputs apart."
+        )
     mismatch = float(np.abs(again.advantages[0] - rollouts.advantages).max())
     return Ablation(rollouts, axes, tuple(settings), SettingSummary(*map(np.asarray, summary)), options, mismatch)
 
@@ -202,15 +207,13 @@ def moved(base: Setting, values: Mapping[str, Any], part_names: Sequence[str]) -
 
 def _run_settings(folder: RunFolder) -> tuple[dict, dict]:
     """`reward` and `loss` of the run's settings, with all that is read here in them."""
+    settings = folder.settings()
     try:
-        settings = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
         reward, loss = settings["reward"], settings["loss"]
         numbers = [float(number) for number in (reward["alpha"], reward["beta"], loss["epsilon"])]
         whole = all(map(math.isfinite, numbers)) and isinstance(reward["reweighting"], bool)
         whole = whole and reward["sign"] in get_args(Sign) and loss["scale"] in SCALES
-    except OSError as error:
-        raise UserError(f"{folder.path} is no run folder (no config.yaml); give --run a `compeer grpo` run.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         whole = False
     if not whole:
         raise UserError(f"{folder.config} has no reward settings; give --run a `compeer grpo` run.")

@@ -17,6 +17,7 @@ from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.policy_report import PolicyReport, policy_report
 from compeer_jax.evaluation.saved_outputs import answered_records
+from compeer_jax.files import read_json, replacing
 from compeer_jax.generation.engine import Engine
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig, load_model, model_directory
@@ -24,9 +25,10 @@ from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.config import RewardConfig
+from compeer_jax.rewards.generative_judge import heard_nothing
 from compeer_jax.rewards.load import gold_labels, load_reward
 from compeer_jax.rewards.reward import Completion
-from compeer_jax.training.run_folder import replacing
+from compeer_jax.training.contents import read_contents
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,10 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     """Samples `group_size` outputs for each record of the split and reports on them.
 
     Raises:
-        UserError: anything in the settings, the data or the model that does not fit.
+        UserError: anything in the settings, the data or the model that does not fit; or a judge gave no verdict at all
+            (what was written is kept).
     """
+    made_with = settings_of(config)
     mesh = make_mesh(config.mesh)
     format = config.data.reasoning
     folder = Path(config.output) if config.output else None
@@ -114,15 +118,29 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     )
     if folder is not None:
         _write_outputs(folder / "outputs.jsonl", completions, config.group_size)
-        save_report(folder, settings_of(config), report)
+        save_report(folder, made_with, report)
+    if judged is not None and heard_nothing(judged.diagnostics):
+        kept = f"; the outputs are in {folder}" if folder else ""
+        raise UserError(
+            f"The judge gave no verdict that can be read on any of {len(completions)} outputs, so its mean says "
+            f"nothing{kept}: look at what it says, and how long it may be."
+        )
     return report, completions
 
 
 def settings_of(config: EvalConfig) -> dict:
-    """What decides a report: all of the settings but where it is written, as JSON has them."""
+    """What decides a report, as JSON has it: all of the settings but where it is written, and fingerprints of the files
+    that they name.
+
+    Raises:
+        UserError: the model or a judge isn't there, or differs from the checksums beside it.
+    """
+    contents = read_contents(config)
+    if contents.fault:
+        raise UserError(contents.fault)
     settings = dataclasses.asdict(config)
     del settings["output"]
-    return json.loads(json.dumps(settings))
+    return json.loads(json.dumps(settings | {"fingerprints": dict(contents.fingerprints)}))
 
 
 def save_report(folder: Path, settings: dict, report: PolicyReport) -> None:
@@ -136,7 +154,7 @@ def save_report(folder: Path, settings: dict, report: PolicyReport) -> None:
 def saved_report(folder: Path, settings: dict) -> PolicyReport | None:
     """The report in FOLDER/report.json if it was made with these settings."""
     path = folder / "report.json"
-    saved = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    saved = read_json(path, "the report", dict, mend="remove it, and it is made anew") if path.exists() else {}
     return PolicyReport(**saved["report"]) if saved.get("settings") == settings else None
 
 

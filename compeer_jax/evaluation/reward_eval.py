@@ -29,13 +29,13 @@ from compeer_jax.evaluation.judge_accuracy import (
 from compeer_jax.evaluation.judge_table import JudgeRow, JudgeTable, accuracy_markdown, metric_headings
 from compeer_jax.evaluation.published_figures import PERCENT, read_figures
 from compeer_jax.evaluation.rated_judges import Candidate, RatedJudgeConfig, candidates
+from compeer_jax.files import read_json, replacing
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.progress import Progress
 from compeer_jax.rewards.answer_order import OrderReport, order_report
 from compeer_jax.rewards.config import JudgeLoadConfig
 from compeer_jax.rewards.generative_judge import SWAPPED, Verdict, hear, rounds_with
 from compeer_jax.training.reward_config import SilverJudgeConfig
-from compeer_jax.training.run_folder import replacing
 
 COMMONEST = "commonest verdict"  # the row of who always says what is right most often, without looking
 
@@ -114,7 +114,8 @@ def evaluate_judges(config: RewardEvalConfig) -> JudgeTable:
     """Asks every judge about every record.
 
     Raises:
-        UserError: anything in the settings, the records, the judges or the server that does not fit.
+        UserError: anything in the settings, the records, the judges or the server that does not fit; or no judge gave a
+            verdict on anything.
     """
     sklearn_metrics()
     records, source = judge_records(config)
@@ -145,6 +146,12 @@ def evaluate_judges(config: RewardEvalConfig) -> JudgeTable:
     table = JudgeTable(title, format.tags, rows, published, config.against)
     if output:
         _write(output, config, table, records, drawn)
+    if drawn and all(row.unparsed == 1 for row in rows if row.name in drawn):
+        kept = f"; what they say is in {output}" if output else ""
+        raise UserError(
+            f"None of {', '.join(drawn)} gave a verdict that can be read, so there is nothing to rate{kept}: look at "
+            "how they are asked, and how long they may be."
+        )
     return table
 
 
@@ -191,7 +198,7 @@ def _asked_once(
     path = output / "said" / f"{digest[:16]}.json"
     if path.is_file():
         log.info("%s: what it said of these records is in %s.", candidate.name, path)
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_json(path, "what a judge said", dict, mend="remove it, and the judge is asked again")
         return kept["shown"], kept["other"]
     shown, other = _ask(candidate, records, swapped, format, config)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,5 @@
 """Outputs of a policy that lie in a folder: of a GRPO run, or of `compeer eval --output`."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,14 @@ from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig, load_records, spread
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.errors import UserError
+from compeer_jax.files import read_json
 from compeer_jax.rewards.reward import Completion
+from compeer_jax.training.contents import read_data
 from compeer_jax.training.run_folder import RunFolder
 
 Group = list[Completion]
+
+ANEW = "make these outputs anew"
 
 
 def read_groups(path: str, count: int) -> tuple[list[Group], ReasoningFormat]:
@@ -25,19 +28,20 @@ def read_groups(path: str, count: int) -> tuple[list[Group], ReasoningFormat]:
         count: at most so many outputs, but at least one group (0: all).
 
     Raises:
-        UserError: the folder holds no outputs, or none of the dialogues that its settings name.
+        UserError: the folder holds no outputs, or the dialogues that its settings name are gone or others now.
     """
     folder = RunFolder(Path(path).expanduser())
     logged, sampled = sorted(folder.rollouts.glob("step_*.jsonl")), folder.path / "outputs.jsonl"
     if logged:
-        data = _settings(folder.config)
+        data, kept = _run_data(folder)
     elif sampled.is_file():
-        data = _settings(folder.path / "report.json", "settings")
+        data, kept = _eval_data(folder.path / "report.json")
     else:
         raise UserError(
             f"{path} holds no outputs; name the folder of a `compeer grpo` run, or make one with "
             "`compeer eval --output DIR`."
         )
+    _check_unchanged(data, kept, path)
     rows = [_checked(row, where) for file in logged or [sampled] for where, row in read_jsonl(file)]
     starts = [index for index, row in enumerate(rows) if row.get("member") == 0]
     groups = [rows[start:end] for start, end in zip(starts, [*starts[1:], len(rows)], strict=True)]
@@ -88,15 +92,35 @@ def _checked(row: dict, where: str) -> dict:
     return row
 
 
-def _settings(path: Path, *within: str) -> DataConfig:
-    """The settings of the data in a YAML or JSON file."""
-    import yaml
+def _run_data(folder: RunFolder) -> tuple[DataConfig, Mapping[str, str]]:
+    """The dialogues of a run, by its settings, and their fingerprints."""
+    return _data(folder.settings(), folder.config), folder.fingerprints()
 
+
+def _eval_data(report: Path) -> tuple[DataConfig, Mapping[str, str]]:
+    """The same of `compeer eval`."""
+    settings = read_json(report, "the settings", dict, mend=ANEW).get("settings")
+    data = _data(settings, report)
+    kept = settings.get("fingerprints")
+    return data, kept if isinstance(kept, dict) else {}
+
+
+def _data(settings: Any, path: Path) -> DataConfig:
     try:
-        text = path.read_text(encoding="utf-8")
-        settings = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-        for name in (*within, "data"):
-            settings = settings[name]
-        return DataConfig(**settings)
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise UserError(f"{path} does not say which dialogues were used ({error}); make these outputs anew.") from error
+        return DataConfig(**settings["data"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} does not say which dialogues were used ({error}); {ANEW}.") from error
+
+
+def _check_unchanged(data: DataConfig, kept: Mapping[str, str], path: str) -> None:
+    """Raises UserError when the dialogues are not, by their content, those that the outputs in a folder were made from.
+
+    An output finds its dialogue by an id, which another file may give to another one.
+    """
+    now = read_data(data, RL)
+    changed = [name for name in now if kept.get(name, now[name]) != now[name]]
+    if changed:
+        raise UserError(
+            f"the outputs in {path} were made from other dialogues than {changed[0]} ({getattr(data, changed[0][5:])}) "
+            "holds now; put those back in their place, or make these outputs anew."
+        )

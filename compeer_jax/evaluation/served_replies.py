@@ -13,6 +13,7 @@ from compeer_jax.data.records import DataConfig, load_records, spread
 from compeer_jax.dialogue.prompts import chat_messages, check_prompt
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.evaluate import records_answered
+from compeer_jax.files import read_json, replacing
 from compeer_jax.generation.chat_config import ServerConfig
 from compeer_jax.generation.chat_models import ChatModelConfig, ChatRequest, open_chat_model
 from compeer_jax.generation.chat_reply import Answer
@@ -105,8 +106,6 @@ def write_replies(config: RepliesConfig, say: Callable[[str], None]) -> ServedRe
     problems = Counter(problem for row in rows if row["text"].strip() for problem in row["problems"])
     problems.update({"cut off": cut} if (cut := sum("truncated" in row for row in rows)) else {})
     found = ServedReplies(len(rows), len(whole), silent, dict(problems.most_common()))
-    from compeer_jax.training.run_folder import replacing
-
     write_jsonl(folder / "outputs.jsonl", rows)
     with replacing(report) as temporary:
         temporary.write_text(json.dumps({"settings": settings, "replies": asdict(found)}, indent=1), encoding="utf-8")
@@ -141,11 +140,7 @@ def _is_faulty(row: dict) -> bool:
 
 
 def _check_same(report: Path, settings: dict) -> None:
-    try:
-        before = json.loads(report.read_text(encoding="utf-8"))["settings"]
-    except FileNotFoundError:
+    if not report.exists():
         return
-    except (OSError, ValueError, KeyError, TypeError):
-        before = None
-    if before != settings:
+    if read_json(report, "the settings", dict, mend="name another output folder").get("settings") != settings:
         raise UserError(f"{report.parent} holds outputs that were made otherwise; name another output folder.")

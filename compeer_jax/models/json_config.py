@@ -1,6 +1,5 @@
 """Reading a model's `config.json`: typed keys, and a sentence for each that is missing or badly typed."""
 
-import json
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -8,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.errors import UserError
+from compeer_jax.files import read_json
 
-LARGEST_FILE, LARGEST_NUMBER = 64 * 2**20, 2**31 - 1
+LARGEST_NUMBER = 2**31 - 1
 
 
 def words(text: str) -> frozenset[str]:
@@ -44,31 +44,6 @@ def read_config(path: str | Path) -> tuple[dict[str, Any], Path]:
     if path.is_dir() or path.suffix != ".json":
         path = path / "config.json"
     return read_json(path, "the model's config", dict), path
-
-
-def read_json(path: Path, what: str, kind: type) -> Any:
-    """The value in a JSON file of a model's directory.
-
-    Args:
-        path: the file.
-        what: the file holds, for the sentence when it is missing.
-        kind: dict or list, which the value must be.
-
-    Raises:
-        UserError: the file is missing, not JSON, or of another kind.
-    """
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise UserError(f"{path} is larger than {LARGEST_FILE >> 20} MiB, so it is no such file: copy it again.")
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {what} {path} ({error.strerror}): give a directory that holds one.") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON ({error}): copy or download it again.") from error
-    if not isinstance(values, kind):
-        names = {dict: "object", list: "array"}
-        raise UserError(f"{path} must hold a JSON {names[kind]}, not {type(values).__name__}.")
-    return values
 
 
 def refuse_unknown(values: Mapping[str, Any], where: str, *, read: Collection[str], right: Mapping[str, tuple]) -> None:

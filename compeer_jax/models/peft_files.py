@@ -11,9 +11,10 @@ import numpy as np
 from flax import nnx
 
 from compeer_jax.errors import UserError
+from compeer_jax.files import read_json
 from compeer_jax.models import weights
 from compeer_jax.models.hf_names import QWEN2, TensorNames, hf_tensors
-from compeer_jax.models.json_config import ConfigReader, read_json, shown, words
+from compeer_jax.models.json_config import ConfigReader, shown, words
 from compeer_jax.models.lora import TARGETS, LoRAConfig
 from compeer_jax.models.tokenizer_files import write_tokenizer
 

@@ -15,12 +15,13 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, DTypeLike, Float
 
 from compeer_jax.errors import UserError, unknown
+from compeer_jax.files import read_json
 from compeer_jax.models import weights
 from compeer_jax.models.bert import Bert
 from compeer_jax.models.bert_config import KINDS, BertConfig
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.hf_names import BERT, QWEN2_BODY
-from compeer_jax.models.json_config import ConfigReader, read_config, read_json
+from compeer_jax.models.json_config import ConfigReader, read_config
 from compeer_jax.models.qwen2 import abstract as abstract_qwen2
 
 Pooling = Literal["mean", "cls", "lasttoken"]

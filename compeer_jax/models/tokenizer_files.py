@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from compeer_jax.files import read_json
 from compeer_jax.models.fingerprint import TOKENIZER
-from compeer_jax.models.json_config import read_json
 
 CONFIG, MODULE = "tokenizer_config.json", "plain_tokenizer.py"
 

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from compeer_jax.checksums import SUMS, summed_files, write_sums
 from compeer_jax.errors import UserError
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.hf_names import QWEN2, HFTensor, TensorNames, hf_tensors
@@ -156,6 +157,8 @@ def whole_directory(directory: str | Path, *, described_in: str = "config.json")
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         yield temporary
+        if held := [name for name in summed_files(temporary) if name.endswith(".safetensors")]:
+            write_sums(temporary, held)
         mode = temporary.stat().st_mode & 0o666  # what the umask leaves; safetensors writes for the owner alone
         for file in temporary.iterdir():
             file.chmod(mode)
@@ -368,7 +371,8 @@ def check_replaceable(directory: Path, *, described_in: str = "config.json") -> 
         raise UserError(f"{directory} is a file: give a directory for the model.")
     inside = sorted(directory.iterdir())
     kinds = (".json", ".safetensors", ".jinja", ".txt", ".model")
-    strange = [path.name for path in inside if path.is_dir() or (path.suffix not in kinds and path.name != MODULE)]
+    ours = (MODULE, SUMS)
+    strange = [path.name for path in inside if path.is_dir() or (path.suffix not in kinds and path.name not in ours)]
     if inside and (strange or not (directory / described_in).exists()):
         what = strange[0] if strange else inside[0].name
         raise UserError(f"{directory} holds {what!r}, so it is no model to replace: give a new or empty directory.")

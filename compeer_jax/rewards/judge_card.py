@@ -16,6 +16,7 @@ from compeer_jax.dialogue.prompts import JUDGE_PROMPTS, load_judge_prompt
 from compeer_jax.dialogue.reasoning import FORMATS, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError, unknown
+from compeer_jax.files import read_json
 from compeer_jax.models.source import model_shape
 
 CARD = "judge.json"
@@ -79,12 +80,7 @@ class JudgeCard:
         path = Path(directory).expanduser() / CARD
         if not path.is_file():
             raise UserError(f"{directory} is no judge: it has no {CARD}; train one with `compeer reward train`.")
-        try:
-            card = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:  # not UTF-8 and not JSON are both ValueErrors
-            raise UserError(f"{path} can't be read ({error}); copy it anew from the judge's run.") from error
-        if isinstance(card, dict):
-            card = {"prm_calls": "apart"} | card
+        card = {"prm_calls": "apart"} | read_json(path, "the card", dict, mend="copy it anew from the judge's run")
         _fields(card, path, {"kind", "format", "limits", "max_new_tokens", "prm_calls", "prompt_version"})
         limits = _fields(card["limits"], path, {limit.name for limit in dataclasses.fields(JudgeLimits)}, "limits")
         for name, known in (("kind", JUDGE_KINDS), ("format", tuple(FORMATS)), ("prm_calls", PRM_CALLS)):

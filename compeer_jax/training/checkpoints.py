@@ -20,9 +20,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from compeer_jax.checksums import check_sums, has_sums, summed_files, write_sums
 from compeer_jax.errors import UserError
 from compeer_jax.parallel.exchange import from_first, gather, is_first, share_of
-from compeer_jax.training.checksums import check_sums, has_sums, summed_files, write_sums
 
 ASIDE = "unreadable-"
 

@@ -130,7 +130,7 @@ class GRPOConfig:
         output: run folder; an interrupted run with the same settings goes on from its last checkpoint.
         steps: rollouts; each is followed by epochs_per_rollout x minibatches optimiser steps.
         prompts_per_step: prompts of a rollout (paper: 32).
-        group_size: outputs a prompt (paper: 4); a step trains prompts_per_step x group_size outputs.
+        group_size: outputs a prompt, at least 2 (paper: 4); a step trains prompts_per_step x group_size outputs.
         minibatches: optimiser steps a rollout is divided into.
         epochs_per_rollout: passes over each rollout.
         gradient_accumulation: parts a minibatch is computed in, to save memory; the result is the same.
@@ -175,6 +175,11 @@ class GRPOConfig:
         counts = ("steps", "prompts_per_step", "group_size", "minibatches", "epochs_per_rollout")
         require_at_least(1, self, "", *counts, "gradient_accumulation", "samples_every")
         require_at_least(0, self, "", "row_tokens", "tokens_per_microbatch", "slots")
+        if self.group_size == 1:
+            raise UserError(
+                "group_size is 1, but an output is rated against the others of its group (Eq. 3), so one alone teaches "
+                "nothing; take 2 or more (4 in the paper)."
+            )
         if self.tokens_per_microbatch and (self.gradient_accumulation > 1 or not self.row_tokens):
             raise UserError(
                 "tokens_per_microbatch divides a minibatch of packed rows by itself; take gradient_accumulation 1 and "

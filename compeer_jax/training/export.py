@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from compeer_jax.errors import UserError
+from compeer_jax.files import read_json
 from compeer_jax.models import weights
 from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.json_config import ConfigReader, read_json
+from compeer_jax.models.json_config import ConfigReader
 from compeer_jax.models.qwen2 import abstract
 from compeer_jax.models.source import base_directory
 from compeer_jax.models.tokenizer import read_tokenizer
@@ -91,7 +90,7 @@ def export_run(
     folder = RunFolder(Path(run).expanduser())
     if not folder.config.is_file() or not (folder.base / "config.json").is_file():
         raise UserError(f"{run} is no run folder of `compeer sft`, `grpo` or `reward train` that has begun to train.")
-    settings = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    settings = folder.settings()
     config = Qwen2Config.from_json(folder.base)
     adapted = has_adapters(folder)
     if merge and not adapted:

@@ -4,7 +4,6 @@ A checkpoint holds weights, optimiser and the place in the data. Random keys are
 which the run folder has, so nothing random needs saving.
 """
 
-import dataclasses
 import logging
 import math
 from collections.abc import Iterator, Mapping
@@ -26,6 +25,7 @@ from compeer_jax.parallel.exchange import from_first, is_first
 from compeer_jax.parallel.mesh import make_mesh
 from compeer_jax.parallel.processes import join
 from compeer_jax.progress import Progress
+from compeer_jax.rewards.generative_judge import heard_nothing
 from compeer_jax.training.adapter_export import keep_adapter_config
 from compeer_jax.training.checkpoints import Checkpoints
 from compeer_jax.training.config import GRPOConfig, SupervisedConfig
@@ -50,7 +50,7 @@ def open_run(config: SupervisedConfig | GRPOConfig, kind: str, *, optimizer_step
         optimizer_steps: of the whole run; the learning-rate schedule ends there.
     """
     join(config.processes)
-    folder = open_folder(config.output, dataclasses.asdict(config))
+    folder = open_folder(config)
     if config.export:  # found now rather than when all is trained
         described_in = ADAPTER_CONFIG if config.model.lora.rank else "config.json"
         from_first(lambda: check_replaceable(folder.model, described_in=described_in))
@@ -228,15 +228,25 @@ class Run:
     def _why_zero(metrics: Mapping[str, float]) -> str:
         return ": the outputs of every group have equal rewards" if metrics.get("frac_reward_zero_std") == 1 else ""
 
-    def _taught_nothing(self) -> str:
-        """A sentence where no step of the run had a gradient, so that what it made is what it started from."""
+    def _worthless(self) -> str:
+        """A sentence where no step of the run can have taught anything, or a judge never said anything; else ""."""
         rows = read_metrics(self.folder.metrics)
-        if not rows or any(row["grad_norm"] != 0 for row in rows):
+        if not rows:
             return ""
-        return (
-            f"The gradient was 0 in each of {len(rows)} steps{self._why_zero(rows[-1])}, so the run taught nothing: "
-            "the model is the one that it started from."
-        )
+        steps = f"in each of {len(rows)} steps" if len(rows) > 1 else "in its one step"
+        nothing = "so the run taught nothing: the model is the one that it started from"
+        if all(row["skipped"] for row in rows):
+            return f"The loss or its gradient was not finite {steps}, {nothing}."
+        if all(row["learning_rate"] == 0 for row in rows):
+            return f"The learning rate was 0 {steps}, {nothing}; lower optimizer.warmup_steps, or take more steps."
+        if all(row["skipped"] or row["grad_norm"] == 0 or row["learning_rate"] == 0 for row in rows):
+            return f"The gradient was 0 {steps}{self._why_zero(rows[-1])}, {nothing}."
+        if all(map(heard_nothing, rows)):
+            return (
+                f"The judge gave no verdict that can be read {steps}, so the run learnt from the rest of the reward "
+                "alone; look at what that judge says, and how long it may be."
+            )
+        return ""
 
     def save(self, step: int, state: TrainState, batches, metrics: Mapping[str, float], *, last: bool) -> None:
         """Saves a checkpoint when one is due, and redraws the curves.
@@ -285,15 +295,19 @@ class Run:
             raise StopAsked(f"{asked} came; the steps done are saved, and the same command goes on after them.")
 
     def finish(self, *, export: bool) -> Path:
-        """Closes the checkpoints and exports the last one; says so where nothing was learnt."""
+        """Closes the checkpoints and exports the last one.
+
+        Raises:
+            UserError: nothing was learnt; all files are there all the same.
+        """
         self.checkpoints.close()
         if export:
             export_run(self.folder.path, self.folder.model)
             what = "The model is" if self.base is None else f"The adapters of {self.base.name} are"
             self.say(f"{what} in {self.folder.model}.")
         self.folder.release()
-        if is_first() and (said := self._taught_nothing()):
-            self.say(said)
+        if said := from_first(self._worthless):
+            raise UserError(said)
         return self.folder.path
 
     def draw_curves(self) -> None:

@@ -1,14 +1,19 @@
 """The folder of a run: where everything lies, and the settings that it was started with."""
 
+import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from compeer_jax.errors import UserError
-from compeer_jax.files import FolderLock, replacing
+from compeer_jax.files import FolderLock, read_json, replacing
+from compeer_jax.strict_yaml import dump_yaml, load_yaml
+
+FINGERPRINTS = "fingerprints.json"
 
 MAY_CHANGE = (
     "output",
@@ -51,20 +56,29 @@ class RunFolder:
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike, config: Mapping[str, Any], *, may_change: tuple[str, ...] = MAY_CHANGE
+        cls,
+        path: str | os.PathLike,
+        config: Mapping[str, Any],
+        *,
+        defaults: Mapping[str, Any] = MappingProxyType({}),
+        contents: Mapping[str, str] = MappingProxyType({}),
+        may_change: tuple[str, ...] = MAY_CHANGE,
     ) -> "RunFolder":
-        """Make the folder, or go on with the run that it holds, and write `config.yaml` into it.
+        """Make the folder, or go on with the run that it holds; write `config.yaml` and `fingerprints.json` into it.
 
         Until `release`, or the end of this process, no other process can open it.
 
         Args:
             path: the folder; its parents are made too.
             config: the run's settings, nested mappings of plain values.
+            defaults: what settings are that a run of an earlier version did not have.
+            contents: dotted names of settings that name files, and the fingerprints of these. They go by content: the
+                same files may have moved.
             may_change: dotted names, or patterns of them, in which a run that goes on may differ from its start.
 
         Raises:
-            UserError: the folder can't be written, another process writes it, or it holds a run with other settings
-                (the sentence names them).
+            UserError: the folder can't be written, another process writes it, or it holds a run with other settings,
+                or that began with other files (the sentence names them).
         """
         path = Path(path).expanduser()
         settings = _plain(config)
@@ -77,9 +91,14 @@ class RunFolder:
             # Settings bind once there is something to go on with; a start that failed early can be mended and repeated.
             folder.resumed = folder.config.exists() and any(folder.checkpoints.iterdir())
             if folder.resumed:
-                _check_same(path, _plain(_read(folder.config)), settings, may_change)
+                old = _plain(_filled(folder.settings(), defaults))
+                began = folder.fingerprints()
+                _check_same(path, dict(_flat(old)), dict(_flat(settings)), began, contents, may_change)
+                contents = {**began, **contents}
             with replacing(folder.config) as temporary:
-                temporary.write_text(_dump(settings), encoding="utf-8")
+                temporary.write_text(dump_yaml(settings), encoding="utf-8")
+            with replacing(folder.path / FINGERPRINTS) as temporary:
+                temporary.write_text(json.dumps(dict(contents), indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise UserError(
                 f"The run folder {path} can't be written: {error.strerror or error}; choose another."
@@ -98,6 +117,25 @@ class RunFolder:
     def config(self) -> Path:
         """The merged settings."""
         return self.path / "config.yaml"
+
+    def settings(self) -> dict[str, Any]:
+        """What is in `config`; UserError if it is not the settings of a run."""
+        import yaml
+
+        try:
+            settings = load_yaml(self.config.read_text(encoding="utf-8"), f"the settings of {self.config}")
+        except OSError as error:
+            raise UserError(f"{self.path} is no run folder: {self.config} can't be read ({error.strerror}).") from error
+        except (yaml.YAMLError, UnicodeDecodeError):
+            settings = None
+        if not isinstance(settings, dict):
+            raise UserError(f"{self.config} is not the settings of a run; mend or remove it, or choose another folder.")
+        return settings
+
+    def fingerprints(self) -> dict[str, str]:
+        """Of the files that the run began with, by the settings that name them; none of a run of an earlier version."""
+        path = self.path / FINGERPRINTS
+        return read_json(path, "the fingerprints", dict, mend="choose another folder") if path.exists() else {}
 
     @property
     def metrics(self) -> Path:
@@ -142,21 +180,45 @@ class RunFolder:
         return self.path / "model"
 
 
-def _check_same(path: Path, old: Mapping, new: Mapping, may_change: tuple[str, ...]) -> None:
-    old, new = dict(_flat(old)), dict(_flat(new))
-    differing = [key for key in sorted({*old, *new}) if key not in old or key not in new or old[key] != new[key]]
-    lines = {key: f"{key} ({old.get(key, 'absent')} there, {new.get(key, 'absent')} now)" for key in differing}
-    barred = [key for key in differing if not any(fnmatchcase(key, pattern) for pattern in may_change)]
+def _check_same(
+    path: Path,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    began: Mapping[str, str],
+    contents: Mapping[str, str],
+    may_change: tuple[str, ...],
+) -> None:
+    other = {key for key in contents if began.get(key, contents[key]) != contents[key]}
+    moved = {key for key in contents if key in began} - other
+    differing = {key for key in {*old, *new} if key not in old or key not in new or old[key] != new[key]}
+    lines, barred = {}, []
+    for key in sorted(differing | other):
+        how = [f"{old.get(key, 'absent')} there, {new.get(key, 'absent')} now"] if key in differing else []
+        how += [f"other content, SHA-256 {began[key][:8]}… there, {contents[key][:8]}… now"] if key in other else []
+        lines[key] = f"{key} ({'; '.join(how)})"
+        if key not in moved and not any(fnmatchcase(key, pattern) for pattern in may_change):
+            barred.append(key)
     if barred:
-        advice = (
-            "settings that are absent there came with a later version, so choose another folder."
-            if any(key not in old for key in barred)
-            else "choose another folder, or set these back to go on with that run."
-        )
+        back = ["set these back"] if any(key not in other for key in barred) else []
+        back += ["put the files that it began with in their places"] if other else []
+        mend = f"choose another output folder, or {' and '.join(back)} to go on with that run."
+        if any(key in differing and key not in old for key in barred):
+            mend = "settings that are absent there came with a later version, so choose another output folder."
         named = ", ".join(lines[key] for key in barred)
-        raise UserError(f"The folder {path} holds a run with other settings: {named}; {advice}")
+        raise UserError(f"The folder {path} holds a run with other settings: {named}; {mend}")
     if lines:
         log.warning("The run in %s goes on with changed settings: %s.", path, ", ".join(lines.values()))
+
+
+def _filled(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings`, with what only `defaults` have."""
+    own = {
+        key: _filled(value, defaults[key])
+        if isinstance(value, Mapping) and isinstance(defaults.get(key), Mapping)
+        else value
+        for key, value in settings.items()
+    }
+    return {**defaults, **own}
 
 
 def _flat(config: Mapping, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -176,21 +238,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("~/"):
         return str(Path(value).expanduser())
     return str(value) if isinstance(value, (os.PathLike, str)) else value
-
-
-def _dump(settings: dict) -> str:
-    import yaml
-
-    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=120)
-
-
-def _read(path: Path) -> dict:
-    import yaml
-
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        settings = None
-    if not isinstance(settings, dict):
-        raise UserError(f"{path} is not the settings of a run; mend or remove it, or choose another folder.")
-    return settings

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +11,36 @@ import jax
 import compeer_jax
 from compeer_jax.errors import UserError
 from compeer_jax.parallel.exchange import from_first, gather
+from compeer_jax.training.contents import read_contents
 from compeer_jax.training.run_folder import RunFolder
 
 
-def open_folder(path: str, settings: Mapping[str, Any]) -> RunFolder:
+def open_folder(config: Any) -> RunFolder:
     """The run's folder, made or opened by process 0, once it is sure that all processes mean the same run.
 
+    Process 0 alone reads what the settings name, for its fingerprints.
+
+    Args:
+        config: a dataclass; its `output` is the folder.
+
     Raises:
-        UserError: as `check_same_run` and `RunFolder.open`; or a process doesn't see what process 0 wrote there.
+        UserError: as `check_same_run`, `read_contents` and `RunFolder.open`; weights are damaged; or a process doesn't
+            see what process 0 wrote there.
     """
-    if jax.process_count() == 1:
-        return RunFolder.open(path, settings)
-    check_same_run(settings)
-    folder = RunFolder(Path(path).expanduser())
+    settings = asdict(config)
+    if jax.process_count() > 1:
+        check_same_run(settings)
+    folder = RunFolder(Path(config.output).expanduser())
 
     def open_first() -> bool:
         nonlocal folder
-        folder = RunFolder.open(path, settings)  # it holds the lock, for all
-        return folder.resumed
+        contents = read_contents(config)
+        defaults = _defaults(type(config))
+        folder = RunFolder.open(config.output, settings, defaults=defaults, contents=contents.fingerprints)
+        if contents.fault:
+            folder.release()
+            raise UserError(contents.fault)
+        return folder.resumed  # it holds the lock, for all
 
     folder.resumed = from_first(open_first)
     blind = [index for index, seen in enumerate(gather(folder.config.is_file())) if not seen]
@@ -37,6 +50,18 @@ def open_folder(path: str, settings: Mapping[str, Any]) -> RunFolder:
             "that all processes share."
         )
     return folder
+
+
+def _defaults(config_class: type) -> dict[str, Any]:
+    """The default of every setting that has one."""
+    values = {}
+    for field in fields(config_class):
+        if field.default_factory is not MISSING:
+            value = field.default_factory()
+            values[field.name] = asdict(value) if is_dataclass(value) else value
+        elif field.default is not MISSING:
+            values[field.name] = field.default
+    return values
 
 
 def check_same_run(settings: Mapping[str, Any]) -> None:

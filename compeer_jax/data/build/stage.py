@@ -24,6 +24,7 @@ from typing import Any, BinaryIO
 from compeer_jax import __version__
 from compeer_jax.data.build.config import BuildConfig
 from compeer_jax.errors import UserError
+from compeer_jax.files import read_json
 from compeer_jax.generation.chat_models import ChatModels
 from compeer_jax.progress import Progress
 
@@ -243,10 +244,9 @@ def run_stage(stage: Stage, work: Workspace, *, again: bool = False) -> bool:
 def read_card(folder: Path) -> dict | None:
     """The card of a stage's folder; None if there is none, or it can't be read."""
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(folder / CARD, "the card", dict)
+    except UserError:
         return None
-    return card if isinstance(card, dict) else None
 
 
 def file_hash(path: Path) -> str:

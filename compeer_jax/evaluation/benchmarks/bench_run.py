@@ -18,10 +18,10 @@ from typing import Any
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.benchmarks.config import BenchConfig
 from compeer_jax.evaluation.benchmarks.rows import Scenario
+from compeer_jax.files import read_json, replacing
 from compeer_jax.generation.chat_models import ChatModel, ChatModels
 from compeer_jax.generation.model_folder import models_in
 from compeer_jax.progress import Progress
-from compeer_jax.training.run_folder import replacing
 
 SETTINGS = "settings.json"
 
@@ -138,10 +138,4 @@ def _shown(value: Any) -> str:
 
 
 def _read(path: Path) -> dict:
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        settings = None
-    if not isinstance(settings, dict):
-        raise UserError(f"{path} is not the settings of a run; remove it, or choose another output.")
-    return settings
+    return read_json(path, "the settings", dict, mend="remove it, or choose another output")

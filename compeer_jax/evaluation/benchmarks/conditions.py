@@ -1,11 +1,12 @@
 """Under what conditions a run was made: what two runs must share for their models to be compared."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from compeer_jax.errors import UserError
 from compeer_jax.evaluation.benchmarks.bench_run import SETTINGS
+from compeer_jax.files import read_json
 
 OF_THE_MODEL = ("model", "tested", "prompt", "malformed", "chunk")
 """Settings of the tested model, and one that says only how many are asked at once."""
@@ -17,10 +18,9 @@ OF_THE_SCENARIOS = ("cards", "profiles")
 def read_settings(folder: str | Path) -> dict[str, Any]:
     """The settings of the run in a folder; empty where they are not known."""
     try:
-        settings = json.loads((Path(folder).expanduser() / SETTINGS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(Path(folder).expanduser() / SETTINGS, "the settings", dict)
+    except UserError:
         return {}
-    return settings if isinstance(settings, dict) else {}
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
 """SHA-256 sums of the files in a folder, in a file that `sha256sum --check` reads: a flipped bit is noticed."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def has_sums(folder: Path) -> bool:
 def write_sums(folder: Path, files: Sequence[str]) -> None:
     """Writes the sums of `files` into the folder."""
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        sums = threads.map(lambda name: _sum(folder / name), files)
+        sums = threads.map(lambda name: file_sum(folder / name), files)
         lines = [f"{digest}  {name}\n" for digest, name in zip(sums, files, strict=True)]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
@@ -42,17 +42,28 @@ def check_sums(folder: Path, share: Callable[[Sequence[str]], Sequence[str]] = l
         ValueError: a file differs (it is named), or the sums are damaged themselves.
         OSError: a file is missing.
     """
-    lines = [line.partition("  ") for line in (folder / SUMS).read_text(encoding="utf-8").splitlines()]
-    sums = {name: digest for digest, _, name in lines}
+    sums = _read(folder)
     if not sums or any(len(digest) != 64 or not name for name, digest in sums.items()):
         raise ValueError(f"{SUMS} is damaged")
     files = share(sorted(sums))
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        for name, digest in zip(files, threads.map(lambda name: _sum(folder / name), files), strict=True):
+        for name, digest in zip(files, threads.map(lambda name: file_sum(folder / name), files), strict=True):
             if digest != sums[name]:
                 raise ValueError(f"{name} differs from its checksum")
 
 
-def _sum(path: Path) -> str:
+def differing(folder: Path, found: Mapping[str, str]) -> str:
+    """The first of some files, by their sums, that has another one in the folder's; "" for none, or without any."""
+    kept = _read(folder) if has_sums(folder) else {}
+    return next((name for name, digest in found.items() if kept.get(name, digest) != digest), "")
+
+
+def file_sum(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(folder: Path) -> dict[str, str]:
+    lines = (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
