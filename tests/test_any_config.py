@@ -20,35 +20,36 @@ JUNK = st.one_of(
     st.integers(-(10**25), 10**25),
     st.floats(),
     st.text(max_size=8),
-    st.sampled_from("1e-5 on no ~ 2024-01-01 12:30 [ {a:1} null - --steps 0x10 %".split()),
+    st.sampled_from(["1e-5", "on", "no", "~", "2024-01-01", "12:30", "[", "{a:1}", "null", "-", "--steps", "0x10"]),
     st.lists(st.one_of(st.none(), st.integers(), st.text(max_size=3)), max_size=3),
     st.dictionaries(st.one_of(st.text(max_size=3), st.sampled_from(["path", "steps"])), st.integers(), max_size=2),
 )
 LINES = st.sampled_from(
-    """
-steps: 3
-steps:
-optimizer:
-  a: 1
-- x
-\tb: 2
-data: &d {path: x}
-model: *d
-<<: {seed: 1}
----
-...
-? [a]
-!!int x
-seed: !!python/name:os.system
-output: 'x
-é: 1
-output: !!binary eA==
-\x00
-# a
-reward: {judge: on}
-seed: 1e400
-output: [[[[[[[[[[[[[[[[[[[[[[[
-""".split("\n")
+    [
+        "steps: 3",
+        "steps:",
+        "optimizer:",
+        "  a: 1",
+        "- x",
+        "\tb: 2",
+        "data: &d {path: x}",
+        "model: *d",
+        "<<: {seed: 1}",
+        "---",
+        "...",
+        "? [a]",
+        "!!int x",
+        "seed: !!python/name:os.system",
+        "output: 'x",
+        "é: 1",
+        "output: !!binary eA==",
+        "\x00",
+        "# a",
+        "",
+        "reward: {judge: on}",
+        "seed: 1e400",
+        "output: [[[[[[[[[[[[[[[[[[[[",
+    ]
 )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
+from compeer_jax.cli.asked_as_trained import card_defaults, tell_differing
 from compeer_jax.errors import UserError, unknown
 from compeer_jax.strict_yaml import load_yaml
 
@@ -49,6 +50,10 @@ def _parse(config_class, arguments, command, description, *, whole: bool = True)
         given = [f"--{name}=" for name in _required(config_class)] + given
     try:
         namespace = parser.parse_args(given)
+        if of_the_card := card_defaults(config_class, namespace):
+            parser.set_defaults(of_the_card)
+            namespace = parser.parse_args(given)
+            tell_differing(of_the_card, namespace)
         config = parser.instantiate(namespace)
         text = parser.dump(namespace, skip_none=False)
     except argparse.ArgumentError as error:

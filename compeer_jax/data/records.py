@@ -31,6 +31,9 @@ FormatName = Literal[
     "compeer", "care", "care_no_context", "care_no_cognition", "care_no_emotion", "care_no_plan", "plain"
 ]  # OUTPUT_FORMATS
 
+ASKED = ("data.format", "data.prompt", "data.max_prompt_tokens")
+"""Settings of how a policy is asked, which its card gives (`training/policy_card.py`)."""
+
 
 @dataclass(frozen=True)
 class DataConfig:

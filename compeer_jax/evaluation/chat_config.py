@@ -1,8 +1,9 @@
 """How a person talks with a model."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from compeer_jax.data.records import FormatName
+from compeer_jax.data.records import ASKED, FormatName
 from compeer_jax.dialogue.prompts import check_prompt, load_prompt
 from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import Language
@@ -53,6 +54,8 @@ class ChatConfig:
         seed: seed of the sampling.
         output: folder for the transcript ("": the talk is not kept).
     """
+
+    OF_THE_CARD: ClassVar = (*ASKED, "sampling.max_new_tokens", "language")
 
     model: ModelConfig = field(default_factory=ModelConfig)
     server: ServerConfig = field(default_factory=ServerConfig)

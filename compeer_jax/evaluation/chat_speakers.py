@@ -63,12 +63,14 @@ class _LocalSpeaker:
         from flax import nnx
 
         from compeer_jax.generation.engine import Engine
+        from compeer_jax.models.fingerprint import fingerprint
         from compeer_jax.models.source import load_model, model_directory
         from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
         from compeer_jax.parallel.mesh import make_mesh
 
         self._config, self._mesh = config, make_mesh(config.mesh)
         directory = model_directory(config.model.path)
+        weights = fingerprint(directory)
         self._tokenizer = load_tokenizer(directory)
         model = load_model(config.model, self._mesh)
         room = model.config.max_position_embeddings - config.sampling.max_new_tokens
@@ -87,7 +89,7 @@ class _LocalSpeaker:
         self._prompt([Turn("seeker", "?")])  # says now if not even that fits
         sampling = {name: getattr(config.sampling, name) for name in ("temperature", "top_k", "top_p")}
         drawn = {"sampling": sampling, "seed": config.seed}
-        self.provenance = _provenance(config, Path(config.model.path).name) | drawn
+        self.provenance = _provenance(config, Path(config.model.path).name) | {"weights": weights} | drawn
 
     def answer(self, history: Sequence[Turn], draw: int, on_text: OnText | None = None) -> Output | None:
         import jax

@@ -5,14 +5,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import jax
 from flax import nnx
 
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import DataConfig, encode_prompts, load_records, spread
+from compeer_jax.data.records import ASKED, DataConfig, encode_prompts, load_records, spread
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.policy_report import PolicyReport, policy_report
@@ -49,6 +49,8 @@ class EvalConfig:
         seed: seed of the sampling.
         output: folder for report.json and outputs.jsonl (default: only the table is printed).
     """
+
+    OF_THE_CARD: ClassVar = (*ASKED, "sampling.max_new_tokens")
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)

@@ -4,9 +4,9 @@ Defaults are the paper's where it gives one (marked *paper*), else the PyTorch t
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
-from compeer_jax.data.records import DataConfig
+from compeer_jax.data.records import ASKED, DataConfig
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig
@@ -146,6 +146,8 @@ class GRPOConfig:
         samples_every: steps between entries in samples.md.
         export: write the trained model to OUTPUT/model when done.
     """
+
+    OF_THE_CARD: ClassVar = ASKED
 
     output: str
     model: ModelConfig = field(default_factory=ModelConfig)

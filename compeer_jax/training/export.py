@@ -1,7 +1,7 @@
 """From a run's checkpoint to a Hugging Face directory.
 
 A run keeps the config and the tokenizer of the model that it started from under `base/`, so that it can be exported
-when that model is gone; the run of a judge keeps the judge's card there too.
+when that model is gone, and the card that says how the policy, or the judge, is asked.
 """
 
 import json
@@ -19,9 +19,10 @@ from compeer_jax.models.source import base_directory
 from compeer_jax.models.tokenizer import read_tokenizer
 from compeer_jax.models.tokenizer_files import write_tokenizer
 from compeer_jax.parallel.exchange import from_first
-from compeer_jax.rewards.judge_card import CARD
+from compeer_jax.rewards.judge_card import CARD as JUDGE_CARD
 from compeer_jax.training.adapter_export import abstract_adapters, has_adapters, merged_weights, write_adapters
 from compeer_jax.training.checkpoints import Checkpoints
+from compeer_jax.training.policy_card import CARD as POLICY_CARD
 from compeer_jax.training.run_folder import RunFolder, replacing
 from compeer_jax.training.update import TrainState
 
@@ -112,7 +113,7 @@ def export_run(
     number, state = stored
 
     def write() -> None:
-        beside = [folder.base / CARD] if (folder.base / CARD).is_file() else []
+        beside = [card for card in (folder.base / JUDGE_CARD, folder.base / POLICY_CARD) if card.is_file()]
         if adapted and not merge:
             write_adapters(folder, state.params, output, beside=beside)
         else:

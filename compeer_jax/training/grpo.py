@@ -20,6 +20,7 @@ from compeer_jax.rl.reward_shaping import shape_rewards
 from compeer_jax.training.config import GRPOConfig
 from compeer_jax.training.learner_batch import Layout, learner_batch, shuffled_minibatches
 from compeer_jax.training.outputs import outputs_of
+from compeer_jax.training.policy_card import PolicyCard
 from compeer_jax.training.policy_update import count_whole, make_policy_loss
 from compeer_jax.training.profile import Profile
 from compeer_jax.training.rollout_ahead import Drawn, Rollouts
@@ -53,6 +54,7 @@ def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
     records = load_records(config.data, "rl")
     check_gold(config.reward, format, records.train)
     run.say(records.summary)
+    run.keep_card(PolicyCard.of(config.data, records.train, config.sampling.max_new_tokens))
     run.say(
         f"Each step: {config.prompts_per_step} prompts x {config.group_size} outputs = {outputs} outputs, "
         f"{config.epochs_per_rollout * config.minibatches} update(s) of {outputs // config.minibatches} outputs."

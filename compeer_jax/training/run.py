@@ -33,6 +33,7 @@ from compeer_jax.training.curves import plot_curves
 from compeer_jax.training.export import best_by, export_run, keep_base
 from compeer_jax.training.metrics import MetricWriter, read_metrics
 from compeer_jax.training.optimizer import learning_rate_at, make_optimizer
+from compeer_jax.training.policy_card import PolicyCard
 from compeer_jax.training.run_folder import RunFolder
 from compeer_jax.training.same_run import open_folder
 from compeer_jax.training.stop_signals import StopSignals
@@ -313,6 +314,15 @@ class Run:
     def draw_curves(self) -> None:
         """Draws curves.png anew from metrics.jsonl."""
         plot_curves(read_metrics(self.folder.metrics), self.folder.curves, f"{self.kind}: {self.folder.path.name}")
+
+    def keep_card(self, card: PolicyCard) -> None:
+        """Notes how the policy is asked, for whoever asks it later."""
+
+        def write() -> None:
+            self.folder.base.mkdir(exist_ok=True)
+            card.write(self.folder.base)
+
+        from_first(write)
 
     def say_left_out(self, count: int, of: int, what: str) -> None:
         """Tells how many records were too long, if any."""

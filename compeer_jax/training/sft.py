@@ -7,6 +7,7 @@ from compeer_jax.data.chat import Example
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import encode_examples, load_records
 from compeer_jax.training.config import SFTConfig
+from compeer_jax.training.policy_card import PolicyCard
 from compeer_jax.training.supervised import open_supervised_run, train_supervised
 
 
@@ -19,6 +20,7 @@ def train_sft(config: SFTConfig) -> Path:
     run = open_supervised_run(config, "sft")
     records = load_records(config.data)
     run.say(records.summary)
+    run.keep_card(PolicyCard.of(config.data, records.train, config.data.max_answer_tokens))
 
     def examples(split: Sequence[Record], name: str) -> list[list[Example]]:
         encoded = encode_examples(split, run.tokenizer, config.data)

@@ -1,7 +1,7 @@
 """The settings that benchmarks share, and those of `compeer eval esc-eval`."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from compeer_jax.dialogue.prompts import ABLATED, PROMPTS
 from compeer_jax.dialogue.taxonomy import LANGUAGES
@@ -63,6 +63,8 @@ class BenchConfig:
         published: figures to print beside: "paper" for the paper's Tables 2 and 3, or a YAML file of yours; see
             `compeer eval benchmarks`. Figures of a row of the label's name stand below it.
     """
+
+    OF_THE_CARD: ClassVar = ("format_prompt",)
 
     output: str = ""
     models: dict[str, ChatModelConfig] = field(default_factory=dict)

@@ -1,0 +1,104 @@
+"""policy.json: how a model was trained to be asked. `compeer sft` and `grpo` write it beside the weights.
+
+A policy only answers well when it is asked as it was trained: the same system prompt and format, histories cut at the
+same length. Commands that ask the model take these settings from the card where nobody gives others.
+"""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compeer_jax.data.record import Record
+from compeer_jax.data.records import DataConfig
+from compeer_jax.dialogue.prompts import check_prompt, load_prompt
+from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS
+from compeer_jax.dialogue.taxonomy import LANGUAGES
+from compeer_jax.errors import UserError, unknown
+from compeer_jax.files import read_json, replacing
+
+CARD = "policy.json"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PolicyCard:
+    """How a policy was asked in training.
+
+    Attributes:
+        format: name of the reasoning format of its outputs.
+        prompt: name of its system prompt.
+        prompt_version: of that prompt, by language.
+        max_prompt_tokens: longest prompt.
+        max_answer_tokens: longest answer that it was taught, or drew.
+        languages: of its training records, most frequent first.
+    """
+
+    format: str
+    prompt: str
+    prompt_version: dict[str, int]
+    max_prompt_tokens: int
+    max_answer_tokens: int
+    languages: list[str]
+
+    @classmethod
+    def of(cls, data: DataConfig, records: Iterable[Record], max_answer_tokens: int) -> "PolicyCard":
+        """The card of a model trained on `records`, as `data` makes prompts of them."""
+        languages = [record.language for record in records]
+        names = sorted(set(languages), key=lambda name: (-languages.count(name), name))
+        versions = {name: load_prompt(data.prompt, name).version for name in LANGUAGES}
+        return cls(data.format, data.prompt, versions, data.max_prompt_tokens, max_answer_tokens, names)
+
+    def write(self, directory: Path) -> None:
+        """Writes the card."""
+        with replacing(directory / CARD) as temporary:
+            temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, directory: str | Path) -> "PolicyCard | None":
+        """The card in a model's directory; None where there is none. Another version of the prompt is told in the log.
+
+        Raises:
+            UserError: the card is malformed, or names a format or a prompt that we don't have.
+        """
+        path = Path(directory).expanduser() / CARD
+        if not path.is_file():
+            return None
+        values = read_json(path, "the card", dict, mend="copy it anew from the model's run, or remove it")
+        names = [field.name for field in dataclasses.fields(cls)]
+        if values.keys() != set(names):
+            raise UserError(f"{path} must hold {', '.join(names)}: copy it anew from the model's run, or remove it.")
+        card = cls(**values)
+        counts = (card.max_prompt_tokens, card.max_answer_tokens)
+        if not all(type(count) is int and count > 0 for count in counts) or not isinstance(card.languages, list):
+            raise UserError(f"{path} holds lengths or languages that are none: copy it anew from the model's run.")
+        if card.format not in [*OUTPUT_FORMATS]:
+            raise unknown("format", card.format, OUTPUT_FORMATS, str(path))
+        check_prompt(str(card.prompt), card.format, str(path))
+        here = {name: load_prompt(card.prompt, name).version for name in LANGUAGES}
+        if here != card.prompt_version:
+            log.warning(
+                "%s: the model learnt with version %s of the prompt %r, and here is version %s.",
+                path,
+                card.prompt_version,
+                card.prompt,
+                here,
+            )
+        return card
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that commands give to ask it so."""
+        one = {"language": self.languages[0]} if len(self.languages) == 1 and self.languages[0] in LANGUAGES else {}
+        return {
+            "data.format": self.format,
+            "data.prompt": self.prompt,
+            "data.max_prompt_tokens": self.max_prompt_tokens,
+            "sampling.max_new_tokens": self.max_answer_tokens,
+            "format_prompt": self.prompt,
+            **one,
+        }
