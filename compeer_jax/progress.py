@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from compeer_jax.terminal_text import printable
+from compeer_jax.terminal_text import printable, safe_console
 
 
 class Progress:
@@ -34,11 +34,9 @@ class Progress:
         interval: float = 10.0,
         unit: str = "step",
     ):
-        from rich.console import Console
-
-        self.total, self.title, self.first, self.done = total, title, done, done
+        self.total, self.title, self.first, self.done = total, printable(title), done, done
         self.quiet, self.interval, self.unit = quiet, interval, unit
-        self.console = Console(stderr=True) if console is None else console
+        self.console = safe_console(stderr=True) if console is None else console
         self._bar = None
         self._started = time.monotonic()
         self._printed: float | None = None
@@ -81,7 +79,7 @@ class Progress:
 
     def say(self, line: str) -> None:
         """One line of text, above the bar where there is one."""
-        self.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _pace(self, now: float) -> str:
         """Rate and time left. The first step is left out once there are others, since it compiles."""

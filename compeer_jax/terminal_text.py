@@ -1,6 +1,8 @@
-"""Words from outside, fit for a terminal."""
+"""Words from outside, fit for a terminal, and the one console that all tables, panels and lines are shown on."""
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
 _UNSEEN = re.compile(r"(?![\n\t])[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -11,3 +13,37 @@ def printable(text: str) -> str:
     Those are control characters but for newline and tab, what overrides the direction of letters, and half characters.
     """
     return _UNSEEN.sub("\ufffd", text)
+
+
+def safe_console(**options: Any) -> Any:
+    """A rich console on which all text is `printable`, wherever in a table or a frame it stands.
+
+    Args:
+        options: of `rich.console.Console`. Names that look like rich's markup, such as `Qwen3 [thinking]`, are shown as
+            they are unless `markup` is True.
+    """
+    from rich.console import Console
+
+    console = Console(**{"markup": False} | options)
+    console.push_render_hook(_Hook())
+    return console
+
+
+class _Hook:
+    """What rich asks before it shows something; cursor movements of its own bars are `Control`s and pass."""
+
+    def process_renderables(self, renderables: Iterable[Any]) -> list[Any]:
+        from rich.control import Control
+
+        return [one if isinstance(one, Control) else _Printable(one) for one in renderables]
+
+
+class _Printable:
+    def __init__(self, shown: Any):
+        self.shown = shown
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterable[Any]:
+        from rich.segment import Segment
+
+        for text, style, control in console.render(self.shown, options):
+            yield Segment(text if control else printable(text), style, control)

@@ -9,8 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_configure import CONFIG_OF, CONFIGS, OVER
 
-from compeer_jax.cli.configure import merged_yaml, parse_config
+from compeer_jax.cli.configure import _fields, merged_yaml, parse_config
+from compeer_jax.data.build.config import BuildConfig
 from compeer_jax.errors import UserError
+from compeer_jax.evaluation.benchmarks.config import EscEvalConfig
+from compeer_jax.evaluation.benchmarks.suite_config import SuiteConfig
 from compeer_jax.strict_yaml import dump_yaml, load_yaml
 from compeer_jax.training.config import GRPOConfig, SFTConfig
 
@@ -81,8 +84,8 @@ def edited(content, way: tuple, new) -> object:
     return content
 
 
-def assert_config_or_sentence(config_class, files: list[Path]) -> None:
-    arguments = [argument for file in files for argument in ("--config", str(file))]
+def assert_config_or_sentence(config_class, files: list[Path], *options: str) -> None:
+    arguments = [*(argument for file in files for argument in ("--config", str(file))), *options]
     try:
         parse_config(config_class, arguments, command="x", description="")
         said = merged_yaml(config_class, arguments, command="x", description="")
@@ -121,6 +124,15 @@ def test_any_file_at_all_gives_settings_or_one_sentence(tmp_path, content):
     path = tmp_path / "any.yaml"
     path.write_bytes(content)
     assert_config_or_sentence(SFTConfig, [path])
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_option_on_the_command_line_gives_settings_or_one_sentence(data):
+    config_class = data.draw(st.sampled_from([GRPOConfig, BuildConfig, SuiteConfig, EscEvalConfig]))
+    key = data.draw(st.sampled_from([name for name, _ in _fields(config_class)]))
+    value = data.draw(st.one_of(st.text(max_size=12), JUNK.map(lambda junk: dump_yaml(junk).strip())))
+    assert_config_or_sentence(config_class, [], f"--{key}={value}")
 
 
 @settings(max_examples=60, deadline=None)

@@ -129,7 +129,8 @@ def test_a_judge_of_adapters_holds_the_run_s_own_weights_and_says_what_it_says_a
 def test_grpo_with_a_judge_of_adapters_on_the_policy_s_model(sft, untrained, tmp_path):  # noqa: F811
     CARD.write(sft / "model")
     judge = ("--reward.judge", "unifi", "--reward.models.unifi", str(sft / "model"), "--steps", "1")
-    run = train_grpo(settings(GRPOConfig, tmp_path, untrained, *judge))
+    encoder = ("--reward.encoder.compares", "output")  # random outputs have no parts, and are alike to the judge
+    run = train_grpo(settings(GRPOConfig, tmp_path, untrained, *judge, *encoder))
     (row,) = read_metrics(run / "metrics.jsonl")
     assert -5 <= row["reward"] <= 5
     assert (run / "model" / "adapter_config.json").is_file()

@@ -11,7 +11,7 @@ from compeer_jax.dialogue.danger import danger_notice, opening_notice
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.evaluation.chat_config import ChatConfig
-from compeer_jax.terminal_text import printable
+from compeer_jax.terminal_text import printable, safe_console
 
 DESCRIPTION = (
     "Talk with a model at the terminal. The reply is shown as it is written, the reasoning on request (/reasoning); "
@@ -27,14 +27,12 @@ PROMPT = "you> "
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, expanded(arguments), command="chat", description=DESCRIPTION)
     show_log()
-    from rich.console import Console
-
     from compeer_jax.evaluation.chat import converse
     from compeer_jax.evaluation.chat_judge import open_judge
     from compeer_jax.evaluation.chat_speakers import open_speaker
     from compeer_jax.evaluation.chat_transcript import Transcript
 
-    screen = Screen(Console(highlight=False), config.data.reasoning, config.language)
+    screen = Screen(safe_console(highlight=False), config.data.reasoning, config.language)
     judge = open_judge(config)
     transcript = Transcript(config.output or None, config.language)
     try:

@@ -58,6 +58,8 @@ def _parse(config_class, arguments, command, description, *, whole: bool = True)
         text = parser.dump(namespace, skip_none=False)
     except argparse.ArgumentError as error:
         raise UserError(_sentence(error)) from error
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:  # of the parser, about a strange value
+        raise UserError(f"the settings can't be read ({' '.join(str(error).split())}); check those given.") from error
     values = {name: value for name, value in vars(config).items() if name != "config"}
     missing = [name for name in _required(config_class) if values[name] == "" and not whole]
     left_out = tuple(f"{name}:" for name in ("config", *missing))
@@ -108,11 +110,17 @@ def _check_options(config_class: type, options: Sequence[str]) -> None:
         key = option[2:].partition("=")[0] if option.startswith("--") else ""
         if key and key != "help" and key not in keys:
             raise _refused(config_class, key)
+    groups = dict(_groups(config_class))
     for option, value in _options(options):
         if option in keys:
             with contextlib.suppress(yaml.YAMLError):  # what is no YAML is the parser's to name
                 content = load_yaml(value, f"the settings of --{option}")
-                if "." not in option:
+                if option in groups:
+                    if not isinstance(content, dict):
+                        raise _no_group(groups[option], f"--{option}", option)
+                    list(_as_options(groups[option], content, f"--{option}", f"{option}.", empty=False))
+                    _check_items(groups[option], content, f"--{option}")
+                elif "." not in option:
                     _check_items(config_class, {option: content}, f"--{option}")
 
 
@@ -141,16 +149,19 @@ def _file_options(config_class: type, path: str) -> list[str]:
     return list(_as_options(config_class, content, path))
 
 
-def _as_options(config_class: type, content: dict, where: str, prefix: str = "") -> Iterator[str]:
+def _as_options(
+    config_class: type, content: dict, where: str, prefix: str = "", *, empty: bool = True
+) -> Iterator[str]:
+    """The settings in `content` as options; groups may be `empty`, as when all below them is commented out."""
     for field in dataclasses.fields(config_class):
         if field.name not in content:
             continue
         key, value = f"{prefix}{field.name}", content[field.name]
         if dataclasses.is_dataclass(field.type):
             if isinstance(value, dict):
-                yield from _as_options(field.type, value, where, f"{key}.")
-            elif value is not None:  # all below it may be commented out
-                raise UserError(f"{where}: {key} has settings of its own, such as {_example(field.type, key)}.")
+                yield from _as_options(field.type, value, where, f"{key}.", empty=empty)
+            elif value is not None or not empty:
+                raise _no_group(field.type, f"{where}: {key}", key)
             continue
         if value is None and type(None) not in get_args(field.type):
             raise UserError(f"{where}: {key} has no value; give it one, or leave the key out.")
@@ -162,8 +173,8 @@ def _as_options(config_class: type, content: dict, where: str, prefix: str = "")
             ) from error
 
 
-def _example(config_class: type, key: str) -> str:
-    return f"{key}.{dataclasses.fields(config_class)[0].name}"
+def _no_group(config_class: type, what: str, key: str) -> UserError:
+    return UserError(f"{what} has settings of its own, such as {key}.{dataclasses.fields(config_class)[0].name}.")
 
 
 def _refused(config_class: type, key: str, where: str = "") -> UserError:
@@ -188,7 +199,7 @@ def _check_items(config_class: type, content: dict, where: str) -> None:
             if isinstance(value, dict) and get_origin(field.type) is dict and not isinstance(item, dict):
                 raise UserError(f"{where}, {field.name} {name}: expected keys and values in braces, found {item}.")
             if isinstance(item, dict):
-                list(_as_options(item_class, item, f"{where}, {field.name} {name}"))
+                list(_as_options(item_class, item, f"{where}, {field.name} {name}", empty=False))
                 keys = [key for key, _ in _fields(item_class)]
                 for key in _flatten(item, free={key for key, free in _fields(item_class) if free}):
                     if key not in keys:
@@ -210,6 +221,14 @@ def _config_files(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         else:
             others.append(argument)
     return files, others
+
+
+def _groups(config_class: type, prefix: str = "") -> Iterator[tuple[str, type]]:
+    """Every key that has keys below it, with the class of these."""
+    for field in dataclasses.fields(config_class):
+        if dataclasses.is_dataclass(field.type):
+            yield f"{prefix}{field.name}", field.type
+            yield from _groups(field.type, f"{prefix}{field.name}.")
 
 
 def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
