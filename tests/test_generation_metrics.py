@@ -422,7 +422,8 @@ def test_a_library_that_is_not_there_is_named_with_what_to_install(monkeypatch):
         ("CARE: {bleu_5: 1}", "CARE: unknown metric 'bleu_5'; did you mean 'bleu_"),
         ("CARE: {bleu_1: 150}", "CARE: bleu_1 is 150; it must be a number from 0 to 100."),
         ("CARE: {strategy_bias: 4}", "it must be a number from 0 to 3."),
-        ("CARE: {bleu_1: yes}", "bleu_1 is True"),
+        ("CARE: {bleu_1: true}", "bleu_1 is True"),
+        ("CARE: {bleu_1: yes}", "bleu_1 is 'yes'"),
         ("CARE: {", "are not YAML"),
     ],
 )
