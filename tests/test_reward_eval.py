@@ -96,7 +96,7 @@ def test_only_parts_with_a_known_verdict_are_counted(tmp_path, caplog):
     share = known.count(commonest) / len(known)
     f1 = share * 2 * share / (1 + share)
     assert values(table.rows[0])["emotion_f1"] == pytest.approx(f1), "weighted F1 of one class said always"
-    with ChatHTTPServer(lambda body: "Hm.") as server, pytest.raises(UserError, match="None of .* gave a verdict"):
+    with ChatHTTPServer(lambda body: "Hm.") as server, pytest.raises(UserError, match=r"None of .* gave a verdict"):
         evaluate_judges(settings(records, server, both_orders=False))
     assert "judge gave no verdict that can be read" in caplog.text
 

@@ -25,7 +25,6 @@ from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.config import RewardConfig
-from compeer_jax.rewards.generative_judge import heard_nothing
 from compeer_jax.rewards.load import gold_labels, load_reward
 from compeer_jax.rewards.reward import Completion
 from compeer_jax.training.contents import read_contents
@@ -74,8 +73,7 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     """Samples `group_size` outputs for each record of the split and reports on them.
 
     Raises:
-        UserError: anything in the settings, the data or the model that does not fit; or a judge gave no verdict at all
-            (what was written is kept).
+        UserError: anything in the settings, the data or the model that does not fit.
     """
     made_with = settings_of(config)
     mesh = make_mesh(config.mesh)
@@ -121,12 +119,6 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     if folder is not None:
         _write_outputs(folder / "outputs.jsonl", completions, config.group_size)
         save_report(folder, made_with, report)
-    if judged is not None and heard_nothing(judged.diagnostics):
-        kept = f"; the outputs are in {folder}" if folder else ""
-        raise UserError(
-            f"The judge gave no verdict that can be read on any of {len(completions)} outputs, so its mean says "
-            f"nothing{kept}: look at what it says, and how long it may be."
-        )
     return report, completions
 
 

@@ -277,11 +277,6 @@ class _Rated:
         return drawn if SWAPPED not in self.verdicts or orders_agree(drawn, self.verdicts[SWAPPED]) else None
 
 
-def heard_nothing(logged: Mapping[str, float]) -> bool:
-    """Whether, by what a judge has logged, it was asked about something and none of what it said was a verdict."""
-    return logged.get("judge/unparsed", 0) > 0 and not {"judge/true_share", "judge/first_share"} & logged.keys()
-
-
 def case_of(completion: Completion, format: ReasoningFormat, *, swapped: bool = False) -> JudgeCase:
     """What a judge is shown of a completion: the reference first and the output second, or the other way round."""
     record, turn = completion.record, completion.turn

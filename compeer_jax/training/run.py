@@ -25,7 +25,6 @@ from compeer_jax.parallel.exchange import from_first, is_first
 from compeer_jax.parallel.mesh import make_mesh
 from compeer_jax.parallel.processes import join
 from compeer_jax.progress import Progress
-from compeer_jax.rewards.generative_judge import heard_nothing
 from compeer_jax.training.adapter_export import keep_adapter_config
 from compeer_jax.training.checkpoints import Checkpoints
 from compeer_jax.training.config import GRPOConfig, SupervisedConfig
@@ -230,7 +229,7 @@ class Run:
         return ": the outputs of every group have equal rewards" if metrics.get("frac_reward_zero_std") == 1 else ""
 
     def _worthless(self) -> str:
-        """A sentence where no step of the run can have taught anything, or a judge never said anything; else ""."""
+        """A sentence where no step of the run can have taught anything; else ""."""
         rows = read_metrics(self.folder.metrics)
         if not rows:
             return ""
@@ -242,11 +241,6 @@ class Run:
             return f"The learning rate was 0 {steps}, {nothing}; lower optimizer.warmup_steps, or take more steps."
         if all(row["skipped"] or row["grad_norm"] == 0 or row["learning_rate"] == 0 for row in rows):
             return f"The gradient was 0 {steps}{self._why_zero(rows[-1])}, {nothing}."
-        if all(map(heard_nothing, rows)):
-            return (
-                f"The judge gave no verdict that can be read {steps}, so the run learnt from the rest of the reward "
-                "alone; look at what that judge says, and how long it may be."
-            )
         return ""
 
     def save(self, step: int, state: TrainState, batches, metrics: Mapping[str, float], *, last: bool) -> None:
