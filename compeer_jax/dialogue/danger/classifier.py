@@ -42,10 +42,10 @@ def kind_scores(text: str) -> dict[str, float]:
     return {kind: float(probability) for kind, probability in zip(weights.classes[1:], read[1:], strict=True)}
 
 
-def classified_kinds(text: str) -> frozenset[str]:
-    """The kinds of danger in `text` at the shipped thresholds; empty where danger is less likely than that."""
+def classified_kinds(text: str, least: float | None = None) -> frozenset[str]:
+    """The kinds of danger in `text`; empty where danger is less likely than `least`, or the shipped thresholds."""
     weights, scores = shipped(), kind_scores(text)
-    if sum(scores.values()) < weights.thresholds[language_of(text)]:
+    if sum(scores.values()) < (weights.thresholds[language_of(text)] if least is None else least):
         return frozenset()
     likeliest = max(scores.values())
     return frozenset(kind for kind, score in scores.items() if score >= weights.share * likeliest)

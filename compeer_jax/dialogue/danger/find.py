@@ -9,9 +9,12 @@ from dataclasses import dataclass
 
 from compeer_jax.dialogue.danger.classifier import classified_kinds
 from compeer_jax.dialogue.danger.kinds import Level, in_order, level_of
-from compeer_jax.dialogue.danger.rules import rule_kinds
+from compeer_jax.dialogue.danger.rules import has_signs, rule_kinds
 from compeer_jax.dialogue.schema import Turn
 
+LEAST = (
+    0.7  # probability of danger that is enough where words stand that danger is often said with; on held-out sentences
+)
 TURNS = 3  # of the seeker's, the last: danger often stands two turns back
 
 
@@ -22,7 +25,7 @@ class Danger:
     Attributes:
         kinds: names of `KINDS`, the most urgent first; empty where no danger is found.
         level: the highest of the kinds' levels.
-        layers: what each layer found by itself.
+        layers: what each layer found.
     """
 
     kinds: tuple[str, ...]
@@ -32,7 +35,8 @@ class Danger:
 
 def find_danger(text: str) -> Danger:
     """The danger in `text`, one turn of a seeker, in either language: people mix them."""
-    return _together([{"rules": rule_kinds(text), "classifier": classified_kinds(text)}])
+    classified = classified_kinds(text, LEAST) if has_signs(text) else classified_kinds(text)
+    return _together([{"rules": rule_kinds(text), "classifier": classified}])
 
 
 def danger_in_talk(turns: Sequence[Turn]) -> Danger:
