@@ -1,6 +1,7 @@
 """The shipped classifier of danger: its numbers are scikit-learn's, its cost is linear, its sentences are as agreed."""
 
 import importlib.util
+import io
 import json
 import time
 from collections import Counter
@@ -12,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compeer_jax.dialogue.danger import classifier
-from compeer_jax.dialogue.danger.classifier import NONE, classified_kinds, decision, from_arrays, kind_scores, to_arrays
+from compeer_jax.dialogue.danger.classifier import (
+    NONE,
+    classified_kinds,
+    decision,
+    from_arrays,
+    kind_scores,
+    probabilities,
+    to_arrays,
+)
 from compeer_jax.dialogue.danger.features import blocks, concepts, features, sentences
 from compeer_jax.dialogue.danger.kinds import KINDS
 
@@ -48,10 +57,22 @@ def test_numpy_decides_as_scikit_learn_does(train, rows):
     weights = train.to_weights(weighers, model)
     ours = np.stack([decision(features(text), weights) for text in unseen])
     np.testing.assert_allclose(ours, theirs[:, order], atol=1e-5)
+    shipped = from_arrays(to_arrays(weights))
+    rounded = np.stack([probabilities(text, shipped) for text in unseen])
+    np.testing.assert_allclose(rounded, [probabilities(text, weights) for text in unseen], atol=2e-3)
 
 
-def test_shipped_numbers_are_what_training_wrote(train, rows):
-    """Half precision moves no probability by more than a hundredth."""
+def test_the_same_sentences_give_the_same_bytes(train, rows):
+    def written():
+        texts, classes = train.examples(rows[::60])
+        file = io.BytesIO()
+        np.savez_compressed(file, **to_arrays(train.to_weights(*train.fitted(train.counted(texts), classes))))
+        return file.getvalue()
+
+    assert written() == written()
+
+
+def test_what_is_shipped_fits_the_features_and_the_kinds():
     weights = classifier.shipped()
     again = from_arrays(to_arrays(weights))
     np.testing.assert_array_equal(again.coefficients, weights.coefficients)
