@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from danger_sentences import DANGER, HARMLESS
+from danger_sentences import DANGER, HARMLESS, HINTED
 from hypothesis import given
 from hypothesis import strategies as st
 from test_regular_expressions import LONG, texts
@@ -34,6 +34,11 @@ def test_the_table_is_balanced():
 
 @pytest.mark.parametrize(("kind", "text"), DANGEROUS)
 def test_danger_is_found(kind, text):
+    assert rule_kinds(text)
+
+
+@pytest.mark.parametrize("text", lines(HINTED))
+def test_what_is_hinted_at_is_found(text):
     assert rule_kinds(text)
 
 
