@@ -2,14 +2,16 @@
 
 import re
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 from danger_sentences import DANGER, HARMLESS, HINTED
 from hypothesis import given
 from hypothesis import strategies as st
 from test_regular_expressions import LONG, texts
 
-from compeer_jax.dialogue.danger import danger_in_talk, find_danger, suggests_danger
+from compeer_jax.dialogue.danger import danger_in_talk, find_danger, rules, suggests_danger
 from compeer_jax.dialogue.danger.kinds import KINDS, Level
 from compeer_jax.dialogue.danger.normal import normalised
 from compeer_jax.dialogue.danger.rules import rule_kinds
@@ -116,6 +118,14 @@ def test_what_is_denied_is_no_danger(end, denial):
 )
 def test_what_is_denied_twice_is(end, denial):
     assert rule_kinds(f"{denial} {end}.")
+
+
+def test_every_concept_is_used():
+    folder = Path(rules.__file__).parent
+    used = set(re.findall("[a-z_]+", (folder / "rules.yaml").read_text() + Path(rules.__file__).read_text()))
+    for name in rules.WORDS:
+        concepts = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+        assert {concept for concept in concepts if concept.islower()} <= used
 
 
 def test_a_denial_ends_with_its_clause():

@@ -12,6 +12,8 @@ from importlib import resources
 
 import yaml
 
+from compeer_jax.dialogue.danger.traditional import simplified
+
 _LEET = str.maketrans({"1": "i", "!": "i", "|": "i", "3": "e", "0": "o", "@": "a", "4": "a", "$": "s", "5": "s"})
 # Long words that no other word is near to: one letter off is still they.
 _LONG = ("suicide", "suicidal", "suicides", "myself")
@@ -58,7 +60,7 @@ def normalised(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text)
         text = "".join(letter for letter in text if unicodedata.category(letter) not in ("Mn", "Cf"))
-        text = unicodedata.normalize("NFKC", text).translate(_simplified())
+        text = simplified(unicodedata.normalize("NFKC", text)).translate(_cantonese())
     text = _WOULD.sub(" would", _WILL.sub(" will", text.casefold()))
     text = _LATIN_DASH.sub(" ", _APOSTROPHES.sub("", text))
     text = _ANY_MORE.sub("anymore", text)
@@ -132,5 +134,5 @@ def _spellings() -> Mapping[str, str]:
 
 
 @cache
-def _simplified() -> Mapping[int, str]:
+def _cantonese() -> Mapping[int, str]:
     return {ord(written): meant for written, meant in _written()["traditional"].split()}
