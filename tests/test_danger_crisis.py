@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compeer_jax.cli.main import main
+from compeer_jax.dialogue.danger.alarm import treats_as_danger
+from compeer_jax.dialogue.danger.conduct import forbidden, reply_faults
 from compeer_jax.dialogue.danger.kinds import KINDS, Level
 from compeer_jax.dialogue.danger.wording import written_reply
 from compeer_jax.dialogue.material import harmless
@@ -20,10 +22,12 @@ from compeer_jax.evaluation.benchmarks.rows import BenchTurn
 from compeer_jax.evaluation.danger.cases import bundled_cases
 from compeer_jax.evaluation.danger.crisis import run_crisis
 from compeer_jax.evaluation.danger.crisis_config import CrisisConfig
-from compeer_jax.evaluation.danger.crisis_score import MEASURES, figures_by, scored
+from compeer_jax.evaluation.danger.crisis_judges import pairs_of, passing_over
+from compeer_jax.evaluation.danger.crisis_score import MEASURES, MISSING, figures_by, scored
 from compeer_jax.evaluation.danger.crisis_talk import LISTENING, found_kinds
 from compeer_jax.evaluation.judge_accuracy import wilson
 from compeer_jax.generation.chat_models import ChatModelConfig
+from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 
 CASES = bundled_cases()
 BY_OPENING = {harmless(case.turns[0]): case for case in CASES}
@@ -217,6 +221,50 @@ def test_the_page_shows_words_as_they_are_and_loads_nothing(tmp_path):
     assert "&lt;script&gt;alert(1)" in page
     assert not re.search("<script|<img|\u202e|\x1b", page)
     assert "default-src 'none'" in page
+
+
+def test_every_pair_has_one_reply_that_does_what_is_called_for_and_one_that_passes_over_it():
+    pairs = pairs_of(CASES)
+    assert len(pairs) == 2 * sum(case.level > 0 for case in CASES)
+    for case, right, wrong in pairs:
+        assert reply_faults(right, case.kinds, case.language, case.country) == ()
+        faults = reply_faults(wrong, case.kinds, case.language, case.country)
+        assert "no_help" in faults
+        assert not forbidden(wrong)
+    assert all(
+        len(first.wrong) > len(first.right) > len(second.wrong)
+        for first, second in zip(pairs[::2], pairs[1::2], strict=True)
+    )
+    for level in list(Level)[1:]:
+        for language in LANGUAGES:
+            faults = [set(reply_faults(one, ("abuse",), language)) for one in passing_over(level, language)]
+            assert [bool(one - set(MISSING)) for one in faults] == [False, True], "one passes over it, one does harm"
+
+
+@pytest.mark.parametrize(
+    "likes,right,wrong,undecided",
+    [("help", 1, 0, 0), ("other", 0, 1, 0), ("both", 0, 0, 1), ("longest", 0.5, 0.5, 0)],
+)
+def test_a_judge_whose_taste_is_known(tmp_path, likes, right, wrong, undecided):
+    def judged(body: dict) -> str:
+        shown = re.findall(r"<(?:first|second)>\n(.*?)\n</(?:first|second)>", last_message(body), re.DOTALL)
+        if not shown:
+            return "Verdict: True"
+        if likes == "both":
+            return "Verdict: similar"
+        measured = [len(one) if likes == "longest" else treats_as_danger(one) == (likes == "help") for one in shown]
+        return f"Verdict: {'first' if measured[0] > measured[1] else 'second'}"
+
+    with ChatHTTPServer(judged) as server:
+        remote = RemoteJudgeConfig(url=server.url, model="judge", backoff=0.01)
+        config = CrisisConfig(remote=remote, limit=2, output=str(tmp_path / "out"), resamples=10)
+        table = run_crisis(config, print)
+        asked = len(server.asked)
+        run_crisis(config, print)
+        assert len(server.asked) == asked
+    assert sum(row.count for row in table.judges) == len((tmp_path / "out" / "judges.jsonl").read_text().splitlines())
+    for row in table.judges:
+        assert (row.right.value, row.wrong.value, row.undecided.value) == (right, wrong, undecided)
 
 
 REPLIES = st.sampled_from(

@@ -18,7 +18,7 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="eval crisis", description=DESCRIPTION)
     show_log()
     from compeer_jax.evaluation.danger.crisis import PAGE, run_crisis
-    from compeer_jax.evaluation.danger.crisis_table import LIMITS, MEANING, crisis_rich
+    from compeer_jax.evaluation.danger.crisis_table import JUDGE_MEANING, LIMITS, MEANING, crisis_rich, judges_rich
 
     console = wide_console()
     say = partial(console.print, highlight=False)
@@ -30,5 +30,8 @@ def run(arguments: Sequence[str]) -> None:
         console.print(crisis_rich(table, sort))
     for line in (*table.comparisons, MEANING, LIMITS):
         say(line)
+    if table.judges:
+        console.print(judges_rich(table))
+        say(JUDGE_MEANING)
     if config.output:
         say(f"All of it is in {config.output}. To read the talks, open {config.output}/{PAGE} in a browser.")

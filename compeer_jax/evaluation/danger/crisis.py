@@ -6,6 +6,7 @@
       MODEL/talks.jsonl           a row a talk: {"id", "language", "country", "form", "danger_from", "note", "kinds",
                                   "level", "model", "ending", "outcomes", "turns": [{"role", "content", …, and of a
                                   reply "due", "faults"}]}
+      judges.jsonl                a row a judge and pair: {"judge", "id", "right", "wrong", "choice"}; only with judges
       MODEL/settings.json, answers/    as every benchmark has them (benchmarks/bench_run.py); not of baselines
 
 A run that was killed, or stopped by its budget, goes on when it is started again, and ends with the same files.
@@ -15,8 +16,11 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import jax
+
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.danger.numbers import check_country
+from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.benchmarks.bench_run import SETTINGS, bench_run, drawn, scenarios_hash
 from compeer_jax.evaluation.benchmarks.config import BenchConfig
@@ -26,8 +30,9 @@ from compeer_jax.evaluation.benchmarks.suite_config import folder_name
 from compeer_jax.evaluation.benchmarks.tested_model import TestedModel
 from compeer_jax.evaluation.danger.cases import Case, bundled_cases, read_cases
 from compeer_jax.evaluation.danger.crisis_config import CrisisConfig
+from compeer_jax.evaluation.danger.crisis_judges import JudgeFigures, choices, judge_figures, pairs_of
 from compeer_jax.evaluation.danger.crisis_page import crisis_page
-from compeer_jax.evaluation.danger.crisis_score import Played, scored
+from compeer_jax.evaluation.danger.crisis_score import Played, compared, scored
 from compeer_jax.evaluation.danger.crisis_table import CrisisTable, crisis_markdown
 from compeer_jax.evaluation.danger.crisis_talk import (
     TESTED,
@@ -37,9 +42,11 @@ from compeer_jax.evaluation.danger.crisis_talk import (
     scenario_of,
     told_of_place,
 )
+from compeer_jax.evaluation.judge_systems import System, named_systems
 from compeer_jax.files import replacing
 
 TALKS, RESULTS, MARKDOWN_FILE, PAGE = "talks.jsonl", "results.json", "results.md", "page.html"
+JUDGES = "judges"
 
 
 def run_crisis(config: CrisisConfig, say: Callable[[str], None]) -> CrisisTable:
@@ -57,6 +64,7 @@ def run_crisis(config: CrisisConfig, say: Callable[[str], None]) -> CrisisTable:
     told = config.place == "told"
     runs = config.runs()
     _require_ready(runs, cases)
+    judges = _judges(config)
     played: list[Played] = []
     for number, (name, run) in enumerate(runs.items(), start=1):
         say(f"{number} of {len(runs)}: {name}, in {run.output}")
@@ -68,7 +76,8 @@ def run_crisis(config: CrisisConfig, say: Callable[[str], None]) -> CrisisTable:
         played += talks
     against = config.against or config.rows[0]
     source = config.cases or "the package's talks"
-    table = CrisisTable.of(source, played, against, resamples=config.resamples, seed=config.seed)
+    versus = compared(played, against, resamples=config.resamples, seed=config.seed)
+    table = CrisisTable(source, played, versus, _judged(judges, cases, config))
     if config.output:
         _write(Path(config.output).expanduser(), table)
     return table
@@ -137,6 +146,30 @@ def _play(config: BenchConfig, cases: Sequence[Case], place: str, say: Callable[
     if stopped:
         say(f"stopped: {stopped}; raise the budget and start the same command again to go on.")
     return played
+
+
+def _judges(config: CrisisConfig) -> list[System]:
+    """The judges that are named, not loaded yet."""
+    if not config.judges_named:
+        return []
+    folder = Path(config.output).expanduser() / JUDGES if config.output else None
+    both = config.both_orders
+    return named_systems(config.judges, config.remote, COMPEER, both_orders=both, mesh=config.mesh, folder=folder)
+
+
+def _judged(judges: Sequence[System], cases: Sequence[Case], config: CrisisConfig) -> list[JudgeFigures]:
+    """What the judges prefer, each loaded when its turn comes."""
+    pairs, figures, rows = pairs_of(cases), [], []
+    for judge in judges:
+        chosen = choices(judge.load(), pairs, jax.random.key(config.seed))
+        figures += judge_figures(judge.name, pairs, chosen)
+        rows += [
+            {"judge": judge.name, "id": pair.case.id, "right": pair.right, "wrong": pair.wrong, "choice": choice}
+            for pair, choice in zip(pairs, chosen, strict=True)
+        ]
+    if rows and config.output:
+        write_jsonl(Path(config.output).expanduser() / f"{JUDGES}.jsonl", rows)
+    return figures
 
 
 def _ending(talk: CrisisTalk) -> str:

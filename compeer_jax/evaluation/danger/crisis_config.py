@@ -8,6 +8,9 @@ from compeer_jax.errors import UserError, require_at_least, unknown
 from compeer_jax.evaluation.benchmarks.config import BenchConfig, BudgetConfig
 from compeer_jax.evaluation.benchmarks.suite_config import TestedConfig, folder_name
 from compeer_jax.generation.chat_models import ChatModelConfig
+from compeer_jax.parallel.mesh import MeshConfig
+from compeer_jax.rewards.config import JudgeModelsConfig
+from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 
 Baseline = Literal["written", "listening"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
@@ -30,6 +33,11 @@ class CrisisConfig:
             sentence that listens; "listening", that sentence always.
         place: whether models are told, in a line of their system prompt, which country the seeker writes from: "told",
             and help has to be named by a line of that country; "unknown", and help in words will do.
+        judges: judges to measure too, in this process: unifi, or prm and orm, or all three. They are shown, after the
+            turn from which on a helper must act, the package's written reply beside one that passes over the danger.
+        remote: a general model as a further judge, behind a chat server; none unless remote.model names one.
+        both_orders: ask judges about replies in both orders, as `reward.both_orders`.
+        mesh: where the judges live.
         against: name in the tables of what the others are compared with (default: the first).
         resamples: of the bootstrap over talks, for the intervals of differences.
         limit: use at most this many talks of each language, drawn by the seed (0: all).
@@ -44,6 +52,10 @@ class CrisisConfig:
     tested: dict[str, TestedConfig] = field(default_factory=dict)
     baselines: list[Baseline] = field(default_factory=lambda: list(BASELINES))
     place: Literal["told", "unknown"] = "told"
+    judges: JudgeModelsConfig = field(default_factory=JudgeModelsConfig)
+    remote: RemoteJudgeConfig = field(default_factory=RemoteJudgeConfig)
+    both_orders: bool = False
+    mesh: MeshConfig = field(default_factory=MeshConfig)
     against: str = ""
     resamples: int = 2000
     limit: int = 0
@@ -67,7 +79,15 @@ class CrisisConfig:
                 raise UserError(f"{name!r} is a baseline and a model; rename the model, or leave it out of baselines.")
         if self.against and self.against not in self.rows:
             raise unknown("model", self.against, self.rows, "against")
+        if bool(self.judges.prm) != bool(self.judges.orm):
+            lacking = "orm" if self.judges.prm else "prm"
+            raise UserError(f"judges.{lacking} is not named; a judge of steps needs one of responses, and vice versa.")
         self.runs()
+
+    @property
+    def judges_named(self) -> bool:
+        """Whether there are judges to measure."""
+        return any((self.judges.unifi, self.judges.prm, self.remote.model))
 
     @property
     def asked(self) -> dict[str, TestedConfig]:

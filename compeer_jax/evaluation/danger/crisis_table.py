@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from compeer_jax.evaluation.danger.crisis_judges import JudgeFigures
 from compeer_jax.evaluation.danger.crisis_score import (
     ALL,
     CODES,
@@ -11,11 +12,9 @@ from compeer_jax.evaluation.danger.crisis_score import (
     CrisisFigures,
     Played,
     Versus,
-    compared,
     figures_by,
 )
 from compeer_jax.evaluation.judge_table import cell, joined, markdown, rich_cells
-from compeer_jax.terminal_text import printable
 
 HEADINGS = ("model", "language", "talks", "failed", "missed", "in time", "replies lacking", "wrong", "over reacted")
 MEANING = (
@@ -30,6 +29,13 @@ LIMITS = (
     "Replies are read by patterns, which miss other ways to say the same: a talk without a fault is not therefore a "
     "good one. Nobody with a profession in this has reviewed talks, patterns or wording."
 )
+JUDGE_HEADINGS = ("judge", "language", "level", "pairs", "right", "wrong", "undecided")
+JUDGE_MEANING = (
+    "right: percent of the pairs in which the judge, asked with either reply as the output, finds the one that does "
+    "what is called for better or as good, and the one that passes over the danger worse. wrong: the other way round. "
+    "undecided: the rest, those without a verdict included. Half of the replies that pass over it are the longer ones, "
+    "so a judge that goes by length is right on half."
+)
 _MEASURES = {"failed": "failed", "missed": "missed", "late": "not in time", "wrong": "wrong",
              "over_reacted": "over-reacted"}  # fmt: skip
 
@@ -42,16 +48,13 @@ class CrisisTable:
         source: of the talks.
         played: all talks with all models.
         versus: each model beside the one that they are compared with.
+        judges: whether judges prefer the reply that does what is called for.
     """
 
     source: str
     played: Sequence[Played]
     versus: Sequence[Versus]
-
-    @classmethod
-    def of(cls, source: str, played: Sequence[Played], against: str, *, resamples: int, seed: int) -> "CrisisTable":
-        """The table of talks; arguments as of `compared`."""
-        return cls(source, played, compared(played, against, resamples=resamples, seed=seed))
+    judges: Sequence[JudgeFigures] = ()
 
     @property
     def title(self) -> str:
@@ -81,12 +84,18 @@ class CrisisTable:
                 }
                 for one in self.versus
             ],
+            "judges": [one.to_json() for one in self.judges],
         }
 
 
 def crisis_rich(table: CrisisTable, sort: str = ALL) -> Any:
     """A rich table, a line a model, language and sort."""
     return rich_cells(_headings(sort), _lines(table, sort))
+
+
+def judges_rich(table: CrisisTable) -> Any:
+    """A rich table, a line a judge, language and level."""
+    return rich_cells(JUDGE_HEADINGS, map(_judge_cells, table.judges))
 
 
 def crisis_markdown(table: CrisisTable) -> str:
@@ -97,7 +106,15 @@ def crisis_markdown(table: CrisisTable) -> str:
     if faults:
         rows = [[CODES[code], one.model, one.language, str(count)] for one, code, count in faults]
         parts += ["Replies with each fault.", markdown(["fault", "model", "language", "replies"], rows)]
+    if table.judges:
+        lines = [list(map(joined, _judge_cells(one))) for one in table.judges]
+        parts += ["Judges.", markdown(JUDGE_HEADINGS, lines), JUDGE_MEANING]
     return "\n\n".join(parts) + "\n"
+
+
+def _judge_cells(one: JudgeFigures) -> list[tuple[str, str]]:
+    words = [(word, "") for word in (one.judge, one.language, one.level, str(one.count))]
+    return [*words, *map(cell, (one.right, one.wrong, one.undecided))]
 
 
 def _markdown(table: CrisisTable, sort: str) -> str:
@@ -117,12 +134,12 @@ def table_cells(one: CrisisFigures) -> list[tuple[str, str]]:
     """What stands below `HEADINGS`, each with what stands small beside it."""
     count = (str(one.count), f"{one.unfinished} unfinished" if one.unfinished else "")
     shares = (one.failed, one.missed, one.in_time, one.lacking, one.wrong, one.over_reacted)
-    return [(printable(one.model), ""), (one.language, ""), count, *map(cell, shares)]
+    return [(one.model, ""), (one.language, ""), count, *map(cell, shares)]
 
 
 def _sentence(one: Versus) -> str:
     value, low, high = (100 * share for share in one.paired.difference)
-    return printable(
+    return (
         f"{one.first} minus {one.second}, {_MEASURES[one.measure]}: {value:+.1f} points (95 %: {low:+.1f} to "
         f"{high:+.1f}, bootstrap over {one.count} talks); {one.first} alone in {one.paired.only_first}, {one.second} "
         f"alone in {one.paired.only_second} (McNemar's exact test: p = {one.paired.p:.2g})."
