@@ -144,7 +144,8 @@ def stages_in(work: Path, names: list[str]) -> Iterator[list[Stage]]:
     start = make_start(work / "start")
     settings = {name: work / f"{name}.yaml" for name in ("sft", "grpo")}
     settings["sft"].write_text(yaml.safe_dump({"model": {"path": str(start), "dtype": "float32"}} | SFT))
-    reward = {"judge": "unifi", "models": {"unifi": str(start), "dtype": "float32"}}
+    # Random outputs are alike to the judge; what a run learns from is how they repeat one another.
+    reward = {"judge": "unifi", "models": {"unifi": str(start), "dtype": "float32"}, "encoder": {"compares": "output"}}
     policy = {"path": str(work / "sft-undisturbed" / "model"), "dtype": "float32"}
     settings["grpo"].write_text(yaml.safe_dump({"model": policy, "reward": reward} | GRPO))
     sft, grpo = (
