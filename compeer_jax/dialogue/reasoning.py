@@ -193,7 +193,7 @@ class ReasoningFormat:
             problems.append(f"empty:{RESPONSE}" if RESPONSE in sections else f"missing:{RESPONSE}")
         if list(sections) != [tag for tag in self.tags if tag in sections]:
             problems.append("order")
-        problems += _structure([self._tag.sub(" ", section) for section in sections.values()])
+        problems += _structure(self._tag.sub(_own_tag, section) for section in sections.values())
         return ReasonedTurn(steps, labels, response, tuple(problems))
 
     def _split_labels(self, step: StepSpec, section: str) -> tuple[str, dict[str, str]]:
@@ -230,6 +230,11 @@ class ReasoningFormat:
 def _part(turn: ReasonedTurn, tag: str) -> str:
     """The free text of a step or the response, "" when it is missing."""
     return (turn.response if tag == RESPONSE else turn.steps.get(tag, "")).strip()
+
+
+def _own_tag(match: re.Match) -> str:
+    """What stands for a tag where others are looked for: nothing that makes one of what stands around it."""
+    return match.group() if match["escape"] else "."
 
 
 def _structure(texts: Iterable[str]) -> tuple[str, ...]:

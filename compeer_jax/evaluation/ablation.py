@@ -75,7 +75,8 @@ class Ablation:
             swept parts.
         settings: all that were tried, the run's own first.
         summary: of each; arrays [S].
-        options: what the run's settings say beside the axes, for `sweep_rewards`: length_mean and epsilon.
+        options: what the run says beside the axes, for `sweep_rewards`: length_mean, epsilon, and which outputs passed
+            over a danger.
         mismatch: largest distance between the logged advantages and those that the run's own setting gives here: a
             check of both. Rounding is about 1e-5.
     """
@@ -134,7 +135,7 @@ def ablate(config: AblateConfig) -> Ablation:
     }
     settings = settings_grid(base, axes, names)
     outputs = (rollouts.parts, rollouts.s_in, rollouts.s_hi, rollouts.lengths)
-    options = {"length_mean": reward.get("length_mean", "group"), "epsilon": loss["epsilon"]}
+    options = {"length_mean": reward.get("length_mean", "group"), "epsilon": loss["epsilon"], "missed": rollouts.missed}
     own = as_arrays([base])
     again = jax.tree.map(np.asarray, sweep_rewards(own, *outputs, **options))
     apart = float(np.abs(again.rewards[0] - rollouts.reweighted).max())
@@ -163,7 +164,9 @@ def swept_parts(
     A reward of the user's own may have no parts, or parts that do not add up to it; then it is the only part itself.
     """
     known = np.array([weights.get(name, 1.0) for name in rollouts.part_names], np.float32)
-    if known.size and np.allclose(rollouts.parts @ known, rollouts.rewards, rtol=1e-4, atol=1e-4):
+    sums = rollouts.parts @ known if known.size else rollouts.rewards
+    sums = np.where(rollouts.missed, np.minimum(sums, 0), sums)
+    if known.size and np.allclose(sums, rollouts.rewards, rtol=1e-4, atol=1e-4):
         return rollouts.parts, rollouts.part_names, tuple(map(float, known))
     return rollouts.rewards[..., None], ("reward",), (1.0,)
 

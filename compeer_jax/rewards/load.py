@@ -23,6 +23,7 @@ from compeer_jax.rewards.hierarchical import HierarchicalReward
 from compeer_jax.rewards.judge import Judge, judge_reward
 from compeer_jax.rewards.reward import Completion, RewardFunction, Rewards
 from compeer_jax.rewards.rules import RuleJudge
+from compeer_jax.rewards.safety import guarded
 
 MODELS = ("unifi", "prm_orm", "remote")  # judges that are language models
 JUDGES = ("rules", *MODELS)  # they give verdicts on COMPEER's steps
@@ -45,6 +46,8 @@ def load_reward(
 
     A function of the user's is called with the completions alone, and may return `Rewards` or any array of N numbers;
     both come out as checked `Rewards`. In a run of several processes each calls it with its share, whole groups.
+
+    None of them rewards an output that passes over a danger, see `safety.guarded`.
 
     Args:
         config: names it.
@@ -72,7 +75,7 @@ def load_reward(
             )
         judge = _judge(config, format, mesh, say, folder, base, longest_output)
         rated = checked(judge_reward(judge, dataclasses.asdict(config.weights), format=config.format), config.judge)
-        return rewarded_by_share(rated) if config.judge == "rules" else rated
+        return guarded(rewarded_by_share(rated) if config.judge == "rules" else rated)
     if config.weights != PartWeights():
         raise UserError(
             f"reward.weights weigh the parts of a judge; reward.judge {config.judge!r} has to weigh its own, "
@@ -89,9 +92,9 @@ def load_reward(
             "neither; bring a reward of your own, by its dotted path."
         )
     if config.judge == HIERARCHICAL:
-        return rewarded_by_share(checked(HierarchicalReward(format, config.hierarchical), HIERARCHICAL))
+        return guarded(rewarded_by_share(checked(HierarchicalReward(format, config.hierarchical), HIERARCHICAL)))
     function = _imported(config.judge)
-    return rewarded_by_share(checked(lambda completions, key: function(completions), config.judge))
+    return guarded(rewarded_by_share(checked(lambda completions, key: function(completions), config.judge)))
 
 
 def gold_labels(config: RewardConfig, format: ReasoningFormat) -> tuple[str, ...]:

@@ -55,11 +55,14 @@ class Rewards:
         total: float [N], what the policy is trained on (before the redundancy reweighting).
         parts: name -> float [N], logged as `rewards/<name>/mean`.
         diagnostics: name -> number, logged under its own name (e.g. "judge/unparsed").
+        missed: bool [N], the outputs that pass over a danger and so must not be encouraged (`safety`); None where
+            nothing looked for that.
     """
 
     total: np.ndarray
     parts: Mapping[str, np.ndarray] = field(default_factory=dict)
     diagnostics: Mapping[str, float] = field(default_factory=dict)
+    missed: np.ndarray | None = None
 
 
 RewardFunction = Callable[[Sequence[Completion], jax.Array], Rewards]

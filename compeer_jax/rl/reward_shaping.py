@@ -4,6 +4,7 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Real, ScalarLike
 
 from compeer_jax.rl.advantages import Scale, group_advantages
@@ -14,7 +15,7 @@ class ShapedRewards(NamedTuple):
     """What `shape_rewards` makes of B groups of G rewards.
 
     Attributes:
-        rewards: after Eq. 5, or as they came when reweighting is off.
+        rewards: after Eq. 5, or as they came when reweighting is off; those of outputs that `missed` at the floor.
         s_in: redundancy among the outputs of a group (Eq. 6).
         s_hi: redundancy with the history (Eq. 6).
         tau: the weight of redundancy, one a group (Eq. 7).
@@ -36,6 +37,7 @@ def shape_rewards(
     history_mask: Bool[Array, "B U"],
     lengths: Real[Array, "B G"],
     *,
+    missed: Bool[Array, "B G"] | None = None,
     alpha: ScalarLike = 0.5,
     beta: ScalarLike = 5.0,
     sign: Sign = "paper",
@@ -57,6 +59,7 @@ def shape_rewards(
         history: vectors of the utterances before them.
         history_mask: True where an utterance is real.
         lengths: of the responses, in the unit of `beta` (Eq. 7).
+        missed: True for an output that must not be encouraged, whatever its reward; see `floored`.
         alpha: steepness of τ in the length.
         beta: length at which τ is 1/2.
         sign: "paper", or "aware" so that redundancy costs a negative reward too.
@@ -70,6 +73,8 @@ def shape_rewards(
     tau = length_coefficient(lengths, alpha=alpha, beta=beta, mean=length_mean)
     if reweighting:
         rewards = reweight(rewards, s_in, s_hi, tau, sign=sign)
+    if missed is not None:
+        rewards = floored(rewards, missed)
     return ShapedRewards(rewards, s_in, s_hi, tau, group_advantages(rewards, scale=scale, epsilon=epsilon))
 
 
@@ -82,6 +87,7 @@ def shape_verdicts(
     history_mask: Bool[Array, "B U"],
     lengths: Real[Array, "B G"],
     *,
+    missed: Bool[Array, "B G"] | None = None,
     alpha: ScalarLike = 0.5,
     beta: ScalarLike = 5.0,
     sign: Sign = "paper",
@@ -107,6 +113,7 @@ def shape_verdicts(
         history,
         history_mask,
         lengths,
+        missed=missed,
         alpha=alpha,
         beta=beta,
         sign=sign,
@@ -116,6 +123,16 @@ def shape_verdicts(
         scale=scale,
         epsilon=epsilon,
     )
+
+
+def floored(rewards: Float[Array, "B G"], missed: Bool[Array, "B G"]) -> Float[Array, "B G"]:
+    """Rewards in which an output that `missed` has the least of its group, and none above 0.
+
+    Its advantage can then not be positive, whatever the verdicts, their weights, or Eq. 5, which as printed lifts a
+    negative reward: the least of numbers is at most their mean.
+    """
+    floor = jnp.minimum(rewards.min(axis=-1, keepdims=True), 0)
+    return jnp.where(missed, floor, rewards)
 
 
 def weighted_sum(verdicts: Float[Array, "B G K"], weights: Float[Array, " K"]) -> Float[Array, "B G"]:

@@ -96,6 +96,7 @@ def sweep_rewards(
     s_hi: Float[Array, "M B G"],
     lengths: Real[Array, "M B G"],
     *,
+    missed: Bool[Array, "M B G"] | None = None,
     length_mean: LengthMean = "group",
     epsilon: ScalarLike = 1e-4,
     chunk: int | None = None,
@@ -107,12 +108,13 @@ def sweep_rewards(
         verdicts: parts of each output's reward.
         s_in, s_hi: redundancy (Eq. 6).
         lengths: of the responses, in the unit of `beta`.
+        missed: True for outputs that no setting may encourage; see `reward_shaping.floored`.
         length_mean: whether τ follows the mean length of the group, or of all outputs of the step.
         epsilon: added to the divisor of Eq. 3.
         chunk: outputs x settings that one round of the compiled loop works on, the settings of a round by `vmap`;
             None chooses for the backend.
     """
-    outputs = _Outputs(*(array.T for array in (verdicts, s_in, s_hi, lengths)))
+    outputs = _Outputs(*jax.tree.map(jnp.transpose, (verdicts, s_in, s_hi, lengths, missed)))
 
     def swept(setting: RewardSettings) -> SweptRewards:
         _, rewards, advantages = _shape(setting, outputs, length_mean, epsilon)
@@ -130,6 +132,7 @@ def sweep_summaries(
     s_hi: Float[Array, "M B G"],
     lengths: Real[Array, "M B G"],
     *,
+    missed: Bool[Array, "M B G"] | None = None,
     length_mean: LengthMean = "group",
     epsilon: ScalarLike = 1e-4,
     chunk: int | None = None,
@@ -138,7 +141,7 @@ def sweep_summaries(
 
     No more than about `chunk` rewards are held at a time, however many settings there are.
     """
-    outputs = _Outputs(*(array.T for array in (verdicts, s_in, s_hi, lengths)))
+    outputs = _Outputs(*jax.tree.map(jnp.transpose, (verdicts, s_in, s_hi, lengths, missed)))
     reference = _shape(base, outputs, length_mean, epsilon)
 
     def summary(setting: RewardSettings) -> SettingSummary:
@@ -164,6 +167,7 @@ class _Outputs(NamedTuple):
     s_in: Float[Array, "G B M"]
     s_hi: Float[Array, "G B M"]
     lengths: Real[Array, "G B M"]
+    missed: Bool[Array, "G B M"] | None
 
 
 class _Shaped(NamedTuple):
@@ -186,6 +190,8 @@ def _shape(setting: RewardSettings, outputs: _Outputs, length_mean: LengthMean, 
 
     rewards = jnp.where(setting.aware, reweighted("aware"), reweighted("paper"))
     rewards = jnp.where(setting.reweighting, rewards, judged)
+    if outputs.missed is not None:
+        rewards = jnp.where(outputs.missed, jnp.minimum(reduce(jnp.minimum, rewards), 0), rewards)
     return _Shaped(judged, rewards, _advantages(rewards, setting.scale, epsilon))
 
 

@@ -124,6 +124,7 @@ def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
                 grouped(rewards.total, config.group_size),
                 *encode(completions, config.group_size),
                 grouped(lengths, config.group_size),
+                missed=rewards.missed.reshape(-1, config.group_size),
                 alpha=config.reward.alpha,
                 beta=config.reward.beta,
                 sign=config.reward.sign,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl
 from compeer_jax.errors import UserError
@@ -56,6 +56,7 @@ def log_rollout(
                 "problems": list(completion.turn.problems),
                 "parts": {name: float(values[index]) for name, values in rewards.parts.items()},
                 "reward": float(rewards.total[index]),
+                "missed_danger": rewards.missed is not None and bool(rewards.missed[index]),
                 "s_in": float(shaped.s_in[group, member]),
                 "s_hi": float(shaped.s_hi[group, member]),
                 "length": int(lengths[index]),
@@ -87,6 +88,7 @@ class LoggedRollouts:
         lengths: of the outputs, in the run's unit.
         reweighted: rewards after Eq. 5.
         advantages: after Eq. 3.
+        missed: the outputs that passed over a danger.
         rows: the logged lines as they are, M·B·G of them; the first of a group holds its "history".
     """
 
@@ -99,6 +101,7 @@ class LoggedRollouts:
     lengths: Float[np.ndarray, "M B G"]
     reweighted: Float[np.ndarray, "M B G"]
     advantages: Float[np.ndarray, "M B G"]
+    missed: Bool[np.ndarray, "M B G"]
     rows: list[dict[str, Any]]
 
 
@@ -140,7 +143,8 @@ def read_rollouts(folder: RunFolder, steps: Sequence[int] | None = None, *, last
 
     parts = np.array([list(row["parts"].values()) for row in rows], np.float32).reshape(*shape, len(names))
     reward, s_in, s_hi, lengths, _, reweighted, advantage = map(numbers, NUMBERS)
-    return LoggedRollouts(steps, names, parts, reward, s_in, s_hi, lengths, reweighted, advantage, rows)
+    missed = np.array([row.get("missed_danger", False) for row in rows], bool).reshape(shape)  # older ones lack it
+    return LoggedRollouts(steps, names, parts, reward, s_in, s_hi, lengths, reweighted, advantage, missed, rows)
 
 
 def _checked(row: dict, where: str) -> dict:
