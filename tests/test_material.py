@@ -340,6 +340,6 @@ def test_structure_in_an_output_is_a_problem_of_its_format_and_with_a_backslash_
     for text in foreign[kind]:
         output = "".join(f"<{tag}>\nwords\n{text}\nwords\n</{tag}>\n" for tag in COMPEER.tags)
         assert f"structure:{kind}" in COMPEER.parse(output).problems
-        assert f"structure:{kind}" in PLAIN.parse(f"words\n{text}").problems
+        assert (f"structure:{kind}" in PLAIN.parse(f"words\n{text}").problems) == (kind != "tag")
         assert not [one for one in COMPEER.parse(output.replace(text, escape(text))).problems if "structure" in one]
         assert COMPEER.parse(output.replace(text, escape(text))).response == f"words\n{text}\nwords"

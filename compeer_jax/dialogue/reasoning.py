@@ -171,7 +171,10 @@ class ReasoningFormat:
         text = spoken(text).text
         if not self.steps:
             response = unescape(text.strip())
-            return ReasonedTurn({}, {}, response, _structure([text]) if response else (f"empty:{RESPONSE}",))
+            problems = [
+                one for one in _structure([text]) if one != "structure:tag"
+            ]  # it has no tags to be mistaken for
+            return ReasonedTurn({}, {}, response, tuple(problems) if response else (f"empty:{RESPONSE}",))
         tags = (match for match in self._tag.finditer(text) if not match["escape"])
         sections, problems = _sections(text, tags)
         steps: dict[str, str] = {}
