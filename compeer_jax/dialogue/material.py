@@ -123,23 +123,23 @@ def harmless(text: str, kinds: Sequence[Structure] = KINDS) -> str:
     return _with_backslashes(text, [place for place in _places(text, kinds) if not place.escaped])
 
 
-def escape(text: str) -> str:
+def escape(text: str, kinds: Sequence[Structure] = KINDS) -> str:
     """`text` with one more backslash in each thing that would be taken for structure, whether it has some or none."""
-    return _with_backslashes(text, _places(text))
+    return _with_backslashes(text, _places(text, kinds))
 
 
-def unescape(text: str) -> str:
+def unescape(text: str, kinds: Sequence[Structure] = KINDS) -> str:
     """`text` with one backslash less in each such thing that has any: what `escape` was given."""
     pieces, start = [], 0
-    for place in _places(text):
+    for place in _places(text, kinds):
         pieces.append(text[start : place.start])
         start = place.end
     return "".join([*pieces, text[start:]])
 
 
-def structure_in(text: str) -> tuple[Structure, ...]:
+def structure_in(text: str, kinds: Sequence[Structure] = KINDS) -> tuple[Structure, ...]:
     """The kinds of structure that `text` spells out without a backslash, each once."""
-    found = {place.kind for place in _places(text) if not place.escaped}
+    found = {place.kind for place in _places(text, kinds) if not place.escaped}
     return tuple(kind for kind in KINDS if kind in found)
 
 

@@ -21,12 +21,12 @@ Leading thoughts are taken off before anything is read.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from compeer_jax.dialogue.material import escape, structure_in, unescape
+from compeer_jax.dialogue.material import KINDS, Structure, escape, structure_in, unescape
 from compeer_jax.dialogue.taxonomy import (
     EMOTIONS,
     INTENSITIES,
@@ -43,6 +43,9 @@ RESPONSE = "response"
 FormatRule = Literal["strict", "paper"]
 """What keeps a format. "strict": every part and label is there, once, in order, with nothing else around; "paper":
 every step and the response are there."""
+
+_PROBLEMS: tuple[Structure, ...] = ("control", "tag", "verdict")  # a score is one where raters read it
+_OF_PLAIN: tuple[Structure, ...] = ("control", "verdict")  # a text without tags has none to be mistaken for
 
 _SIGNS = {"en": (": ", " ; "), "zh": ("：", "；")}  # between a label's title and value, and between labels
 
@@ -141,7 +144,7 @@ class ReasoningFormat:
         for label in self.labels:
             label.category.require(turn.labels.get(label.name), f"a {self.name} turn")
         if not self.steps:
-            return escape(turn.response.strip())
+            return self.section(turn, RESPONSE, language)
         return "\n".join(f"<{tag}>\n{self.section(turn, tag, language)}\n</{tag}>" for tag in self.tags)
 
     def section(self, turn: ReasonedTurn, tag: str, language: str = "en") -> str:
@@ -160,7 +163,8 @@ class ReasoningFormat:
             f"{spec.category.titles[language]}{colon}{spec.category.display(turn.labels[spec.name], language)}"
             for spec in specs
         )
-        return "\n".join(filter(None, [escape(_part(turn, tag)), labelled]))
+        written = escape(_part(turn, tag), KINDS if self.steps else _OF_PLAIN)
+        return "\n".join(filter(None, [written, labelled]))
 
     def parse(self, text: str) -> ReasonedTurn:
         """What `text` holds, in either language, and what is wrong with it. Never raises, whatever the text.
@@ -170,11 +174,8 @@ class ReasoningFormat:
         """
         text = spoken(text).text
         if not self.steps:
-            response = unescape(text.strip())
-            problems = [
-                one for one in _structure([text]) if one != "structure:tag"
-            ]  # it has no tags to be mistaken for
-            return ReasonedTurn({}, {}, response, tuple(problems) if response else (f"empty:{RESPONSE}",))
+            response = unescape(text.strip(), _OF_PLAIN)
+            return ReasonedTurn({}, {}, response, _structure([text], _OF_PLAIN) if response else (f"empty:{RESPONSE}",))
         tags = (match for match in self._tag.finditer(text) if not match["escape"])
         sections, problems = _sections(text, tags)
         steps: dict[str, str] = {}
@@ -240,10 +241,10 @@ def _own_tag(match: re.Match) -> str:
     return match.group() if match["escape"] else "."
 
 
-def _structure(texts: Iterable[str]) -> tuple[str, ...]:
-    """A problem for each kind of structure that stands in the texts; a score is one that raters alone write."""
-    found = {kind for text in texts for kind in structure_in(text)}
-    return tuple(f"structure:{kind}" for kind in ("control", "tag", "verdict") if kind in found)
+def _structure(texts: Iterable[str], kinds: Sequence[Structure] = _PROBLEMS) -> tuple[str, ...]:
+    """A problem for each kind of structure that stands in the texts."""
+    found = {kind for text in texts for kind in structure_in(text, kinds)}
+    return tuple(f"structure:{kind}" for kind in kinds if kind in found)
 
 
 def _titles(labels: tuple[LabelSpec, ...]) -> re.Pattern:
