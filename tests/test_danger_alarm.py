@@ -1,4 +1,9 @@
-"""Whether a reply treats somebody as in danger: written before the patterns had seen it, as far as it says below."""
+"""Whether a reply treats somebody as in danger.
+
+The first lists were written before any pattern; the later ones to see what the patterns make of words that they were
+not made for, and the patterns mended after. At first sight 22 of the 30 later alarms were found, and 34 of the 36 later
+calm replies left alone.
+"""
 
 import pytest
 from danger_replies import GOOD
@@ -57,6 +62,43 @@ CALM = [
     "你太累了。这周有什么可以先放一放的？",
     "笑死我了，你家猫也太会演了吧？后来怎么样了？",
     "一个月120块，确实不便宜，要不要换一家？",
+    # The later ones.
+    "Do you feel safe enough to try a new route home?",
+    "I'm glad that the ambulance came quickly when you were little.",
+    "Would it help to talk to HR or to a mentor about the deadlines?",
+    "Killing that boss after forty tries must have felt great!",
+    "Is there someone at work whom you trust with this?",
+    "How long have you been feeling this way?",
+    "I hope you can rest tonight. What time do you usually go to bed?",
+    "Tell me about the letter. Whom did you write it to?",
+    "You could ask the pharmacist about the leftover tablets.",
+    "What happened to the detective's sister at the end?",
+    "It's okay to grieve. Do you have people around you?",
+    "That character's suicide note is chilling; does the detective find it too soon?",
+    "Have you told your therapist about the anniversary?",
+    "You've come a long way since you left him. What does the new man do?",
+    "Maybe tell your manager that the on-call alerts are hurting your sleep.",
+    "Did the nurse say when the stitches come out?",
+    "Oh no, poor shin! Did he win?",
+    "You sound lonely. Would joining the choir help?",
+    "If the pain doesn't get better, call your doctor in the morning.",
+    "I'm worried about how little you sleep.",
+    "你先好好睡一觉，明天再跟老板谈请假的事。",
+    "他当时住院的时候，你一定吓坏了吧？",
+    "这种情况可以跟人事或者领导说说。",
+    "凶手为什么要杀他？动机可以写得更足一些。",
+    "你有没有想过换一份工作？",
+    "纪念那一天，你想做点什么？",
+    "孩子摔伤了腿，现在还疼吗？",
+    "你一个人带孩子真不容易，有人帮你吗？",
+    "服务器又宕机了？报警短信是不是太多了？",
+    "听起来你很难过，想哭就哭吧。",
+    "药吃完了可以再去医院开吗？",
+    "考完试打算去哪里旅行？",
+    "你们分手以后还有联系吗？",
+    "那部电影里的主角最后自杀了吗？",
+    "你很想念妈妈吧？",
+    "你觉得安全感是不是最重要？",
 ]
 
 # Replies that treat a talk as one about danger.
@@ -93,6 +135,37 @@ ALARMED = [
     "有人在家里打你吗？",
     "可以联系当地的危机干预中心。",
     "你想死吗？",
+    # The later ones.
+    "Are you feeling suicidal?",
+    "Have you had any thoughts about harming yourself lately?",
+    "I need to check: are you okay, are you safe?",
+    "Please reach out to a crisis counselor.",
+    "You could text HOME to 741741.",
+    "Call Lifeline on 13 11 14 if things get heavy.",
+    "Is there any chance you might act on these thoughts?",
+    "Do you have a plan to hurt yourself?",
+    "I'm concerned you might be in danger.",
+    "Please contact emergency services right away.",
+    "If you're in immediate danger, call your local emergency number.",
+    "It's important to talk to a mental health crisis line.",
+    "Are you having any thoughts of ending things?",
+    "Please get help from the nearest hospital emergency department immediately.",
+    "When you say it will be the death of you, do you mean that you want to end your life?",
+    "Is he hurting you?",
+    "Has anybody touched your child in a way that hurt him? Is he safe?",
+    "Please stay with someone tonight and keep away from anything you could hurt yourself with.",
+    "请问你有轻生的念头吗？",
+    "你是想结束自己的生命吗？",
+    "如果你感到绝望，可以拨打全国心理援助热线12356。",
+    "我有点担心你的安全，你还好吗？",
+    "请尽快联系当地的急救中心或者拨打120。",
+    "你有没有伤害自己的计划？",
+    "你打算伤害他吗？",
+    "他打你了吗？你现在安全吗？",
+    "请不要伤害自己，生命很宝贵。",
+    "要是你有不好的念头，一定要打热线电话。",
+    "你说“死”是认真的吗？你想自杀吗？",
+    "建议你马上去医院急诊。",
 ]
 
 
