@@ -20,15 +20,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import yaml
+from flax import nnx
 
 from compeer_jax.cli.main import STOPPED
 from compeer_jax.data.judge_chat import JudgeLimits
 from compeer_jax.data.records import DataConfig
+from compeer_jax.models.chat_template import ANSWER_HEADER, TURN_END
+from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.qwen2 import Qwen2
+from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.training.checkpoints import StoredTensor
 from compeer_jax.training.metrics import read_metrics
@@ -142,10 +150,11 @@ def parse_arguments() -> argparse.Namespace:
 def stages_in(work: Path, names: list[str]) -> Iterator[list[Stage]]:
     """The stages with all that they start from; a GRPO run starts from what SFT made."""
     start = make_start(work / "start")
+    judge = make_judge(work / "judge", start)
     settings = {name: work / f"{name}.yaml" for name in ("sft", "grpo")}
     settings["sft"].write_text(yaml.safe_dump({"model": {"path": str(start), "dtype": "float32"}} | SFT))
     # Random outputs are alike to the judge; what a run learns from is how they repeat one another.
-    reward = {"judge": "unifi", "models": {"unifi": str(start), "dtype": "float32"}, "encoder": {"compares": "output"}}
+    reward = {"judge": "unifi", "models": {"unifi": str(judge), "dtype": "float32"}, "encoder": {"compares": "output"}}
     policy = {"path": str(work / "sft-undisturbed" / "model"), "dtype": "float32"}
     settings["grpo"].write_text(yaml.safe_dump({"model": policy, "reward": reward} | GRPO))
     sft, grpo = (
@@ -168,11 +177,25 @@ def stages_in(work: Path, names: list[str]) -> Iterator[list[Stage]]:
 
 
 def make_start(directory: Path) -> Path:
-    """A model of random weights; as it has a card, it is a judge too (one that never says a verdict)."""
+    """A model of random weights."""
     shape = {"hidden_size": 32, "layers": 1, "heads": 4, "kv_heads": 4, "intermediate_size": 32, "context": 1024}
     make_small_model(SmallModelConfig(output=str(directory), data=DataConfig(**DATA), vocab_size=2048, **shape))
+    return directory
+
+
+def make_judge(directory: Path, start: Path) -> Path:
+    """A judge that says "Verdict: True" whatever it is shown: each of its tokens is followed by one other."""
+    tokenizer = load_tokenizer(start)
+    said = [*tokenizer.encode(ANSWER_HEADER)[-1:], *tokenizer.encode("Verdict: True" + TURN_END)]
+    model = Qwen2(replace(Qwen2Config.from_json(start), tie_word_embeddings=False), rngs=nnx.Rngs(0))
+    nnx.update(model, jax.tree.map(jnp.zeros_like, nnx.state(model, nnx.Param)))
+    for place, (last, following) in enumerate(pairwise(said)):
+        model.embedding[...] = model.embedding[...].at[last, place].set(1)
+        model.output[...] = model.output[...].at[place, following].set(9)
+    model.norm.scale[...] = jnp.ones_like(model.norm.scale[...])
+    model.save_pretrained(directory, tokenizer)
     limits = JudgeLimits("judge_brief", max_history_tokens=64, max_part_tokens=48)
-    JudgeCard("unifi", "compeer", limits, max_new_tokens=6).write(directory)
+    JudgeCard("unifi", "compeer", limits, max_new_tokens=12).write(directory)
     return directory
 
 

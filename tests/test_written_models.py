@@ -111,9 +111,9 @@ def test_no_text_holds_a_control_token_once_broken_whatever_the_tokenizer_lists(
     assert {151643, 151644, 151645, 151652} <= structure
     assert not structure & set(tokenizer(harmless, add_special_tokens=False)["input_ids"])
     assert not any(token in harmless for token in ("[INST]", "</s>", "<|eot_id|>", "<\uff5cUser\uff5c>"))
-    assert "".join(harmless.split()) == "".join(text.split())
+    assert "".join(harmless.split()).replace("\\", "") == "".join(text.split()).replace("\\", "")
     assert broken(tokenizer, harmless) == harmless
-    if "<|" not in text and "|>" not in text and "[" not in text and "/s" not in text and "\uff5c" not in text:
+    if not set("<[\uff5c") & set(text):
         assert harmless == text
 
 
