@@ -119,6 +119,7 @@ def earlier_stages(folder: Path, candidates=None, *, labels=None, rewrites=None,
     candidates = candidate_rows() if candidates is None else candidates
     labels = [label_row(row) for row in candidates] if labels is None else labels
     rewrites = [row for one in candidates for row in rewrite_rows(one)] if rewrites is None else rewrites
+    write(folder / "filter" / "dialogues.jsonl", [dialogue.to_json() for dialogue in sample_dialogues()])
     write(folder / "rounds" / "rounds.jsonl", round_rows(candidates))
     write(folder / "candidates" / "candidates.jsonl", candidates)
     write(folder / "annotation" / "labels.jsonl", labels)

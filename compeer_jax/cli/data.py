@@ -9,6 +9,7 @@ ACTIONS = {
     "build": "make CER: run all stages below that have something new to do",
     **{name: f"stage: {summary}" for name, summary in STAGES.items()},
     "care": "make CARE's training data: each reply of a corpus with the four nodes that lead to it",
+    "danger": "list the dialogues in which somebody is in danger, for a person to decide what trains",
     "tfds": "write ESConv or CER as a TensorFlow Dataset in ArrayRecord",
 }
 

@@ -17,6 +17,7 @@ from compeer_jax.data.chat import (
     prompt_tokens,
 )
 from compeer_jax.data.corpora import read_corpus
+from compeer_jax.data.danger import dialogue_talk, for_training, record_talk
 from compeer_jax.data.record import Record
 from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
 from compeer_jax.data.silver import silver_records
@@ -60,6 +61,9 @@ class DataConfig:
             if the last exchange alone is too long), or stops the run ("error"), or loses its oldest turns and is left
             out and counted if that isn't enough ("leave_out").
         limit: use at most this many records of each split, spread over it (0: all).
+        danger: dialogues in which the seeker is in danger are left out of train until a person has looked at them
+            ("review"), or are learned from like any other ("train"). Valid and test keep them: they measure.
+        reviewed: the sheet on which people have decided about them, see `compeer data danger` ("": nobody has).
     """
 
     path: str = "sample"
@@ -75,10 +79,17 @@ class DataConfig:
     max_answer_tokens: int = 1024
     overlong: Literal["drop_oldest", "error", "leave_out"] = "drop_oldest"
     limit: int = 0
+    danger: Literal["review", "train"] = "review"
+    reviewed: str = ""
 
     def __post_init__(self):
         require_at_least(0, self, "data.", "limit")
         require_at_least(1, self, "data.", "max_prompt_tokens", "max_answer_tokens")
+        if self.reviewed and self.danger != "review":
+            raise UserError(
+                f"data.reviewed is {self.reviewed!r}, which data.danger: {self.danger} doesn't heed; set data.danger "
+                "to review, or leave data.reviewed out."
+            )
 
     @property
     def reasoning(self) -> ReasoningFormat:
@@ -105,7 +116,8 @@ def load_records(config: DataConfig, view: View = SFT) -> Splits:
             reply that was really given and the labels that are known, if any. Silver records are both.
 
     Raises:
-        UserError: the file is missing or malformed, leaves a split without records, or is of another reasoning format.
+        UserError: the file is missing or malformed, leaves a split without records, or is of another reasoning format;
+            `data.danger.for_training` too.
     """
     folder = cer_folder(config.path)
     if folder is not None:
@@ -117,6 +129,8 @@ def load_records(config: DataConfig, view: View = SFT) -> Splits:
         )
     dialogues, report = read_corpus(config.path, roles=config.roles)
     splits = read_split(config.split, dialogues) if config.split else split_dialogues(dialogues, seed=config.split_seed)
+    learned, left_out = for_training(splits.train, dialogue_talk, config, config.path)
+    splits = splits._replace(train=learned)
     records = []
     for name, part in zip(DialogueSplits._fields, splits, strict=True):
         made = silver_records(part, format=config.reasoning, seed=config.silver_seed, quotes=config.silver_quotes)
@@ -130,14 +144,14 @@ def load_records(config: DataConfig, view: View = SFT) -> Splits:
         records.append(spread(made, config.limit))
     counts = " / ".join(str(len(part)) for part in records)
     kind = "Silver records" if config.reasoning.steps else "Replies"
-    return Splits(*records, summary=f"{report}. {kind}, train / valid / test: {counts}.")
+    return Splits(*records, summary=f"{report}. {kind}, train / valid / test: {counts}. {left_out}".rstrip())
 
 
 def _cer_records(folder: Path, view: View, config: DataConfig) -> Splits:
     if config.split:
         raise UserError(f"data.split is {config.split!r}, but {folder} has splits of its own; leave data.split out.")
     tags = {step.tag for step in config.reasoning.steps}
-    records = []
+    records, left_out = [], ""
     for name in DialogueSplits._fields:
         made = read_policy_records(folder, view, name, config.variant)
         for record in made:
@@ -147,11 +161,13 @@ def _cer_records(folder: Path, view: View, config: DataConfig) -> Splits:
                     f"record {record.id!r} of {folder} has the steps {', '.join(record.reference.steps)}, which are "
                     f"not those of data.format {config.format!r}; set data.format as the dataset's."
                 )
+        if name == TRAIN:
+            made, left_out = for_training(made, record_talk, config, str(folder))
         records.append(spread(made, config.limit))
     counts = " / ".join(str(len(part)) for part in records)
     what = "records to fine-tune on" if view == SFT else "prompts"
     train = TRAIN if config.variant == "none" else f"{TRAIN}_{config.variant}"
-    return Splits(*records, summary=f"{folder}: {what}, {train} / valid / test: {counts}.")
+    return Splits(*records, summary=f"{folder}: {what}, {train} / valid / test: {counts}. {left_out}".rstrip())
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:

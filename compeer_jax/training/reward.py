@@ -3,6 +3,7 @@
 UnifiReward, PRM and ORM differ only in which rounds make a conversation; see `dialogue/judging.py`.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ import numpy as np
 
 from compeer_jax.data.cer.folder import cer_folder, view_file
 from compeer_jax.data.chat import Example
+from compeer_jax.data.danger import for_training, record_talk
 from compeer_jax.data.judge_chat import JudgeLimits, judge_examples, reply_tokens, without_long_parts
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
 from compeer_jax.data.records import load_records, spread
@@ -22,6 +24,8 @@ from compeer_jax.errors import UserError
 from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.training.reward_config import RewardTrainConfig
 from compeer_jax.training.supervised import open_supervised_run, train_supervised
+
+log = logging.getLogger(__name__)
 
 HELD_OUT = 0.2  # of the records, where no valid records are given: the paper's share, see `cer.split.PAPER_SHARE`
 
@@ -56,11 +60,11 @@ def train_reward(config: RewardTrainConfig) -> Path:
 
 
 def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], list[JudgeRecord]]:
-    """Records to learn from and to measure on.
+    """Records to learn from and to measure on. Of dialogues with danger, a person has looked at the first.
 
     Raises:
         UserError: a file that can't be read or has a malformed record, records of another reasoning format, or one
-            that lacks what this kind of judge learns from.
+            that lacks what this kind of judge learns from; `data.danger.for_training` too.
     """
     format = config.data.reasoning
     cer = None if config.records else cer_folder(config.data.path)
@@ -70,6 +74,7 @@ def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], li
         config = replace(config, records=str(paths[0]), valid_records=str(paths[1]))
     if not config.records:
         splits = load_records(config.data)
+        log.info(splits.summary)
         train, valid = (config.silver.make(part, config.data) for part in (splits.train, splits.valid))
         return train * config.silver.copies, valid
     train = read_judge_records(config.records)
@@ -82,9 +87,14 @@ def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], li
                 f"{format.name!r}; set data.format, or keep one format's records to a file."
             )
         check_labelled(record, config.kind)
+    if not valid:
+        train, valid = hold_out(train, HELD_OUT, config.seed)
+    train, left_out = for_training(train, record_talk, config.data, str(cer or config.records))
+    if left_out:
+        log.info(left_out)
     if cer is not None:
         train, valid = spread(train, config.data.limit), spread(valid, config.data.limit)
-    return (train, valid) if valid else hold_out(train, HELD_OUT, config.seed)
+    return train, valid
 
 
 def hold_out(records: Sequence[JudgeRecord], share: float, seed: int) -> tuple[list[JudgeRecord], list[JudgeRecord]]:

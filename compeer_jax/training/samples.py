@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl
+from compeer_jax.dialogue.danger.withheld import shown
 from compeer_jax.errors import UserError
 from compeer_jax.rewards.reward import Completion, Rewards
 from compeer_jax.rl.reward_shaping import ShapedRewards
@@ -166,7 +167,10 @@ def _group_shape(rows: Sequence[Mapping], path: Path) -> tuple[int, int]:
 
 
 def write_samples(folder: RunFolder, *, every: int, last: int) -> None:
-    """Makes samples.md: the first group of every `every`-th step up to `last`, the newest first."""
+    """Makes samples.md: the first group of every `every`-th step up to `last`, the newest first.
+
+    An output that says what none may, a method of suicide among it, is named and not shown; the rollouts keep all.
+    """
     steps = [step for step in range(last, 0, -1) if step % every == 0 or step == 1]
     sections = ["# Samples\n\nThe first prompt of some steps, and all outputs of its group. Newest first.\n"]
     sections += [_section(step, rollout_path(folder, step)) for step in steps if rollout_path(folder, step).exists()]
@@ -178,7 +182,10 @@ def _section(step: int, path: Path) -> str:
     rows = [row for _, row in read_jsonl(path)]
     group = rows[: next((index for index, row in enumerate(rows) if index and row["member"] == 0), len(rows))]
     lines = [f"## Step {step}: `{group[0]['id']}`\n"]
-    lines += [f"> **{turn['role']}:** {_one_line(turn['content'])}  " for turn in group[0]["history"]]
+    here = f"{group[0]['id']}, rollouts/{path.name}"
+    for number, turn in enumerate(group[0]["history"], start=1):
+        said = turn["content"] if turn["role"] == "seeker" else shown(turn["content"], f"{here}, turn {number}")
+        lines.append(f"> **{turn['role']}:** {_one_line(said)}  ")
     for row in group:
         parts = ", ".join(f"{name} {value:+g}" for name, value in row["parts"].items())
         ending = " (cut off)" if row["truncated"] else ""
@@ -186,7 +193,7 @@ def _section(step: int, path: Path) -> str:
             f"\n**Output {row['member'] + 1}**{ending}: reward {row['reward']:+.2f} ({parts}); "
             f"redundancy {row['s_in']:.2f} in group, {row['s_hi']:.2f} with history; "
             f"reweighted {row['reweighted']:+.2f}; advantage {row['advantage']:+.2f}\n",
-            _fenced(row["text"]),
+            _fenced(shown(row["text"], f"{here}, output {row['member'] + 1}")),
         ]
     return "\n".join(lines) + "\n"
 

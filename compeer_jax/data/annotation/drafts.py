@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from compeer_jax.data.annotation.items import Task
 from compeer_jax.data.annotation.votes import MODEL, Vote
+from compeer_jax.dialogue.danger.withheld import why_withheld
 from compeer_jax.dialogue.judging import judge_messages, swap_preference
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.verdicts import critique_of_step, parse_preference, parse_step_verdict
@@ -49,6 +50,8 @@ def draft_votes(
         value = (parse_preference if item.tag == RESPONSE else parse_step_verdict)(text)
         if value is None:
             raise Malformed("no verdict")
+        if why := why_withheld(text):
+            raise Malformed(why)
         if item.tag == RESPONSE and item.task.swapped:
             value = swap_preference(value)
         return Vote(item.task.candidate.id, item.tag, MODEL + name, value, critique=critique_of(item.tag, text))

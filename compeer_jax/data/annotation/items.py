@@ -92,6 +92,7 @@ class Tasks:
 
     Attributes:
         ids: key -> the candidate's id.
+        withheld: the id of a candidate that nobody is shown -> why.
 
     Raises:
         UserError: naming file, line and field of a candidate that is none, or an id that is there twice.
@@ -100,6 +101,7 @@ class Tasks:
     def __init__(self, path: Path, seed: int):
         self.path, self.seed = path, seed
         self.ids: dict[str, str] = {}
+        self.withheld: dict[str, str] = {}
         self._places: dict[str, int] = {}
         place = 0
         with path.open("rb") as file:
@@ -109,7 +111,10 @@ class Tasks:
                 key = task_key(seed, candidate.id)
                 if key in self.ids:
                     raise UserError(f"{where}: the id {candidate.id!r} is there twice; give each candidate its own.")
-                self.ids[key], self._places[key] = candidate.id, place
+                if why := candidate.withheld:
+                    self.withheld[candidate.id] = why
+                else:
+                    self.ids[key], self._places[key] = candidate.id, place
                 place += len(line)
 
     def __len__(self) -> int:

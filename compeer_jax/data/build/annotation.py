@@ -26,6 +26,7 @@ from compeer_jax.data.build.candidates import answer_settings, settings_digest, 
 from compeer_jax.data.build.config import BuildConfig
 from compeer_jax.data.build.pipeline import STAGES
 from compeer_jax.data.build.stage import Stage, StageWriter, Workspace, file_hash, read_card
+from compeer_jax.dialogue.danger.withheld import VERSION
 from compeer_jax.dialogue.prompts import load_judge_prompt
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import LANGUAGES
@@ -60,6 +61,7 @@ def settings(config: BuildConfig) -> dict[str, Any]:
     annotation = config.annotation
     return {
         **asdict(annotation),
+        "withheld": VERSION,
         "imports": [path.name for path in _imports(config)],
         "format": config.candidates.format,
         "seed": config.seed,
@@ -77,6 +79,8 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
     config, format = work.config, FORMATS[work.config.candidates.format]
     tasks = Tasks(work.file("candidates", CANDIDATES), config.seed)
     out.begin(LABELS)
+    for id, why in tasks.withheld.items():
+        out.reject(id, why)
     people, annotators = config.annotation.people, config.annotation.annotators
     dealt = deal_all(sorted(tasks.ids), people, annotators, config.seed)
     _write_tasks(tasks, dealt, people, format, out)

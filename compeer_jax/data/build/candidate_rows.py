@@ -7,6 +7,7 @@ from pathlib import Path
 from compeer_jax.data.build.round_rows import Round
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.record import text_field
+from compeer_jax.dialogue.danger.withheld import why_withheld
 from compeer_jax.dialogue.reasoning import FORMATS, ReasonedTurn, ReasoningFormat
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import Language
@@ -74,6 +75,11 @@ class Candidate:
     def turn(self) -> ReasonedTurn:
         """The output as reasoning and reply."""
         return ReasonedTurn(self.steps, self.labels, self.response)
+
+    @property
+    def withheld(self) -> str | None:
+        """Why it is left out for what supporter or model say in it; see `why_withheld`."""
+        return why_withheld(*self.steps.values(), self.response, self.reference, turns=self.history)
 
     def sections(self, format: ReasoningFormat) -> dict[str, str]:
         """Tag -> the step as it was written, free text and labelled line; "" for a step that is not there."""

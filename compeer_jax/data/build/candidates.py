@@ -17,6 +17,7 @@ from compeer_jax.data.build.round_rows import Round
 from compeer_jax.data.build.rounds import ROUNDS
 from compeer_jax.data.build.stage import Stage, StageWriter, Workspace
 from compeer_jax.data.jsonl import read_jsonl
+from compeer_jax.dialogue.danger.withheld import VERSION, why_withheld
 from compeer_jax.dialogue.prompts import chat_messages, load_prompt
 from compeer_jax.dialogue.reasoning import FORMATS, ReasonedTurn, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import LANGUAGES
@@ -32,6 +33,7 @@ def settings(config: BuildConfig) -> dict[str, Any]:
     """What the candidates depend on beside the rounds."""
     return {
         **asdict(config.candidates),
+        "withheld": VERSION,
         "prompts": {language: load_prompt(config.candidates.prompt, language).version for language in LANGUAGES},
         "chat_models": {name: answer_settings(config, name) for name in config.candidates.models},
     }
@@ -65,13 +67,16 @@ def parse_output(format: ReasoningFormat, text: str) -> ReasonedTurn:
     """The reasoned turn in a chat model's output.
 
     Raises:
-        Malformed: the output is not wholly in the format; the first thing that is wrong with it.
+        Malformed: the output is not wholly in the format, or says what no output may say; the first thing that is
+            wrong with it.
     """
     if not text.strip():
         raise Malformed("an empty answer")
     turn = format.parse(text)
     if turn.problems:
         raise Malformed(f"not in the format ({re.sub('[:_]', ' ', turn.problems[0])})")
+    if why := why_withheld(text):
+        raise Malformed(why)
     return turn
 
 

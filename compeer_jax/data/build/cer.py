@@ -10,12 +10,13 @@ cer/
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from compeer_jax.data.build.candidate_rows import Candidate
 from compeer_jax.data.build.config import BuildConfig
+from compeer_jax.data.build.dialogue_rows import DIALOGUES, read_dialogues
 from compeer_jax.data.build.pipeline import STAGES
 from compeer_jax.data.build.round_rows import Round
 from compeer_jax.data.build.stage import CARD, Stage, StageWriter, Workspace, read_card
@@ -41,15 +42,18 @@ from compeer_jax.data.cer.views import (
     sft_record,
     views_of,
 )
+from compeer_jax.data.danger import MARK, danger_mark, finder_version
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.record import Record
+from compeer_jax.dialogue.danger.withheld import VERSION, why_withheld
 from compeer_jax.dialogue.reasoning import FORMATS, ReasoningFormat
 from compeer_jax.errors import UserError
 
 PICTURE = "histograms.png"
 EARLIER = tuple(name for name in STAGES if name != "cer")
 FILES = {
+    "filter": DIALOGUES,
     "rounds": "rounds.jsonl",
     "candidates": "candidates.jsonl",
     "annotation": "labels.jsonl",
@@ -59,7 +63,7 @@ AGREEMENT = "agreement.json"
 
 
 def inputs(work: Workspace) -> list[Path]:
-    """Rounds, candidates, what is said of them, their rewrites, and all cards, which the data card tells of."""
+    """Dialogues, rounds, candidates, what is said of them, their rewrites; all cards, which the data card tells of."""
     rows = [work.file(stage, name) for stage, name in FILES.items()]
     return [*rows, work.file("annotation", AGREEMENT), *(work.file(stage, CARD) for stage in EARLIER)]
 
@@ -71,6 +75,8 @@ def settings(config: BuildConfig) -> dict[str, Any]:
         "test": config.cer.test,
         "format": config.candidates.format,
         "seed": config.seed,
+        "withheld": VERSION,
+        "danger": finder_version(),
     }
 
 
@@ -83,12 +89,14 @@ class _Learned:
         of_round: round -> its labelled candidates, in their order.
         right: candidate -> labels of its steps that were found right.
         views: candidate -> those of `WITH_VARIANTS` that it is in.
+        withheld: candidates and rounds that are handed on to nobody.
     """
 
     keys: dict[str, SplitKey] = field(default_factory=dict)
     of_round: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     right: dict[str, dict[str, str]] = field(default_factory=dict)
     views: dict[str, list[str]] = field(default_factory=dict)
+    withheld: set[str] = field(default_factory=set)
 
     def samples(self) -> Counter[str]:
         """Dialogue -> how many samples are counted of it: candidates with all labels; where there are none, labelled
@@ -110,21 +118,23 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
         for variant in VARIANTS:
             out.begin(f"{view}/{TRAIN}_{variant}.jsonl")
     labelled = _labelled(work, out)
-    learned = _first_reading(work, labelled)
-    for id in sorted(labelled.keys() - learned.views.keys()):
+    learned = _first_reading(work, labelled, out)
+    for id in sorted(labelled.keys() - learned.views.keys() - learned.withheld):
         out.reject(id, "labels of a candidate that is not there")
     samples = learned.samples()
     valid, test = held_out_shares(config.cer.valid, config.cer.test, samples.total())
     splits = split_records(learned.keys.values(), valid=valid, test=test, seed=config.seed, samples=samples)
     rewrites, unused = _rewrites(work, learned, splits, out)
     extra, format = _extra(learned, splits, rewrites, config.seed), FORMATS[config.candidates.format]
-    writer = _Writer(out, Tally(), format, splits, rewrites, extra)
+    tally = Tally()
+    marks = _marks(work, splits, tally, out)
+    writer = _Writer(out, tally, format, splits, rewrites, extra, marks)
     for candidate in _candidates(work):
-        if candidate.id in labelled:
+        if candidate.id in learned.views:
             writer.write_judged(candidate, labelled[candidate.id])
     for asked in _rounds(work):
-        writer.write_prompt(asked, rl_record(asked, [learned.right[id] for id in learned.of_round[asked.id]]))
-    tally = writer.tally
+        if asked.id in learned.keys:
+            writer.write_prompt(asked, rl_record(asked, [learned.right[id] for id in learned.of_round[asked.id]]))
     _describe(work, out, tally)
     if not labelled:
         work.say(
@@ -137,16 +147,25 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
         "rows": {f"{view}/{split}": count for (view, split), count in sorted(tally.rows.items())},
         "not_for_sft": dict(sorted(tally.not_for_sft.items())),
         "rewrites_not_used": dict(sorted(unused.items())),
+        "danger": tally.danger.counts(),
         "drafted": tally.drafted,
     }
 
 
-def _first_reading(work: Workspace, labelled: Mapping[str, Consensus]) -> _Learned:
+def _first_reading(work: Workspace, labelled: Mapping[str, Consensus], out: StageWriter) -> _Learned:
     learned, format = _Learned(), FORMATS[work.config.candidates.format]
     for asked in _rounds(work):
-        learned.keys[asked.id] = _key(asked)
+        if why := why_withheld(asked.reference.response, turns=asked.history):
+            learned.withheld.add(asked.id)
+            out.reject(asked.id, why)
+        else:
+            learned.keys[asked.id] = _key(asked)
     for candidate in _candidates(work):
         if candidate.id not in labelled:
+            continue
+        if why := candidate.withheld:
+            learned.withheld.add(candidate.id)
+            out.reject(candidate.id, why)
             continue
         consensus = labelled[candidate.id]
         record = judge_record(candidate, consensus, format)
@@ -173,6 +192,7 @@ class _Writer:
         splits: dialogue -> split.
         rewrites: of all that may be learned from.
         extra: view -> variant -> ids of the records that are added once more.
+        marks: dialogue -> what its records' provenance says of danger in it.
     """
 
     out: StageWriter
@@ -181,37 +201,43 @@ class _Writer:
     splits: Mapping[str, str]
     rewrites: Rewrites
     extra: Mapping[str, Mapping[str, frozenset[str]]]
+    marks: Mapping[str, Mapping[str, Any]]
 
     def write_judged(self, candidate: Candidate, consensus: Consensus) -> None:
         """A labelled candidate, for judges and for fine-tuning."""
         split, record = self.splits[candidate.dialogue], judge_record(candidate, consensus, self.format)
         self.tally.add(split, candidate, record, drafts=consensus.drafts)
         for view in views_of(record):
-            self._write(view, split, record, lambda rewrite: rewritten(record, rewrite, candidate, self.format))
+            self._write(
+                view, candidate.dialogue, record, lambda rewrite: rewritten(record, rewrite, candidate, self.format)
+            )
         fit = sft_record(candidate, record)
         if isinstance(fit, str):
             self.tally.not_for_sft[fit] += 1
         else:
-            self._write(SFT, split, fit, lambda rewrite: rewritten_policy(fit, rewrite))
+            self._write(SFT, candidate.dialogue, fit, lambda rewrite: rewritten_policy(fit, rewrite))
 
     def write_prompt(self, asked: Round, record: Record) -> None:
         """A round."""
         split = self.splits[asked.dialogue]
         for name in record.reference.labels:
             self.tally.known[name][split] += 1
-        self._write(RL, split, record, lambda rewrite: rewritten_policy(record, rewrite))
+        self._write(RL, asked.dialogue, record, lambda rewrite: rewritten_policy(record, rewrite))
 
-    def _write(self, view: str, split: str, record: AnyRecord, reword: Callable[[Rewritten], AnyRecord]) -> None:
-        self._add(view, split, record)
+    def _write(self, view: str, dialogue: str, record: AnyRecord, reword: Callable[[Rewritten], AnyRecord]) -> None:
+        split, mark = self.splits[dialogue], self.marks.get(dialogue)
+        self._add(view, split, record, mark)
         if split != TRAIN:
             return
         for variant, ids in self.extra.get(view, {}).items():
-            self._add(view, f"{TRAIN}_{variant}", record)
+            self._add(view, f"{TRAIN}_{variant}", record, mark)
             if record.id in ids:
                 more = duplicate(record) if variant == DUPLICATE else reword(self.rewrites[record.id, variant])
-                self._add(view, f"{TRAIN}_{variant}", more)
+                self._add(view, f"{TRAIN}_{variant}", more, mark)
 
-    def _add(self, view: str, name: str, row: Record | JudgeRecord) -> None:
+    def _add(self, view: str, name: str, row: Record | JudgeRecord, mark: Mapping[str, Any] | None) -> None:
+        if mark is not None:
+            row = replace(row, provenance=(*row.provenance, mark))
         self.out.add(f"{view}/{name}.jsonl", row.to_json())
         self.tally.rows[view, name] += 1
 
@@ -231,10 +257,26 @@ def _extra(
     }
 
 
+def _marks(work: Workspace, splits: Mapping[str, str], tally: Tally, out: StageWriter) -> dict[str, dict[str, Any]]:
+    """Dialogue -> the entry that marks danger in it; of those that are used, each counted."""
+    marks = {}
+    for dialogue in read_dialogues(work, "filter", out):
+        if dialogue.id in splits and (mark := danger_mark(dialogue.turns)):
+            tally.danger.add(mark, splits[dialogue.id])
+            marks[dialogue.id] = {"stage": "cer", MARK: mark}
+    return marks
+
+
 def _labelled(work: Workspace, out: StageWriter) -> dict[str, Consensus]:
-    """Candidate -> what its annotators agree on, where they agree on anything."""
-    found = _parsed(work.file("annotation", FILES["annotation"]), Consensus, out)
-    return {one.id: one for one in found if one.labels or one.preference}
+    """Candidate -> what its annotators agree on, where they agree on anything; without critiques that are withheld."""
+    labelled = {}
+    for one in _parsed(work.file("annotation", FILES["annotation"]), Consensus, out):
+        if why := why_withheld(*one.critiques.values()):
+            out.reject(f"{one.id}, critiques", why)
+            one = replace(one, critiques={})
+        if one.labels or one.preference:
+            labelled[one.id] = one
+    return labelled
 
 
 def _rewrites(
@@ -251,6 +293,8 @@ def _rewrites(
             unused["its dialogue is held out"] += 1
         elif talk_key(rewrite.history) in held:
             unused["its history is held out"] += 1
+        elif why := why_withheld(*rewrite.responses, *(rewrite.steps or {}).values(), turns=rewrite.history):
+            unused[why] += 1
         else:
             kept[rewrite.id, rewrite.variant] = rewrite
     for asked, candidates in learned.of_round.items():

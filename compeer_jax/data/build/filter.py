@@ -13,6 +13,7 @@ from compeer_jax.data.build.pipeline import STAGES
 from compeer_jax.data.build.stage import Stage, StageWriter, Workspace
 from compeer_jax.data.dialogue_filter import Limits, why_left_out
 from compeer_jax.data.near_duplicates import NearDuplicates, shingles
+from compeer_jax.dialogue.danger.withheld import VERSION, why_withheld
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.dialogue.talk import talk_text
@@ -88,7 +89,7 @@ def _by_rules(work: Workspace, out: StageWriter, tally: _Tally) -> Iterator[Dial
     said = NearDuplicates(config.similarity, config.permutations)
     for dialogue in read_dialogues(work, "privacy", out):
         tally.read[dialogue.source] += 1
-        reason = why_left_out(dialogue, limits)
+        reason = why_left_out(dialogue, limits) or why_withheld(turns=dialogue.turns)
         if reason is None:
             earlier = said.earlier(dialogue.id, shingles(dialogue.turns, dialogue.language))
             reason = None if earlier is None else f"near-duplicate: of {earlier}"
@@ -147,10 +148,11 @@ def _leave_out(dialogue: Dialogue, reason: str, out: StageWriter, tally: _Tally)
 
 
 def _settings(config: BuildConfig) -> dict[str, Any]:
+    by_rules = {**asdict(config.filter), "withheld": VERSION}
     if not config.filter.model:
-        return asdict(config.filter)
+        return by_rules
     return {
-        **asdict(config.filter),
+        **by_rules,
         "prompts": {language: load_task_prompt(PROMPT, language).version for language in LANGUAGES},
         "chat_model": answer_settings(config, config.filter.model),
     }

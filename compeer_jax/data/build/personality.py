@@ -36,6 +36,7 @@ from compeer_jax.data.personality.likeness import (
 from compeer_jax.data.personality.people import Described, People, find_people
 from compeer_jax.data.personality.rewriting import PROMPTS, Talk
 from compeer_jax.data.personality.variants import Checks, Rewrite, VariantMaker
+from compeer_jax.dialogue.danger.withheld import VERSION
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
@@ -62,6 +63,7 @@ def settings(config: BuildConfig) -> dict[str, Any]:
     return {
         **asdict(config.personality),
         "seed": config.seed,
+        "withheld": VERSION,
         "prompts": {
             f"{prompt} {language}": load_task_prompt(prompt, language).version
             for prompt in prompts

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 
 from compeer_jax import __version__
 from compeer_jax.data.build.config import BuildConfig
+from compeer_jax.dialogue.danger.withheld import WITHHELD
 from compeer_jax.errors import UserError
 from compeer_jax.files import read_json
 from compeer_jax.generation.chat_models import ChatModels
@@ -136,11 +137,11 @@ class StageWriter:
             where: file and record, or the record's id.
             reason: the same words for the same fault: they are counted. What is special to the row comes after a
                 colon.
-            row: what was left out.
+            row: what was left out. What is withheld isn't kept here either; what chat models said is in answers/.
         """
         self.rejected[reason.partition(":")[0]] += 1
         kept: dict[str, object] = {"where": where, "reason": reason}
-        if row is not None:
+        if row is not None and f"{WITHHELD} (" not in reason:
             text = json.dumps(row, ensure_ascii=False)
             kept["row"] = row if len(text) <= LONGEST_ROW else text[:LONGEST_ROW]
         self.add(REJECTED, kept)

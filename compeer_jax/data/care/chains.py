@@ -18,11 +18,13 @@ from compeer_jax.data.build.round_rows import Round, rounds_of
 from compeer_jax.data.build.stage import Stage, StageWriter, Workspace, read_card
 from compeer_jax.data.care.chain_rows import CHAINS, SPLITS, Chain
 from compeer_jax.data.care.config import CareDataConfig
+from compeer_jax.data.danger import DangerTally, finder_version
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import spread
 from compeer_jax.data.silver import count_skipped, silver_records
 from compeer_jax.data.splits import read_split, split_dialogues
+from compeer_jax.dialogue.danger.withheld import VERSION, why_withheld
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.reasoning import CARE, RESPONSE, ReasonedTurn
 from compeer_jax.dialogue.schema import Dialogue
@@ -46,20 +48,31 @@ def chains_stage(config: CareDataConfig) -> Stage:
 
     def settings(build: BuildConfig) -> Mapping[str, Any]:
         drawn = {"split": Path(config.split).name} if config.split else {"split_seed": config.split_seed}
-        return drawn | {"limit": config.limit} | _writer_settings(config, build)
+        danger = {"withheld": VERSION, "danger": finder_version()}
+        return drawn | {"limit": config.limit} | danger | _writer_settings(config, build)
 
     def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
         out.begin(CHAINS)
         splits = split_of(work, config)
         tally: Counter[str] = Counter()
         skipped: Counter[str] = Counter()
+        danger = DangerTally()
 
         def add(dialogue: str, record: Record) -> None:
             chain = Chain(splits[dialogue], record)
             tally[chain.split] += 1
             out.add(CHAINS, chain.to_json())
 
-        dialogues = (dialogue for dialogue in read_dialogues(work, "privacy", out) if dialogue.id in splits)
+        def used() -> Iterator[Dialogue]:
+            for dialogue in read_dialogues(work, "privacy", out):
+                if dialogue.id not in splits:
+                    continue
+                if why := why_withheld(turns=dialogue.turns):
+                    out.reject(dialogue.id, why)
+                else:
+                    yield danger.marked(dialogue, splits[dialogue.id], NAME)
+
+        dialogues = used()
         if config.writer:
             total = _strategies(work, splits)
             counts = _write(work, out, config, _annotated(dialogues, skipped), total, add)
@@ -72,6 +85,7 @@ def chains_stage(config: CareDataConfig) -> Stage:
             "dialogues": {split: Counter(splits.values())[split] for split in SPLITS},
             "chains": {split: tally[split] for split in SPLITS},
             "skipped": dict(sorted(skipped.items())),
+            "danger": danger.counts(),
             **counts,
         }
 

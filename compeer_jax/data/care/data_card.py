@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from compeer_jax.data.care.chain_rows import SPLITS
-from compeer_jax.data.cer.card_tables import markdown_table, number, percent, spending_table, stage_table
+from compeer_jax.data.cer.card_tables import danger_parts, markdown_table, number, percent, spending_table, stage_table
 
 LANGUAGES = {"en": "English", "zh": "Chinese"}
 FIGURES = {
@@ -56,6 +56,7 @@ def _parts(
     if skipped := cards["chains"]["counts"]["skipped"]:
         yield "The supporter's turns that could have no chain:"
         yield markdown_table(["why", "turns"], [[why, number(count)] for why, count in skipped.items()])
+    yield from danger_parts(cards["chains"]["counts"]["danger"], SPLITS)
     yield "## Nodes"
     yield (
         "Length, varied words (different words by all words), and the mean share of a node's words that are also "

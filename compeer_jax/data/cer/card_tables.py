@@ -77,6 +77,20 @@ def source_table(cards: Mapping[str, Mapping[str, Any]]) -> str:
     return markdown_table([*headings, "rounds", "sampled rounds"], rows) if rows else ""
 
 
+def danger_parts(counts: Mapping[str, Any], splits: Sequence[str]) -> Iterator[str]:
+    """The section on dialogues in which the seeker is in danger, of `DangerTally.counts`."""
+    yield "## Danger"
+    yield (
+        "Dialogues in which words of the seeker's were found that tell of danger, all of the dialogue read, in their "
+        "records' `provenance` under `danger` with kinds and level. What is found is no assessment: some are missed, "
+        "some are none. Nothing of train is learned from them before a person has looked at them, unless "
+        "`data.danger` is `train`; `compeer data danger` lists them. Valid and test keep theirs."
+    )
+    rows = [[kind, *(number(count[split]) for split in splits)] for kind, count in counts["kinds"].items()]
+    rows.append(["dialogues with any of them", *(number(counts["dialogues"][split]) for split in splits)])
+    yield markdown_table(["kind", *splits], rows)
+
+
 def outcome_table(cards: Mapping[str, Mapping[str, Any]]) -> str:
     """What became of the questions that annotators were asked; "" without any."""
     items = cards.get("annotation", {}).get("counts", {}).get("items", {})

@@ -9,6 +9,7 @@ import yaml
 
 from compeer_jax.data.cer.card_tables import (
     agreement_table,
+    danger_parts,
     markdown_table,
     number,
     outcome_table,
@@ -102,6 +103,7 @@ def _parts(facts: CardFacts) -> Iterator[str]:
     if tally.records:
         yield from _counts(tally)
         yield from (f"![Histograms of the labelled candidates]({name})" for name in facts.pictures)
+    yield from danger_parts(tally.danger.counts(), SPLITS)
     yield "## Agreement of annotators"
     yield outcome_table(facts.cards)
     yield agreement_table(facts.agreement)

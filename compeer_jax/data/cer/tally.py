@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from compeer_jax.data.build.candidate_rows import Candidate
+from compeer_jax.data.danger import DangerTally
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.dialogue.taxonomy import Language
 
@@ -37,6 +38,7 @@ class Tally:
         turns: turns of the history -> candidates.
         lengths: (language, "reference" or "output") -> length -> candidates.
         known: gold label -> split -> prompts of the rl view that have it.
+        danger: dialogues in which somebody is in danger, by kind and split, whether they have labels or not.
     """
 
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -55,6 +57,7 @@ class Tally:
     turns: Counter[int] = field(default_factory=Counter)
     lengths: dict[tuple[Language, str], Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     known: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    danger: DangerTally = field(default_factory=DangerTally)
 
     def add(self, split: str, candidate: Candidate, record: JudgeRecord, *, drafts: bool) -> None:
         """Counts a labelled candidate."""

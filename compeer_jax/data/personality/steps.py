@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from compeer_jax.data.personality.drift import letters, line_fault
 from compeer_jax.data.personality.rewriting import Talk, numbered_lines
+from compeer_jax.dialogue.danger.withheld import why_withheld
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.talk import one_line, talk_text
@@ -37,7 +38,7 @@ def parse_steps(before: Talk, after: Talk, steps: Mapping[str, str], text: str) 
 
     Raises:
         Malformed: lines other than were asked for, a step that quotes what nobody says in the talk as it is now and
-            didn't before, or one that shows what no rewrite may (see `drift.line_fault`).
+            didn't before, or one that shows what no rewrite (see `drift.line_fault`) or no output may.
     """
     lines = numbered_lines(text, len(steps))
     for old, new in zip(steps.values(), lines, strict=True):
@@ -47,6 +48,8 @@ def parse_steps(before: Talk, after: Talk, steps: Mapping[str, str], text: str) 
             raise Malformed("a step quotes what nobody says")
         if fault := line_fault(one_line(old), new, before.language):
             raise Malformed(f"a step: {fault.partition(':')[0]}")
+    if why := why_withheld(*lines):
+        raise Malformed(why)
     return dict(zip(steps, lines, strict=True))
 
 

@@ -15,6 +15,7 @@ from compeer_jax.data.personality.rewriting import PROMPTS, Talk, Variant, parse
 from compeer_jax.data.personality.steps import parse_steps, steps_messages
 from compeer_jax.data.personality.strategies import parse_strategies, strategy_messages
 from compeer_jax.data.personality.traits import SIDES, Side
+from compeer_jax.dialogue.danger.withheld import why_withheld
 from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.generation.chat_models import ChatModel, SetAside, ask_each
 
@@ -158,8 +159,9 @@ class VariantMaker:
         return _put_back(rewrites, read)
 
     def _look(self, rewrites: Sequence[Rewrite]) -> list[Rewrite]:
-        looked = [replace(one, reason=fault(one.original, one.talk)) for one in rewrites if one.reason is None]
-        return _put_back(rewrites, looked)
+        left = [one for one in rewrites if one.reason is None]
+        faults = [fault(one.original, one.talk) or why_withheld(turns=one.talk.turns) for one in left]
+        return _put_back(rewrites, [replace(one, reason=why) for one, why in zip(left, faults, strict=True)])
 
     def _compare(self, rewrites: Sequence[Rewrite]) -> list[Rewrite]:
         """Cosines, of each language apart."""

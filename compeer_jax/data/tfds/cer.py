@@ -7,6 +7,7 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 
 from compeer_jax.data.cer.folder import RL, SFT, TRAIN, view_file
+from compeer_jax.data.danger import record_withheld
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.record import Record
@@ -80,7 +81,10 @@ class Cer(LocalBuilder):
             if record.id in places:
                 raise UserError(f"{where}: id {record.id!r} is that of {places[record.id]}; ids must differ.")
             places[record.id] = where
-            yield record.to_json()
+            if why := record_withheld(record):
+                self.withheld[f"record {why}"] += 1
+            else:
+                yield record.to_json()
 
     def example(self, row: Mapping) -> dict:
         talk = {

@@ -1,6 +1,7 @@
 """ESConv as a TensorFlow Dataset: one dialogue an example, in the file's order."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from compeer_jax.data.tfds.features import (
     without_missing,
 )
 from compeer_jax.data.tfds.local_builder import LocalBuilder
+from compeer_jax.dialogue.danger.withheld import why_withheld
+from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import EMOTIONS
 from compeer_jax.errors import UserError
 
@@ -62,7 +65,15 @@ class Esconv(LocalBuilder):
                     f"{path}: {dialogue.id!r} is a dialogue of {dialogue.source!r}; name a file of ESConv as "
                     "published, or the dialogues that `compeer data corpora` makes of a copy with form: esconv."
                 )
-            yield dialogue.to_json()
+            yield replace(dialogue, turns=tuple(map(self._shown, dialogue.turns))).to_json()
+
+    def _shown(self, turn: Turn) -> Turn:
+        """The turn; with a note for its words if they are withheld, so that turns and rows keep their numbers."""
+        why = why_withheld(turns=[turn])
+        if why is None:
+            return turn
+        self.withheld[f"turn {why}"] += 1
+        return replace(turn, content=f"[{why}]")
 
     def example(self, row: Mapping) -> dict:
         return {

@@ -1,6 +1,8 @@
 """What our TensorFlow Datasets builders share: they read files that the user has, and write ArrayRecord."""
 
+import logging
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -8,7 +10,10 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 
 from compeer_jax.data.build.stage import file_hash
+from compeer_jax.dialogue.danger.withheld import VERSION, WITHHELD
 from compeer_jax.errors import UserError
+
+log = logging.getLogger(__name__)
 
 SOURCES = "sources"
 
@@ -20,6 +25,9 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         source: what it is built from; not needed to read a dataset that has been built.
         file_format: of the files that it writes; TensorFlow Datasets reads ArrayRecord without TensorFlow.
         kwargs: `data_dir`, `config` and `version`, as of any builder.
+
+    Attributes:
+        withheld: reason -> what `rows` has not handed on, as a supporter or a model says what no output may.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -28,6 +36,7 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def __init__(self, *, source: str | Path = "", file_format: str = "array_record", **kwargs):
         super().__init__(file_format=file_format, **kwargs)
         self.source = source
+        self.withheld: Counter[str] = Counter()
         self._original_state["source"] = source  # a copy in another process is made anew from these arguments
 
     @abstractmethod
@@ -51,13 +60,16 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
     def check(self) -> None:
-        """Reads the whole source; UserError for what is wrong in it."""
+        """Reads the whole source, and tells of what is withheld; UserError for what is wrong in it."""
+        self.withheld.clear()
         for path in self.splits().values():
             for _ in self.rows(path):
                 pass
+        for why, count in self.withheld.items():
+            log.info("%s of %s: %s", f"{count:,}", self.source, why)
 
     def _hashes(self) -> dict[str, str]:
-        return {split: file_hash(path) for split, path in self.splits().items()}
+        return {split: file_hash(path) for split, path in self.splits().items()} | {WITHHELD: VERSION}
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator[tuple[int, dict]]]:
         if not self.source:
