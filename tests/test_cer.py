@@ -327,10 +327,10 @@ def test_answers_are_as_long_as_their_language_counts():
 
 def test_records_are_read_from_the_folder_or_the_pipelines_around_it(cer, rows):
     for path in (cer, cer.parent):
-        splits = load_records(DataConfig(path=str(path)))
+        splits = load_records(DataConfig(path=str(path), danger="train"))
         for split in SPLITS:
             assert [record.to_json() for record in getattr(splits, split)] == rows["sft", split]
-        prompts = load_records(DataConfig(path=str(path), variant="p"), "rl")
+        prompts = load_records(DataConfig(path=str(path), variant="p", danger="train"), "rl")
         assert [record.to_json() for record in prompts.train] == read(cer / "rl" / "train_p.jsonl")
         assert [record.to_json() for record in prompts.test] == rows["rl", "test"]
         assert f"train / valid / test: {len(splits.train)} / " in splits.summary
@@ -429,7 +429,7 @@ def test_each_kind_of_judge_is_trained_from_the_folder(start, cer, tmp_path, kin
 
 def test_a_folder_gives_all_kinds_of_judge_the_same_records_or_each_its_own(cer, rows):
     def records(*arguments: str) -> list[list[str]]:
-        settings = ["--model.path", "x", "--output", "y", *arguments]
+        settings = ["--model.path", "x", "--output", "y", "--data.danger", "train", *arguments]
         parts = load_judge_records(parse_config(RewardTrainConfig, settings, command="", description=""))
         return [[record.id for record in part] for part in parts]
 
