@@ -114,6 +114,7 @@ ALARMED = [
     "It might help to talk with a suicide prevention hotline.",
     "I'm worried about your safety. Is somebody with you?",
     "Do you want to die?",
+    "Some people in your place think about ending their life: is that so for you?",
     "Are you in danger at the moment?",
     "Is someone hurting you at home?",
     "Have you thought about ending your life?",
