@@ -3,7 +3,9 @@ import hashlib
 import pytest
 
 from compeer_jax.data.build.filter import VERDICTS
+from compeer_jax.dialogue.danger.rubric import rubric_messages
 from compeer_jax.dialogue.prompts import ROLE_PROMPTS, TASK_PROMPTS, load_task_prompt
+from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
 
@@ -36,6 +38,8 @@ VERSIONS = {
     ("esc_plain", "zh"): (1, "d0e6cdd35e5847bced2a314468590281"),
     ("esc_role", "en"): (1, "82232e88b6afa8b1ee368ba5e47847b5"),
     ("esc_role", "zh"): (1, "e3a2986006b76f15a46d911270e0a850"),
+    ("danger_rubric", "en"): (1, "4c1923547cec044df014f35795db73e3"),
+    ("danger_rubric", "zh"): (1, "6bf8961d61b7edd1daf1961e65fbb095"),
     ("seeker_place", "en"): (1, "d3b75849f8ca705b1a5243884536f508"),
     ("seeker_place", "zh"): (1, "c3043bca7a71549b8f0de329ee42d14f"),
 }
@@ -56,7 +60,10 @@ def test_a_changed_text_has_a_new_version(name, language):
 @each_prompt
 def test_no_list_of_the_taxonomy_is_left_to_fill_in(name):
     for language in LANGUAGES:
-        assert "$" not in load_task_prompt(name, language).system
+        system = load_task_prompt(name, language).system
+        if name == "danger_rubric":  # which fills in the kinds of danger itself
+            system = rubric_messages([Turn("seeker", "Hello.")], language)[0]["content"]
+        assert "$" not in system
 
 
 @each_prompt
