@@ -8,7 +8,6 @@ import re
 import stat
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_in_process_judge import CARD, parrot
 
-from compeer_jax.cli.chat import Screen, expanded, plain
+from compeer_jax.cli.chat import OWN_WORDS, expanded, plain
 from compeer_jax.cli.main import main
 from compeer_jax.data.build.config import CorpusConfig
 from compeer_jax.data.corpora import iter_corpus, read_corpus
 from compeer_jax.data.records import DataConfig
 from compeer_jax.dialogue.danger import danger_notice, opening_notice
+from compeer_jax.dialogue.danger.wording import written_reply
 from compeer_jax.dialogue.judging import JudgeCase
 from compeer_jax.dialogue.prompts import chat_messages
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
@@ -30,7 +30,6 @@ from compeer_jax.dialogue.schema import Dialogue, Turn
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.chat_config import ChatConfig, ChatPromptConfig
 from compeer_jax.evaluation.chat_judge import COMPARED, Finding, open_judge, rate_steps, rule_findings, step_findings
-from compeer_jax.evaluation.chat_preview import reply_so_far
 from compeer_jax.evaluation.chat_session import (
     COMMANDS,
     NO_REPLY,
@@ -43,7 +42,6 @@ from compeer_jax.evaluation.chat_session import (
     Save,
     SaveCopy,
     Session,
-    ShowDanger,
     ShowHelp,
     ShowMalformed,
     ShowReasoning,
@@ -61,6 +59,12 @@ from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
 LABELS = {"stage": "exploration", "sentiment": "negative", "emotion": "anxiety", "intensity": "4"}
 STEPS = {"history": "An exam is near.", "emotion": "They are tense.", "strategy": "Ask first."}
+
+
+CARING = (
+    "I'm glad that you told me, and I hear how much it hurts. Are you thinking of ending your life? "
+    "A crisis line can be with you now: https://findahelpline.com."
+)
 
 
 def written(response="What worries you most?", strategy="Question") -> str:
@@ -190,12 +194,6 @@ def test_the_other_commands():
 def test_a_command_that_can_not_be_done_is_one_sentence(before, line, sentence):
     with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
         typed(go(Session(), *before), line)
-
-
-def test_crisis_numbers_are_shown_once_and_nothing_else_changes():
-    session, effects = typed(Session(), "I don't want to live.")
-    assert effects == (ShowDanger(), Save(), Ask(session.turns, 0))
-    assert typed(go(session, GOOD), "I want to die.")[1][0] == Save()
 
 
 def test_it_is_said_once_that_the_oldest_turns_are_not_read():
@@ -344,11 +342,8 @@ def test_a_model_in_this_process_writes_what_it_writes_elsewhere(directory):
     elsewhere = open_chat_model("babbler", ChatModelConfig(str(directory), local), folder=None, say=print)
     (answer,) = elsewhere.answer([ChatRequest(chat_messages(HISTORY, prompt="compeer_brief", language="en"))])
     speaker = open_speaker(config(directory), say=print)
-    read = [""]
-    out = speaker.answer(HISTORY, 0, read.append)
+    out = speaker.answer(HISTORY, 0)
     assert out.text == answer.text
-    assert len(read) > 3
-    assert all(later.startswith(earlier) for earlier, later in pairwise([*read, out.text]))
     assert out.truncated == (answer.completion_tokens == 24)
     assert out.problems
     assert not out.shortened
@@ -431,39 +426,6 @@ def test_control_characters_of_a_model_can_not_write_over_the_screen():
     assert plain("家 👨‍👩‍👧 é") == "家 👨‍👩‍👧 é"
 
 
-@pytest.mark.parametrize("response", ["What worries you most?", "<3 is no tag, </re is none yet.\n\nTell me 🙂"])
-def test_of_an_output_that_is_being_written_the_reply_alone_is_shown(response):
-    text = written(response)
-    shown = [reply_so_far(COMPEER, text[:end]) for end in range(len(text) + 1)]
-    assert shown[text.index("<response>")] == ""
-    assert shown[-1] == response
-    seen = [reply for reply in shown if reply]
-    assert all(later.startswith(earlier) for earlier, later in pairwise(seen))
-    assert len(set(seen)) > len(response.split())
-
-
-def test_a_broken_output_is_not_shown_while_it_is_written():
-    broken = written().replace("</emotion>", "")
-    assert {reply_so_far(COMPEER, broken[:end]) for end in range(len(broken) + 1)} == {""}
-
-
-def test_a_terminal_shows_the_reply_while_it_is_written_and_then_wipes_it_away():
-    from rich.console import Console
-
-    file = io.StringIO()
-    screen = Screen(Console(file=file, force_terminal=True, width=60), COMPEER, "en")
-    screen.at_terminal = True
-    with screen.writing() as read:
-        read(written().partition("you")[0])
-    assert "What worries" in file.getvalue()
-    assert "They are tense" not in file.getvalue()
-    *_, wiped = file.getvalue().partition("What worries")
-    assert "\x1b[2K" in wiped  # erase a line
-    screen.at_terminal = False
-    with screen.writing() as read:
-        assert read is None
-
-
 def talk(monkeypatch, capsys, lines: str | bytes, *arguments: str) -> tuple[int, str]:
     """Exit status and what `compeer chat` shows for these lines of standard input."""
     data = lines.encode() if isinstance(lines, str) else lines
@@ -477,7 +439,7 @@ def test_a_talk_with_a_server_from_the_first_line_to_the_transcript(monkeypatch,
         last = body["messages"][-1]["content"]
         if "exam" in last:
             return written("What about [bold]it[/bold] keeps you awake?")
-        return "As an answer, I only think." if "hard" in last else written("I am with you.", "Others")
+        return "As an answer, I only think." if "hard" in last else written(CARING, "Others")
 
     with ChatHTTPServer(answer) as server:
         status, shown = talk(
@@ -509,7 +471,7 @@ def test_a_talk_with_a_server_from_the_first_line_to_the_transcript(monkeypatch,
         ("seeker", "My exam is near.", None),
         ("supporter", "What about [bold]it[/bold] keeps you awake?", "Question"),
         ("seeker", "I want to die.", None),
-        ("supporter", "I am with you.", "Others"),
+        ("supporter", CARING, "Others"),
     ]
     (made,) = dialogue.provenance
     assert (made["stage"], made["model"], made["malformed"]) == ("chat", "judge", 2)
@@ -542,15 +504,22 @@ def test_what_goes_wrong_is_shown_and_the_talk_goes_on(monkeypatch, capsys, tmp_
 
 def test_a_babbling_model_is_never_passed_off_as_a_supporter(monkeypatch, capsys, tmp_path, directory):
     arguments = ["--model", str(directory), "--data.prompt", "compeer_brief", "--sampling.max_new_tokens", "24"]
-    status, shown = talk(monkeypatch, capsys, "你好。\n", *arguments, "--language=zh", f"--output={tmp_path}")
+    lines = "你好。\n我想自杀。\n"
+    status, shown = talk(monkeypatch, capsys, lines, *arguments, "--language=zh", f"--output={tmp_path}")
     assert status == 0
     assert "[reply]" not in shown
     assert "malformed output, no reply" in shown
     assert "这是研究软件" in shown
     (path,) = tmp_path.glob("*.jsonl")
     obj = json.loads(path.read_text(encoding="utf-8"))
-    assert obj["turns"] == [{"role": "seeker", "content": "你好。"}]
-    assert obj["provenance"][0]["malformed"] == 2
+    kinds = obj["provenance"][0]["danger"]["kinds"]
+    assert obj["turns"] == [
+        {"role": "seeker", "content": "你好。"},
+        {"role": "seeker", "content": "我想自杀。"},
+        {"role": "supporter", "content": written_reply(kinds, "zh")},
+    ]
+    assert f"[{OWN_WORDS}]\n{written_reply(kinds, 'zh')}" in shown
+    assert obj["provenance"][0]["malformed"] == 4
 
 
 def test_at_a_terminal_ctrl_c_leaves_cleanly(tmp_path):

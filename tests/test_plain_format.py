@@ -15,7 +15,6 @@ from compeer_jax.data.silver_judging import silver_judge_records
 from compeer_jax.dialogue.reasoning import FORMATS, PLAIN, ReasonedTurn
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.chat_config import ChatConfig, ChatPromptConfig
-from compeer_jax.evaluation.chat_preview import reply_so_far
 from compeer_jax.evaluation.evaluate import EvalConfig, evaluate
 from compeer_jax.evaluation.generation_metrics import GenerationEvalConfig, rate_generation
 from compeer_jax.evaluation.pairwise_replies import read_replies
@@ -44,7 +43,7 @@ def test_all_of_a_plain_text_is_the_reply_whatever_tags_it_holds(text):
     assert turn == ReasonedTurn({}, {}, text.strip(), () if text.strip() else ("empty:response",))
     assert turn.format_ok == bool(text.strip())
     if turn.format_ok:
-        assert PLAIN.render(turn) == PLAIN.section(turn, "response") == reply_so_far(PLAIN, text) == text.strip()
+        assert PLAIN.render(turn) == PLAIN.section(turn, "response") == text.strip()
     else:
         with pytest.raises(UserError, match="cannot be written without a text for <response>"):
             PLAIN.render(turn)

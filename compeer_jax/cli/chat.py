@@ -1,8 +1,8 @@
 """`compeer chat`: a conversation with a model at the terminal."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
 from compeer_jax.cli.configure import parse_config
@@ -14,14 +14,16 @@ from compeer_jax.evaluation.chat_config import ChatConfig
 from compeer_jax.terminal_text import printable, safe_console
 
 DESCRIPTION = (
-    "Talk with a model at the terminal. The reply is shown as it is written, the reasoning on request (/reasoning); "
-    "/judge rates the last output, /help lists the other commands. The talk is saved as a dialogue after every turn. "
-    "Crisis numbers are shown at the start, and once when your words suggest danger: that goes by rules, "
-    "misses some of what people say, and changes nothing else. `--model DIR` is short for `--model.path DIR`."
+    "Talk with a model at the terminal. The reply is shown once it is whole and checked, the reasoning on request "
+    "(/reasoning); /judge rates the last output, /help lists the other commands. The talk is saved as a dialogue after "
+    "every turn. Every turn is searched for danger, which misses some of what people say. Where it is found, numbers "
+    "to call are shown (--country US: those of the place), and a reply that misses what is called for is asked for "
+    "anew, then replaced by the program's own words, marked as such. `--model DIR` is short for `--model.path DIR`."
 )
 CONFIG = ChatConfig
 
 PROMPT = "you> "
+OWN_WORDS = "reply of the program, not of the model"
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -32,7 +34,7 @@ def run(arguments: Sequence[str]) -> None:
     from compeer_jax.evaluation.chat_speakers import open_speaker
     from compeer_jax.evaluation.chat_transcript import Transcript
 
-    screen = Screen(safe_console(highlight=False), config.data.reasoning, config.language)
+    screen = Screen(safe_console(highlight=False), config.data.reasoning, config.language, config.country)
     judge = open_judge(config)
     transcript = Transcript(config.output or None, config.language)
     try:
@@ -48,7 +50,6 @@ def run(arguments: Sequence[str]) -> None:
                 transcript=transcript,
                 show=screen.show,
                 waiting=screen.waiting,
-                writing=screen.writing,
             )
     except KeyboardInterrupt:
         screen.blank()
@@ -73,15 +74,16 @@ class Screen:
         console: rich's; no words of a talk are read as its markup.
         format: of the reasoning, for the order of its steps.
         language: of the notices.
+        country: whose numbers they name; "" where it is not known.
     """
 
-    def __init__(self, console: Any, format: ReasoningFormat, language: Language):
-        self.console, self.format, self.language = console, format, language
+    def __init__(self, console: Any, format: ReasoningFormat, language: Language, country: str = ""):
+        self.console, self.format, self.language, self.country = console, format, language, country
         self.at_terminal = sys.stdin.isatty() and console.is_terminal
 
     def open(self) -> None:
         """What stands above the talk."""
-        self._panel(opening_notice(self.language), "Please read this first", "yellow")
+        self._panel(opening_notice(self.language, self.country), "Please read this first", "yellow")
         self.note("/help lists the commands.")
 
     def lines(self) -> Iterator[str]:
@@ -107,25 +109,6 @@ class Screen:
         """Says that somebody is waited for, as long as it lasts; nothing where there is no terminal."""
         return self.console.status(f"{what} …") if self.at_terminal else nullcontext()
 
-    @contextmanager
-    def writing(self) -> Iterator[Callable[[str], None] | None]:
-        """Shows the reply as it is written, until the whole of it is shown; nothing where there is no terminal."""
-        if not self.at_terminal:
-            yield None
-            return
-        from rich.live import Live
-        from rich.spinner import Spinner
-
-        from compeer_jax.evaluation.chat_preview import reply_so_far
-
-        with Live(Spinner("dots", "The model writes …"), console=self.console, transient=True) as live:
-
-            def show(text: str) -> None:
-                if reply := reply_so_far(self.format, text):
-                    live.update(_framed(reply, "reply …", "green"))
-
-            yield show
-
     def note(self, text: str) -> None:
         self._print(text, "dim")
 
@@ -139,7 +122,8 @@ class Screen:
     def _showreply(self, shown) -> None:
         if shown.reasoning:
             self._steps(shown.output.turn)
-        self._panel(shown.output.turn.response, "reply", "green")
+        title = OWN_WORDS if shown.output.written else "reply"
+        self._panel(shown.output.turn.response, title, "green")
 
     def _showreasoning(self, shown) -> None:
         self._steps(shown.output.turn)
@@ -153,6 +137,13 @@ class Screen:
         self._panel(shown.output.text.strip() or "(nothing)", title, "red")
         self.note("It is not part of the talk. /again asks anew, or say it otherwise.")
 
+    def _showwithheld(self, shown) -> None:
+        from compeer_jax.dialogue.danger.conduct import FAULTS
+
+        faults = ", ".join(FAULTS.get(code, "is no reply") for code in shown.faults)
+        then = "it is asked once more" if shown.asked_again else "the program answers in its place"
+        self._print(f"The model's output is withheld ({faults}); {then}.", "yellow")
+
     def _showfindings(self, shown) -> None:
         for finding in shown.findings:
             style = {"right": "green", "wrong": "red"}.get(finding.verdict, "yellow")
@@ -160,7 +151,7 @@ class Screen:
             self._print(f"{finding.part}: {finding.verdict}{f' ({critique})' if critique else ''}", style)
 
     def _showdanger(self, shown) -> None:
-        self._panel(danger_notice(self.language), "Where to call", "bold red")
+        self._panel(danger_notice(self.language, shown.kinds, self.country), "Where to call", "bold red")
 
     def _showhelp(self, shown) -> None:
         from compeer_jax.evaluation.chat_session import COMMANDS

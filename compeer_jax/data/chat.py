@@ -40,6 +40,7 @@ def prompt_tokens(
     max_tokens: int,
     language: str | None = None,
     overlong: Overlong = "drop_oldest",
+    instructions: str = "",
 ) -> list[int]:
     """The ids of a talk so far, up to where the supporter's answer begins.
 
@@ -50,6 +51,7 @@ def prompt_tokens(
         max_tokens: the most that may come out.
         language: of the system prompt; a record's own by default.
         overlong: for a longer talk, drop its oldest turns until it fits, or refuse it.
+        instructions: for this turn, added to the system prompt.
 
     Raises:
         DoesNotFit: naming the record, when it doesn't fit: even with the last seeker's turn alone, or as it is when
@@ -57,7 +59,7 @@ def prompt_tokens(
     """
     turns, where = (source.history, source.id) if isinstance(source, Record) else (source, "the talk")
     language = language or (source.language if isinstance(source, Record) else "en")
-    messages = chat_messages(turns, prompt=prompt, language=language)
+    messages = chat_messages(turns, prompt=prompt, language=language, instructions=instructions)
     pieces = message_tokens(tokenizer, messages, answer_next=True)
     return list(chain.from_iterable(_fit(pieces, max_tokens, overlong, where)))
 

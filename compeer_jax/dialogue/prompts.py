@@ -174,7 +174,7 @@ def check_history(history: Sequence[Turn]) -> None:
 
 
 def chat_messages(
-    history: Sequence[Turn], *, prompt: str, language: str, situation: str | None = None
+    history: Sequence[Turn], *, prompt: str, language: str, situation: str | None = None, instructions: str = ""
 ) -> list[dict[str, str]]:
     """The talk so far as chat messages, ready for the supporter's next turn.
 
@@ -183,6 +183,7 @@ def chat_messages(
         prompt: name of the system prompt, one of `PROMPTS`.
         language: the prompt's language.
         situation: what the seeker wrote of their situation before the talk, if it is to be shown.
+        instructions: for this turn, added to the system prompt.
 
     Returns:
         `{"role", "content"}` for the system, then `user` for the seeker's turns and `assistant` for the supporter's.
@@ -194,6 +195,8 @@ def chat_messages(
     system = load_prompt(prompt, language).text
     if situation:
         system += f"\n\n{_SITUATION[language]}{harmless(situation.strip())}"
+    if instructions:
+        system += f"\n\n{instructions}"
     turns, _ = merge_adjacent(history)
     talk = [{"role": _CHAT_ROLES[turn.role], "content": harmless(turn.content)} for turn in turns]
     return [{"role": "system", "content": system}, *talk]

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from compeer_jax.dialogue.danger.forbidden import forbidden
+from compeer_jax.dialogue.danger.held import Guard
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.chat_config import ChatConfig
 from compeer_jax.evaluation.chat_judge import Finding, TurnJudge
@@ -13,6 +15,7 @@ from compeer_jax.evaluation.chat_session import (
     AskJudge,
     Effect,
     Note,
+    Output,
     Quit,
     Save,
     SaveCopy,
@@ -21,7 +24,7 @@ from compeer_jax.evaluation.chat_session import (
     heard,
     typed,
 )
-from compeer_jax.evaluation.chat_speakers import OnText, Speaker
+from compeer_jax.evaluation.chat_speakers import Speaker
 from compeer_jax.evaluation.chat_transcript import Transcript
 
 
@@ -51,36 +54,43 @@ def converse(
     transcript: Transcript,
     show: Callable[[Shown], None],
     waiting: Callable[[str], AbstractContextManager[Any]] = lambda what: nullcontext(),
-    writing: Callable[[], AbstractContextManager[OnText | None]] = nullcontext,
 ) -> Session:
     """Goes on until the person leaves or there are no more lines; returns where the talk was then.
 
     What goes wrong with one line is shown, and the talk goes on: the words stay, and can be said again or taken back.
 
     Args:
-        config: `tries` and `reasoning` of it.
+        config: `tries`, `reasoning`, `language` and `country` of it.
         lines: what the person types, a line at a time.
         speaker: who answers.
         judge: who rates, on request.
         transcript: where the talk is saved, after every change.
         show: shows one thing.
         waiting: a context in which somebody is waited for.
-        writing: a context in which the model writes, and who reads along.
     """
-    session = Session(tries=config.tries, reasoning=config.reasoning)
+    guard = Guard(language=config.language, country=config.country or None)
+    session = Session(tries=config.tries, guard=guard, reasoning=config.reasoning)
+
+    def answered(ask: Ask) -> Output | None:
+        try:
+            with waiting("The model writes"):
+                return speaker.answer(ask.history, ask.draw, ask.instructions)
+        except UserError as error:
+            if not session.guard.kinds:
+                raise
+            show(Trouble(str(error)))  # and the program itself answers somebody in danger
+            return None
 
     def carry_out(effect: Effect) -> tuple[Effect, ...]:
         """Does one thing; returns what follows from it."""
         nonlocal session
         provenance = _provenance(speaker, session)
         if isinstance(effect, Ask):
-            with writing() as reader:
-                output = speaker.answer(effect.history, effect.draw, reader)
-            session, effects = heard(session, output)
+            session, effects = heard(session, answered(effect))
             return effects
         if isinstance(effect, AskJudge):
             with waiting("The judge reads"):
-                findings = tuple(judge(effect.history, effect.output))
+                findings = tuple(map(_fit, judge(effect.history, effect.output)))
             show(ShowFindings(findings))
         elif isinstance(effect, Save):
             try:
@@ -114,5 +124,17 @@ def _saved(transcript: Transcript, path: str, session: Session, provenance: Mapp
     return f"The talk is saved in {transcript.path}, after every turn."
 
 
+def _fit(finding: Finding) -> Finding:
+    """The finding without a critique that says what nothing here may say."""
+    return replace(finding, critique="withheld") if forbidden(finding.critique) else finding
+
+
 def _provenance(speaker: Speaker, session: Session) -> dict[str, Any]:
-    return {**speaker.provenance, "malformed": session.malformed}
+    """Who spoke; and where there was danger or something was withheld, what of it, by the supporter's turns from 1."""
+    made = {**speaker.provenance, "malformed": session.malformed}
+    if session.guard.kinds:
+        made["danger"] = {"kinds": list(session.guard.kinds), "level": session.guard.level.name.lower()}
+    outputs = enumerate(session.outputs, start=1)
+    if held := [{"reply": number, **output.held.to_json()} for number, output in outputs if output.held]:
+        made["held"] = held
+    return made

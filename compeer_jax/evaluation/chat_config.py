@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from compeer_jax.data.records import ASKED, FormatName
+from compeer_jax.dialogue.danger.numbers import check_country
 from compeer_jax.dialogue.prompts import check_prompt, load_prompt
 from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import Language
@@ -47,9 +48,10 @@ class ChatConfig:
         data: how it is asked.
         sampling: how a model in this process draws.
         mesh: where a model in this process lives.
-        language: of the prompt and of the notices.
+        language: of the prompt, of the notices and of what the program says itself.
+        country: where the person is, an ISO 3166 code such as US, for emergency numbers and help lines ("": not known).
         judge: directory of a judge that /judge asks ("": rules, which know form and repetition alone).
-        tries: how often the model is asked before a malformed output stands.
+        tries: how often the model is asked before a malformed output stands, or the program answers in its place.
         reasoning: show the reasoning from the start.
         seed: seed of the sampling.
         output: folder for the transcript ("": the talk is not kept).
@@ -63,6 +65,7 @@ class ChatConfig:
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     mesh: MeshConfig = field(default_factory=MeshConfig)
     language: Language = "en"
+    country: str = ""
     judge: str = ""
     tries: int = 2
     reasoning: bool = False
@@ -71,6 +74,7 @@ class ChatConfig:
 
     def __post_init__(self):
         require_at_least(1, self, "", "tries")
+        check_country(self.country)
         load_prompt(self.data.prompt, self.language)
         check_prompt(self.data.prompt, self.data.format, "data")
         if self.server.model and self.model.path != ModelConfig().path:

@@ -5,12 +5,17 @@
 
 Each effect is something for the caller to do: ask the model or the judge, save, show. Only an output whose form is kept
 becomes the supporter's turn. Any other is shown for what it is, and the seeker's words go on waiting for a reply.
+
+A reply that says what no output may say, or that misses what danger calls for, is withheld, whatever its form: the
+model is asked again, and then the program's own words stand in its place. Danger that was found once stays found.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from compeer_jax.dialogue.danger import suggests_danger
+from compeer_jax.dialogue.danger import danger_in_talk
+from compeer_jax.dialogue.danger.forbidden import forbidden
+from compeer_jax.dialogue.danger.held import MISSING, Guard, Held
 from compeer_jax.dialogue.reasoning import ReasonedTurn
 from compeer_jax.dialogue.schema import SURROGATE, Turn
 from compeer_jax.errors import UserError, unknown
@@ -27,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
 
 NO_WORDS = "You have not said anything yet."
 NO_REPLY = "The model gave no reply. /again asks for one, or say it otherwise."
+REASONING_WITHHELD = "The reasoning is withheld: it says what nothing here may say."
 SHORTENED = "The talk no longer fits into what the model reads: it does not see the oldest turns any more."
 
 
@@ -39,25 +45,34 @@ class Output:
         turn: as the reasoning format reads it.
         truncated: it was cut off.
         shortened: the model did not see the oldest turns.
+        held: how it became a reply, where danger was found or another reply was withheld; it says whether the words are
+            the program's own.
     """
 
     text: str
     turn: ReasonedTurn
     truncated: bool = False
     shortened: bool = False
+    held: Held | None = None
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What is wrong with it, one code each; see `ReasonedTurn`."""
         return (*self.turn.problems, *(("truncated",) if self.truncated else ()))
 
+    @property
+    def written(self) -> bool:
+        """Whether the words are the program's own."""
+        return self.held is not None and self.held.written
+
 
 @dataclass(frozen=True)
 class Ask:
-    """The model is to answer `history`; `draw` counts how often it was asked that before."""
+    """The model is to answer `history`; `draw` counts how often it was asked that before, `instructions` are added."""
 
     history: tuple[Turn, ...]
     draw: int
+    instructions: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +112,14 @@ class ShowMalformed:
 
 
 @dataclass(frozen=True)
+class ShowWithheld:
+    """An output that must not be shown: codes of its faults, and whether the model is asked once more."""
+
+    faults: tuple[str, ...]
+    asked_again: bool
+
+
+@dataclass(frozen=True)
 class ShowReasoning:
     """The reasoning of a reply that was shown before."""
 
@@ -105,7 +128,9 @@ class ShowReasoning:
 
 @dataclass(frozen=True)
 class ShowDanger:
-    """Crisis numbers are to be shown."""
+    """Crisis numbers for these kinds of danger are to be shown."""
+
+    kinds: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -125,7 +150,7 @@ class Quit:
     """The person leaves."""
 
 
-Show = ShowReply | ShowMalformed | ShowReasoning | ShowDanger | ShowHelp | Note
+Show = ShowReply | ShowMalformed | ShowWithheld | ShowReasoning | ShowDanger | ShowHelp | Note
 Effect = Ask | AskJudge | Save | SaveCopy | Show | Quit
 
 
@@ -134,27 +159,27 @@ class Session:
     """Where a conversation is.
 
     Attributes:
-        tries: how often the model is asked for a reply before an output that is none stands.
+        tries: how often the model is asked for a reply before an output that is none stands, or the program's words.
+        guard: what replies are held to.
         turns: what was said; two of the seeker's in a row where the model gave no reply between them.
         outputs: what the supporter's turns were taken from, in their order.
         last: the latest output for the last words, reply or not.
         asked: what the model was asked about, once for each time.
-        attempt: how often it was asked since the person last wanted something.
+        faults: of each output that was no reply, or none that may be shown, since the person last wanted something.
         malformed: how many outputs were no replies.
         reasoning: whether reasoning is shown.
-        warned: whether crisis numbers were shown because of what was said.
         shortened: whether it was said that the model does not see everything.
     """
 
     tries: int = 2
+    guard: Guard = field(default_factory=Guard)
     turns: tuple[Turn, ...] = ()
     outputs: tuple[Output, ...] = ()
     last: Output | None = None
     asked: tuple[tuple[Turn, ...], ...] = ()
-    attempt: int = 0
+    faults: tuple[tuple[str, ...], ...] = ()
     malformed: int = 0
     reasoning: bool = False
-    warned: bool = False
     shortened: bool = False
 
 
@@ -176,17 +201,18 @@ def typed(session: Session, line: str) -> Step:
     words = line.removeprefix("/")
     if not words:
         return session, ()
-    session = replace(session, turns=(*session.turns, Turn("seeker", words)), last=None)
-    warning: tuple[Effect, ...] = ()
-    if suggests_danger(words) and not session.warned:
-        session, warning = replace(session, warned=True), (ShowDanger(),)
-    session, asking = _ask(session)
+    turns = (*session.turns, Turn("seeker", words))
+    guard = session.guard.raised(danger_in_talk(turns).kinds)
+    warning = (ShowDanger(guard.kinds),) if guard.level > session.guard.level else ()
+    session, asking = _ask(replace(session, turns=turns, guard=guard, last=None))
     return session, (*warning, Save(), *asking)
 
 
 def heard(session: Session, output: Output | None) -> Step:
-    """What follows from the model's output; None means that it gave none."""
+    """What follows from the model's output; None means that it gave none, and is not asked again by itself."""
     if output is None:
+        if session.guard.kinds:  # nobody in danger is left without an answer
+            return _in_place(replace(session, faults=(*session.faults, (MISSING,))))
         return session, (Note(NO_REPLY),)
     session = replace(session, last=output)
     notes: tuple[Effect, ...] = ()
@@ -194,13 +220,48 @@ def heard(session: Session, output: Output | None) -> Step:
         session, notes = replace(session, shortened=True), (Note(SHORTENED),)
     if not output.turn.whole or output.truncated:
         session = replace(session, malformed=session.malformed + 1)
-        if session.attempt < session.tries:
-            session, asking = _ask(session, attempt=session.attempt + 1)
-            return session, (*notes, ShowMalformed(output, True), *asking)
-        return session, (*notes, ShowMalformed(output, False), Save())
+        faults = forbidden(output.text) or (MISSING,)
+    else:
+        faults = session.guard.faults(output.turn.response)
+    session, effects = _refused(session, output, faults) if faults else _replied(session, output)
+    return session, (*notes, *effects)
+
+
+def _replied(session: Session, output: Output) -> Step:
+    """The session with the output as the supporter's turn."""
+    response, kinds = output.turn.response, session.guard.kinds
+    if kinds or any(codes != (MISSING,) for codes in session.faults):
+        output = replace(output, held=Held(response, kinds, session.faults))
+    return _with_reply(session, output)
+
+
+def _refused(session: Session, output: Output, faults: tuple[str, ...]) -> Step:
+    """The session whose model is asked again, or whose person is told that there is no reply, or reads ours."""
+    session = replace(session, faults=(*session.faults, faults))
+    again, malformed = len(session.faults) < session.tries, faults == (MISSING,) and not session.guard.kinds
+    shown = ShowMalformed(output, again) if malformed else ShowWithheld(faults, again)
+    if again:
+        session, following = _ask(session, session.faults)
+    elif malformed:
+        following = (Save(),)
+    else:
+        session, following = _in_place(session)
+    return session, (shown, *following)
+
+
+def _in_place(session: Session) -> Step:
+    """The session with the program's own words as the supporter's turn."""
+    held = session.guard.in_place(session.faults)
+    return _with_reply(session, Output(held.text, ReasonedTurn({}, {}, held.text), held=held))
+
+
+def _with_reply(session: Session, output: Output) -> Step:
     reply = Turn("supporter", output.turn.response, output.turn.labels.get("strategy"))
-    session = replace(session, turns=(*session.turns, reply), outputs=(*session.outputs, output))
-    return session, (*notes, ShowReply(output, session.reasoning), Save())
+    session = replace(session, turns=(*session.turns, reply), outputs=(*session.outputs, output), last=output)
+    reasoning = session.reasoning and not output.written
+    fit = reasoning and not forbidden(output.text)
+    notes = (Note(REASONING_WITHHELD),) if reasoning and not fit else ()
+    return session, (*notes, ShowReply(output, fit), Save())
 
 
 def _command(session: Session, name: str, argument: str) -> Step:
@@ -223,6 +284,8 @@ def _command(session: Session, name: str, argument: str) -> Step:
     if name == "judge":
         if session.last is None:
             raise UserError("The model has not answered your last words; /again asks it to.")
+        if session.last.written:
+            raise UserError("The last reply is the program's own, no output to be judged; /again asks the model.")
         return session, (AskJudge(_before_reply(session), session.last),)
     if name == "undo":
         return _undone(session)
@@ -234,7 +297,10 @@ def _toggled(session: Session) -> Step:
     session = replace(session, reasoning=not session.reasoning)
     if not session.reasoning:
         return session, (Note("Reasoning is hidden."),)
-    shown = (ShowReasoning(session.outputs[-1]),) if _answered(session) else ()
+    shown: tuple[Effect, ...] = ()
+    if _answered(session) and not session.outputs[-1].written:
+        output = session.outputs[-1]
+        shown = (Note(REASONING_WITHHELD) if forbidden(output.text) else ShowReasoning(output),)
     return session, (Note("Reasoning is shown."), *shown)
 
 
@@ -246,11 +312,13 @@ def _undone(session: Session) -> Step:
     return session, (Note(f"Taken back: {words}"), Save())
 
 
-def _ask(session: Session, attempt: int = 1) -> Step:
-    """The session with its model asked to answer."""
+def _ask(session: Session, faults: tuple[tuple[str, ...], ...] = ()) -> Step:
+    """The session with its model asked to answer, after outputs with these faults."""
     draw = session.asked.count(session.turns)
     asked = (*session.asked, session.turns)
-    return replace(session, asked=asked, attempt=attempt), (Ask(session.turns, draw),)
+    named = faults[-1] if faults and (session.guard.kinds or faults[-1] != (MISSING,)) else ()
+    instructions = session.guard.instructions(named)
+    return replace(session, asked=asked, faults=faults), (Ask(session.turns, draw, instructions),)
 
 
 def _answered(session: Session) -> bool:

@@ -1,7 +1,6 @@
 """Who answers in a conversation: a model in this process, or one behind a server."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,9 +9,6 @@ from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.chat_config import ChatConfig
 from compeer_jax.evaluation.chat_session import Output
-
-OnText = Callable[[str], None]
-"""Told all that an output has so far, each time that there is more of it."""
 
 WIDTH = 256  # prompts are padded to multiples of it, so that a talk needs few programs
 
@@ -26,13 +22,13 @@ class Speaker(Protocol):
 
     provenance: Mapping[str, Any]
 
-    def answer(self, history: Sequence[Turn], draw: int, on_text: OnText | None = None) -> Output | None:
+    def answer(self, history: Sequence[Turn], draw: int, instructions: str = "") -> Output | None:
         """What it writes after `history`; another `draw`, another output. None where there is no answer to be had.
 
         Args:
             history: the talk so far.
             draw: how often it was asked before.
-            on_text: reads along, where the model is in this process; a server's output comes whole.
+            instructions: for this answer, added to the system prompt.
 
         Raises:
             UserError: the talk can't be answered, or the model not be asked.
@@ -81,9 +77,9 @@ class _LocalSpeaker:
             )
         self._most = min(config.data.max_prompt_tokens, room)
         graphdef, self._params = nnx.split(model, nnx.Param)
-        self._stop_ids, pad_id = chat_ids(self._tokenizer)
+        stop_ids, pad_id = chat_ids(self._tokenizer)
         self._engine = Engine(
-            graphdef, sampling=config.sampling, stop_ids=self._stop_ids, pad_id=pad_id, prompt_multiple=WIDTH
+            graphdef, sampling=config.sampling, stop_ids=stop_ids, pad_id=pad_id, prompt_multiple=WIDTH
         )
         self._key = jax.random.key(config.seed)
         self._prompt([Turn("seeker", "?")])  # says now if not even that fits
@@ -91,35 +87,26 @@ class _LocalSpeaker:
         drawn = {"sampling": sampling, "seed": config.seed}
         self.provenance = _provenance(config, Path(config.model.path).name) | {"weights": weights} | drawn
 
-    def answer(self, history: Sequence[Turn], draw: int, on_text: OnText | None = None) -> Output | None:
+    def answer(self, history: Sequence[Turn], draw: int, instructions: str = "") -> Output | None:
         import jax
 
-        from compeer_jax.generation.written_text import WrittenText
-
-        prompt, shortened = self._prompt(history)
+        prompt, shortened = self._prompt(history, instructions)
         key = jax.random.fold_in(jax.random.fold_in(self._key, len(history)), draw)
-        written, text = WrittenText(partial(self._tokenizer.decode, skip_special_tokens=False)), ""
-
-        def read_along(row: int, tokens: Sequence[int]) -> None:
-            nonlocal text
-            if piece := written.add([token for token in tokens if token not in self._stop_ids]):
-                text += piece
-                if on_text is not None:
-                    on_text(text)
-
         with jax.set_mesh(self._mesh):
-            ((_, drawn),) = self._engine.stream(self._params, [prompt], key, on_tokens=read_along)
-        text += written.rest()
-        return Output(text, self._config.data.reasoning.parse(text), not drawn.finished[0], shortened)
+            ((_, drawn),) = self._engine.stream(self._params, [prompt], key)
+        written, finished = drawn.tokens[0][drawn.mask[0]].tolist(), bool(drawn.finished[0])
+        text = self._tokenizer.decode(written[:-1] if finished else written, skip_special_tokens=False)
+        return Output(text, self._config.data.reasoning.parse(text), not finished, shortened)
 
     def close(self) -> None:
         self._params = None
 
-    def _prompt(self, history: Sequence[Turn]) -> tuple[list[int], bool]:
+    def _prompt(self, history: Sequence[Turn], instructions: str = "") -> tuple[list[int], bool]:
         """The prompt's ids, and whether the oldest turns had to be left out."""
         from compeer_jax.data.chat import DoesNotFit, prompt_tokens
 
         settings = {"prompt": self._config.data.prompt, "language": self._config.language, "max_tokens": self._most}
+        settings["instructions"] = instructions
         try:
             return prompt_tokens(self._tokenizer, history, overlong="error", **settings), False
         except DoesNotFit:
@@ -139,11 +126,11 @@ class _ServedSpeaker:
         sampling = {"temperature": config.server.temperature, **config.server.extra}
         self.provenance = _provenance(config, name) | {"sampling": sampling, "seed": config.server.seed}
 
-    def answer(self, history: Sequence[Turn], draw: int, on_text: OnText | None = None) -> Output | None:
+    def answer(self, history: Sequence[Turn], draw: int, instructions: str = "") -> Output | None:
         from compeer_jax.generation.chat_models import ChatRequest
 
-        data = self._config.data
-        messages = chat_messages(history, prompt=data.prompt, language=self._config.language)
+        data, language = self._config.data, self._config.language
+        messages = chat_messages(history, prompt=data.prompt, language=language, instructions=instructions)
         for again in range(2):
             (answer,) = self._model.answer([ChatRequest(messages, 2 * draw + again)])
             if answer is not None and answer.whole:

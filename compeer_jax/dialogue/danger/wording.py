@@ -61,6 +61,17 @@ def reply_instructions(kinds: Iterable[str], language: Language, country: str | 
     )
 
 
+def mending(faults: Iterable[str], language: Language) -> str:
+    """What is added to a model's prompt after a reply with these `faults` (`held`) was withheld; "" for none."""
+    listed = "\n".join(f"- {_content()['mend'][code][check_language(language)]}" for code in faults)
+    return _content()["again"][language].format(faults=listed) if listed else ""
+
+
+def withheld_reply(language: Language, country: str | None = None) -> str:
+    """The reply that stands in place of what no output may say, where no danger was found."""
+    return _filled(_content()["withheld"], (), language, country)
+
+
 def help_text(kinds: Iterable[str], language: Language, country: str | None = None) -> str:
     """The lines to name for `kinds`, as part of a sentence; without a country, where to find them."""
     language, kinds = check_language(language), in_order(kinds)
