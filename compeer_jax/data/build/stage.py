@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 
 from compeer_jax import __version__
 from compeer_jax.data.build.config import BuildConfig
-from compeer_jax.dialogue.danger.withheld import WITHHELD
+from compeer_jax.dialogue.danger.withheld import WITHHELD, why_withheld
 from compeer_jax.errors import UserError
 from compeer_jax.files import read_json
 from compeer_jax.generation.chat_models import ChatModels
@@ -137,11 +137,12 @@ class StageWriter:
             where: file and record, or the record's id.
             reason: the same words for the same fault: they are counted. What is special to the row comes after a
                 colon.
-            row: what was left out. What is withheld isn't kept here either; what chat models said is in answers/.
+            row: what was left out. It isn't kept if it was left out, or a chat model's answer in it has to be, for what
+                no output may say.
         """
         self.rejected[reason.partition(":")[0]] += 1
         kept: dict[str, object] = {"where": where, "reason": reason}
-        if row is not None and f"{WITHHELD} (" not in reason:
+        if row is not None and f"{WITHHELD} (" not in reason and not _answer_withheld(row):
             text = json.dumps(row, ensure_ascii=False)
             kept["row"] = row if len(text) <= LONGEST_ROW else text[:LONGEST_ROW]
         self.add(REJECTED, kept)
@@ -200,6 +201,13 @@ class StageWriter:
     def _part(self, name: str) -> Path:
         path = self.folder / name
         return path.with_name(f".part-{path.name}")
+
+
+def _answer_withheld(row: object) -> bool:
+    """Whether a chat model's answer in a rejected row, its "text" or "lines", says what no output may say."""
+    if not isinstance(row, Mapping):
+        return False
+    return why_withheld(str(row.get("text", "")), *map(str, row.get("lines", ()))) is not None
 
 
 def run_stage(stage: Stage, work: Workspace, *, again: bool = False) -> bool:
