@@ -81,12 +81,20 @@ def read_data(data: DataConfig, view: str) -> dict[str, str]:
         view: of a CER dataset: "sft", "rl" or the kind of a judge.
     """
     folder = cer_folder(data.path)
+    reviewed = _reviewed(data)
     if folder is None:
         sample = Path(__file__).parents[1] / "data" / "sample"
         found = _files("data.path", sorted(sample.glob("*.jsonl")) if data.path == "sample" else [Path(data.path)])
-        return found | _files("data.split", [Path(data.split)] if data.split else [])
+        return found | _files("data.split", [Path(data.split)] if data.split else []) | reviewed
     view = policy_view(folder, view) if view in (SFT, RL) else view
-    return _files("data.path", [view_file(folder, view, name, data.variant) for name in DialogueSplits._fields])
+    return (
+        _files("data.path", [view_file(folder, view, name, data.variant) for name in DialogueSplits._fields]) | reviewed
+    )
+
+
+def _reviewed(data: DataConfig) -> dict[str, str]:
+    """Of the sheet that says which dialogues with danger are learned from."""
+    return _files("data.reviewed", [Path(data.reviewed)] if data.reviewed else [])
 
 
 def _judge_records(config: Any) -> dict[str, str]:
@@ -94,7 +102,8 @@ def _judge_records(config: Any) -> dict[str, str]:
     if not config.records:
         return read_data(config.data, config.kind if config.view == "own" else UNIFI)
     valid = [Path(config.valid_records)] if config.valid_records else []
-    return _files("records", [Path(config.records)]) | _files("valid_records", valid)
+    records = _files("records", [Path(config.records)]) | _files("valid_records", valid)
+    return records | _reviewed(config.data)
 
 
 def _files(name: str, paths: Iterable[Path]) -> dict[str, str]:
