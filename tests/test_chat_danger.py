@@ -21,6 +21,9 @@ from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
+from compeer_jax.evaluation.chat import ShowFindings, Trouble, converse
+from compeer_jax.evaluation.chat_config import ChatConfig
+from compeer_jax.evaluation.chat_judge import Finding
 from compeer_jax.evaluation.chat_session import (
     REASONING_WITHHELD,
     Ask,
@@ -36,6 +39,7 @@ from compeer_jax.evaluation.chat_session import (
     heard,
     typed,
 )
+from compeer_jax.evaluation.chat_transcript import Transcript
 
 LABELS = {
     "stage": "exploration",
@@ -223,6 +227,37 @@ def test_every_fault_has_words_that_a_model_is_asked_again_with(language):
         assert reply_faults(withheld_reply(language, country), (), language, country) == ()
 
 
+class Scripted:
+    """Gives the outputs one after the other; what is none is raised."""
+
+    def __init__(self, *outputs):
+        self.outputs, self.provenance = list(outputs), {}
+
+    def answer(self, history, draw, instructions=""):
+        given = self.outputs.pop(0)
+        if isinstance(given, Output):
+            return given
+        raise given
+
+    def close(self): ...
+
+
+def test_who_is_in_danger_is_answered_when_the_model_can_not_be_asked_and_a_critique_is_searched_too():
+    shown = []
+    session = converse(
+        ChatConfig(output=""),
+        ["My exam is near.", "/judge", "It goes on.", PLAN],
+        speaker=Scripted(GOOD, UserError("no server."), UserError("no server at all.")),
+        judge=lambda history, output: [Finding("history", "wrong", METHOD), Finding("emotion", "right", "It fits.")],
+        transcript=Transcript(None, "en"),
+        show=shown.append,
+    )
+    assert shown[1] == ShowFindings((Finding("history", "wrong", "withheld"), Finding("emotion", "right", "It fits.")))
+    assert shown[2:-1] == [Trouble("no server."), ShowDanger(session.guard.kinds), Trouble("no server at all.")]
+    assert shown[-1].output.written
+    assert [turn.role for turn in session.turns] == ["seeker", "supporter", "seeker", "seeker", "supporter"]
+
+
 def talk(monkeypatch, capsys, lines: str, *arguments: str) -> tuple[int, str]:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode()), encoding="utf-8"))
     status = main(["chat", *arguments])
@@ -251,8 +286,8 @@ def test_a_talk_in_danger_from_the_opening_to_the_transcript(monkeypatch, capsys
     assert "116 123" not in opening
     assert "painless" not in shown
     assert CARELESS not in shown
-    assert "The model's output is withheld (names a method or dose); it is asked once more." in shown
-    assert "The model's output is withheld (names a method or dose); the program answers in its place." in shown
+    assert shown.count("The model's output is not fit to be shown; it is asked once more.") == 2
+    assert shown.count("The model's output is not fit to be shown; the program answers in its place.") == 1
     assert f"[{OWN_WORDS}]\n{withheld_reply('en', 'US')}" in shown
     assert f"[reply]\n{CARING}" in shown
     assert shown.count("[Where to call]") == 2

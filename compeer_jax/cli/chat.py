@@ -138,11 +138,9 @@ class Screen:
         self.note("It is not part of the talk. /again asks anew, or say it otherwise.")
 
     def _showwithheld(self, shown) -> None:
-        from compeer_jax.dialogue.danger.conduct import FAULTS
-
-        faults = ", ".join(FAULTS.get(code, "is no reply") for code in shown.faults)
+        # What was wrong with it stands in the transcript: it is nothing to read for somebody in danger.
         then = "it is asked once more" if shown.asked_again else "the program answers in its place"
-        self._print(f"The model's output is withheld ({faults}); {then}.", "yellow")
+        self.note(f"The model's output is not fit to be shown; {then}.")
 
     def _showfindings(self, shown) -> None:
         for finding in shown.findings:
