@@ -32,6 +32,9 @@ from compeer_jax.dialogue.danger.forbidden import FORBIDDEN
 from compeer_jax.dialogue.danger.withheld import SAYS, shown, why_withheld
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
+from compeer_jax.evaluation.benchmarks.page import Shown, page_of
+from compeer_jax.evaluation.benchmarks.rows import BenchDialogue, BenchTurn
+from compeer_jax.evaluation.pairwise_export import PairsConfig, export_pairs
 from compeer_jax.generation.chat_models import ChatModelConfig, Malformed, Spent
 from compeer_jax.generation.chat_reply import Answer
 from compeer_jax.training.samples import rollout_path, write_samples
@@ -303,3 +306,32 @@ def test_tensorflow_datasets_name_no_method(tmp_path, caplog):
     (built,) = folder.glob("sft/*")
     assert [record_row(row)["id"] for row in rows_of(built)] == ["talk#1"]
     assert f"record {WHY}" in caplog.text
+
+
+def test_who_compares_replies_is_shown_none(tmp_path):
+    history = [
+        {"role": "seeker", "content": f"My aunt said: {METHOD}"},
+        {"role": "supporter", "content": METHOD},
+        {"role": "seeker", "content": "What now?"},
+    ]
+    for name, reply in (("a", METHOD), ("b", "Tell me more.")):
+        write(tmp_path / f"{name}.jsonl", [{"id": "talk#3", "language": "en", "history": history, "response": reply}])
+    out = tmp_path / "pairs"
+    export_pairs(PairsConfig(str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl"), str(out)))
+    for path in ("tasks.json", "pairs.csv"):
+        text = (out / "for_annotators" / path).read_text(encoding="utf-8")
+        assert text.count(f"[{WHY}]") == 2
+        assert text.count(METHOD) == 1, "the seeker's"
+
+
+def test_pages_of_a_benchmark_show_none():
+    turns = [
+        BenchTurn("seeker", f"My aunt said: {METHOD}"),
+        BenchTurn("supporter", "Hm.", text=f"<response>{METHOD}</response>", steps={"history": METHOD}),
+        BenchTurn("supporter", "Tell me more."),
+    ]
+    row = BenchDialogue("esc-eval", "1", "en", "m", {}, turns, "rounds")
+    page = page_of([Shown("m", [row])])
+    assert page.count(METHOD) == 1, "the seeker's"
+    assert f"[{WHY}]" in page
+    assert "Tell me more." in page

@@ -10,6 +10,7 @@ from compeer_jax.data.annotation.annotation_table import ENCODING, read_table, s
 from compeer_jax.data.annotation.items import ANNOTATOR, KEY
 from compeer_jax.data.annotation.label_studio import read_export
 from compeer_jax.data.annotation.votes import Fault, Filled
+from compeer_jax.dialogue.danger.withheld import why_withheld
 from compeer_jax.dialogue.talk import SPEAKERS
 from compeer_jax.evaluation.pairwise_criteria import CHOICES, CRITERIA, VERDICTS
 from compeer_jax.evaluation.pairwise_replies import Pair
@@ -75,12 +76,16 @@ def read_forms(path: Path, criteria: Sequence[str]) -> Iterator[Filled | Fault]:
 
 
 def _shown(pair: Pair) -> dict[str, str]:
-    return {name: text or NO_REPLY[pair.language] for name, text in zip(_SHOWN, pair.shown, strict=True)}
+    """The replies by the names of their fields. One that says what no output may is not shown to anybody, and judged as
+    what stands for it; the key keeps it."""
+    texts = [f"[{why}]" if (why := why_withheld(text)) else text or NO_REPLY[pair.language] for text in pair.shown]
+    return dict(zip(_SHOWN, texts, strict=True))
 
 
 def _talk(pair: Pair, newline: str) -> Iterator[tuple[str, str]]:
     """Speaker and words of each turn, its lines joined by `newline`, with a word for each image that was shown."""
     for turn in pair.history:
-        words = newline.join(turn.content.split("\n"))
+        why = why_withheld(turns=[turn])
+        words = f"[{why}]" if why else newline.join(turn.content.split("\n"))
         images = [f"[image: {Path(path).name}]" for path in turn.images]
         yield SPEAKERS[pair.language][turn.role], " ".join(filter(None, [words, *images]))

@@ -10,14 +10,15 @@ import hashlib
 import html
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
+from compeer_jax.dialogue.danger.withheld import why_withheld
 from compeer_jax.errors import UserError
-from compeer_jax.evaluation.benchmarks.rows import DIMENSIONS, FILE, BenchDialogue, read_dialogues
+from compeer_jax.evaluation.benchmarks.rows import DIMENSIONS, FILE, BenchDialogue, BenchTurn, read_dialogues
 from compeer_jax.evaluation.benchmarks.trajectories import trajectory
 from compeer_jax.training.run_folder import replacing
 
@@ -150,7 +151,13 @@ def embedded(data: Any) -> str:
 def _row(row: BenchDialogue) -> Mapping[str, Any]:
     """A dialogue as the page takes it: as in the file, with what there is a definition of elsewhere worked out."""
     curve = trajectory(row) if row.benchmark == "sage" else []
-    return row.to_json() | {"curve": curve, "finished": row.finished}
+    return replace(row, turns=[*map(_shown, row.turns)]).to_json() | {"curve": curve, "finished": row.finished}
+
+
+def _shown(turn: BenchTurn) -> BenchTurn:
+    """The turn; of a supporter who says what no output may, a note that says so. The run's file keeps the words."""
+    why = why_withheld(turn.content, turn.text or "", *turn.steps.values()) if turn.role == "supporter" else None
+    return turn if why is None else replace(turn, content=f"[{why}]", text=None, steps={})
 
 
 def _part(name: str) -> str:
