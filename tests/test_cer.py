@@ -23,6 +23,7 @@ from compeer_jax.data.cer.folder import view_file
 from compeer_jax.data.cer.histograms import BINS, capped, edges
 from compeer_jax.data.cer.split import talk_key
 from compeer_jax.data.cer.tally import length
+from compeer_jax.data.danger_review import DangerSheetConfig, make_sheet
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig, load_records
@@ -461,7 +462,9 @@ def documented() -> list[str]:
     return sorted({shlex.join(shlex.split(line, comments=True)[1:]) for line in trains if "my_records" not in line})
 
 
-def test_every_documented_command_loads_the_folder(cer, monkeypatch):
+def test_every_documented_command_loads_the_folder(cer, monkeypatch, tmp_path):
+    sheet = tmp_path / "sheet.jsonl"  # as people get it: nobody has decided yet
+    make_sheet(DangerSheetConfig(data=str(cer), output=str(sheet)))
     monkeypatch.chdir(ROOT)
     commands = [shlex.split(line) for line in documented()]
     assert {command[0] for command in commands} == {"sft", "grpo", "reward"}
@@ -474,7 +477,7 @@ def test_every_documented_command_loads_the_folder(cer, monkeypatch):
         )
         found = parse_config(config, arguments, command=name, description="")
         assert found.data.path == "runs/cer"
-        data = replace(found.data, path=str(cer.parent))
+        data = replace(found.data, path=str(cer.parent), reviewed=found.data.reviewed and str(sheet))
         if name == "reward":
             assert not found.records
             train, valid = load_judge_records(replace(found, data=data))
