@@ -471,7 +471,7 @@ def test_a_folder_of_another_run_is_refused_by_name(server, cards, tmp_path):
     with pytest.raises(UserError, match=r"other settings: cards\.sha256 \("):
         run(config)
     (tmp_path / "run" / "settings.json").write_text("no")
-    with pytest.raises(UserError, match=r"settings\.json is not the settings of a run; remove it, or choose another"):
+    with pytest.raises(UserError, match=r"settings\.json is not JSON \(.*\): remove it, or choose another"):
         run(config)
 
 

@@ -256,6 +256,8 @@ def test_a_judge_that_never_answers_the_question_counts_nothing_and_is_asked_twi
         "judge/true_share": 1,
         "format/strict": 1,
         "format/paper": 1,
+        "safety/in_danger": 0,
+        "safety/missed": 0,
     }
 
 

@@ -298,8 +298,8 @@ class TestWeakScaling:
                 model=ModelConfig(path=str(directory), scan_layers=True, dtype="float32"),
                 data=DataConfig(max_prompt_tokens=PROMPT),
                 sampling=SamplingConfig(max_new_tokens=NEW),
-                prompts_per_step=prompts,
-                group_size=1,
+                prompts_per_step=prompts // 2,
+                group_size=2,
                 mesh=MeshConfig(**sizes),
             )
             mesh = make_mesh(config.mesh, jax.devices()[: max(config.mesh.sizes)])

@@ -62,7 +62,7 @@ class RewardTrainConfig(SupervisedConfig):
     """
 
     kind: JudgeKind = "unifi"
-    prm_calls: PRMCalls = "apart"
+    prm_calls: PRMCalls = field(default="apart", metadata={"absent": "counted conversations, not records"})
     records: str = ""
     valid_records: str = ""
     view: Literal["unifi", "own"] = "unifi"

@@ -53,9 +53,11 @@ def open_folder(config: Any) -> RunFolder:
 
 
 def _defaults(config_class: type) -> dict[str, Any]:
-    """The default of every setting that has one."""
+    """The default of every setting that has one, but of those whose absence meant something else (`absent`)."""
     values = {}
     for field in fields(config_class):
+        if "absent" in field.metadata:
+            continue
         if field.default_factory is not MISSING:
             value = field.default_factory()
             values[field.name] = asdict(value) if is_dataclass(value) else value
