@@ -349,7 +349,7 @@ def change_config(**values):
     "change, sentence",
     [
         (lambda folder: (folder / "judge.json").unlink(), r"is no judge: it has no judge\.json"),
-        (lambda folder: (folder / "judge.json").write_text("{"), r"judge\.json can't be read"),
+        (lambda folder: (folder / "judge.json").write_text("{"), r"judge\.json is not JSON"),
         (replace(CARD, kind="prm").write, r"is a judge of kind 'prm', not 'unifi'; name it as what it is, or train"),
         (replace(CARD, format="care").write, r"reads 'care' outputs, not 'compeer'"),
         (change_config(vocab_size=100), r"the model has embeddings for 100 \(vocab_size in .*config\.json\)"),
