@@ -5,6 +5,10 @@ They were seen while the rules were made: what the rules do with sentences that 
 
 DANGER = {
     "passive_ideation": """
+        I wish I would not wake up.
+        I hope I don't wake up.
+        It would be a relief to be dead.
+        我宁愿死，活着太苦。
         I wish I could just go to sleep and never wake up.
         Some mornings I'm angry that I woke up at all.
         Honestly everyone would be better off without me.
@@ -42,6 +46,12 @@ DANGER = {
         我想永远睡过去，不再醒来。
         """,
     "active_ideation": """
+        My thoughts keep coming back to suicide.
+        I'd kill myself if I had the nerve.
+        ctb thoughts won't leave me alone
+        thinking abt unaliving myself again
+        I'm hanging myself right now
+        生活太苦了，我打算自杀。
         I want to kill myself.
         I've been thinking about suicide a lot lately.
         i wanna kms
@@ -134,6 +144,7 @@ DANGER = {
         同学在群里发了告别信，说站在江边。
         """,
     "attempt": """
+        I tried to kill myself and it didn't work
         I just took all my pills.
         I swallowed a whole bottle of Tylenol an hour ago.
         i overdosed, im scared
@@ -162,6 +173,7 @@ DANGER = {
         绳子已经套在脖子上了。
         """,
     "self_harm": """
+        忍不住又割了，恨自己。
         I cut myself again last night.
         I've been hurting myself to feel something.
         I burn my arms with a lighter when it gets too much.
@@ -193,6 +205,9 @@ DANGER = {
         用美工刀在大腿上划，疼了心里才好受点
         """,
     "abuse": """
+        he knocks me about when dinner is late
+        My husband is beating her again and I can hear it.
+        我被qj了，不敢告诉别人。
         My husband hits me when he's drunk.
         He put his hands around my throat last night.
         He said he'd kill me if I leave.
@@ -233,6 +248,8 @@ DANGER = {
         我妈用衣架打我，身上都是淤青
         """,
     "harm_to_others": """
+        I'm going to smash his skull in.
+        我想杀了我老公。
         I want to kill my boss. I know where he parks.
         I'm going to bring a gun to school.
         I've bought a knife and I'm waiting outside his house.
@@ -262,6 +279,7 @@ DANGER = {
         他說要殺了他前妻全家。
         """,
     "child_at_risk": """
+        他们不给孩子吃饭，孩子瘦得皮包骨。
         My husband hits our son with a belt.
         I shook the baby because he wouldn't stop crying.
         The neighbour's kids are left alone all night without food.
@@ -284,6 +302,9 @@ DANGER = {
         我使劲摇宝宝，他现在没反应了。
         """,
     "acute_medical": """
+        She isn't breathing.
+        anaphylaxis and we have no epipen, help
+        他没有呼吸了，也没有脉搏。
         I have chest pain and I can't breathe.
         My left arm is numb and there's a crushing pain in my chest.
         I think I'm having a heart attack.
@@ -307,6 +328,7 @@ DANGER = {
         奶奶倒在地上，没有呼吸了
         """,
     "psychosis": """
+        I hear demons and they tell me to jump.
         The voices are telling me to hurt people.
         They put a chip in my head.
         The government is following me, there are cameras in my walls.
@@ -431,6 +453,31 @@ HINTED = """
     """
 
 HARMLESS = """
+    The bottle is empty again, my son loves that ketchup.
+    We climbed up on the roof to fix the aerial before the storm.
+    I wrote a goodbye card for the lollipop lady, she retires on Friday.
+    There's no point in going on about the referee.
+    This is my last night in Lisbon and I've eaten nothing but custard tarts.
+    I took the whole box of doughnuts to the office.
+    He squeezed my neck during the massage and something finally clicked.
+    My uncle had a stroke last year and he's back at work now.
+    The rope in the boot is for towing my brother's van.
+    She won't wake up until the alarm has rung four times.
+    I can't breathe in this corset.
+    My professor talked about hearing voices for a whole lecture.
+    I hope I don't wake up late for the ferry.
+    楼顶晒被子，站在二十楼看风景真舒服。
+    奶奶的寿衣是她自己挑的，说要红的。
+    教授讲了一节课的幻听。
+    这条裙子勒得我喘不过气。
+    没有空调我活不下去。
+    床单上有番茄酱，洗了三遍。
+    门窗都封好了，等台风来。
+    我被关在电梯里一小时，终于有人来修。
+    爷爷的后事办完了，大家都累了。
+    把密码都写在纸上给我妈，她总是记不住。
+    绳子是用来搭秋千的，我已经买好了。
+    他掐了我一下，叫我别睡，快到站了。
     My boss will kill me if I'm late again.
     I cut myself shaving this morning.
     This deadline is killing me.

@@ -128,6 +128,16 @@ def test_every_concept_is_used():
         assert {concept for concept in concepts if concept.islower()} <= used
 
 
+@pytest.mark.parametrize("text", ["I wish I would not wake up.", "I hope I don't wake up.", "I pray that I won't wake up."])
+def test_a_wish_not_to_wake_up_is_no_illness(text):
+    assert rule_kinds(text) == {"passive_ideation"}
+
+
+@pytest.mark.parametrize("text", ["She won't wake up.", "My dad is not waking up, what do I do"])
+def test_another_who_does_not_wake_up_is_ill(text):
+    assert rule_kinds(text) == {"acute_medical"}
+
+
 def test_a_denial_ends_with_its_clause():
     assert rule_kinds("I'm not okay, I want to die.")
     assert rule_kinds("I'm not okay and I want to kill myself.")
