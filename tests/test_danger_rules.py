@@ -128,7 +128,9 @@ def test_every_concept_is_used():
         assert {concept for concept in concepts if concept.islower()} <= used
 
 
-@pytest.mark.parametrize("text", ["I wish I would not wake up.", "I hope I don't wake up.", "I pray that I won't wake up."])
+@pytest.mark.parametrize(
+    "text", ["I wish I would not wake up.", "I hope I don't wake up.", "I pray that I won't wake up."]
+)
 def test_a_wish_not_to_wake_up_is_no_illness(text):
     assert rule_kinds(text) == {"passive_ideation"}
 
