@@ -7,7 +7,8 @@ A harmless text is harmless in each of its sentences, so each is an example; of 
 is known to. What is held out is read as the package reads it: sentence by sentence, the highest danger counting.
 
 The thresholds are the lowest ones at which, of the harmless sentences held out in turn, at most FALSE_ALARMS are taken
-for danger. The same sentences give the same bytes.
+for danger. Few of those sentences are like a usual turn of a talk, of which a far larger share would be taken for danger
+at a lower threshold. The same sentences give the same bytes.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from compeer_jax.files import replacing
 
 HERE = Path(__file__).parent
 LANGUAGES, FORMS = ("en", "zh"), ("explicit", "indirect", "harmless")
-FALSE_ALARMS = 0.03
+FALSE_ALARMS = 0.005
 BLOCK_WEIGHTS = (1.0, 1.0, 1.0)  # letters and words, concepts, pairs of concepts
 INVERSE_REGULARISATION = 3.0
 SHARE = 0.5
