@@ -251,7 +251,7 @@ def test_what_can_not_be_compared_is_one_sentence(outputs, judges, tmp_path):
     assert "nowhere is no judge" in failing(models=JudgeModelsConfig(unifi="nowhere"))
     assert "holds no outputs; name the folder" in failing(outputs=str(tmp_path))
     write_jsonl(tmp_path / "outputs.jsonl", [{"id": "gone#1", "member": 0, "text": ""}])
-    assert "does not say which dialogues were used" in failing(outputs=str(tmp_path))
+    assert "cannot read the settings" in failing(outputs=str(tmp_path))
     (tmp_path / "report.json").write_text(json.dumps({"settings": {"data": DATA}}))
     assert "an output for 'gone#1', which sample does not have" in failing(outputs=str(tmp_path))
     write_jsonl(tmp_path / "outputs.jsonl", [{"id": "gone#1"}])
