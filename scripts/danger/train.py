@@ -7,8 +7,7 @@ A harmless text is harmless in each of its sentences, so each is an example; of 
 is known to. What is held out is read as the package reads it: sentence by sentence, the highest danger counting.
 
 The thresholds are the lowest ones at which, of the harmless sentences held out in turn, at most FALSE_ALARMS are taken
-for danger. Few of those sentences are like a usual turn of a talk, of which a far larger share would be taken for danger
-at a lower threshold. The same sentences give the same bytes.
+for danger: at a higher share, too much of usual talk is. The same sentences give the same bytes.
 """
 
 import argparse

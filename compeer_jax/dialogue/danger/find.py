@@ -12,8 +12,8 @@ from compeer_jax.dialogue.danger.kinds import Level, in_order, level_of
 from compeer_jax.dialogue.danger.rules import has_signs, rule_kinds
 from compeer_jax.dialogue.schema import Turn
 
-# Probability of danger that is enough where words stand that danger is often said with. It and the thresholds of the
-# classifier are such that real talk, in which most harmless words are none of those that look like danger, is left alone.
+# Probability of danger that is enough where words stand that danger is often said with. It and the classifier's own
+# thresholds are a choice between what is missed and what is told of usual talk; docs/danger.md has the figures.
 LEAST = 0.85
 TURNS = 3  # of the seeker's, the last: danger often stands two turns back
 
