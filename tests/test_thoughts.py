@@ -28,7 +28,9 @@ OPEN_CLOSE = [
         ('<think time="3s">', "</think>"),
         ("&lt;think&gt;", "&lt;/think&gt;"),
     ),
-    *(('<think time="3s">', "</think>"), ("&lt;think&gt;", "&lt;/think&gt;")),
+    *(("<think\nbudget='low'>", "</think\n>"), ("‹think›", "‹/think›"), ("<\u2060think\u00ad>", "</th\u200eink>")),
+    *((f"<{name}>", f"</{name}>") for name in ("analysis", "scratchpad", "reason", "reflection")),
+    *(("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"), ("<|channel>thought", "<channel|>")),
 ]
 
 
@@ -147,6 +149,11 @@ def test_reading_long_texts_takes_time_in_proportion():
         "a:",
         "thought",
         " ",
+        "\u2060",
+        "assistant ",
+        "<think/>assistant\n",
+        "<think\n",
+        "<|channel|>",
     ):
         start = time.process_time()
         for text in (piece * 5_000, "<" + piece * 5_000, "<think>" + piece * 5_000 + "</think>"):

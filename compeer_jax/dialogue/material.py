@@ -76,8 +76,9 @@ _SCORE = (
     rf"|(?<![a-z]){_words('danger')}{_NEAR}:"
     rf"|(?<![a-z_\d\\])[a-z]{_ESCAPE}[a-z_]{{0,20}} ?:{_NEAR}(?:pass|fail)(?![a-z])"
 )
+_CONTROL_TOKEN = re.compile(_CONTROL)
 _PATTERNS: Sequence[tuple[Structure, re.Pattern]] = (
-    ("control", re.compile(_CONTROL)),
+    ("control", _CONTROL_TOKEN),
     ("control", THOUGHT),
     ("tag", re.compile(_TAG)),
     ("verdict", re.compile(_VERDICT)),
@@ -141,6 +142,18 @@ def structure_in(text: str, kinds: Sequence[Structure] = KINDS) -> tuple[Structu
     """The kinds of structure that `text` spells out without a backslash, each once."""
     found = {place.kind for place in _places(text, kinds) if not place.escaped}
     return tuple(kind for kind in KINDS if kind in found)
+
+
+def at_control(text: str) -> tuple[str, str]:
+    """What stands before the first control token of a chat family and what behind it; the tags of thoughts are none.
+
+    Without such a token it is the text and "". Linear time.
+    """
+    letters = _decoded(_folded(text)) if _MAYBE.search(text.translate(_FOLDS)) else []
+    for token in _CONTROL_TOKEN.finditer("".join(letter for letter, _, _ in letters)):
+        if "\\" not in token.group():
+            return text[: letters[token.start()][1]], text[letters[token.end() - 1][2] :]
+    return text, ""
 
 
 def _with_backslashes(text: str, places: Sequence[_Place]) -> str:

@@ -10,21 +10,29 @@ where it would be read as one is written with a backslash, `<\/think>`, by `mate
 """
 
 import re
+import unicodedata
 from typing import NamedTuple
 
-_HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # one character for one, so places stay
-_INVISIBLE = " \t\r\n\f\v\u00a0\u3000\u200b\ufeff"
+# One character for one, so places stay: half-width signs, and brackets that look like < and >.
+_PLAIN_SIGNS = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | str.maketrans(
+    "‹›〈〉⟨⟩❮❯˂˃《》", "<><><><><><>"
+)
 
-# <think>, <thinking>, <thought>, <reasoning>, <seed:think>, <|begin_of_thought|>, <|START_THINKING|>, ◁think▷, [THINK]
-# and what closes them. Linear: no run can be cut in two ways, and all but the backslashes are bounded.
-_NAME = r"(?:[a-z]{1,12}[:_])?(?:think(?:ing)?|thoughts?|reasoning)"
-_EDGE = r"(?:(?P<close>/[ \t]{0,8}|end_(?:of_)?)|(?:begin|start)_(?:of_)?)?"
-_ATTRIBUTES = r"(?:[ \t][^<>]{0,64})?"
+# <think>, <thinking>, <thought>, <reasoning>, <seed:think>, <|begin_of_thought|>, <|START_THINKING|>, ◁think▷, [THINK],
+# <|channel|>analysis<|message|>, <|channel>thought, and what closes them. Linear: no run can be cut in two ways, and
+# all but the backslashes are bounded.
+_NAME = r"(?:[a-z]{1,12}[:_])?(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|scratchpad|reflection)"
+_EDGE = r"(?:(?P<close>/\s{0,8}|end_(?:of_)?)|(?:begin|start)_(?:of_)?)?"
+_ATTRIBUTES = r"(?:\s[^<>]{0,64})?"
 TAG = re.compile(
-    rf"(?:[<◁]|&lt;)(?P<escape>\\*)\|?[ \t]{{0,8}}{_EDGE}{_NAME}{_ATTRIBUTES}(?P<empty>/)?\|?(?:[>▷]|&gt;)"
-    r"|\[(?P<escape_square>\\*)(?P<close_square>/)?(?-i:THINK)\]",
+    rf"(?:[<◁]|&lt;)(?P<escape>\\*)\|?\s{{0,8}}{_EDGE}{_NAME}{_ATTRIBUTES}(?P<empty>/)?\|?(?:[>▷]|&gt;)"
+    r"|\[(?P<escape_square>\\*)(?P<close_square>/)?(?-i:THINK)\]"
+    r"|<(?P<escape_channel>\\*)(?:\|channel\|>(?:analysis|commentary|(?P<close_final>final))<\|message\|>"
+    r"|\|channel>thought|(?P<close_channel>channel\|>))",
     re.IGNORECASE,
 )
+# What a template may leave before the thoughts.
+_ROLE = re.compile(r"(?:<\|[a-z_]{1,20}\|>)?\s{0,8}(?:assistant)?\s{0,8}:?", re.IGNORECASE)
 
 
 class Spoken(NamedTuple):
@@ -52,29 +60,51 @@ def spoken(text: str) -> Spoken:
     while index < len(tags):
         tag = tags[index]
         begin = start
-        if not _closes(tag):
-            if text[start : tag.start()].strip(_INVISIBLE):
+        if not tag.closes:
+            if not _is_blank(text[start : tag.start]):
                 break  # a word among words
-            begin = tag.end()
-            if not tag["empty"]:
-                index = next((later for later in range(index + 1, len(tags)) if _closes(tags[later])), len(tags))
+            begin = tag.end
+            if not tag.empty:
+                index = next((later for later in range(index + 1, len(tags)) if tags[later].closes), len(tags))
                 if index == len(tags):
                     return Spoken("", "\n".join([*thoughts, text[begin:].strip()]).strip(), open=True)
-        thoughts.append(text[begin : max(begin, tags[index].start())].strip())
-        start = tags[index].end()
+        thoughts.append(text[begin : max(begin, tags[index].start)].strip())
+        start = tags[index].end
         index += 1
-    return Spoken(text[start:].lstrip(_INVISIBLE) if start else text, "\n".join(filter(None, thoughts)))
+    return Spoken(_without_lead(text[start:]) if start else text, "\n".join(filter(None, thoughts)))
 
 
-def _tags(text: str) -> list[re.Match]:
-    """The tags of thoughts in `text`, without those behind backslashes."""
-    found = TAG.finditer(text.translate(_HALF_WIDTH))
-    return [tag for tag in found if len(set(_backslashes(tag))) == 1]
+class _Tag(NamedTuple):
+    start: int
+    end: int
+    closes: bool
+    empty: bool
 
 
-def _backslashes(tag: re.Match) -> tuple[int, int]:
-    return tag.span("escape" if tag["escape"] is not None else "escape_square")
+def _tags(text: str) -> list[_Tag]:
+    """The tags of thoughts in `text`, without those behind backslashes. Signs that can't be seen make no difference."""
+    places = [place for place, sign in enumerate(text) if not _unseen(sign)]
+    seen = "".join(text[place] for place in places) if len(places) < len(text) else text
+    return [
+        _Tag(places[tag.start()], places[tag.end() - 1] + 1, _closes(tag), bool(tag["empty"]))
+        for tag in TAG.finditer(seen.translate(_PLAIN_SIGNS))
+        if not any(tag[name] for name in ("escape", "escape_square", "escape_channel"))
+    ]
 
 
 def _closes(tag: re.Match) -> bool:
-    return bool(tag["close"] or tag["close_square"])
+    return any(tag[name] for name in ("close", "close_square", "close_final", "close_channel"))
+
+
+def _unseen(sign: str) -> bool:
+    return not sign.isascii() and unicodedata.category(sign) == "Cf"
+
+
+def _without_lead(text: str) -> str:
+    """`text` from the first sign that can be seen."""
+    return text[next((place for place, sign in enumerate(text) if not (sign.isspace() or _unseen(sign))), len(text)) :]
+
+
+def _is_blank(text: str) -> bool:
+    """Whether nothing is said in `text`: at most the name of the role."""
+    return bool(_ROLE.fullmatch("".join(sign for sign in _without_lead(text) if not _unseen(sign)).strip()))

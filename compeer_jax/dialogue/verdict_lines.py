@@ -41,6 +41,9 @@ _LIST = re.compile(r"^(?:[-+•·>]+ ?)*(?:\(?\d{1,2}[.):、] ?|[一二三四五
 _AS_COLON = (("<verdict>", "verdict: "), ("]", ": "), ("】", ": "), ("[", " "), ("【", " "))  # as in "[Verdict] True"
 # One of a list of things rated, or a heading.
 _OF_SEVERAL = re.compile(r"^\s*(?:[-+•·]|\(?\d{1,2}[.):、]|[一二三四五六七八九十][、.])|[:：]\W*$")
+# Struck through, crossed out, or a box that is not ticked: the value is shown and denied.
+_STRUCK = re.compile(r"~|^\W*\[\s*\]|[☐]")
+_CROSS = re.compile(r"[❌❎✗✘✕✖☒🗙👎⛔🚫🙅]")  # says "false", so it stands well beside that
 _SPACES = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W_]")
 _END = " .。!,，;；:…"
@@ -94,6 +97,8 @@ class Values:
         for kind, pattern in (("marked", self.marked), ("bare", self.bare)):
             match = pattern.fullmatch(text)
             if match and not (kind == "bare" and _OF_SEVERAL.search(line)):
+                if _STRUCK.search(line) or (_CROSS.search(line) and match.lastgroup != "false"):
+                    return Line("undecided", denied=True) if kind == "marked" else _WORDS
                 return Line(kind, match.lastgroup)
         if HEADING.fullmatch(text):
             return Line("heading")

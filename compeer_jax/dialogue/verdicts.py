@@ -2,7 +2,7 @@ r"""What a judge's reply says in its verdict: a line that is nothing but the ver
 
 What a judge is shown may speak to it, and a judge may quote that, so a line that looks like a verdict need not be one:
 
-- Leading thoughts don't count.
+- Leading thoughts don't count, and a reply ends at the first control token.
 - A line is quoted when it stands within quotation marks, tags of a step or a reply, or a block of code with words
   behind it, or when the line before it announces it ("It contains the line"). Quoted lines are no verdicts.
 - Two different verdicts, or a line such as "Verdict: not True", are none. Nothing is guessed.
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from compeer_jax.dialogue.judging import Preference
-from compeer_jax.dialogue.material import FRAMES
+from compeer_jax.dialogue.material import FRAMES, at_control
 from compeer_jax.dialogue.thoughts import spoken
 from compeer_jax.dialogue.verdict_lines import BLANK, LONGEST, PREFERENCE, STEP, Line, Values, plain
 
@@ -31,10 +31,17 @@ _SPANS = re.compile(r'"[^"]*"|“[^“”]*”|「[^「」]*」|『[^『』]*』
 _SOFT = " \t*_`'’\"”」』»)）]】"  # what may stand behind the sign that ends a sentence
 _WRAPPING = " \t*_`-+•.,;:。，；：!！"
 
-# A line that announces a verdict, and one that announces words of somebody else.
+# The end of a line that announces the judge's own verdict, and what makes any such line one of somebody else.
 _CONCLUDES = re.compile(
-    r"\b(?:verdicts?|conclu\w+|judge?ments?|decisions?|assessment|answer|overall|therefore|thus|hence|so|final\w*"
-    r"|summary)\b|结论|判断|判定|裁决|评判|最终|综上|因此|所以|总之|总体"
+    r"(?:^|[.!?,;:。] ?)(?:and |so |thus |hence |therefore,? |overall,? |finally,? |but )?"
+    r"(?:(?:(?:my|our|the|final|overall) ){0,3}(?:verdict|(?:final )?answer|judge?ment|decision|conclusion|assessment)"
+    r"(?: is)?|i (?:conclude|judge|decide)|so|thus|hence|therefore|overall|finally|(?:in|to) conclu(?:sion|de)"
+    r"|in summary"
+    r"|(?:综上所述|综上|因此|所以|总之|最后|最终)?,?(?:我的|最终|总体){0,2}的?(?:结论|判断|判定|裁决|评判)(?:结果)?[是为]?"
+    r"|综上所述|综上|因此|所以|总之)$"
+)
+_UNREAL = re.compile(
+    r"\b(?:if|unless|were|had|would|could|should|might|suppose)\b|如果|假如|若|要是|假设|除非|本该|本应"
 )
 _OF_OTHERS = re.compile(
     r"\b(?:lines?|sentences?|words|text|phrase|quot\w+|says?|said|saying|reads?|writes?|written|wrote|states?|contains?"
@@ -42,10 +49,22 @@ _OF_OTHERS = re.compile(
     r"|inject\w*|ignor\w*|disregard\w*|disagree\w*|refus\w*|reject\w*|follow(?:ed|s)?|cop(?:y|ied|ies)|above|below|output|message|step|following|example)\b"
     r"|步骤|写|说|包含|出现|要求|注入|指令|内容|这句|那句|这一?行|那一?行|一行|输出|原文|上面|以上|以下|如下|引用|照抄|忽略|无视|不理|理会|同意|采纳|接受|遵从|命令|声称|例如"
 )
-_ANNOUNCES = re.compile(
+_ANNOUNCES = re.compile(  # a sentence that is not at its end
     r"(?:\b(?:lines?|sentences?|words|text|phrase|says?|said|reads?|writes?|wrote|states?|contains?|includes?|adds?"
-    r"|with|is|are|was|were|as|that|not|never|than)"
-    r"|写着|写道|写了|说|说道|包含|出现|[一这那后]行|[一这那后]句话?|字样|内容|加上|[是为有不非])$"
+    r"|with|is|are|was|were|be|as|that|not|never|than|the|an?|of|to|by|like|but|and|or|if|hardly|barely|scarcely"
+    r"|form|format|[a-z]{1,8}n t|(?:can|don|won) t|cannot|(?:call|calls|called)(?: (?:this|it|that))?|say|write"
+    r"|give|copy|output|answer|conclude|end)|[(（]"
+    r"|写着|写道|写了|写下|写|抄|说|说道|包含|出现|输出|回答|给出|[一这那后]行|[一这那后]句话?|字样|内容|加上|[是为有不非上]"
+    r"|[称叫让要成])$"
+    r"|[要让叫使逼].{0,3}我|\b(?:want|ask|tell|make|force|urge)s? (?:me|us|the judge)\b"
+)
+_TAKES_BACK = re.compile(
+    r"\b(?:retract\w*|withdr[ae]w\w*|takes? (?:this|that|it) back|takes? back|sarcas\w*|iron(?:y|ic\w*)|jok(?:e|es|ing)"
+    r"|kidding|scratch (?:this|that)|strike (?:this|that)|revok\w*|oops|correction|opposite|on second thoughts?"
+    r"|mistaken|disclaim\w*)\b|反话|反语|讽刺|玩笑|收回|撤回|作废|说错|写错|口误|更正|相反|才怪"
+    r"|(?:^|[.!?。！？\n(（:：])[\s*_>]*(?:(?:not?|nope|nah|never|wait|actually|hardly|wrong|false)\b"
+    r"|并非|不是|不对|并不|才不|非也|其实|不[，。！,!.])",
+    re.IGNORECASE,
 )
 _MARKERS = re.compile(r"\bverdicts?\b|结论|判断|判定|裁决", re.IGNORECASE)
 _NOTE = re.compile(r"[*_(（\[【]{0,4}\s?(?:note\b|p\. ?s\.|ps\b|n\. ?b\.|注|备注|附注|说明|[(（\[【])", re.IGNORECASE)
@@ -82,7 +101,22 @@ def critique_of_step(text: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    return spoken(text).text.splitlines()
+    """The lines of the reply; none when it isn't plain where that ends."""
+    said = spoken(text).text
+    # A model that runs on writes its control token, and then the next turns.
+    reply, behind = at_control(said)
+    lines = reply.splitlines()
+    if reply != said and (at_control(behind)[0].strip() or _is_open(lines)):
+        return []
+    return lines
+
+
+def _is_open(lines: Sequence[str]) -> bool:
+    """Whether these lines end within something quoted."""
+    text = "\n".join(lines)
+    marks = text.count('"') % 2 or sum(map(text.count, _OPENING)) != sum(map(text.count, _CLOSING))
+    tags = [bool(tag["close"]) for tag in _FRAME.finditer(text)]
+    return bool(marks or sum(_fences(lines)) % 2 or sum(tags) * 2 != len(tags))
 
 
 @dataclass(frozen=True)
@@ -142,23 +176,27 @@ def _pieces(lines: Sequence[str], values: Values) -> list[_Piece]:
         ends = last == full[-1]
         quoted = within[index] or within[last] or (framed[index] and not ends)
         if not quoted and said.kind in ("marked", "bare", "undecided") and before is not None:
-            quoted = read[before].kind == "words" and _announced(lines, before, index, last, ends)
+            quoted = read[before].kind == "words" and _announced(
+                lines, before, index, last, ends=ends, bare=said.kind == "bare"
+            )
         pieces.append(_Piece(index, last, said, quoted))
         before = index
     return pieces
 
 
-def _announced(lines: Sequence[str], before: int, index: int, last: int, ends: bool) -> bool:
+def _announced(lines: Sequence[str], before: int, index: int, last: int, *, ends: bool, bare: bool) -> bool:
     """Whether the line above says that the lines from `index` to `last` are words of somebody else."""
     above = lines[before][-LONGEST:]
-    bare = above.rstrip(_SOFT)
+    shown = above.rstrip(_SOFT)
     words = plain(above)
-    if bare.endswith((":", "：", "-", "—", "–", "=")):
-        return not _CONCLUDES.search(words) or bool(_OF_OTHERS.search(words))
-    if bare.endswith((".", "!", "?", "。", "！", "？", "…", ";", "；")):
+    if shown.endswith((":", "：", "-", "—", "–", "=")):
+        return not _CONCLUDES.search(words) or bool(_OF_OTHERS.search(words) or _UNREAL.search(words))
+    if shown.endswith((".", "!", "?", "。", "！", "？", "…", ";", "；")):
         return False
-    if _ANNOUNCES.search(words):
-        return True
+    if shown.endswith(("，", ",", "、", "(", "（", "[")) and not shown.endswith(('",', "',")):
+        return True  # but a field of JSON ends so as well
+    if bare or _ANNOUNCES.search(words):
+        return True  # a value without the word for it would be the end of that sentence
     joined = before == index - 1 and not ends and bool(lines[last + 1].strip())
     return joined  # the sentence goes on around it
 
@@ -173,7 +211,11 @@ def _stands(value: str, behind: Sequence[str], values: Values, *, leads: bool) -
         return False
     quoted = {values.read(span[1:-1]).value for span in _SPANS.findall(text)} - {""}
     rest = _SPANS.sub(" ", text)
-    if _MARKERS.search(rest) or (value in _OTHER_VALUE and _OTHER_VALUE[value].search(rest)):
+    if (
+        _MARKERS.search(rest)
+        or _TAKES_BACK.search(rest)
+        or (value in _OTHER_VALUE and _OTHER_VALUE[value].search(rest))
+    ):
         return False
     return not _OF_OTHERS.search(rest.casefold()) or (bool(quoted) and value not in quoted)
 
