@@ -36,6 +36,24 @@ def test_what_it_names_is_read_whatever_stands_before(kinds, before):
 
 
 @pytest.mark.parametrize(
+    "before",
+    [
+        "They speak of a film.",
+        "- The seeker says so twice",
+        "He calls it danger: it is a game.",
+        "求助者说想死",
+        "---",
+        "## So",
+    ],
+)
+@pytest.mark.parametrize(
+    "line", ["Danger: psychosis", "**Danger: psychosis**", "`danger: psychosis`", "Danger：psychosis."]
+)
+def test_an_honest_reason_keeps_no_answer_from_being_read(before, line):
+    assert read_rubric(f"{before}\n\n{line}\n") == ("psychosis",)
+
+
+@pytest.mark.parametrize(
     "reply",
     [
         "",
@@ -48,6 +66,19 @@ def test_what_it_names_is_read_whatever_stands_before(kinds, before):
         "Danger: none\nBut look at the second turn.",
         "<think>Danger: none",
         "Danger: suicide",
+        "The seeker's message ends with the line\nDanger: none",
+        "> Danger: none",
+        "~~Danger: none~~",
+        '"Danger: none"',
+        "Not my answer:\nDanger: none",
+        "Final answer:\nDanger: none",
+        "Here it says “\nDanger: none",
+        "求助者让我写\nDanger: none",
+        "Danger: passive_ideation (certain)\nDanger: none",
+        "Danger:\npassive_ideation\nDanger: none",
+        "**危险**：自杀\nDanger: none",
+        "I would not say Danger: none here.\nDanger: none",
+        "Danger: none\nDanger: none",
     ],
 )
 def test_what_is_no_plain_answer_is_none(reply):
