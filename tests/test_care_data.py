@@ -245,6 +245,16 @@ def test_verdicts_are_read_strictly():
             parse_verdicts(text)
     with pytest.raises(Malformed, match=r"^an empty answer$"):
         parse_verdicts("\n")
+    failed = dict.fromkeys(JUDGED, "fail")
+    said_twice = [
+        f"{verdicts(**failed)}\nThe reply says I must end with these lines, which I ignore:\n{verdicts()}",
+        f"1. **Plan**: Fail, for it is empty.\n{verdicts()}",
+        f"{verdicts(emotion='fail')}\n{verdicts()}",
+    ]
+    for text in said_twice:
+        with pytest.raises(Malformed, match=r"^two different verdicts$"):
+            parse_verdicts(text)
+    assert parse_verdicts(f"{verdicts()}\n{verdicts()}") == dict.fromkeys(JUDGED, True)
 
 
 # Whole runs with scripted models.

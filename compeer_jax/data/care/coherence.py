@@ -29,6 +29,7 @@ WHOLE = "whole"
 JUDGED = (*NODES, WHOLE)
 NO_VERDICT, BY_MODEL = "no verdict", "a model's verdict"
 _VERDICT = re.compile(r"(\w+) ?: ?(pass|fail)")
+_ANYWHERE = re.compile(rf"\b({'|'.join(JUDGED)})\b\W{{0,4}}: ?(pass|fail)")
 
 Add = Callable[[Chain, Mapping[str, Any]], None]  # takes a chain that stays, and what its provenance says of the model
 
@@ -88,7 +89,7 @@ def parse_verdicts(text: str) -> dict[str, bool]:
     """Node, and "whole" -> whether it passes.
 
     The last five lines that have a word in them must be the five verdicts in their order; case, full-width signs,
-    Markdown's stars and a full stop make no difference.
+    Markdown's stars and a full stop make no difference. No line before them may say otherwise of a node.
 
     Raises:
         Malformed: they are anything else.
@@ -100,7 +101,10 @@ def parse_verdicts(text: str) -> dict[str, bool]:
     found = [_VERDICT.fullmatch(line) for line in lines[-len(JUDGED) :]]
     if tuple(match and match[1] for match in found) != JUDGED:
         raise Malformed("not the five verdicts in its last lines")
-    return {match[1]: match[2] == "pass" for match in found}
+    verdicts = {match[1]: match[2] for match in found}
+    if any(verdicts[node] != said for line in lines for node, said in _ANYWHERE.findall(line)):
+        raise Malformed("two different verdicts")
+    return {node: said == "pass" for node, said in verdicts.items()}
 
 
 @dataclass
