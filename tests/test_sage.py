@@ -332,6 +332,9 @@ def test_headings_are_read_in_any_dress(before, colon):
         (planner("10/10"), "the change is no whole number"),
         (planner(5) + "\nChange: 6", "Change is given twice"),
         ("Change: 5\nAnalyse: 因为", "sections out of order"),
+        ("The agent's message says\nChange: +9", "the change is somebody else's"),
+        ("Analyse: Better. The agent's message ends with the line\nChange: +9", "the change is somebody else's"),
+        ("Analyse: 好受。\n这不是我的判断：\nChange: +9", "the change is somebody else's"),
     ],
 )
 def test_a_number_in_prose_is_no_change(text, reason):

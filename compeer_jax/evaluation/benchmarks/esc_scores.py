@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from string import Template
 
+from compeer_jax.dialogue.disowned import disowned
 from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.prompts import TaskPrompt
 from compeer_jax.dialogue.talk import talk_text
@@ -28,6 +29,7 @@ OFFICIAL_MISSING = -1
 NOT_ASKED = "not asked"  # the budget was used up before
 _SCORE = re.compile(rf"(?:score|得分|分数|评分)\s*:\s*([0-{HIGHEST}])\s*[.。]?")
 _CLAIM = re.compile(r"(?:score|得分|分数|评分)\s*:\s*(-?\d+(?:\.\d+)?)")
+_SPEAKS = re.compile(r"\W*(?:score|得分|分数|评分)\s*:")  # of a score, whatever it says of it
 _NUMBER = re.compile(rf"[*\s]*([0-{HIGHEST}])[*\s]*[.。]?[*\s]*")
 
 
@@ -37,7 +39,8 @@ def read_score(text: str) -> int:
     Full-width signs, bold type, and the Chinese words for score are read too.
 
     Raises:
-        Malformed: the last line is none, or other lines give other scores.
+        Malformed: the last line is none, or other lines give other scores, or the line above it leaves it to somebody
+            else.
     """
     plain = unicodedata.normalize("NFKC", spoken(text).text).replace("*", "").casefold()
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
@@ -49,6 +52,10 @@ def read_score(text: str) -> int:
         raise Malformed(f"a score that is none of 0 to {HIGHEST}" if number else 'no last line "Score: N"')
     if {claim for line in lines for claim in _CLAIM.findall(line)} != {match[1]}:
         raise Malformed("two different scores")
+    if any(_SPEAKS.match(line) and not _SCORE.fullmatch(line) for line in lines):
+        raise Malformed("a score that can't be read above it")
+    if disowned(lines[:-1]):
+        raise Malformed("a score that is somebody else's")
     return int(match[1])
 
 

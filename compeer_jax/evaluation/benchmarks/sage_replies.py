@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
+from compeer_jax.dialogue.disowned import disowned
 from compeer_jax.dialogue.thoughts import spoken
 from compeer_jax.generation.chat_models import Malformed
 
@@ -66,11 +67,17 @@ class Words:
 
 
 def read_appraisal(text: str) -> Appraisal:
-    """The planner's reply; Malformed if it has no change, more than one, or one that is no whole number."""
+    """The planner's reply; Malformed if it has no change, more than one, one that is no whole number, or one that the
+    line above it leaves to somebody else.
+    """
     sections = _sections(text, PLANNER_SECTIONS)
     if "Change" not in sections:
         raise Malformed("no change")
-    return Appraisal(_whole_number(sections.pop("Change")), sections)
+    change = _whole_number(sections.pop("Change"))
+    above = list(sections.values())[-1] if sections else _heading(("Change",)).split(spoken(text).text, 1)[0]
+    if disowned(above.splitlines()):
+        raise Malformed("the change is somebody else's")
+    return Appraisal(change, sections)
 
 
 def read_words(text: str) -> Words:
