@@ -41,7 +41,23 @@ def one_sentence(error: Exception) -> bool:
 @pytest.mark.parametrize(
     "finish, ending",
     [
-        *[(word, "whole") for word in ("stop", "STOP", "eos", "eos_token", "end_turn", "stop_sequence", "", None)],
+        *[
+            (word, "whole")
+            for word in (
+                "stop",
+                "STOP",
+                "Stop",
+                "stop ",
+                "FINISH_REASON_STOP",
+                "None",
+                "eos",
+                "eos_token",
+                "end_turn",
+                "stop_sequence",
+                "",
+                None,
+            )
+        ],
         *[(word, "cut") for word in ("length", "max_tokens", "abort", "error", "insufficient_system_resource", 3)],
         *[(word, "refused") for word in ("content_filter", "SAFETY", "refusal")],
         *[(word, "silent") for word in ("tool_calls", "function_call")],
@@ -51,6 +67,37 @@ def test_how_a_reply_ended_is_what_the_server_says_of_it(finish, ending):
     answer = read_answer(completion("Verdict: True", finish=finish).body)
     assert (answer.ending, answer.whole, answer.text) == (ending, ending == "whole", "Verdict: True")
     assert answer.fault == WHY_NOT.get(ending, "")
+
+
+@pytest.mark.parametrize(
+    "top, more, ending",
+    [
+        ({"error": {"message": "upstream died"}}, {}, "cut"),
+        ({}, {"error": {"message": "upstream died"}}, "cut"),
+        ({"error": None, "status": "completed"}, {"error": {}}, "whole"),
+        ({"stop_reason": "max_tokens"}, {}, "cut"),
+        ({}, {"stop_reason": "max_tokens"}, "cut"),
+        ({"done_reason": "length"}, {}, "cut"),
+        ({"status": "incomplete"}, {}, "cut"),
+        ({}, {"native_finish_reason": "MAX_TOKENS"}, "cut"),
+        ({}, {"native_finish_reason": "SAFETY"}, "refused"),
+        ({}, {"native_finish_reason": "STOP"}, "whole"),
+        ({}, {"stop_reason": 128009}, "whole"),  # vLLM's: the token, or the words, that it stopped at
+        ({}, {"stop_reason": "</s>"}, "whole"),
+        ({}, {"stop_reason": None}, "whole"),
+    ],
+)
+@pytest.mark.parametrize("finish", ["stop", None])
+def test_a_reply_is_whole_only_if_nothing_else_says_otherwise(finish, top, more, ending):
+    value = json.loads(completion("Verdict: True", finish=finish).body) | top
+    value["choices"][0] |= more
+    assert read_answer(json.dumps(value)).ending == ending
+
+
+def test_an_end_that_is_told_elsewhere_goes_before_its_length():
+    value = json.loads(completion("Verdict: True", completion_tokens=8, finish="None").body)
+    assert read_answer(json.dumps(value), longest=8).ending == "cut"
+    assert read_answer(json.dumps(value | {"done_reason": "stop"}), longest=8).ending == "whole"
 
 
 def test_a_server_that_does_not_say_how_a_reply_ended_is_told_by_its_length():
@@ -66,6 +113,10 @@ def test_a_server_that_does_not_say_how_a_reply_ended_is_told_by_its_length():
         (" \n", {}, "silent"),
         ([], {}, "silent"),
         (None, {"refusal": "I can't."}, "refused"),
+        ("Verdict: True", {"refusal": ["I can't."]}, "refused"),
+        ("Verdict: True", {"refusal": " "}, "whole"),
+        ("Verdict: True", {"refusal": []}, "whole"),
+        ([{"type": "text", "text": "Verdict: True"}, {"type": "refusal", "refusal": "No."}], {}, "refused"),
         (None, {"reasoning_content": "Verdict: True"}, "thinking"),
         ("", {"reasoning": "Verdict: True"}, "thinking"),
         ([{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}], {}, "thinking"),

@@ -1,7 +1,7 @@
 """What comes back from a chat model: its words, how they ended, and what they cost; or why there are none."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from compeer_jax.dialogue.thoughts import spoken
@@ -36,6 +36,10 @@ _ENDED: Mapping[str, Ending] = {
     **dict.fromkeys(("content_filter", "refusal", "safety", "sensitive", "recitation"), "refused"),
     **dict.fromkeys(("tool_calls", "tool_use", "function_call"), "silent"),
 }
+# Other places where servers say it, beside or in place of `finish_reason`. Some name there what they stopped at, a
+# word or a token, so only what is known counts.
+_ALSO = ("native_finish_reason", "stop_reason", "done_reason", "status")
+_CUT = ("length", "max_length", "model_length", "max_tokens", "max_output_tokens", "incomplete")
 FILTERED = ("content_filter", "content_policy_violation", "data_inspection_failed")  # codes of errors that are refusals
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # where servers put those that they have taken off
 _STATUS = {
@@ -138,22 +142,27 @@ def read_answer(text: str, longest: int | None = None) -> Answer:
         message = choice.get("message")
         if error and (message is None or not message.get("content") or choice.get("finish_reason") == "error"):
             raise failure(None, complaint(error))
-        content, thought = _words(message.get("content"))
-        refusal = message.get("refusal")
-        refusal = refusal if isinstance(refusal, str) else ""
+        content, kinds = _words(message.get("content"))
+        refusal = message.get("refusal") or ""
+        refused = bool(refusal.strip() if isinstance(refusal, str) else refusal) or "refusal" in kinds
+        thought = not kinds.isdisjoint(("thinking", "reasoning"))
         usage = value.get("usage")
+        also = [place.get(name) for place in (choice, value) for name in _ALSO]
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise Unavailable("broken", f"its answer is no chat completion: {quote(text) or 'empty'!r}") from error
     read, written = (_tokens(usage, name) for name in ("prompt_tokens", "completion_tokens"))
-    ended = _ended(choice.get("finish_reason"), bool(longest) and written >= longest)
-    if refusal.strip():
+    ended = _ended(choice.get("finish_reason"), also, bool(longest) and written >= longest)
+    if error and ended == "whole":
+        ended = "cut"
+    if refused:
         ended = "refused"
     elif not content.strip() and (thought or any(message.get(name) for name in _THOUGHTS)):
         ended = "thinking"
     elif not content.strip() and isinstance(usage, dict):
         details = usage.get("completion_tokens_details")
         ended = "thinking" if _tokens(details, "reasoning_tokens") else ended
-    return Answer(_whole_characters(content or refusal), read, written, ended)
+    words = content or (refusal if isinstance(refusal, str) else "")
+    return Answer(_whole_characters(words), read, written, ended)
 
 
 class Complaint(NamedTuple):
@@ -207,32 +216,46 @@ def quote(text: str) -> str:
     return line if len(line) <= LONGEST_QUOTE else line[:LONGEST_QUOTE] + "…"
 
 
-def _words(content: Any) -> tuple[str, bool]:
-    """The words of a message's content, and whether it has parts that are thoughts.
+def _words(content: Any) -> tuple[str, set[str]]:
+    """The words of a message's content, and the kinds of its parts.
 
     Raises:
         TypeError: it is neither text, nor parts, nor nothing.
     """
     if content is None or isinstance(content, str):
-        return content or "", False
+        return content or "", set()
     if not isinstance(content, list):
         raise TypeError("content is no text")
-    words, thought = [], False
+    words, kinds = [], set()
     for part in content:
         kind, text = ("text", part) if isinstance(part, str) else (part.get("type", "text"), part.get("text"))
-        thought |= kind in ("thinking", "reasoning")
+        kinds.add(kind)
         if kind in ("text", "output_text"):
             if not isinstance(text, str):
                 raise TypeError("a part of the content is no text")
             words.append(text)
-    return "".join(words), thought
+    return "".join(words), kinds
 
 
-def _ended(reason: Any, filled: bool) -> Ending:
-    """How a reply ended by the server's word for it; where there is none, it was cut if it has all tokens it may."""
-    if not reason:
-        return "cut" if filled else "whole"
-    return _ENDED.get(reason.casefold(), "cut") if isinstance(reason, str) else "cut"
+def _ended(reason: Any, also: Sequence[Any], filled: bool) -> Ending:
+    """How a reply ended by the server's words for it; where there are none, it was cut if it has all tokens it may.
+
+    Args:
+        reason: the finish reason; what isn't known means a cut reply.
+        also: what else is said; a cut or a refusal counts, and a whole reply where there is no finish reason.
+        filled: it has as many tokens as were asked for.
+    """
+    others = [_ENDED.get(word, "cut" if word in _CUT else None) for word in map(_word, also)]
+    ended: Ending = "cut" if filled and "whole" not in others else "whole"
+    if word := _word(reason):
+        ended = _ENDED.get(word, "cut")
+    return next((worse for worse in ("refused", "cut") if ended == "whole" and worse in others), ended)
+
+
+def _word(reason: Any) -> str:
+    """A server's word for an ending in plain form; "" where there is none."""
+    word = str(reason or "").strip().casefold().removeprefix("finish_reason_")
+    return "" if word in ("none", "null") else word
 
 
 def _status(code: Any) -> int | None:
