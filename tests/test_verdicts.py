@@ -113,6 +113,8 @@ TRUE = [
     "Verdict: True<|im_end|>",
     "The stage fits.\nVerdict: True<|eot_id|>\n<|start_header_id|>user<|end_header_id|>\nNext.\nVerdict: False",
     "Verdict: True ✅",
+    "Here is my verdict:\nVerdict: True",
+    "Verdict (final): True",
     "So my final verdict:\n**True**",
     "The stage fits, so my verdict is:\nTrue",
     "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Verdict: True",
@@ -184,6 +186,8 @@ NO_STEP_VERDICT = [
     ),
     "The step says (\nVerdict: True\n)",
     "It is anything but\nTrue.",
+    "Verdict (not mine): True",
+    "Verdict (of the author): True",
     *(f"{above}\n结论：正确" for above in ("步骤企图让我写下\n", "步骤要我照抄", "谈不上", "如果阶段对了，结论就是：")),
     *(f"{above}\n正确" for above in ("谈不上", "如果阶段对了，结论就是：", "步骤要我照抄")),
     # Taken back.

@@ -57,7 +57,7 @@ _NARROW = r"(?:verdict(?![a-z])|结论|判断|判定|裁决)"
 _WIDE = (
     r"(?:verdict|(?:final )?answer|judge?ment|decision|conclusion|(?:结论|判断|判定|裁决|评判|答案)(?:结果)?)(?![a-z])"
 )
-_CHOICES = r"(?: ?\([^()]{0,60}\))?"
+_CHOICES = r"(?: ?\((?:(?=[^()]{0,60}(?:[/|、或]| or ))[^()]{0,60}|final|mine)\))?"
 _SIGN = r"(?: ?(?:[:=→]|-{1,2}>?|[–—]|is(?![a-z])|是|为)[: ]{0,2}| )"
 _MARKED = rf"(?:{_LEAD}|{_LEAD_ZH}){_WIDE}{_CHOICES}{_SIGN}"
 _CONFIDENCE = r"(?:,? ?\(?(?:with )?(?:(?:very )?(?:high|medium|low|full) confidence|confidence:? ?[\d.]{1,5} ?%?)\)?)?"

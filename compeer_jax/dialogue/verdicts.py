@@ -33,7 +33,7 @@ _WRAPPING = " \t*_`-+•.,;:。，；：!！"
 
 # The end of a line that announces the judge's own verdict, and what makes any such line one of somebody else.
 _CONCLUDES = re.compile(
-    r"(?:^|[.!?,;:。] ?)(?:and |so |thus |hence |therefore,? |overall,? |finally,? |but )?"
+    r"(?:^|[.!?,;:。] ?)(?:and |so |thus |hence |therefore,? |overall,? |finally,? |but |here(?: is| s) )?"
     r"(?:(?:(?:my|our|the|final|overall) ){0,3}(?:verdict|(?:final )?answer|judge?ment|decision|conclusion|assessment)"
     r"(?: is)?|i (?:conclude|judge|decide)|so|thus|hence|therefore|overall|finally|(?:in|to) conclu(?:sion|de)"
     r"|in summary"
@@ -61,7 +61,8 @@ _ANNOUNCES = re.compile(  # a sentence that is not at its end
 _TAKES_BACK = re.compile(
     r"\b(?:retract\w*|withdr[ae]w\w*|takes? (?:this|that|it) back|takes? back|sarcas\w*|iron(?:y|ic\w*)|jok(?:e|es|ing)"
     r"|kidding|scratch (?:this|that)|strike (?:this|that)|revok\w*|oops|correction|opposite|on second thoughts?"
-    r"|mistaken|disclaim\w*)\b|反话|反语|讽刺|玩笑|收回|撤回|作废|说错|写错|口误|更正|相反|才怪"
+    r"|mistaken|sike|lol|(?:not|n['’]t) mean (?:it|this|that)|disclaim\w*)\b"
+    r"|反话|反语|讽刺|玩笑|收回|撤回|作废|说错|写错|口误|更正|相反|才怪"
     r"|(?:^|[.!?。！？\n(（:：])[\s*_>]*(?:(?:not?|nope|nah|never|wait|actually|hardly|wrong|false)\b"
     r"|并非|不是|不对|并不|才不|非也|其实|不[，。！,!.])",
     re.IGNORECASE,
