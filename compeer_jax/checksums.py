@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SUMS = "SHA256SUMS"
-CHANGING = "_CHECKPOINT_METADATA"
-"""Orbax writes the time into it when it puts a checkpoint into place. It has nothing that a run goes on from."""
+CHANGING = ("_CHECKPOINT_METADATA", "commit_success.txt")
+"""Orbax writes them, with the time, when it puts a checkpoint into place. They have nothing that a run goes on from."""
 
 AT_ONCE = 4  # files read side by side
 
@@ -15,7 +15,7 @@ AT_ONCE = 4  # files read side by side
 def summed_files(folder: Path) -> list[str]:
     """The files whose sums are kept, by their paths in the folder, in order."""
     files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(path.as_posix() for path in files if path.name not in (SUMS, CHANGING))
+    return sorted(path.as_posix() for path in files if path.name not in (SUMS, *CHANGING))
 
 
 def has_sums(folder: Path) -> bool:
@@ -39,12 +39,16 @@ def check_sums(folder: Path, share: Callable[[Sequence[str]], Sequence[str]] = l
         share: which of the files are looked at.
 
     Raises:
-        ValueError: a file differs (it is named), or the sums are damaged themselves.
+        ValueError: a file differs or has no sum (it is named), or the sums are damaged themselves. Hidden files, as
+            of a file manager, need none.
         OSError: a file is missing.
     """
     sums = _read(folder)
     if not sums or any(len(digest) != 64 or not name for name, digest in sums.items()):
         raise ValueError(f"{SUMS} is damaged")
+    for name in summed_files(folder):
+        if name not in sums and not Path(name).name.startswith("."):
+            raise ValueError(f"{name} has no checksum in {SUMS}")
     files = share(sorted(sums))
     with ThreadPoolExecutor(AT_ONCE) as threads:
         for name, digest in zip(files, threads.map(lambda name: file_sum(folder / name), files), strict=True):

@@ -199,13 +199,21 @@ def flip_bits(path):
         file.write_bytes(content)
 
 
+def lose_half_the_sums(path):
+    lines = (path / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (path / "SHA256SUMS").write_text("".join(lines[: len(lines) // 2]))
+
+
 def lose_all(path):
     shutil.rmtree(path)
     path.mkdir()
 
 
+DAMAGES = [empty_small_files, lose_the_position, cut_the_arrays, flip_bits, lose_half_the_sums, lose_all]
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # TensorStore's reads that came too late
-@pytest.mark.parametrize("damage", [empty_small_files, lose_the_position, cut_the_arrays, flip_bits, lose_all])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_checkpoint_is_skipped_with_a_line_and_the_run_goes_on(tmp_path, caplog, damage):
     with Checkpoints(tmp_path) as checkpoints:
         for step in (10, 20):
@@ -218,6 +226,14 @@ def test_a_damaged_checkpoint_is_skipped_with_a_line_and_the_run_goes_on(tmp_pat
         assert f"Checkpoint {tmp_path / '20'} can't be read" in caplog.text
         checkpoints.save(20, make_state(20), {"at": 20})
         assert_same(checkpoints.restore(make_state())[1], make_state(20))
+
+
+def test_a_hidden_file_of_a_file_manager_damages_no_checkpoint(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(10, make_state(10), {})
+    (tmp_path / "10" / ".DS_Store").write_bytes(b"x")
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.restore(make_state())[0] == 10
 
 
 def test_a_run_does_not_start_over_when_no_checkpoint_can_be_read(tmp_path):

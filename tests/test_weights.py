@@ -160,6 +160,19 @@ def test_a_save_that_fails_leaves_the_old_model_and_no_litter(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "my_results.json", "model-best.safetensors", "prompt.jinja", "README.md"]
+)
+def test_a_file_beside_an_older_model_that_is_not_of_it_is_named_and_kept(tmp_path, name):
+    model = Qwen2.from_pretrained(tiny(tmp_path / "model"))
+    before = (tmp_path / "model" / "config.json").read_bytes()
+    (tmp_path / "model" / name).write_text("mine")
+    with pytest.raises(UserError, match=rf"model holds '{name}', so it is no model to replace"):
+        model.save_pretrained(tmp_path / "model")
+    assert (tmp_path / "model" / name).read_text() == "mine"
+    assert (tmp_path / "model" / "config.json").read_bytes() == before
+
+
 def test_saving_replaces_an_older_model_but_nothing_else(tmp_path):
     model = Qwen2.from_pretrained(tiny(tmp_path / "model"))
     model.save_pretrained(tmp_path / "model", max_shard_size=20_000)

@@ -6,9 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.files import read_json
-from compeer_jax.models.fingerprint import TOKENIZER
 
 CONFIG, MODULE = "tokenizer_config.json", "plain_tokenizer.py"
+
+FILES = (
+    *("tokenizer*.json", "tokenizer*.model", "tokenizer*.py", "chat_template*.json", "chat_template*.jinja"),
+    *("vocab.json", "vocab.txt", "merges.txt", "special_tokens_map.json", "added_tokens.json"),
+    *("sentencepiece.bpe.model", MODULE),
+)
+"""Patterns of the names of all files that are written for a tokenizer."""
 
 # Beside a config of a Qwen2 model, AutoTokenizer (transformers 5) takes Qwen2Tokenizer whatever the tokenizer's own
 # config says, and that class rebuilds every tokenizer as byte-level BPE: texts of another kind of tokenizer would come
@@ -45,10 +51,9 @@ def write_tokenizer(tokenizer: Any, directory: str | Path) -> None:
         tokenizer.save_pretrained(str(directory))
         make_readable(directory)
         return
-    suffixes = {".json", ".jinja", ".txt", ".model", ".py"}
-    for pattern in (*TOKENIZER, "sentencepiece.bpe.model", MODULE):
+    for pattern in FILES:
         for file in source.glob(pattern):
-            if file.is_file() and file.suffix in suffixes:
+            if file.is_file():
                 shutil.copyfile(file, directory / file.name)
     if (directory / CONFIG).is_file() and _config(directory).get("auto_map") == _EMPTY_MAP:
         make_readable(directory)

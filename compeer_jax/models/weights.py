@@ -23,11 +23,19 @@ from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.hf_names import QWEN2, HFTensor, TensorNames, hf_tensors
 from compeer_jax.models.parameters import param_axes
 from compeer_jax.models.tokenizer import stop_ids
-from compeer_jax.models.tokenizer_files import MODULE, write_tokenizer
+from compeer_jax.models.tokenizer_files import FILES as TOKENIZER_FILES
+from compeer_jax.models.tokenizer_files import write_tokenizer
 from compeer_jax.parallel.exchange import fetch, is_first
 from compeer_jax.parallel.sharding import check_divides, shardings
 
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
+WRITTEN = (
+    *("config.json", "generation_config.json", "adapter_config.json", "policy.json", "judge.json", SUMS),
+    *(SINGLE_FILE, INDEX_FILE, "model-?????-of-?????.safetensors", "adapter_model.safetensors"),
+    *TOKENIZER_FILES,
+)
+"""Patterns of the names of all files that are in a model's directory when it is written."""
+
 DTYPES = ("F64", "F32", "F16", "BF16")
 ROWS = 4096  # of a large tensor, at a time
 
@@ -370,9 +378,7 @@ def check_replaceable(directory: Path, *, described_in: str = "config.json") -> 
     if not directory.is_dir():
         raise UserError(f"{directory} is a file: give a directory for the model.")
     inside = sorted(directory.iterdir())
-    kinds = (".json", ".safetensors", ".jinja", ".txt", ".model")
-    ours = (MODULE, SUMS)
-    strange = [path.name for path in inside if path.is_dir() or (path.suffix not in kinds and path.name not in ours)]
+    strange = [path.name for path in inside if path.is_dir() or not any(map(path.match, WRITTEN))]
     if inside and (strange or not (directory / described_in).exists()):
         what = strange[0] if strange else inside[0].name
         raise UserError(f"{directory} holds {what!r}, so it is no model to replace: give a new or empty directory.")
