@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import gzip
 import json
+import re
 import time
 import zlib
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from compeer_jax.cli.main import main
 from compeer_jax.errors import UserError
 from compeer_jax.generation.chat_call import BadReply
-from compeer_jax.generation.chat_client import LARGEST, decompressed
+from compeer_jax.generation.chat_client import LARGEST, decompressed, spellings
 from compeer_jax.generation.chat_config import ServerConfig, without_login
 from compeer_jax.generation.chat_server import ChatServer, ServerGone
 from compeer_jax.rewards.remote_config import RemoteJudgeConfig
@@ -94,6 +95,38 @@ def test_no_key_or_login_is_repeated(status, monkeypatch, capsys):
         said += capsys.readouterr().out
         assert "[hidden]" in said
         assert not any(secret in said for secret in ("very-secret", "URLSECRET", "VVJMU0VDUkVU"))
+
+
+@given(st.text(min_size=6, max_size=20).filter(lambda text: text.isprintable() and "\\" not in text), st.data())
+def test_a_key_is_hidden_however_json_spells_it(secret, data):
+    def spell(character: str) -> str:
+        units = character.encode("utf-16-be").hex(" ", 2).split()
+        ways = [json.dumps(character, ensure_ascii=False)[1:-1], "".join(f"\\u{unit}" for unit in units)]
+        return data.draw(
+            st.sampled_from([*ways, ways[1].upper().replace("U", "u"), "\\/" if character == "/" else ways[0]])
+        )
+
+    once = '"' + "".join(map(spell, secret)) + '"'
+    assert json.loads(once) == secret
+    for said in (secret, once, json.dumps(once)):
+        assert re.sub(spellings(secret), b"[hidden]", said.encode()).strip(b'"\\') == b"[hidden]"
+
+
+def test_an_escaped_key_is_in_no_sentence(monkeypatch, capsys):
+    monkeypatch.setenv("COMPEER_TEST_KEY", "sk/very-secret")
+    with ChatHTTPServer() as server:
+        server.answer = lambda body: Raw(400, '{"error": {"message": "bad key sk\\/very-\\u0073ecret"}}')
+        with pytest.raises(UserError, match=r"bad key \[hidden\]"):
+            ask(server, api_key_env="COMPEER_TEST_KEY")
+
+
+@pytest.mark.parametrize("end", ["?api-key=QSECRET", "#QSECRET", "?"])
+def test_an_address_with_a_query_is_refused_without_being_shown(end, capsys):
+    arguments = ["--output", "x", "--model.path", "y", "--reward.remote.url", f"http://host/v1{end}"]
+    assert main(["config", "show", "grpo", *arguments]) == 2
+    said = "".join(capsys.readouterr())
+    assert "url may have no '?' or '#': name the variable that holds a key as api_key_env" in said
+    assert "SECRET" not in said
 
 
 def test_a_login_is_used_and_stands_nowhere(tmp_path, capsys):

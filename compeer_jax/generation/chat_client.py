@@ -4,6 +4,7 @@ A reply is read whole, up to `LARGEST` bytes before and after it is decompressed
 anything else sees it. A request is sent on only within the origin (scheme, host and port) that it was meant for.
 """
 
+import re
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +28,7 @@ class GuardedClient(DefaultAsyncHttpxClient):
 
     def __init__(self, *, secrets: Sequence[str] = (), **settings):
         super().__init__(**settings)
-        self._secrets = [secret.encode() for secret in secrets if len(secret) >= SHORTEST_SECRET]
+        self._secrets = [re.compile(spellings(secret)) for secret in secrets if len(secret) >= SHORTEST_SECRET]
 
     async def send(self, request: Any, **settings) -> Any:
         """The whole reply to a request.
@@ -63,8 +64,21 @@ class GuardedClient(DefaultAsyncHttpxClient):
                 raise BadReply(f"its answer is longer than {LARGEST >> 20} MiB")
         content = decompressed(bytes(raw), response.headers.get("content-encoding", ""))
         for secret in self._secrets:
-            content = content.replace(secret, b"[hidden]")
+            content = secret.sub(b"[hidden]", content)
         return content
+
+
+def spellings(secret: str) -> bytes:
+    r"""A pattern of a secret as it is, and with any of its characters escaped as JSON may: `\/`, `\u002f`."""
+    pattern = b""
+    for part in re.findall(r"\\+|[^\\]", secret):
+        if part[0] == "\\":  # a run of them, each of which may be doubled again
+            pattern += rb"(?:\\{1,16}+(?:u(?i:005c))?+){1,%d}" % len(part)
+            continue
+        units = part.encode("utf-16-be", "surrogatepass").hex(" ", 2).encode().split()
+        escaped = b"".join(rb"\\{1,8}u(?i:%s)" % unit for unit in units)
+        pattern += rb"(?:%s|\\{0,8}%s)" % (escaped, re.escape(part.encode("utf-8", "surrogatepass")))
+    return pattern
 
 
 _OF_TRANSPORT = ("content-encoding", "content-length", "content-type", "transfer-encoding")

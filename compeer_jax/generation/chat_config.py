@@ -85,6 +85,11 @@ class ServerConfig:
         if not _is_address(self.url):
             shown = "no address" if "@" in self.url else repr(self.url)  # a malformed one may hold a password anywhere
             raise UserError(f"{of}url is {shown}; it must be like http://localhost:8000/v1.")
+        if re.search(r"[?#]", self.url):  # what comes after may be a key
+            raise UserError(
+                f"{of}url may have no '?' or '#': name the variable that holds a key as api_key_env, and give other "
+                "settings as extra."
+            )
         if without_login(self.url) != self.url:
             object.__setattr__(self, "url", Address(self.url))
         if self.url.rstrip("/").endswith("/completions"):
