@@ -48,6 +48,8 @@ def load_yaml(text: str, what: str) -> Any:
     except RecursionError as error:
         raise UserError(f"{what} are nested too deeply; take another file.") from error
     except KeyTwice as error:
+        if error.args[0] == MERGE:
+            raise UserError(f"{what} have '<<' twice in one mapping; write both as <<: [*first, *second].") from None
         raise UserError(f"{what} have {error.args[0]!r} twice; give one of them another name.") from None
     except (ValueError, TypeError, LookupError, AttributeError) as error:  # `!!int x`
         if isinstance(error, UnicodeError):
@@ -74,8 +76,11 @@ def _count(node: Any, counted: dict[int, int], what: str) -> int:
     return counted[id(node)]
 
 
+MERGE = "tag:yaml.org,2002:merge"
+
+
 class KeyTwice(Exception):
-    """Its argument is the key."""
+    """Its argument is the key, or `MERGE`."""
 
 
 @cache
@@ -89,10 +94,11 @@ def _loader() -> type:
             """Before what `<<` merges, which a key of the mapping's own may replace, is written into it."""
             seen = set()
             for key, _ in node.value:
-                if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                    if key.value in seen:
-                        raise KeyTwice(self.construct_object(key))
-                    seen.add(key.value)
+                if isinstance(key, yaml.ScalarNode):
+                    name = (key.tag == MERGE, key.value)
+                    if name in seen:
+                        raise KeyTwice(MERGE if key.tag == MERGE else self.construct_object(key))
+                    seen.add(name)
             super().flatten_mapping(node)
 
     _read_plainly(Loader)

@@ -133,6 +133,10 @@ def test_a_mistake_on_the_command_line_is_one_sentence(arguments, sentence):
         ("output: [a\n", r"is not YAML"),
         ("output: a\nmesh: {data: 1}\nmesh: {fsdp: 2}\n", r"c.yaml have 'mesh' twice; give one of them another name"),
         ("steps: 4\n", r"output"),
+        ('output: "a\\0b"\n', r"holds the character NUL"),
+        ("output: a\ndata.limit: 7\n", r"c.yaml: the key 'data.limit' has a dot.*; write it as data: \{limit: …\}"),
+        ("output: a\nreward: {remote.url: b}\n", r"'remote.url' has a dot.*; write it as remote: \{url: …\}"),
+        ("mesh: &a {}\noutput: a\ndata: {<<: *a, <<: *a}\n", r"c.yaml have '<<' twice in one mapping; write both as"),
     ],
 )
 def test_a_mistake_in_a_file_is_one_sentence(tmp_path, text, sentence):

@@ -77,6 +77,18 @@ def test_links_stay_links_and_what_they_point_to_is_written(tmp_path):
     assert sorted(path.name for path in (tmp_path / "big").iterdir()) == ["model", "rows.jsonl"]
 
 
+def test_links_in_a_circle_are_no_place_for_a_model(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(UserError, match=r"cannot write the model to .*/a \("), whole_directory(tmp_path / "a"):
+        pass
+
+
+def test_the_home_of_nobody_is_a_sentence(capsys):
+    assert main(["export", "--run", "~nobody-of-that-name/x", "--output", "y"]) == 2
+    assert "begins with '~' and a name that no user here has" in capsys.readouterr().err
+
+
 def test_a_clock_set_back_by_a_month_blocks_no_metrics(tmp_path, monkeypatch):
     with MetricWriter(RunFolder.open(tmp_path, {})) as writer:
         writer.write(1, {"loss": 1.0})

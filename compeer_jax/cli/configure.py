@@ -80,6 +80,8 @@ def _required(config_class: type) -> list[str]:
 def _at_home(value: Any) -> Any:
     """Settings in which "~" at the begin of a path is the home; a shell leaves it in `--key=~/x`, and files have it."""
     if isinstance(value, str):
+        if "\0" in value:
+            raise UserError(f"the setting {value!r} holds the character NUL, which no path or text has; take it out.")
         return type(value)(Path(value).expanduser()) if value == "~" or value.startswith("~/") else value
     if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
         return type(value)(map(_at_home, value))
@@ -142,7 +144,7 @@ def _file_options(config_class: type, path: str) -> list[str]:
     if not isinstance(content, dict):
         raise UserError(f"config file {path} must hold keys and values, not a {type(content).__name__}.")
     keys = [name for name, _ in _fields(config_class)]
-    for key in _flatten(content, free={name for name, free in _fields(config_class) if free}):
+    for key in _flatten(content, path, free={name for name, free in _fields(config_class) if free}):
         if key not in keys:
             raise _refused(config_class, key, path)
     _check_items(config_class, content, path)
@@ -201,9 +203,10 @@ def _check_items(config_class: type, content: dict, where: str) -> None:
             if isinstance(item, dict):
                 list(_as_options(item_class, item, f"{where}, {field.name} {name}", empty=False))
                 keys = [key for key, _ in _fields(item_class)]
-                for key in _flatten(item, free={key for key, free in _fields(item_class) if free}):
+                place = f"{where}, {field.name} {name}"
+                for key in _flatten(item, place, free={key for key, free in _fields(item_class) if free}):
                     if key not in keys:
-                        raise unknown("config key", key, keys, where=f"{where}, {field.name} {name}")
+                        raise unknown("config key", key, keys, where=place)
 
 
 def _config_files(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -249,9 +252,15 @@ def _fields(config_class: type, prefix: str = "") -> Iterator[tuple[str, bool]]:
             yield from _fields(field.type, f"{prefix}{field.name}.")
 
 
-def _flatten(content: dict, prefix: str = "", *, free: set[str]) -> Iterator[str]:
+def _flatten(content: dict, where: str, prefix: str = "", *, free: set[str]) -> Iterator[str]:
+    """The dotted names of the keys in `content`; UserError for a key that has dots itself, which no group would get."""
     for key, value in content.items():
+        if isinstance(key, str) and "." in key:
+            group, _, rest = key.partition(".")
+            raise UserError(
+                f"{where}: the key {key!r} has a dot, as on the command line; write it as {group}: {{{rest}: …}}."
+            )
         if isinstance(value, dict) and f"{prefix}{key}" not in free:
-            yield from _flatten(value, f"{prefix}{key}.", free=free)
+            yield from _flatten(value, where, f"{prefix}{key}.", free=free)
         else:
             yield f"{prefix}{key}"

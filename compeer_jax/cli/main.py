@@ -78,6 +78,12 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 130
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except RuntimeError as error:
+        if not str(error).startswith("Could not determine home directory"):  # of Path.expanduser
+            raise
+        named = "a path begins with '~' and a name that no user here has; write the path out"
+        print(f"compeer {name}: {named}.", file=sys.stderr)
+        return 2
     except OSError as error:  # a full disk, a folder taken away
         what = f"{error.strerror or error} ({error.filename or 'while writing'})"
         print(printable(f"compeer {name}: {what}; mend that and give the command again."), file=sys.stderr)

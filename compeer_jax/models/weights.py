@@ -158,8 +158,13 @@ def whole_directory(directory: str | Path, *, described_in: str = "config.json")
     Raises:
         UserError: the directory holds something that is no model, or cannot be written.
     """
-    directory = Path(directory).expanduser().resolve()  # a link stays one: what it points to is replaced
-    check_replaceable(directory, described_in=described_in)
+    given = Path(directory).expanduser()
+    try:
+        directory = given.resolve()  # a link stays one: what it points to is replaced
+        check_replaceable(directory, described_in=described_in)
+    except (OSError, RuntimeError) as error:  # links in a circle, among others
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot write the model to {given} ({reason}): give another directory.") from error
     temporary = directory.with_name(f".{directory.name}.writing")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
