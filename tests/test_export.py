@@ -90,6 +90,14 @@ def test_damage_is_named_and_leaves_no_directory(tmp_path, start):  # noqa: F811
     assert not (tmp_path / "model").exists()
 
 
+def test_damage_of_a_checkpoints_metrics_is_named(tmp_path, start):  # noqa: F811
+    folder = run_of(tmp_path / "run", tiny_model(), load_tokenizer(start), losses=(2.0, 1.0))
+    metrics = folder.checkpoints / "1" / "metrics" / "metrics"
+    metrics.write_bytes(b"\xff" + metrics.read_bytes()[1:])
+    with pytest.raises(UserError, match=r"The checkpoint .*/1 is damaged \(metrics/metrics: .*\); move it away\."):
+        export_run(folder.path, tmp_path / "model")
+
+
 def test_memory_holds_a_file_and_a_tensor_but_never_the_model(tmp_path, start):  # noqa: F811
     """Of 250 MB of stacked layers, the largest array of 80 MiB, files of 25 MB are written; the process tells."""
     shape = {"hidden_size": 256, "intermediate_size": 8192, "num_hidden_layers": 10, "head_dim": 32, "vocab_size": 64}

@@ -108,6 +108,11 @@ class Checkpoints:
             else:
                 from_first(self._set_damaged_aside)
             self._manager = ocp.CheckpointManager(self.directory, options=options)
+        except ValueError as error:  # of metrics, which it reads at once
+            for path in sorted(self.directory.iterdir()):
+                if path.name.isdecimal() and (damage := _damage(path)):
+                    raise UserError(f"The checkpoint {path} is damaged ({damage}); move it away.") from error
+            raise
         except OSError as error:
             raise UserError(f"The checkpoint folder {self.directory} can't be written: {error.strerror}.") from error
 
