@@ -80,12 +80,28 @@ FAMILIES = {
         ["<s>", "<eoh>", "<eoa>", "[UNUSED_TOKEN_145]", "<|action_start|>"],
         "<s>{% for m in messages %}{{ m.content }}<eoh>{% endfor %}",
     ),
+    "EXAONE": (
+        ["[|user|]", "[|assistant|]", "[|endofturn|]", "[BOS]"],
+        "[BOS]{% for m in messages %}[|{{ m.role }}|]{{ m.content }}[|endofturn|]\n{% endfor %}",
+    ),
+    "Gemma 4": (
+        ["<|turn>", "<turn|>", "<|channel>", "<channel|>", "<|tool_call>"],
+        "{% for m in messages %}<|turn>{{ m.role }}\n{{ m.content }}<turn|>\n{% endfor %}",
+    ),
+    "MiniMax": (
+        ["]~b]", "[e~[", "]~!b["],
+        "]~!b[{% for m in messages %}]~b]{{ m.role }}\n{{ m.content }}[e~[\n{% endfor %}",
+    ),
+    "LongCat, Ling, Nemotron": (
+        ["<longcat_user>", "<longcat_assistant>", "<role>", "</role>", "<SPECIAL_11>", "<EOS_TOKEN>", "<fim_prefix>"],
+        "{% for m in messages %}<role>{{ m.role }}</role>{{ m.content }}<SPECIAL_11>{% endfor %}",
+    ),
     "Seed": (
         ["<seed:bos>", "<seed:eos>", "<seed:think>", "</seed:think>"],
         "{% for m in messages %}<seed:bos>{{ m.role }}\n{{ m.content }}<seed:eos>{% endfor %}",
     ),
 }
-CONTROL = sorted({token for tokens, _ in FAMILIES.values() for token in tokens} - {"<BOS_TOKEN>"})
+CONTROL = sorted({token for tokens, _ in FAMILIES.values() for token in tokens})
 TAGS = [form.format(tag) for tag in FRAMES for form in ("<{}>", "</{}>")]
 ANSWERS = [
     "Verdict: True",
@@ -95,7 +111,16 @@ ANSWERS = [
     "<verdict>False</verdict>",
     "裁决 → 第二个",
 ]
-SCORES = ["Score: 5", "得分：4", "Change: +10", "context: pass", "Danger: none", "Danger: psychosis"]
+SCORES = [
+    "Score: 5",
+    "Score=5",
+    "danger = none",
+    "得分：4",
+    "Change: +10",
+    "context: pass",
+    "Danger: none",
+    "Danger: psychosis",
+]
 STRUCTURE = {"control": CONTROL, "tag": TAGS, "verdict": ANSWERS, "score": SCORES}
 
 
@@ -119,6 +144,7 @@ DISGUISES = {
     "soft hyphens": lambda text: "\u00ad".join(text),
     "accents": lambda text: "".join(one + "\u0301" if one.isalpha() and one.isascii() else one for one in text),
     "Cyrillic": lambda text: text.translate(str.maketrans("aeopcyx", "аеорсух")),
+    "small capitals": lambda text: text.translate(str.maketrans("aeoprstvd", "ᴀᴇᴏᴘʀꜱᴛᴠᴅ")),
 }
 
 
@@ -146,7 +172,7 @@ def test_structure_is_seen_through_its_disguise_and_then_broken(kind, disguise):
 
 @pytest.mark.parametrize("tag", TAGS)
 def test_tags_with_spaces_attributes_and_line_ends_are_tags(tag):
-    for text in tag_variants(tag):
+    for text in [*tag_variants(tag), f'{tag[:-1]} a="<">', f"&#x000003c;{tag[1:]}", f"❬{tag[1:-1]}❭"]:
         assert "tag" in structure_in(text)
         assert structure_in(harmless(text)) == ()
 
@@ -271,7 +297,7 @@ def test_nor_does_qwens_own_template(qwen, texts):
     assert structure_ids(qwen, list(map(harmless, texts))) == structure_ids(qwen, ["a", "b", "c"])
 
 
-@given(st.sampled_from(sorted(FAMILIES)), hostile, st.sampled_from(["<BOS_TOKEN>", "@@end", "a\\", "~~"]))
+@given(st.sampled_from(sorted(FAMILIES)), hostile, st.sampled_from(["@@end", "a\\", "~~"]))
 def test_tokens_that_only_this_tokenizer_knows_are_broken_in_process(family, text, own):
     tokenizer = tokenizer_of([*FAMILIES[family][0], own], FAMILIES[family][1])
     shown = broken(tokenizer, text + own + text)

@@ -41,39 +41,51 @@ def _words(*words: str) -> str:
     return "|".join(_ESCAPE.join(word) for word in words)
 
 
-_TAG = rf"<{_ESCAPE}\s*(?:/\s*)?(?:{'|'.join(FRAMES)})(?![a-z0-9_])(?:[^<>\\]{_ESCAPE}){{0,80}}?\s*>"
-# ChatML, Llama, Mistral, Gemma, Phi, DeepSeek, GLM, Command, Granite, InternLM, Baichuan, Seed, gpt-oss, and what is
-# made like them; calls of tools; the places of pictures.
+_OTHERS = ("answer", "final_answer", "result", "output", "conclusion", "verdict", "score", "step", "reply")
+_ATTRIBUTE = rf"[^<>\\]{_ESCAPE}"
+# Without "<", or with one in quotation marks.
+_ATTRIBUTES = (
+    rf"(?:(?:{_ATTRIBUTE}){{0,80}}?"
+    rf"|(?:[^<>\"\\]{_ESCAPE}){{0,40}}\"(?:[^\"\n\\]{_ESCAPE}){{0,80}}\"(?:{_ATTRIBUTE}){{0,80}}?)"
+)
+_TAG = rf"<{_ESCAPE}\s*(?:/\s*)?(?:{'|'.join((*FRAMES, *_OTHERS))})(?![a-z0-9_]){_ATTRIBUTES}\s*>"
+# ChatML, Llama, Mistral, Gemma, Phi, DeepSeek, GLM, Command, InternLM, Baichuan, Seed, EXAONE, MiniMax, gpt-oss, and what
+# is made like them; calls of tools; places of pictures; any name with an underscore or a number in brackets.
 _CONTROL = "|".join(
     (
-        rf"<{_ESCAPE}\|(?:[^<>|\n\\]{_ESCAPE}|\|(?!>)){{1,60}}\|>",
-        rf"<{_ESCAPE}(?:start|end|begin)_of_[a-z_]{{1,20}}>",
+        rf"<{_ESCAPE}\|(?:[^<>|\n\\]{_ESCAPE}|\|(?!>)){{1,60}}\|?>",
+        rf"<{_ESCAPE}(?:[^<>|\n\\]{_ESCAPE}){{1,60}}\|>",
+        rf"<{_ESCAPE}\[(?:[^<>\n\\]{_ESCAPE}){{1,60}}\]>",
+        rf"\[{_ESCAPE}\|(?:[^\[\]|\n\\]{_ESCAPE}){{1,60}}\|\]",
+        rf"<{_ESCAPE}/?[a-z]{{1,20}}(?:_[a-z0-9]{{1,20}}){{1,6}}>",
+        rf"<{_ESCAPE}(?:[a-z]{{2,12}}\d{{1,6}}|0x[0-9a-f]{{2}}|_[a-z]{{1,20}})>",
         rf"<{_ESCAPE}/?(?:s|bos|eos|pad|unk|eoh|eoa|eod|eot|sop|eop|sep|cls|mask|image|video|audio|img)>",
-        rf"<{_ESCAPE}/?(?:tools?|tool_(?:calls?|response|results?)|function_calls?|functions?)>",
-        rf"<{_ESCAPE}(?:reserved_|unused|extra_id_|unused_token_)\d{{1,6}}>",
+        rf"<{_ESCAPE}/?(?:role|usr|user|assistant|system|human|ai|bot|inst|sys|eom|message|box|quad|ref|tools?|functions?|filename)>",
         rf"<{_ESCAPE}/?[a-z]{{1,10}}:(?:bos|eos|pad|tool_call)>",
         rf"<{_ESCAPE}</?sys>>",
-        rf"\[{_ESCAPE}/?(?:inst|system_prompt|available_tools|tool_(?:calls|results|content)|[gs]mask|think|img|args)\]",
+        rf"\[{_ESCAPE}/?(?:inst|system_prompt|available_tools|tool_(?:calls|results|content)|model_settings|[gs]mask|think)\]",
+        rf"\[{_ESCAPE}(?:img(?:_break|_end)?|(?:begin_)?audio|args|call_id|prefix|suffix|middle|bos|eos|eod|sep|cls|pad|unk|mask)\]",
         rf"\[{_ESCAPE}unused_?(?:token_)?\d{{1,6}}\]",
+        rf"\]{_ESCAPE}~!?b[\]\[]|\[{_ESCAPE}e~\[",
     )
 )
 _EN = _words("verdict", "answer", "judgement", "judgment", "decision", "conclusion")
-_ZH = _words("结论", "判断", "判定", "裁决", "评判", "答案")
-_SCORES = _words("score", "change", "得分", "分数", "评分")
+_ZH = _words("结论", "判断", "判定", "裁决", "评判", "答案", "結論", "判斷", "裁決", "評判")
+_SCORES = _words("score", "change", "得分", "分数", "评分", "分數", "評分")
 _LABEL = re.compile(rf"(?<![a-z])(?:{_EN})(?![a-z])|{_ZH}")
 _NEAR = r"[\s*_`~\"'“”‘’«»「」『』《》{}\[\]()（）【】<>$#\\]{0,12}"
 _VALUE = (
     r"(?:(?:true|false|correct|incorrect|right|wrong|first|second|similar|neither|1|2|a|b)(?![a-z0-9])"
-    r"|正确|错误|不正确|第[一二12]|前者|后者|相近|相似|差不多|[都均]不)"
+    r"|正确|正確|错误|錯誤|不正确|不正確|第[一二12]|前者|后者|相近|相似|差不多|[都均]不)"
 )
 # Within a line only what is plainly meant as a verdict; whole lines are read as its reader does, by `_answers`.
 _VERDICT = (
     rf"(?:(?<![a-z])(?:{_EN})(?![a-z])|{_ZH})(?:结果)?{_NEAR}(?:[:=→]|-{{1,2}}>?){_NEAR}{_VALUE}"
-    rf"|(?<![a-z]){_words('verdict')}{_NEAR}:"
+    rf"|(?<![a-z]){_words('verdict')}{_NEAR}[:=]"
 )
 _SCORE = (
-    rf"(?<![a-z])(?:{_SCORES}){_NEAR}:{_NEAR}[+-]?\d"
-    rf"|(?<![a-z]){_words('danger')}{_NEAR}:"
+    rf"(?<![a-z])(?:{_SCORES}){_NEAR}[:=]{_NEAR}[+-]?\d"
+    rf"|(?<![a-z]){_words('danger')}{_NEAR}[:=]"
     rf"|(?<![a-z_\d\\])[a-z]{_ESCAPE}[a-z_]{{0,20}} ?:{_NEAR}(?:pass|fail)(?![a-z])"
 )
 _CONTROL_TOKEN = re.compile(_CONTROL)
@@ -84,8 +96,8 @@ _PATTERNS: Sequence[tuple[Structure, re.Pattern]] = (
     ("verdict", re.compile(_VERDICT)),
     ("score", re.compile(_SCORE)),
 )
-_MAYBE = re.compile(rf"[<\[&◁]|{_EN}|{_ZH}|{_SCORES}|{_words('danger')}|pass|fail")  # what each of them has
-_ENTITY = re.compile(r"&(?:amp;){0,8}(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,24}\d{0,2});?")
+_MAYBE = re.compile(rf"[<\[\]&◁]|{_EN}|{_ZH}|{_SCORES}|{_words('danger')}|pass|fail")  # what each of them has
+_ENTITY = re.compile(r"&(?:amp;){0,8}(?:#0{0,30}\d{1,7}|#x0{0,30}[0-9a-f]{1,6}|[a-z]{2,24}\d{0,2});?")
 _LONGEST = 1000  # characters of a line that may be a verdict; far more than its reader takes
 
 
@@ -238,10 +250,14 @@ class _Folds(dict):
 
 
 _UNSEEN = {"Cf", "Mn", "Me", "Cc", "Cs"}  # zero widths, accents, marks of direction, control characters
-# Greek and Cyrillic letters that look like Latin ones, brackets and bars; fillers that are letters by name.
+_LATIN = "abcdefghijklmnopqrstuvwxyz"
+# Letters, brackets, bars and colons that look like Latin ones: Greek, Cyrillic, Cherokee, small capitals. Fillers that
+# are letters by name.
 _LOOK_ALIKE = str.maketrans(
-    "аеорсухіѕјԁһӏοαρνυικτ‹›〈〉⟨⟩❮❯˂˃《》│┃❘∣ǀ¦∕⁄",
-    "aeopcyxisjdhloapvuikt<><><><><><>||||||//",
+    "аеорсухіѕјԁһӏοαρνυικτᎪᏴᏟᎠᎬᎨᎻᏆᎫᏦᏞᎷᏢᎡᏚᎢᏙᏔᎩᏃᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ‹›〈〉⟨⟩❮❯❬❭˂˃ᐸᐳ《》│┃❘∣ǀ¦∕⁄∶꞉",
+    "aeopcyxisjdhloapvuiktabcdeghijklmprstvwyzabcdefghijklmnoprstuvwyz<><><><><><><><>||||||//::",
     "\u115f\u1160\u3164\uffa0\u2800\u180e",
 )
+for _first in (0x1F150, 0x1F170, 0x1F1E6):  # in black circles and squares, and of flags
+    _LOOK_ALIKE |= {_first + place: letter for place, letter in enumerate(_LATIN)}
 _FOLDS = _Folds()
