@@ -41,16 +41,16 @@ def _words(*words: str) -> str:
     return "|".join(_ESCAPE.join(word) for word in words)
 
 
-_OTHERS = ("answer", "final_answer", "result", "output", "conclusion", "verdict", "score", "step", "reply")
+_OTHERS = _words("answer", "final_answer", "result", "output", "conclusion", "verdict", "score", "step", "reply")
 _ATTRIBUTE = rf"[^<>\\]{_ESCAPE}"
 # Without "<", or with one in quotation marks.
 _ATTRIBUTES = (
     rf"(?:(?:{_ATTRIBUTE}){{0,80}}?"
     rf"|(?:[^<>\"\\]{_ESCAPE}){{0,40}}\"(?:[^\"\n\\]{_ESCAPE}){{0,80}}\"(?:{_ATTRIBUTE}){{0,80}}?)"
 )
-_TAG = rf"<{_ESCAPE}\s*(?:/\s*)?(?:{'|'.join((*FRAMES, *_OTHERS))})(?![a-z0-9_]){_ATTRIBUTES}\s*>"
-# ChatML, Llama, Mistral, Gemma, Phi, DeepSeek, GLM, Command, InternLM, Baichuan, Seed, EXAONE, MiniMax, gpt-oss, and what
-# is made like them; calls of tools; places of pictures; any name with an underscore or a number in brackets.
+_TAG = rf"<{_ESCAPE}\s*(?:/\s*)?(?:{'|'.join(FRAMES)}|{_OTHERS})(?![a-z0-9_]){_ATTRIBUTES}\s*>"
+# ChatML, Llama, Mistral, Gemma, Phi, DeepSeek, GLM, Command, InternLM, Seed, EXAONE, MiniMax, gpt-oss, and all that are
+# like them; calls of tools; places of pictures; any name with an underscore or a number in brackets.
 _CONTROL = "|".join(
     (
         rf"<{_ESCAPE}\|(?:[^<>|\n\\]{_ESCAPE}|\|(?!>)){{1,60}}\|?>",
@@ -207,10 +207,15 @@ def _answers(folded: str) -> Iterator[int]:
     for line in folded.splitlines(keepends=True):
         labels = list(_LABEL.finditer(line)) if len(line) <= _LONGEST else []
         if labels:
-            words = plain(_LABEL.sub(lambda label: label.group().replace("\\", ""), line))
-            if HEADING.fullmatch(words) or any(values.marked.fullmatch(words) for values in (STEP, PREFERENCE)):
+            escaped = _LABEL.sub(lambda label: label.group().replace("\\", ""), line)
+            readings = {plain(escaped), plain(line.replace("\\", ""))}  # with what is TeX, and without all backslashes
+            if any(_is_answer(words) for words in readings):
                 yield from (start + label.start() for label in labels)
         start += len(line)
+
+
+def _is_answer(words: str) -> bool:
+    return bool(HEADING.fullmatch(words)) or any(values.marked.fullmatch(words) for values in (STEP, PREFERENCE))
 
 
 _Letter = tuple[str, int, int]  # as it looks, and where in the text what it stands for begins and ends

@@ -63,7 +63,7 @@ _TAKES_BACK = re.compile(
     r"|kidding|scratch (?:this|that)|strike (?:this|that)|revok\w*|oops|correction|opposite|on second thoughts?"
     r"|mistaken|sike|lol|(?:not|n['’]t) mean (?:it|this|that)|disclaim\w*)\b"
     r"|反话|反语|讽刺|玩笑|收回|撤回|作废|说错|写错|口误|更正|相反|才怪"
-    r"|(?:^|[.!?。！？\n(（:：])[\s*_>]*(?:(?:not?|nope|nah|never|wait|actually|hardly|wrong|false)\b"
+    r"|(?:^|[.!?。！？\n(（:：])[\s*_>]{0,8}(?:(?:not?|nope|nah|never|wait|actually|hardly|wrong|false)\b"
     r"|并非|不是|不对|并不|才不|非也|其实|不[，。！,!.])",
     re.IGNORECASE,
 )
