@@ -149,8 +149,8 @@ def _figure(value: float) -> str:
 def _cautions(*, silver: bool) -> str:
     points = [
         "Seekers in these dialogues speak of distress. Don't use the data to find out who they are.",
-        "E-mail addresses, phone and ID numbers, links and accounts were masked by patterns; names of people, places "
-        "and employers were not.",
+        "Addresses, numbers, links, accounts and names that people give as theirs were masked by patterns, which miss "
+        "some; other names of people, places, schools and employers were not.",
         "The corpus's licence is in each record's `licence`; terms of the chat models may bind what they wrote.",
         "The nodes are guesses about what somebody thinks and feels, made with the reply at hand. They are no "
         "diagnosis, and no record of what the supporter thought.",

@@ -275,8 +275,8 @@ def _named(value: Any, key: str = "") -> Any:
 def _cautions(tally: Tally) -> str:
     points = [
         "Seekers in these dialogues speak of distress. Don't use the data to find out who they are.",
-        "E-mail addresses, phone and ID numbers, links and accounts were masked by patterns; names of people, places "
-        "and employers were not.",
+        "Addresses, numbers, links, accounts and names that people give as theirs were masked by patterns, which miss "
+        "some; other names of people, places, schools and employers were not.",
         "Each record has its corpus's licence in `licence`. What may be done with the whole is what all of its "
         "licences allow, and what the terms of the chat models allow for their outputs.",
         "A model trained on it is no therapist and must not be offered as one.",
