@@ -45,5 +45,5 @@ def message_tokens(tokenizer, messages: Sequence[Mapping[str, str]], answer_next
 
 
 def defuse(tokenizer, text: str) -> str:
-    """`text` with a space inside whatever reads like a control token, so that nobody can end a turn by typing."""
+    """`text` with a backslash inside whatever reads like a control token, so that nobody can end a turn by typing."""
     return broken(tokenizer, text)
