@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from compeer_jax.terminal_text import printable, safe_console
+from compeer_jax.report.terminal_text import printable, safe_console
 
 
 class Progress:

@@ -90,8 +90,8 @@ def stage(name: str) -> Callable[[Path, Path], None]:
     """A stage of the pipeline as `compeer data` runs it, on what the stages before it have made."""
 
     def run(inputs: Path, out: Path) -> None:
-        from compeer_jax.data.build.config import BuildConfig, CorpusConfig, FilterConfig, RoundsConfig
-        from compeer_jax.data.build.pipeline import STAGES, build
+        from compeer_jax.curation.config import BuildConfig, CorpusConfig, FilterConfig, RoundsConfig
+        from compeer_jax.curation.pipeline import STAGES, build
 
         for earlier in STAGES:
             if earlier != name and (inputs / earlier).is_dir():
@@ -110,7 +110,7 @@ def stage(name: str) -> Callable[[Path, Path], None]:
 
 
 def our_near_duplicates(inputs: Path, out: Path) -> list[str]:
-    from compeer_jax.data.near_duplicates import NearDuplicates, shingles
+    from compeer_jax.curation.filter.near_duplicates import NearDuplicates, shingles
     from compeer_jax.dialogue.schema import Dialogue
 
     said = NearDuplicates(SIMILARITY, PERMUTATIONS)
@@ -119,8 +119,8 @@ def our_near_duplicates(inputs: Path, out: Path) -> list[str]:
 
 
 def our_splits(inputs: Path, out: Path) -> dict[str, str]:
-    from compeer_jax.data.build.round_rows import Round
-    from compeer_jax.data.cer.split import SplitKey, split_records, talk_key
+    from compeer_jax.curation.cer.split import SplitKey, split_records, talk_key
+    from compeer_jax.curation.rounds.rows import Round
 
     rounds = (Round.from_json(row, "here") for row in rows_of(inputs / "rounds/rounds.jsonl"))
     keys = (SplitKey(one.dialogue, one.source, one.language, talk_key(one.history)) for one in rounds)
@@ -128,8 +128,8 @@ def our_splits(inputs: Path, out: Path) -> dict[str, str]:
 
 
 def our_clusters(inputs: Path, out: Path) -> list[float]:
-    from compeer_jax.data.personality.clusters import cluster
-    from compeer_jax.data.personality.likeness import ngram_embedder
+    from compeer_jax.curation.personality.clusters import cluster
+    from compeer_jax.curation.personality.likeness import ngram_embedder
 
     texts = [row["text"] for row in rows_of(inputs / TEXTS)]
     return list(cluster(ngram_embedder(texts, "en")(texts), most=MOST_CLUSTERS, seed=SEED).sse)
@@ -164,7 +164,7 @@ def peer_read(inputs: Path, out: Path) -> None:
 
 
 def peer_privacy(inputs: Path, out: Path) -> None:
-    from compeer_jax.data.privacy import mask
+    from compeer_jax.curation.privacy.masking import mask
 
     def masked(row: dict) -> dict:
         turns = [turn | {"content": mask(turn["content"], "en")[0]} for turn in row["turns"]]

@@ -38,8 +38,8 @@ from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.rewards.judge_card import JudgeCard
-from compeer_jax.training.checkpoints import StoredTensor
-from compeer_jax.training.metrics import read_metrics
+from compeer_jax.runs.checkpoints import StoredTensor
+from compeer_jax.runs.metrics import read_metrics
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
 ROOT = Path(__file__).parents[1]

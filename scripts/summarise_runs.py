@@ -18,8 +18,8 @@ import numpy as np
 
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.report_table import NOTHING, columns_of
-from compeer_jax.training.curves import plot_comparison
-from compeer_jax.training.metrics import read_metrics
+from compeer_jax.runs.curves import plot_comparison
+from compeer_jax.runs.metrics import read_metrics
 
 CURVES = {
     "redundancy/in_group": "Redundancy within the group (cosine)",

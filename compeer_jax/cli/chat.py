@@ -10,8 +10,8 @@ from compeer_jax.cli.terminal import show_log
 from compeer_jax.dialogue.danger import danger_notice, opening_notice
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.dialogue.taxonomy import Language
-from compeer_jax.evaluation.chat_config import ChatConfig
-from compeer_jax.terminal_text import printable, safe_console
+from compeer_jax.report.terminal_text import printable, safe_console
+from compeer_jax.talk.config import ChatConfig
 
 DESCRIPTION = (
     "Talk with a model at the terminal. The reply is shown once it is whole and checked, the reasoning on request "
@@ -29,10 +29,10 @@ OWN_WORDS = "reply of the program, not of the model"
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, expanded(arguments), command="chat", description=DESCRIPTION)
     show_log()
-    from compeer_jax.evaluation.chat import converse
-    from compeer_jax.evaluation.chat_judge import open_judge
-    from compeer_jax.evaluation.chat_speakers import open_speaker
-    from compeer_jax.evaluation.chat_transcript import Transcript
+    from compeer_jax.talk.chat import converse
+    from compeer_jax.talk.judge import open_judge
+    from compeer_jax.talk.speakers import open_speaker
+    from compeer_jax.talk.transcript import Transcript
 
     screen = Screen(safe_console(highlight=False), config.data.reasoning, config.language, config.country)
     judge = open_judge(config)
@@ -152,7 +152,7 @@ class Screen:
         self._panel(danger_notice(self.language, shown.kinds, self.country), "Where to call", "bold red")
 
     def _showhelp(self, shown) -> None:
-        from compeer_jax.evaluation.chat_session import COMMANDS
+        from compeer_jax.talk.session import COMMANDS
 
         width = max(map(len, COMMANDS))
         for name, summary in COMMANDS.items():

@@ -3,15 +3,15 @@
 import importlib
 from collections.abc import Sequence
 
+from compeer_jax.chat.config import without_login
 from compeer_jax.cli.actions import module_of
 from compeer_jax.cli.configure import merged_yaml
 from compeer_jax.cli.data import ACTIONS as DATA_ACTIONS
 from compeer_jax.cli.eval import ACTIONS as EVAL_ACTIONS
 from compeer_jax.cli.eval import DEFAULT
 from compeer_jax.cli.reward import ACTIONS as REWARD_ACTIONS
-from compeer_jax.data.build.pipeline import STAGES
+from compeer_jax.curation.pipeline import STAGES
 from compeer_jax.errors import UserError, unknown
-from compeer_jax.generation.chat_config import without_login
 
 ACTIONS = {
     "data": [action for action in DATA_ACTIONS if action not in STAGES],  # the stages have the settings of "build"

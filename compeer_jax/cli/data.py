@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from compeer_jax.cli.actions import run_action
-from compeer_jax.data.build.pipeline import STAGES
+from compeer_jax.curation.pipeline import STAGES
 
 ACTIONS = {
     "build": "make CER: run all stages below that have something new to do",

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log
-from compeer_jax.data.build.config import BuildConfig
-from compeer_jax.data.build.pipeline import STAGES, build
+from compeer_jax.curation.config import BuildConfig
+from compeer_jax.curation.pipeline import STAGES, build
 
 DESCRIPTION = "Builds CER from corpora. A stage that was interrupted, or whose settings changed, is run again."
 CONFIG = BuildConfig

@@ -29,6 +29,6 @@ CONFIG = TFDSConfig
 
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="data tfds", description=DESCRIPTION)
-    from compeer_jax.data.tfds.prepare import prepare
+    from compeer_jax.curation.tfds.prepare import prepare
 
     print(f"The dataset is in {prepare(config.dataset, config.source, config.data_dir)}.")

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from compeer_jax.benchmarks.suite_config import SuiteConfig
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log, wide_console
-from compeer_jax.evaluation.benchmarks.suite_config import SuiteConfig
 
 DESCRIPTION = "Tests several models on ESC-Eval, SAGE or both, and lays the results side by side."
 CONFIG = SuiteConfig
@@ -15,8 +15,8 @@ CONFIG = SuiteConfig
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="eval benchmarks", description=DESCRIPTION)
     show_log()
-    from compeer_jax.evaluation.benchmarks.results import MARKDOWN_FILE, all_sheets
-    from compeer_jax.evaluation.benchmarks.suite import run_suite
+    from compeer_jax.benchmarks.results import MARKDOWN_FILE, all_sheets
+    from compeer_jax.benchmarks.suite import run_suite
 
     say = partial(wide_console().print, highlight=False, markup=False)
     show_sheets(all_sheets(run_suite(config, say=say), short=True))
@@ -25,7 +25,7 @@ def run(arguments: Sequence[str]) -> None:
 
 def show_sheets(sheets: Iterable[Any]) -> None:
     """Prints the tables of benchmarks, each with its title above and its notes below."""
-    from compeer_jax.evaluation.benchmarks.tables import sheet_rich
+    from compeer_jax.benchmarks.tables import sheet_rich
 
     console = wide_console()
     for sheet in sheets:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
+from compeer_jax.benchmarks.crisis.config import CrisisConfig
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log, wide_console
-from compeer_jax.evaluation.danger.crisis_config import CrisisConfig
 
 DESCRIPTION = (
     "Plays talks that lead to danger, hide it, or only look like it, to models, and says what each reply misses, what "
@@ -17,8 +17,8 @@ CONFIG = CrisisConfig
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="eval crisis", description=DESCRIPTION)
     show_log()
-    from compeer_jax.evaluation.danger.crisis import PAGE, run_crisis
-    from compeer_jax.evaluation.danger.crisis_table import JUDGE_MEANING, LIMITS, MEANING, crisis_rich, judges_rich
+    from compeer_jax.benchmarks.crisis.run import PAGE, run_crisis
+    from compeer_jax.benchmarks.crisis.table import JUDGE_MEANING, LIMITS, MEANING, crisis_rich, judges_rich
 
     console = wide_console()
     say = partial(console.print, highlight=False)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log
-from compeer_jax.evaluation.pairwise_export import FOR_ANNOTATORS, KEY_FILE, PairsConfig
+from compeer_jax.people.forms import FOR_ANNOTATORS, KEY_FILE, PairsConfig
 
 DESCRIPTION = "Makes blinded pairs of two systems' replies for people to judge, as a table and for Label Studio."
 CONFIG = PairsConfig
@@ -13,7 +13,7 @@ CONFIG = PairsConfig
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="eval pairs", description=DESCRIPTION)
     show_log()
-    from compeer_jax.evaluation.pairwise_export import export_pairs
+    from compeer_jax.people.forms import export_pairs
 
     pairing = export_pairs(config)
     print(

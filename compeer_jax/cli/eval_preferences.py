@@ -7,7 +7,7 @@ from pathlib import Path
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log, wide_console
-from compeer_jax.evaluation.pairwise import PreferencesConfig
+from compeer_jax.people.preferences import PreferencesConfig
 
 DESCRIPTION = (
     "Reads what people prefer in pairs of `compeer eval pairs` or `compeer eval study`: wins, ties, losses, and how "
@@ -19,14 +19,14 @@ CONFIG = PreferencesConfig
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, with_list(arguments), command="eval preferences", description=DESCRIPTION)
     show_log()
-    from compeer_jax.evaluation.pairwise_export import read_key
+    from compeer_jax.people.forms import read_key
 
     console = wide_console()
     if read_key(Path(config.pairs).expanduser()).others:
         _show_study(config, console)
         return
-    from compeer_jax.evaluation.pairwise import count_preferences
-    from compeer_jax.evaluation.pairwise_report import MEANING, preference_rich
+    from compeer_jax.people.preferences import count_preferences
+    from compeer_jax.people.report import MEANING, preference_rich
 
     table = count_preferences(config)
     console.print(table.title, highlight=False, markup=False)
@@ -36,7 +36,7 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def _show_study(config: PreferencesConfig, console) -> None:
-    from compeer_jax.evaluation.study_results import CHART, MEANING, count_study, study_rich
+    from compeer_jax.people.study_results import CHART, MEANING, count_study, study_rich
 
     table = count_study(config)
     console.print(table.title, highlight=False, markup=False)

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Sequence
 
+from compeer_jax.benchmarks.page import ShowConfig
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log
-from compeer_jax.evaluation.benchmarks.page import ShowConfig
 
 DESCRIPTION = (
     "Makes one HTML page of a benchmark's run, or of two side by side: `compeer eval show RUN [RUN2]`. "
@@ -17,7 +17,7 @@ CONFIG = ShowConfig
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, with_runs(arguments), command="eval show", description=DESCRIPTION)
     show_log()
-    from compeer_jax.evaluation.benchmarks.page import show_runs
+    from compeer_jax.benchmarks.page import show_runs
 
     print(f"{show_runs(config)}: open it in a browser.")
 

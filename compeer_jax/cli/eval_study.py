@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log
-from compeer_jax.evaluation.pairwise_export import FOR_ANNOTATORS, KEY_FILE
-from compeer_jax.evaluation.study import StudyConfig
+from compeer_jax.people.forms import FOR_ANNOTATORS, KEY_FILE
+from compeer_jax.people.study import StudyConfig
 
 DESCRIPTION = (
     "Makes blinded pairs of one system's replies with those of several others, on the same dialogues, for people to "
@@ -17,7 +17,7 @@ CONFIG = StudyConfig
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="eval study", description=DESCRIPTION)
     show_log()
-    from compeer_jax.evaluation.study import export_study
+    from compeer_jax.people.study import export_study
 
     study = export_study(config)
     fewer = f", fewer than the {config.count} asked for" if len(study.dialogues) < config.count else ""

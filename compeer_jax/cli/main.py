@@ -11,7 +11,7 @@ from compeer_jax.cli.freed_memory import keep_freed_memory
 from compeer_jax.errors import StopAsked, UserError, unknown
 from compeer_jax.parallel.libtpu import calm
 from compeer_jax.parallel.processes import give_up, leave
-from compeer_jax.terminal_text import printable
+from compeer_jax.report.terminal_text import printable
 
 COMMANDS = {
     "quickstart": "train a small model on the bundled dialogues, SFT then GRPO, and print what it learned",

@@ -172,7 +172,7 @@ def check_same_quickstart(output: Path, config: QuickstartConfig) -> None:
 def rate(folder: Path, grpo, config: QuickstartConfig, stage):
     """The report on the model of a run; read from `report.json` when it was made before, in the same way."""
     from compeer_jax.evaluation.evaluate import EvalConfig, evaluate, save_report, saved_report, settings_of
-    from compeer_jax.training.metrics import read_metrics
+    from compeer_jax.runs.metrics import read_metrics
 
     settings = EvalConfig(
         model=dataclasses.replace(grpo.model, path=str(folder / "model")),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.terminal import show_log, wide_console
-from compeer_jax.evaluation.reward_consistency import ConsistencyConfig
+from compeer_jax.evaluation.judge_consistency import ConsistencyConfig
 
 DESCRIPTION = (
     "Lets judges choose among a policy's outputs, and a checker say whether the replies chosen follow from the "
@@ -17,7 +17,7 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="reward consistency", description=DESCRIPTION)
     show_log()
     from compeer_jax.evaluation.consistency_table import ConsistencyTable, consistency_rich
-    from compeer_jax.evaluation.reward_consistency import judge_consistency
+    from compeer_jax.evaluation.judge_consistency import judge_consistency
     from compeer_jax.evaluation.selection_table import MEANING, selection_rich
 
     table = judge_consistency(config)

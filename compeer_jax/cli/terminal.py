@@ -4,7 +4,7 @@ import logging
 import os
 from typing import Any
 
-from compeer_jax.terminal_text import safe_console
+from compeer_jax.report.terminal_text import safe_console
 
 
 def show_log() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compeer_jax.data.cer.folder import RL, SFT, TRAIN, cer_folder
+from compeer_jax.data.cer_folder import RL, SFT, TRAIN, cer_folder
 from compeer_jax.data.corpora import read_corpus
 from compeer_jax.data.danger import Talk, dangers, dialogue_talk, kinds_in, level_name, record_talk
 from compeer_jax.data.danger_sheet import Review, read_sheet

@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from compeer_jax.data.cer.folder import SFT, TRAIN, Variant, View, cer_folder, policy_view, read_policy_records
+from compeer_jax.data.cer_folder import SFT, TRAIN, Variant, View, cer_folder, policy_view, read_policy_records
 from compeer_jax.data.chat import (
     DoesNotFit,
     Example,

@@ -10,7 +10,7 @@ What a judge is shown may speak to it, and a judge may quote that, so a line tha
   verdicts, of what was written, or of not following it, they may take it back, and then there is none.
 - A verdict without the word for it ("True") counts as the last line, or below a heading.
 
-`tests/verdict_grammar.py` writes honest and injected replies, and measures what is read of them.
+`tests/support/verdict_grammar.py` writes honest and injected replies, and measures what is read of them.
 """
 
 import re

@@ -11,8 +11,8 @@ import numpy as np
 
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.ablation import Ablation, Setting, moved
-from compeer_jax.training.curves import FAINT, INK
-from compeer_jax.training.run_folder import replacing
+from compeer_jax.files import replacing
+from compeer_jax.report.figures import FAINT, INK
 
 COLUMNS = {
     "reward": ("reward", "{:+.2f}"),

@@ -12,11 +12,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from compeer_jax.chat.models import ChatModel, Malformed, Parsed, ask_each
 from compeer_jax.dialogue.consistency import consistency_messages
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.verdicts import parse_step_verdict
 from compeer_jax.evaluation.judge_accuracy import Estimate, interval, sklearn_metrics
-from compeer_jax.generation.chat_models import ChatModel, Malformed, Parsed, ask_each
 from compeer_jax.rewards.generative_judge import case_of
 from compeer_jax.rewards.judge import Verdicts
 from compeer_jax.rewards.reward import Completion

@@ -27,7 +27,7 @@ from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.config import RewardConfig
 from compeer_jax.rewards.load import gold_labels, load_reward
 from compeer_jax.rewards.reward import Completion
-from compeer_jax.training.contents import read_contents
+from compeer_jax.runs.contents import read_contents
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ def _estimate(value: float | None, draws: Float[np.ndarray, " R"]) -> Estimate:
 
 def _write(folder: Path, config: GenerationEvalConfig, table: GenerationTable, answers: Sequence[Answer]) -> None:
     """generation.json, generation.md, and the answers as they were rated, which can be rated again."""
-    from compeer_jax.training.run_folder import replacing
+    from compeer_jax.files import replacing
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from compeer_jax.chat.answers import AnswerStore
+from compeer_jax.chat.reply import Answer
 from compeer_jax.dialogue.judging import JudgeKind
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.rated_judges import GENERAL, Candidate, RatedJudgeConfig, candidates
 from compeer_jax.evaluation.saved_outputs import Group
-from compeer_jax.generation.chat_answers import AnswerStore
-from compeer_jax.generation.chat_reply import Answer
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.progress import Progress
 from compeer_jax.rewards.config import JudgeLoadConfig, JudgeModelsConfig

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 import jax
 import numpy as np
 
-from compeer_jax.data.cer.folder import cer_folder, view_file
+from compeer_jax.data.cer_folder import cer_folder, view_file
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.judge_record import JudgeRecord, read_judge_records
 from compeer_jax.data.records import DataConfig, load_records, spread

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.data.cer.folder import RL, SFT
+from compeer_jax.data.cer_folder import RL, SFT
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig, load_records, spread
@@ -12,8 +12,8 @@ from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.errors import UserError
 from compeer_jax.files import read_json
 from compeer_jax.rewards.reward import Completion
-from compeer_jax.training.contents import read_data
-from compeer_jax.training.run_folder import RunFolder
+from compeer_jax.runs.contents import read_data
+from compeer_jax.runs.folder import RunFolder
 
 Group = list[Completion]
 

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool
 
+from compeer_jax.chat.models import ChatModel, Malformed, Parsed, ask_each
 from compeer_jax.dialogue.consistency import follows_messages
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.dialogue.verdicts import parse_step_verdict
@@ -20,7 +21,6 @@ from compeer_jax.evaluation.consistency import Paired, clustered_resamples, comp
 from compeer_jax.evaluation.judge_accuracy import Estimate, wilson
 from compeer_jax.evaluation.saved_outputs import Group
 from compeer_jax.evaluation.selection import select_best
-from compeer_jax.generation.chat_models import ChatModel, Malformed, Parsed, ask_each
 from compeer_jax.progress import Progress
 from compeer_jax.rewards.generative_judge import case_of
 from compeer_jax.rewards.judge import Verdicts

@@ -7,7 +7,7 @@ from pathlib import Path
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.judge_table import cell, joined, markdown, percent
 from compeer_jax.evaluation.selection_study import SelectionRow, Versus
-from compeer_jax.training.run_folder import replacing
+from compeer_jax.files import replacing
 
 HEADINGS = ("inconsistent", "of", "by lot among equals", "no verdict")
 MEANING = (

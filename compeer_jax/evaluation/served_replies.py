@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from compeer_jax.chat.config import ServerConfig
+from compeer_jax.chat.models import ChatModelConfig, ChatRequest, open_chat_model
+from compeer_jax.chat.reply import Answer
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig, load_records, spread
@@ -14,9 +17,6 @@ from compeer_jax.dialogue.prompts import chat_messages, check_prompt
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.evaluate import records_answered
 from compeer_jax.files import read_json, replacing
-from compeer_jax.generation.chat_config import ServerConfig
-from compeer_jax.generation.chat_models import ChatModelConfig, ChatRequest, open_chat_model
-from compeer_jax.generation.chat_reply import Answer
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def make_encoder(config: EncoderConfig, *, tokenizer: Any, model: ModelConfig, m
         return lambda completions, group_size: encode_token_counts(
             completions, group_size, tokenizer, of=config.compares
         )
-    from compeer_jax.generation.text_models import hidden_state_embedder, sentence_embedder
+    from compeer_jax.rewards.text_models import hidden_state_embedder, sentence_embedder
 
     limits = {"max_tokens": config.max_tokens, "batch_size": config.batch_size}
     if config.kind == "hidden_states":

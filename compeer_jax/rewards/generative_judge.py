@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, Protocol, get_args
 import jax
 import numpy as np
 
+from compeer_jax.chat.reply import Answer
 from compeer_jax.dialogue.judging import (
     JudgeCase,
     JudgeKind,
@@ -24,7 +25,6 @@ from compeer_jax.dialogue.judging import (
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.verdicts import parse_preference, parse_step_verdict
 from compeer_jax.errors import UserError
-from compeer_jax.generation.chat_reply import Answer
 from compeer_jax.rewards.answer_order import order_report, orders_agree
 from compeer_jax.rewards.arriving import Arriving, spread
 from compeer_jax.rewards.judge import Verdicts

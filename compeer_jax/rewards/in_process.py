@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import jax
 from flax import nnx
 
+from compeer_jax.chat.reply import Answer
 from compeer_jax.data.judge_chat import SHORT_HISTORY, SLACK, ask_bound, ask_tokens, without, without_long_parts
 from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
 from compeer_jax.dialogue.judging import JudgeCase, JudgeKind
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
 from compeer_jax.errors import UserError
-from compeer_jax.generation.chat_reply import Answer
 from compeer_jax.generation.conversation_engine import ConversationEngine, Reply
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.frozen_base import FrozenBase

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from compeer_jax.chat.config import ServerConfig
 from compeer_jax.errors import UserError
-from compeer_jax.generation.chat_config import ServerConfig
 
 
 @dataclass(frozen=True)

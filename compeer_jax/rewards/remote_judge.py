@@ -6,10 +6,10 @@ from pathlib import Path
 
 import jax
 
+from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.server import ChatServer
 from compeer_jax.dialogue.judging import ImagePart, JudgeCase, judge_messages
 from compeer_jax.dialogue.prompts import load_judge_prompt
-from compeer_jax.generation.chat_reply import Answer
-from compeer_jax.generation.chat_server import ChatServer
 from compeer_jax.rewards.arriving import there
 from compeer_jax.rewards.generative_judge import Conversation
 from compeer_jax.rewards.remote_config import RemoteJudgeConfig

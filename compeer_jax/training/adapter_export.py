@@ -19,7 +19,7 @@ from compeer_jax.models.peft_files import is_adapter, read_adapter_config, save_
 from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.source import base_directory
 from compeer_jax.models.tokenizer import read_tokenizer
-from compeer_jax.training.run_folder import RunFolder
+from compeer_jax.runs.folder import RunFolder
 
 
 def keep_adapter_config(folder: RunFolder, base) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from compeer_jax.errors import UserError
-from compeer_jax.files import read_json
+from compeer_jax.files import read_json, replacing
 from compeer_jax.models import weights
 from compeer_jax.models.config import Qwen2Config
 from compeer_jax.models.json_config import ConfigReader
@@ -20,10 +20,10 @@ from compeer_jax.models.tokenizer import read_tokenizer
 from compeer_jax.models.tokenizer_files import write_tokenizer
 from compeer_jax.parallel.exchange import from_first
 from compeer_jax.rewards.judge_card import CARD as JUDGE_CARD
+from compeer_jax.runs.checkpoints import Checkpoints
+from compeer_jax.runs.folder import RunFolder
 from compeer_jax.training.adapter_export import abstract_adapters, has_adapters, merged_weights, write_adapters
-from compeer_jax.training.checkpoints import Checkpoints
 from compeer_jax.training.policy_card import CARD as POLICY_CARD
-from compeer_jax.training.run_folder import RunFolder, replacing
 from compeer_jax.training.update import TrainState
 
 GENERATION = "generation_config.json"

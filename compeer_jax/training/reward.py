@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compeer_jax.data.cer.folder import cer_folder, view_file
+from compeer_jax.data.cer_folder import cer_folder, view_file
 from compeer_jax.data.chat import Example
 from compeer_jax.data.danger import for_training, record_talk
 from compeer_jax.data.judge_chat import JudgeLimits, judge_examples, reply_tokens, without_long_parts

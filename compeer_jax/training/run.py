@@ -25,17 +25,17 @@ from compeer_jax.parallel.exchange import from_first, is_first
 from compeer_jax.parallel.mesh import make_mesh
 from compeer_jax.parallel.processes import join
 from compeer_jax.progress import Progress
+from compeer_jax.runs.checkpoints import Checkpoints
+from compeer_jax.runs.curves import plot_curves
+from compeer_jax.runs.folder import RunFolder
+from compeer_jax.runs.identity import open_folder
+from compeer_jax.runs.metrics import MetricWriter, read_metrics
+from compeer_jax.runs.signals import StopSignals
 from compeer_jax.training.adapter_export import keep_adapter_config
-from compeer_jax.training.checkpoints import Checkpoints
 from compeer_jax.training.config import GRPOConfig, SupervisedConfig
-from compeer_jax.training.curves import plot_curves
 from compeer_jax.training.export import best_by, export_run, keep_base
-from compeer_jax.training.metrics import MetricWriter, read_metrics
 from compeer_jax.training.optimizer import learning_rate_at, make_optimizer
 from compeer_jax.training.policy_card import PolicyCard
-from compeer_jax.training.run_folder import RunFolder
-from compeer_jax.training.same_run import open_folder
-from compeer_jax.training.stop_signals import StopSignals
 from compeer_jax.training.update import TrainState, init_state
 
 log = logging.getLogger(__name__)

@@ -16,9 +16,10 @@ from jaxtyping import Bool, Float
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl
 from compeer_jax.dialogue.danger.withheld import shown
 from compeer_jax.errors import UserError
+from compeer_jax.files import replacing
 from compeer_jax.rewards.reward import Completion, Rewards
 from compeer_jax.rl.reward_shaping import ShapedRewards
-from compeer_jax.training.run_folder import RunFolder, replacing
+from compeer_jax.runs.folder import RunFolder
 
 NUMBERS = ("reward", "s_in", "s_hi", "length", "tau", "reweighted", "advantage")
 """Fields of a logged output that are numbers."""

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import yaml
 
-from compeer_jax.data.build.config import Licences
+from compeer_jax.data.corpora.config import Licences
 
 LicenceClass = Literal["commercial", "research", "unknown"]
 UNKNOWN = "unknown"

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from compeer_jax.data.build.config import CorpusConfig
+from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.corpora.draft import Draft
 from compeer_jax.data.corpora.forms import FORMS, Form, form_of, is_own, require_form, unwrapped
 from compeer_jax.data.corpora.hub import hub_rows

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from compeer_jax.chat.models import ChatModel, Malformed, Parsed, ask_each
 from compeer_jax.dialogue.danger.rubric import read_rubric, rubric_messages
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import Language
-from compeer_jax.generation.chat_models import ChatModel, Malformed, Parsed, ask_each
 from compeer_jax.progress import Progress
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from compeer_jax.chat.models import ChatModelConfig, ChatModels
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
@@ -17,7 +18,6 @@ from compeer_jax.evaluation.danger.sentences import Sentence, bundled, read_sent
 from compeer_jax.evaluation.danger.table import DangerTable, danger_markdown
 from compeer_jax.evaluation.danger.talks import TalkFigures, so_far, talk_figures
 from compeer_jax.files import replacing
-from compeer_jax.generation.chat_models import ChatModelConfig, ChatModels
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,193 @@
+"""The settings of `compeer eval benchmarks`."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from compeer_jax.benchmarks.config import (
+    BudgetConfig,
+    EscEvalConfig,
+    Flavour,
+    Malformed,
+    Prompted,
+    Reading,
+)
+from compeer_jax.benchmarks.sage.config import SageConfig
+from compeer_jax.chat.models import ChatModelConfig
+from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
+from compeer_jax.errors import UserError, require_at_least, unknown
+
+
+@dataclass(frozen=True)
+class TestedConfig:
+    """How a model is tested.
+
+    Args:
+        model: name of one of models (default: the name that it has here).
+        prompt: its system prompt, as of `compeer eval esc-eval`: default (none of ours at all), plain, ours or own.
+        format_prompt: name of the prompt of "ours".
+        system: language -> words of a prompt of your own, or words that stand before ours.
+        malformed: what a reply in broken format is worth: response, text or empty.
+    """
+
+    __test__ = False  # no class of tests, whatever pytest takes its name for
+
+    model: str = ""
+    prompt: Prompted = "default"
+    format_prompt: str = "compeer"
+    system: dict[str, str] = field(default_factory=dict)
+    malformed: Malformed = "response"
+
+
+@dataclass(frozen=True)
+class EscEvalPart:
+    """ESC-Eval in a suite; see `compeer eval esc-eval`.
+
+    Args:
+        cards: JSON or JSONL files of role cards; without any, ESC-Eval is left out.
+        languages: of the cards that are used.
+        role: name of the model that plays the cards.
+        rounds: exchanges of a dialogue.
+        scorers: names of the models that score.
+        flavour: how scores are read: strict or official.
+        readings: scorer -> how its scores are read, where that is not the flavour: strict, number or official.
+        role_prompts: prompt files of the role-player.
+        scorer_prompts: scorer -> its prompt files.
+    """
+
+    cards: list[str] = field(default_factory=list)
+    languages: list[str] = field(default_factory=lambda: list(LANGUAGES))
+    role: str = ""
+    rounds: int = 5
+    scorers: list[str] = field(default_factory=list)
+    flavour: Flavour = "strict"
+    readings: dict[str, Reading] = field(default_factory=dict)
+    role_prompts: list[str] = field(default_factory=list)
+    scorer_prompts: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SagePart:
+    """SAGE in a suite; see `compeer eval sage`.
+
+    Args:
+        profiles: JSONL file of the seekers' profiles; without one, SAGE is left out.
+        language: of the prompts and the talks.
+        role: name of the model that speaks for the seekers.
+        planner: name of the model that says how a reply changes their emotion ("": role).
+        rounds: replies after which a talk ends (0: 20, or 10 where the flavour is official).
+        flavour: strict or official.
+        role_prompts: prompt files of who speaks for the seekers.
+        planner_prompts: those of who says how a reply changes their emotion.
+    """
+
+    profiles: str = ""
+    language: Language = "zh"
+    role: str = ""
+    planner: str = ""
+    rounds: int = 0
+    flavour: Flavour = "strict"
+    role_prompts: list[str] = field(default_factory=list)
+    planner_prompts: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SuiteConfig:
+    """Tests several models on ESC-Eval, SAGE or both, and lays the results side by side.
+
+    A suite that was stopped goes on when the same command is given again, and asks nothing twice.
+
+    Args:
+        output: folder of the tables and pictures; each model's runs lie in a folder of its name there.
+        models: chat models by names of your own: those that are tested, role-players and scorers.
+        tested: name in the tables -> how the model is tested, for example {COMPEER: {model: policy, prompt: ours}}.
+        only: names of tested that are run now (default: all). The tables show these, and those of the others whose runs
+            are there.
+        esc_eval: cards, role-player and scorers of ESC-Eval.
+        sage: profiles, seeker and planner of SAGE.
+        runs: folders of runs of `compeer eval esc-eval` or `compeer eval sage` that are shown beside, as they are.
+        against: name in the tables of the model that the others are compared with (default: the first).
+        published: figures to print beside: "paper" for the paper's Tables 2 and 3, or a YAML file of yours in the units
+            of the tables: row -> metric -> figure, as in
+            {Theirs: {fluency: 75.0, average: 70.0, emotion: 60.0, success: 30}}. Metrics of ESC-Eval are fluency,
+            diversity, empathy, suggestion, tech, human, overall and average, with en_ or zh_ before them for one
+            language; of SAGE: emotion, success and failure. Figures of a model that is here stand below its row,
+            matched by its name to the letter; the others come first.
+        resamples: of the bootstrap over cards and profiles.
+        limit: use at most this many scenarios of each language (0: all).
+        seed: of that draw, and of the bootstrap.
+        chunk: most requests that are one call to a model.
+        budget: what each run, one model on one benchmark, may cost.
+    """
+
+    output: str = ""
+    models: dict[str, ChatModelConfig] = field(default_factory=dict)
+    tested: dict[str, TestedConfig] = field(default_factory=dict)
+    only: list[str] = field(default_factory=list)
+    esc_eval: EscEvalPart = field(default_factory=EscEvalPart)
+    sage: SagePart = field(default_factory=SagePart)
+    runs: list[str] = field(default_factory=list)
+    against: str = ""
+    published: str = ""
+    resamples: int = 2000
+    limit: int = 0
+    seed: int = 0
+    chunk: int = 64
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+
+    def __post_init__(self):
+        require_at_least(1, self, "", "resamples", "chunk")
+        require_at_least(0, self, "", "limit", "seed")
+        if not self.output:
+            raise UserError("output names no folder; name the one that the tables shall be kept in.")
+        if not self.tested and not self.runs:
+            raise UserError("tested and runs are both empty; name models to test, or folders of runs to show.")
+        if self.tested and not self.esc_eval.cards and not self.sage.profiles:
+            raise UserError("no benchmark is asked for; name esc_eval.cards, or sage.profiles, or both.")
+        for name in self.only:
+            if name not in self.tested:
+                raise unknown("name", name, self.tested, "only")
+        folders: dict[str, str] = {}
+        for name in self.tested:
+            if (other := folders.setdefault(folder_name(name), name)) != name:
+                raise UserError(f"tested: {other!r} and {name!r} would be one folder, {folder_name(name)}; rename one.")
+
+    def runs_to_make(self) -> list[EscEvalConfig | SageConfig]:
+        """The settings of each run, model by model.
+
+        Raises:
+            UserError: as of these settings; the sentence names the part.
+        """
+        return [
+            self._run(name, kind, section, part, benchmark)
+            for name in self.tested
+            for benchmark, kind, section, part, wanted in (
+                ("esc-eval", EscEvalConfig, "esc_eval", self.esc_eval, self.esc_eval.cards),
+                ("sage", SageConfig, "sage", self.sage, self.sage.profiles),
+            )
+            if wanted
+        ]
+
+    def _run(self, name: str, kind: type, section: str, part: Any, benchmark: str) -> EscEvalConfig | SageConfig:
+        how = self.tested[name]
+        try:
+            return kind(
+                output=str(Path(self.output) / folder_name(name) / benchmark),
+                models=self.models,
+                label=name,
+                limit=self.limit,
+                seed=self.seed,
+                chunk=self.chunk,
+                budget=self.budget,
+                **{key: value for key, value in vars(how).items() if key != "model"},
+                tested=how.model or name,
+                **vars(part),
+            )
+        except UserError as error:
+            raise UserError(f"{section}, for {name}: {error}") from error
+
+
+def folder_name(name: str) -> str:
+    """The folder of a model of that name in the tables."""
+    return re.sub(r"[^\w.+-]+", "_", name).strip("._") or "_"

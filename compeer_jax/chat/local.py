@@ -1,0 +1,220 @@
+"""A chat model in this process: a Hugging Face directory and the engine, answers kept on disk a batch at a time.
+
+A run that was killed and is started again gets the same answers as one that never was:
+
+- What is drawn for a request follows from the seed and the request alone.
+- Batches follow from the list of requests alone, whatever of it was answered before: numbers that are rounded otherwise
+  in a batch of another shape can turn a choice between two tokens that are almost equally likely.
+- A batch's answers are kept all together or not at all, each with how it ended: a cut one is no answer, but whoever
+  asked for it would get the same again.
+
+On GPUs, XLA picks its kernels by timing them, in each process anew, and other kernels round otherwise: what has been
+kept stays as it is, but for the rest to be the same as well, set `XLA_FLAGS=--xla_gpu_deterministic_ops=true`.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from compeer_jax.chat.answers import AnswerStore
+from compeer_jax.chat.models import RETRY_TEMPERATURE, ChatModelConfig, ChatRequest, Spent
+from compeer_jax.chat.reply import Answer
+from compeer_jax.models.chat_template import message_tokens
+from compeer_jax.models.fingerprint import fingerprint
+from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
+
+WIDTH = 128  # prompts are padded to multiples of it, so that few programs are compiled
+
+
+class _Asked(NamedTuple):
+    """A request to be computed: what its answer is filed under, and its prompt's tokens."""
+
+    key: str
+    prompt: list[int]
+
+
+class LocalChat:
+    """A `ChatModel` on the default device. Its weights are loaded when the first answer has to be computed.
+
+    For every length to which prompts are padded one program is compiled, and as many more as lists of requests come in
+    sizes of 1, 4, 16, … below `batch_size`.
+
+    Args:
+        name: what provenance calls it.
+        config: the directory (or hub id), how it answers, and its prices.
+        folder: where answers are kept; None keeps them in memory.
+        say: told when a request is too long for the model.
+
+    Attributes:
+        kept: the answers on disk.
+        too_long: how many requests had no answer because they left no room for one in the model's context.
+
+    Raises:
+        UserError: there is no such directory, or the folder can't be written.
+    """
+
+    def __init__(self, name: str, config: ChatModelConfig, *, folder: str | Path | None, say: Callable[[str], None]):
+        from compeer_jax.models.source import model_directory
+
+        self.name, self.config, self.spent = name, config, Spent()
+        self.kept, self.too_long = AnswerStore(folder), 0
+        self._say, self._directory = say, model_directory(config.path)
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """The directory's name, the SHA-256 of what is in it, and how the model draws."""
+        local = self.config.local
+        return {
+            "model": Path(self.config.path).name,
+            "weights": self._fingerprint,
+            "dtype": local.dtype,
+            "temperature": local.temperature,
+            "top_p": local.top_p,
+            "max_tokens": local.max_tokens,
+            "seed": local.seed,
+        }
+
+    def check(self) -> None:
+        """Loads the model; UserError when its directory doesn't hold one that can be used."""
+        self._tokenizer  # noqa: B018  first: it is quick
+        self._context  # noqa: B018
+        self._model  # noqa: B018
+
+    def answer(self, requests: Sequence[ChatRequest]) -> list[Answer | None]:
+        """The answer to each request, in their order; None for one that leaves no room for an answer in the context.
+
+        A model that takes the likeliest token would say the same again, so its further draws are at temperature
+        `RETRY_TEMPERATURE`.
+
+        Raises:
+            UserError: the model can't be read, or answers can't be kept.
+        """
+        keys = [self._key(request) for request in requests]
+        answers = {key: self.kept.get(key) for key in keys}
+        if None in answers.values():
+            by_key = dict(zip(keys, requests, strict=True))
+            greedy = self.config.local.temperature == 0
+            for again in (False, True):
+                part = {key: request for key, request in by_key.items() if (greedy and request.draw > 0) == again}
+                for batch in self._batches(part):
+                    if any(answers[asked.key] is None for asked in batch):
+                        new = {key: answer for key, answer in self._answer(batch, again) if answers[key] is None}
+                        self.kept.put_all(new, self.name)
+                        answers |= new
+        given = [answers[key] for key in keys]
+        self.spent += Spent.on(given, self.config)
+        return given
+
+    def close(self) -> None:
+        """Closes the file of kept answers, and lets go of the weights."""
+        self.kept.close()
+        self.__dict__.pop("_model", None)
+
+    def _batches(self, requests: Mapping[str, ChatRequest]) -> list[list[_Asked]]:
+        """The requests that have room for an answer, those of similar lengths together, the longest first.
+
+        All batches have the same number of rows, the last one filled up with a request of its own.
+        """
+        room = self._context - self.config.local.max_tokens
+        asked = []
+        for key, request in requests.items():
+            prompt = self._prompt(request)
+            if len(prompt) <= room:
+                asked.append(_Asked(key, prompt))
+                continue
+            if not self.too_long:
+                self._say(
+                    f"{self.name}: a prompt of {len(prompt)} tokens leaves no room for {self.config.local.max_tokens} "
+                    f"more in the model's context of {self._context}; it, and others like it, count as no reply."
+                )
+            self.too_long += 1
+        asked.sort(key=lambda one: (-len(one.prompt), one.key))
+        rows = _rows(len(asked), self.config.local.batch_size)
+        batches = [asked[start : start + rows] for start in range(0, len(asked), rows)]
+        return [batch + batch[-1:] * (rows - len(batch)) for batch in batches]
+
+    def _answer(self, batch: Sequence[_Asked], again: bool) -> list[tuple[str, Answer]]:
+        """Each request's key and answer, computed in one go."""
+        import jax
+
+        model = self._model
+        prompts, keys = [asked.prompt for asked in batch], [asked.key for asked in batch]
+        drawn = jax.device_get(model.engines[again].generate(model.params, prompts, _keys(keys)))
+        return [
+            (asked.key, self._read(tokens[mask].tolist(), bool(finished), len(asked.prompt)))
+            for asked, tokens, mask, finished in zip(batch, drawn.tokens, drawn.mask, drawn.finished, strict=True)
+        ]
+
+    def _read(self, tokens: list[int], finished: bool, prompt_tokens: int) -> Answer:
+        text = self._tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=False)
+        return Answer(text, prompt_tokens, len(tokens), "whole" if finished else "cut")
+
+    def _prompt(self, request: ChatRequest) -> list[int]:
+        return list(chain.from_iterable(message_tokens(self._tokenizer, request.messages, answer_next=True)))
+
+    def _key(self, request: ChatRequest) -> str:
+        """What the answer is filed under: SHA-256 of all that it depends on."""
+        settings = {name: value for name, value in self.settings.items() if name != "model"}
+        parts = [settings, list(request.messages), request.draw]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint(self._directory)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_tokenizer(self._directory)
+
+    @cached_property
+    def _context(self) -> int:
+        from compeer_jax.models.source import model_shape
+
+        return model_shape(self._directory).max_position_embeddings
+
+    @cached_property
+    def _model(self) -> "_Model":
+        from flax import nnx
+
+        from compeer_jax.generation.engine import Engine
+        from compeer_jax.generation.sampling import SamplingConfig
+        from compeer_jax.models.source import ModelConfig, load_model
+
+        local = self.config.local
+        types = {"dtype": local.dtype, "param_dtype": local.dtype}
+        model = load_model(ModelConfig(str(self._directory), scan_layers=local.scan_layers, **types), None)
+        graphdef, params = nnx.split(model, nnx.Param)
+        stop_ids, pad_id = chat_ids(self._tokenizer)
+
+        def engine(temperature: float) -> Engine:
+            sampling = SamplingConfig(max_new_tokens=local.max_tokens, temperature=temperature, top_p=local.top_p)
+            return Engine(graphdef, sampling=sampling, stop_ids=stop_ids, pad_id=pad_id, prompt_multiple=WIDTH)
+
+        return _Model(params, {False: engine(local.temperature), True: engine(local.temperature or RETRY_TEMPERATURE)})
+
+
+@dataclass(frozen=True)
+class _Model:
+    """Weights, and what draws with them: the engine of the config, and (True) that of a greedy model's next tries."""
+
+    params: Any
+    engines: Mapping[bool, Any]
+
+
+def _rows(count: int, batch_size: int) -> int:
+    """The rows of batches for `count` requests: the least power of four that holds all, at most `batch_size`."""
+    return min(batch_size, 4 ** -(-max(count - 1, 0).bit_length() // 2))
+
+
+def _keys(digests: Sequence[str]):
+    """A key of JAX's for each SHA-256, from its first 64 bits."""
+    import jax
+    import numpy as np
+
+    words = np.array([[int(digest[:8], 16), int(digest[8:16], 16)] for digest in digests], np.uint32)
+    return jax.vmap(lambda first, second: jax.random.fold_in(jax.random.key(first), second))(words[:, 0], words[:, 1])

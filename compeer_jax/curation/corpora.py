@@ -1,0 +1,144 @@
+"""The first stage: corpora become dialogues, each with the file it is from and its licence."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from compeer_jax.curation.config import BuildConfig, CorpusConfig
+from compeer_jax.curation.pipeline import STAGES
+from compeer_jax.curation.stage import Stage, StageWriter, Workspace, file_hash
+from compeer_jax.data.corpora.licences import is_allowed
+from compeer_jax.data.corpora.places import corpus_files, plain_name, shown
+from compeer_jax.data.corpora.reading import check_corpus, iter_corpus, merged
+from compeer_jax.data.corpora.rejected import Rejected
+from compeer_jax.dialogue.schema import Dialogue
+from compeer_jax.errors import UserError
+
+DIALOGUES = "dialogues.jsonl"
+FEW = 3
+
+
+@dataclass
+class SourceCounts:
+    """What became of the rows of one source. Utterances, joins and strategies are those of the dialogues kept."""
+
+    read: int = 0
+    kept: int = 0
+    rejected: int = 0
+    licence_filtered: int = 0
+    utterances: int = 0
+    merged: int = 0
+    strategies: Counter[str] = field(default_factory=Counter)
+    licences: Counter[str] = field(default_factory=Counter)
+    missing_images: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, strategies and licences by how often they are there."""
+        plain = {**vars(self), "missing_images": len(self.missing_images)}
+        return {
+            name: dict(value.most_common()) if isinstance(value, Counter) else value for name, value in plain.items()
+        }
+
+
+def _inputs(work: Workspace) -> Sequence[Path]:
+    if not work.config.corpora:
+        raise UserError("corpora is empty; name at least one, such as {path: ESConv.json}, or {path: sample}.")
+    for corpus in work.config.corpora:
+        check_corpus(corpus)
+    return [file for corpus in work.config.corpora for file in corpus_files(corpus.path)]
+
+
+def _settings(config: BuildConfig) -> Mapping[str, Any]:
+    corpora = [asdict(corpus) | {"path": _name(corpus), "files": _files_hash(corpus)} for corpus in config.corpora]
+    return {"corpora": corpora, "licences": config.licences}
+
+
+def _name(corpus: CorpusConfig) -> str:
+    """The corpus's name without the folders above it, which differ between machines."""
+    return Path(corpus.path).expanduser().name if corpus_files(corpus.path) else corpus.path
+
+
+def _files_hash(corpus: CorpusConfig) -> str:
+    """Of a folder's files together: two of them may have the same name, and then the card's inputs show one."""
+    if not Path(corpus.path).expanduser().is_dir():
+        return ""
+    lines = (f"{shown(file, corpus.path)} {file_hash(file)}\n" for file in corpus_files(corpus.path))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
+    out.begin(DIALOGUES)
+    seen: set[str] = set()
+    counts: dict[str, SourceCounts] = {}
+    for corpus in work.config.corpora:
+        refused, source = 0, corpus.name or plain_name(corpus.path)
+        for item in iter_corpus(corpus, seen=seen):
+            if isinstance(item, Rejected):
+                out.reject(item.where, item.reason, item.row)
+                refused += 1
+                continue
+            source = item.source
+            of_source = counts.setdefault(source, SourceCounts())
+            of_source.read += 1
+            if is_allowed(item.licence, work.config.licences):
+                out.add(DIALOGUES, _counted(item, of_source, corpus).to_json())
+            else:
+                of_source.licence_filtered += 1
+        counts.setdefault(source, SourceCounts()).rejected += refused
+    for source, of_source in counts.items():
+        for line in _remarks(source, of_source, work.config):
+            work.say(line)
+    return {"sources": {source: of_source.to_json() for source, of_source in counts.items()}}
+
+
+def _counted(dialogue: Dialogue, counts: SourceCounts, corpus: CorpusConfig) -> Dialogue:
+    """The dialogue with its turns merged, after it was counted."""
+    counts.kept += 1
+    counts.licences[dialogue.licence] += 1
+    counts.utterances += len(dialogue.turns)
+    counts.strategies.update(turn.strategy for turn in dialogue.turns if turn.strategy)
+    counts.missing_images += _missing(dialogue, corpus)
+    dialogue, joins = merged(dialogue)
+    counts.merged += joins
+    return dialogue
+
+
+def _missing(dialogue: Dialogue, corpus: CorpusConfig) -> list[str]:
+    """The pictures that a dialogue names and that are not beside the corpus."""
+    place = Path(corpus.path).expanduser()
+    folder = place if place.is_dir() else place.parent
+    beside = (folder, (folder / str(dialogue.provenance[-1].get("file", ""))).parent)
+    paths = [image for turn in dialogue.turns for image in turn.images if "://" not in image]
+    return [image for image in paths if not any(_is_there(start / image) for start in beside)]
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # such as a name longer than any file's
+        return False
+
+
+def _remarks(source: str, counts: SourceCounts, config: BuildConfig) -> list[str]:
+    """What the person who waits should know of a source."""
+    lines = []
+    if not counts.read:
+        lines.append(f"{source}: no dialogue could be read; rejected.jsonl says why.")
+    if counts.licence_filtered:
+        lines.append(
+            f"{source}: {counts.licence_filtered:,} dialogues are left out, as licences is {config.licences!r}; if you "
+            "may use them, name the corpus's licence (or, as its form, the published corpus that it is), or set "
+            "licences to research or all."
+        )
+    if counts.missing_images:
+        count, some = len(counts.missing_images), ", ".join(counts.missing_images[:FEW])
+        are = "1 picture is not there" if count == 1 else f"{count:,} pictures are not there"
+        more, kept = " …" if count > FEW else "", "its path is kept" if count == 1 else "their paths are kept"
+        lines.append(f"{source}: {are} ({some}{more}); {kept}.")
+    return lines
+
+
+STAGE = Stage("corpora", STAGES["corpora"], _inputs, _settings, _make)

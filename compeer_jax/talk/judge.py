@@ -1,0 +1,150 @@
+"""What a judge says of one output in a live talk, where no reference and no annotation is at hand.
+
+A judge with weights rates the reasoning steps as it rates them in training: it reads the talk, then each step, and says
+True or False. The reply itself it can't rate, as it has only learned to compare a reply with another one. Rules can say
+less: whether the form is kept, and whether the reply repeats what was said before.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compeer_jax.dialogue.judging import JudgeCase
+from compeer_jax.dialogue.reasoning import RESPONSE
+from compeer_jax.dialogue.schema import Turn
+from compeer_jax.errors import UserError
+from compeer_jax.talk.config import ChatConfig
+from compeer_jax.talk.session import Output
+
+if TYPE_CHECKING:
+    from compeer_jax.chat.reply import Answer
+    from compeer_jax.rewards.generative_judge import Respond
+
+NO_VERDICT = "no verdict"
+COMPARED = "not rated: the judge has only learned to compare a reply with another"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a judge says of one part of an output.
+
+    Attributes:
+        part: tag of a step, "response", or "form".
+        verdict: "right", "wrong", "no verdict", or why there is none.
+        critique: the judge's words.
+    """
+
+    part: str
+    verdict: str
+    critique: str = ""
+
+
+TurnJudge = Callable[[Sequence[Turn], Output], list[Finding]]
+"""What is to be said of an output after a talk that ends with the seeker."""
+
+
+def open_judge(config: ChatConfig) -> TurnJudge:
+    """The judge that a config names. One with weights loads them when it is first asked.
+
+    Raises:
+        UserError: the directory holds no judge, or none that rates steps of the talk's format.
+    """
+    return _StepJudge(config) if config.judge else rule_findings
+
+
+def rule_findings(history: Sequence[Turn], output: Output) -> list[Finding]:
+    """What rules say: the form of the output, and whether its reply repeats an earlier turn, word for word."""
+    from compeer_jax.rewards.rules import word_list
+
+    form = Finding("form", "wrong" if output.problems else "right", ", ".join(output.problems))
+    if not output.turn.response:
+        return [form, Finding(RESPONSE, "wrong", "there is none")]
+    words = word_list(output.turn.response)
+    repeated = next((turn.role for turn in history if word_list(turn.content) == words), None)
+    if repeated:
+        return [form, Finding(RESPONSE, "wrong", f"it repeats a turn of the {repeated}")]
+    return [form, Finding(RESPONSE, NO_VERDICT, "it repeats no earlier turn; rules know no more of it")]
+
+
+def step_findings(replies: Sequence["Answer"], tags: Sequence[str], missing: Mapping[str, str]) -> list[Finding]:
+    """A judge's replies about steps as findings. A step that is `missing` is wrong for what stands there, whatever the
+    reply; one about which the reply is not whole has no verdict."""
+    from compeer_jax.dialogue.verdicts import parse_step_verdict
+
+    findings = []
+    for reply, tag in zip(replies, tags, strict=True):
+        if tag in missing:
+            findings.append(Finding(tag, "wrong", missing[tag]))
+        elif not reply.whole:
+            findings.append(Finding(tag, NO_VERDICT, f"the judge gave {reply.fault}"))
+        else:
+            verdict = {True: "right", False: "wrong", None: NO_VERDICT}[parse_step_verdict(reply.text)]
+            findings.append(Finding(tag, verdict, reply.text.strip()))
+    return findings
+
+
+def rate_steps(respond: "Respond", together: bool, case: JudgeCase, seed: int = 0) -> list[Finding]:
+    """What a judge says of each step of a case. It is asked a second time where it gave no verdict on a step.
+
+    Args:
+        respond: the judge.
+        together: rate all steps in one conversation, not each in its own.
+        case: what is rated; its steps are those of the format, in order.
+        seed: of what is random in the replies.
+    """
+    import jax
+
+    from compeer_jax.rewards.generative_judge import Conversation, fitted_to
+
+    tags, shown = tuple(case.steps), fitted_to(respond)(case)
+    missing = {tag: "it is too long for the judge" for tag in tags if not shown.steps[tag].strip()}
+    missing |= {tag: "it is missing" for tag in tags if not case.steps[tag].strip()}
+    asked = [Conversation(shown, rounds) for rounds in ([tags] if together else [(tag,) for tag in tags])]
+
+    def ask(retry: bool) -> list[Finding]:
+        key = jax.random.key(seed + retry)
+        held = respond(asked, key, group_size=1 if retry else len(asked), retry=retry)
+        return step_findings([reply for replies in held for reply in replies], tags, missing)
+
+    findings = ask(retry=False)
+    if any(finding.verdict == NO_VERDICT for finding in findings):
+        pairs = zip(findings, ask(retry=True), strict=True)
+        findings = [second if first.verdict == NO_VERDICT else first for first, second in pairs]
+    return [*findings, Finding(RESPONSE, COMPARED)]
+
+
+class _StepJudge:
+    """A UnifiReward judge or a process reward model in this process, asked about the steps alone."""
+
+    def __init__(self, config: ChatConfig):
+        from compeer_jax.rewards.judge_card import JudgeCard
+
+        self._config, self._format, self._respond = config, config.data.reasoning, None
+        card = JudgeCard.read(config.judge)
+        if card.kind == "orm":
+            raise UserError(
+                f"{config.judge} is a judge of kind 'orm', which compares two replies, but a talk has one; name a "
+                "judge of kind 'unifi' or 'prm', or none."
+            )
+        if card.format != config.data.format:
+            raise UserError(
+                f"the judge in {config.judge} reads {card.format!r} outputs, but data.format is "
+                f"{config.data.format!r}; name another judge, or none."
+            )
+        self._kind, self._together = card.kind, card.kind == "unifi" or card.prm_calls == "together"
+
+    def __call__(self, history: Sequence[Turn], output: Output) -> list[Finding]:
+        steps = {tag: self._format.section(output.turn, tag, self._config.language) for tag in self._format.tags[:-1]}
+        case = JudgeCase(self._config.language, tuple(history), steps, ("", output.turn.response))
+        return rate_steps(self._judge(), self._together, case, self._config.seed)
+
+    def _judge(self):
+        if self._respond is None:
+            from compeer_jax.parallel.mesh import make_mesh
+            from compeer_jax.rewards.config import JudgeModelsConfig
+            from compeer_jax.rewards.in_process import InProcessJudge
+
+            models = JudgeModelsConfig(dtype=self._config.model.dtype, scan_layers=self._config.model.scan_layers)
+            mesh = make_mesh(self._config.mesh)
+            self._respond = InProcessJudge(self._config.judge, self._kind, self._format, models, mesh)
+        return self._respond
