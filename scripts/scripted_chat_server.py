@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from compeer_jax.data.sample import sample_dialogues
-from compeer_jax.data.silver_text import StepWriter
+from compeer_jax.data.corpora.reading import sample_dialogues
+from compeer_jax.data.silver.text import StepWriter
 from compeer_jax.dialogue.consistency import FOLLOWS, GO_TOGETHER, load_consistency_prompt
 from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.dialogue.prompt_files import FORMS, parse_prompt, released_prompts

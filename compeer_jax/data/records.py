@@ -9,6 +9,7 @@ import numpy as np
 
 from compeer_jax.data.cer_folder import SFT, TRAIN, Variant, View, cer_folder, policy_view, read_policy_records
 from compeer_jax.data.chat import (
+    CachingTokenizer,
     DoesNotFit,
     Example,
     Overlong,
@@ -17,10 +18,10 @@ from compeer_jax.data.chat import (
     prompt_tokens,
 )
 from compeer_jax.data.corpora import read_corpus
-from compeer_jax.data.danger import dialogue_talk, for_training, record_talk
+from compeer_jax.data.danger.review import for_training
+from compeer_jax.data.danger.talks import dialogue_talk, record_talk
 from compeer_jax.data.record import Record
-from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
-from compeer_jax.data.silver import silver_records
+from compeer_jax.data.silver.records import silver_records
 from compeer_jax.data.splits import DialogueSplits, read_split, split_dialogues
 from compeer_jax.dialogue.prompts import check_prompt
 from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS, ReasoningFormat
@@ -117,7 +118,7 @@ def load_records(config: DataConfig, view: View = SFT) -> Splits:
 
     Raises:
         UserError: the file is missing or malformed, leaves a split without records, or is of another reasoning format;
-            `data.danger.for_training` too.
+            `for_training` too.
     """
     folder = cer_folder(config.path)
     if folder is not None:
@@ -186,7 +187,7 @@ def encode_prompts(records: Sequence[Record], tokenizer, config: DataConfig) -> 
         UserError: a prompt of another format; naming the record that doesn't fit; or none does.
     """
     check_prompt(config.prompt, config.format, "data")
-    tokenizer = RememberingTokenizer(tokenizer)
+    tokenizer = CachingTokenizer(tokenizer)
     settings = {"prompt": config.prompt, "max_tokens": config.max_prompt_tokens}
 
     def encode(record: Record, way: Overlong) -> list[int]:
@@ -205,7 +206,7 @@ def encode_examples(records: Sequence[Record], tokenizer, config: DataConfig) ->
         UserError: a prompt of another format; naming the record that doesn't fit; or none does.
     """
     check_prompt(config.prompt, config.format, "data")
-    tokenizer = RememberingTokenizer(tokenizer)
+    tokenizer = CachingTokenizer(tokenizer)
     format, most = config.reasoning, config.max_answer_tokens
     lengths = {"max_tokens": config.max_prompt_tokens + most, "max_prompt_tokens": config.max_prompt_tokens}
     settings = {"format": format, "prompt": config.prompt, **lengths}

@@ -9,8 +9,8 @@ import jax
 from flax import nnx
 
 from compeer_jax.chat.reply import Answer
+from compeer_jax.data.chat import CachingTokenizer
 from compeer_jax.data.judge_chat import SHORT_HISTORY, SLACK, ask_bound, ask_tokens, without, without_long_parts
-from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
 from compeer_jax.dialogue.judging import JudgeCase, JudgeKind
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
@@ -95,7 +95,7 @@ class InProcessJudge:
     def __call__(
         self, conversations: Sequence[Conversation], key: jax.Array, *, group_size: int, retry: bool = False
     ) -> list[tuple[Answer, ...]]:
-        tokenizer = RememberingTokenizer(self._tokenizer)
+        tokenizer = CachingTokenizer(self._tokenizer)
         if not self._apart:
             conversations = wait_for(conversations)
         count = len(conversations)

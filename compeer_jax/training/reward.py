@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from compeer_jax.data.cer_folder import cer_folder, view_file
-from compeer_jax.data.chat import Example
-from compeer_jax.data.danger import for_training, record_talk
+from compeer_jax.data.chat import CachingTokenizer, Example
+from compeer_jax.data.danger.review import for_training
+from compeer_jax.data.danger.talks import record_talk
 from compeer_jax.data.judge_chat import JudgeLimits, judge_examples, reply_tokens, without_long_parts
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
 from compeer_jax.data.records import load_records, spread
-from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
-from compeer_jax.data.silver_judging import class_balance, preference_shares
+from compeer_jax.data.silver.judging import class_balance, preference_shares
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.errors import UserError
 from compeer_jax.rewards.judge_card import JudgeCard
@@ -64,7 +64,7 @@ def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], li
 
     Raises:
         UserError: a file that can't be read or has a malformed record, records of another reasoning format, or one
-            that lacks what this kind of judge learns from; `data.danger.for_training` too.
+            that lacks what this kind of judge learns from; `for_training` too.
     """
     format = config.data.reasoning
     cer = None if config.records else cer_folder(config.data.path)
@@ -132,7 +132,7 @@ def encode_conversations(
     Raises:
         UserError: none is left, or a record lacks what the kind learns from.
     """
-    tokenizer = RememberingTokenizer(tokenizer)
+    tokenizer = CachingTokenizer(tokenizer)
     settings = (card.kind, card.reasoning, card.limits)
     encoded = []
     for record, swapped in zip(records, (generator.random(len(records)) < 0.5).tolist(), strict=True):

@@ -8,7 +8,7 @@ from compeer_jax.data.judge_chat import JudgeLimits
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig
-from compeer_jax.data.silver_judging import silver_judge_records
+from compeer_jax.data.silver.judging import silver_judge_records
 from compeer_jax.dialogue.judging import JudgeKind, PRMCalls
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.training.config import SupervisedConfig

@@ -27,10 +27,10 @@ from compeer_jax.curation.privacy.masking import KINDS, mask_dialogue
 from compeer_jax.curation.rounds.rows import Reference, Round
 from compeer_jax.curation.stage import Workspace, read_card
 from compeer_jax.data.corpora import read_corpus
+from compeer_jax.data.corpora.reading import sample_dialogues
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.records import DataConfig, load_records
-from compeer_jax.data.sample import sample_dialogues
-from compeer_jax.data.silver import silver_records
+from compeer_jax.data.silver.records import silver_records
 from compeer_jax.data.splits import split_dialogues
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.reasoning import CARE, ReasonedTurn

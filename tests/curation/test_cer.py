@@ -23,7 +23,7 @@ from compeer_jax.curation.cer.stage import STAGE
 from compeer_jax.curation.cer.tally import length
 from compeer_jax.curation.stage import run_stage
 from compeer_jax.data.cer_folder import view_file
-from compeer_jax.data.danger_review import DangerSheetConfig, make_sheet
+from compeer_jax.data.danger.review import DangerSheetConfig, make_sheet
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig, load_records

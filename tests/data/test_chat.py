@@ -4,11 +4,10 @@ import re
 import numpy as np
 import pytest
 
-from compeer_jax.data.chat import answer_tokens, dialogue_example, example_tokens, prompt_tokens
+from compeer_jax.data.chat import CachingTokenizer, answer_tokens, dialogue_example, example_tokens, prompt_tokens
 from compeer_jax.data.corpora import read_corpus
-from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
-from compeer_jax.data.sample import sample_dialogues
-from compeer_jax.data.silver import silver_records
+from compeer_jax.data.corpora.reading import sample_dialogues
+from compeer_jax.data.silver.records import silver_records
 from compeer_jax.data.small_tokenizer import train_tokenizer
 from compeer_jax.dialogue.prompts import chat_messages
 from compeer_jax.dialogue.reasoning import COMPEER
@@ -162,14 +161,14 @@ def test_typed_special_tokens_do_not_end_a_turn(tokenizer):
 
 
 def test_a_remembering_tokenizer_gives_the_same_ids(tokenizer, records):
-    remembering = RememberingTokenizer(tokenizer)
+    caching = CachingTokenizer(tokenizer)
     for record in [*records[:8], *records[:3]]:
-        assert prompt_tokens(remembering, record, **BRIEF) == prompt_tokens(tokenizer, record, **BRIEF)
-        example = example_tokens(remembering, record, format=COMPEER, **BRIEF)
+        assert prompt_tokens(caching, record, **BRIEF) == prompt_tokens(tokenizer, record, **BRIEF)
+        example = example_tokens(caching, record, format=COMPEER, **BRIEF)
         same = example_tokens(tokenizer, record, format=COMPEER, **BRIEF)
         np.testing.assert_array_equal(example.tokens, same.tokens)
         np.testing.assert_array_equal(example.loss_mask, same.loss_mask)
-    assert remembering.eos_token_id == tokenizer.eos_token_id
+    assert caching.eos_token_id == tokenizer.eos_token_id
 
 
 def test_another_chat_template_is_refused(small):

@@ -12,7 +12,7 @@ from compeer_jax.curation.config import CorpusConfig
 from compeer_jax.data.corpora import Rejected, iter_corpus, merged, read_corpus
 from compeer_jax.data.corpora.forms import CORPORA, FORMS
 from compeer_jax.data.corpora.licences import is_allowed, licence_class, published_licence
-from compeer_jax.data.corpora.strategy_names import nearest_strategy
+from compeer_jax.data.corpora.published import nearest_strategy
 from compeer_jax.dialogue.schema import Dialogue, Turn
 from compeer_jax.dialogue.taxonomy import STRATEGIES
 from compeer_jax.errors import UserError

@@ -15,10 +15,10 @@ from compeer_jax.curation.care.build import build_care
 from compeer_jax.curation.care.config import CareDataConfig
 from compeer_jax.curation.cer.stage import STAGE as CER
 from compeer_jax.curation.stage import read_card, run_stage
-from compeer_jax.data.danger_sheet import read_sheet
+from compeer_jax.data.corpora.reading import sample_dialogues
+from compeer_jax.data.danger.review import read_sheet
 from compeer_jax.data.judge_record import read_judge_records
 from compeer_jax.data.records import DataConfig, load_records
-from compeer_jax.data.sample import sample_dialogues
 from compeer_jax.dialogue.danger.find import find_danger
 from compeer_jax.errors import UserError
 from compeer_jax.training.reward import load_judge_records

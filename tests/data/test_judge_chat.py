@@ -5,12 +5,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from compeer_jax.data.chat import CachingTokenizer
+from compeer_jax.data.corpora.reading import sample_dialogues
 from compeer_jax.data.judge_chat import JudgeLimits, ask_bound, ask_tokens, judge_examples, without_long_parts
 from compeer_jax.data.judge_record import JudgeRecord
-from compeer_jax.data.remembering_tokenizer import RememberingTokenizer
-from compeer_jax.data.sample import sample_dialogues
-from compeer_jax.data.silver import silver_records
-from compeer_jax.data.silver_judging import silver_judge_records
+from compeer_jax.data.silver.judging import silver_judge_records
+from compeer_jax.data.silver.records import silver_records
 from compeer_jax.data.small_tokenizer import train_tokenizer
 from compeer_jax.dialogue.judging import JudgeCase, conversations, judge_messages, judge_reply
 from compeer_jax.dialogue.reasoning import CARE, COMPEER
@@ -219,11 +219,11 @@ def test_the_bound_is_near_what_is_needed(tokenizer):
 
 
 def test_a_remembering_tokenizer_gives_the_same_examples(tokenizer):
-    remembering = RememberingTokenizer(tokenizer)
+    caching = CachingTokenizer(tokenizer)
     for record in judged(COMPEER, 101):
         for kind in KINDS:
             one, other = (
-                judge_examples(each, record, kind, COMPEER, WIDE, swapped=True) for each in (tokenizer, remembering)
+                judge_examples(each, record, kind, COMPEER, WIDE, swapped=True) for each in (tokenizer, caching)
             )
             assert [example.tokens.tolist() for example in one] == [example.tokens.tolist() for example in other]
 

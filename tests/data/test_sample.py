@@ -1,7 +1,7 @@
 from collections import Counter
 
-from compeer_jax.data.sample import sample_dialogues
-from compeer_jax.data.silver import count_skipped
+from compeer_jax.data.corpora.reading import sample_dialogues
+from compeer_jax.data.silver.records import count_skipped
 from compeer_jax.dialogue.taxonomy import STRATEGIES
 
 

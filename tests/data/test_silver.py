@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from compeer_jax.data.corpora import read_corpus
-from compeer_jax.data.quoting import quote_clause
+from compeer_jax.data.corpora.reading import sample_dialogues
 from compeer_jax.data.record import Record
-from compeer_jax.data.sample import sample_dialogues
-from compeer_jax.data.silver import LABEL_OF_STEP, corrupt, count_skipped, silver_records
+from compeer_jax.data.silver.records import LABEL_OF_STEP, corrupt, count_skipped, silver_records
+from compeer_jax.data.silver.text import quote_clause
 from compeer_jax.dialogue.reasoning import CARE, COMPEER
 from compeer_jax.dialogue.schema import Dialogue, Turn
 from compeer_jax.dialogue.taxonomy import EMOTIONS, STAGES, STRATEGIES

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from compeer_jax.data.corpora import read_corpus
+from compeer_jax.data.corpora.reading import sample_dialogues
 from compeer_jax.data.judge_record import JudgeRecord
-from compeer_jax.data.sample import sample_dialogues
-from compeer_jax.data.silver import LABEL_OF_STEP, silver_records
-from compeer_jax.data.silver_answers import FLAWS, garble, judging_texts, light_variant
-from compeer_jax.data.silver_judging import class_balance, preference_shares, silver_judge_records
+from compeer_jax.data.silver.answers import FLAWS, garble, judging_texts, light_variant
+from compeer_jax.data.silver.judging import class_balance, preference_shares, silver_judge_records
+from compeer_jax.data.silver.records import LABEL_OF_STEP, silver_records
 from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.reasoning import CARE, COMPEER, RESPONSE

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compeer_jax.data.corpora.strategy_names import _read
+from compeer_jax.data.corpora.published import strategy_names
 from compeer_jax.dialogue.taxonomy import (
     EMOTIONS,
     INTENSITIES,
@@ -133,7 +133,7 @@ def test_what_is_no_one_emotion_stays_unknown(text):
 
 
 def test_strategies_of_other_lists_are_read_as_corpora_read_them():
-    for corpus, names in _read().items():
+    for corpus, names in strategy_names().items():
         for name, ours in names.items():
             assert STRATEGIES.canonical(name) in (None, STRATEGIES.require(ours)), (corpus, name)
 

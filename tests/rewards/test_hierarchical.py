@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compeer_jax.data.sample import sample_dialogues
-from compeer_jax.data.silver import silver_records
+from compeer_jax.data.corpora.reading import sample_dialogues
+from compeer_jax.data.silver.records import silver_records
 from compeer_jax.dialogue.reasoning import ABLATIONS, CARE, COMPEER
 from compeer_jax.dialogue.taxonomy import STRATEGIES
 from compeer_jax.errors import UserError

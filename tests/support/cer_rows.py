@@ -8,8 +8,8 @@ from pathlib import Path
 
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.curation.stage import Workspace
-from compeer_jax.data.sample import sample_dialogues
-from compeer_jax.data.silver import silver_records
+from compeer_jax.data.corpora.reading import sample_dialogues
+from compeer_jax.data.silver.records import silver_records
 from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.dialogue.reasoning import COMPEER, ReasoningFormat
 

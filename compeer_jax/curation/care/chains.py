@@ -19,11 +19,11 @@ from compeer_jax.curation.config import BuildConfig
 from compeer_jax.curation.dialogue_rows import DIALOGUES, read_dialogues
 from compeer_jax.curation.rounds.rows import Round, rounds_of
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace, read_card
-from compeer_jax.data.danger import DangerTally, finder_version
+from compeer_jax.data.danger.talks import DangerTally, finder_version
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import spread
-from compeer_jax.data.silver import count_skipped, silver_records
+from compeer_jax.data.silver.records import count_skipped, silver_records
 from compeer_jax.data.splits import read_split, split_dialogues
 from compeer_jax.dialogue.danger.withheld import VERSION, why_withheld
 from compeer_jax.dialogue.prompts import load_task_prompt

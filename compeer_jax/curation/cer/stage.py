@@ -42,7 +42,7 @@ from compeer_jax.curation.pipeline import STAGES
 from compeer_jax.curation.rounds.rows import Round
 from compeer_jax.curation.stage import CARD, Stage, StageWriter, Workspace, read_card
 from compeer_jax.data.cer_folder import RL, SFT, UNIFI, WITH_VARIANTS
-from compeer_jax.data.danger import MARK, danger_mark, finder_version
+from compeer_jax.data.danger.talks import MARK, danger_mark, finder_version
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.record import Record

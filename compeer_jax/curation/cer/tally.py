@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from compeer_jax.curation.candidates.rows import Candidate
-from compeer_jax.data.danger import DangerTally
+from compeer_jax.data.danger.talks import DangerTally
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.dialogue.taxonomy import Language
 

@@ -23,7 +23,7 @@ from compeer_jax.curation.tfds.features import (
 )
 from compeer_jax.curation.tfds.local_builder import LocalBuilder
 from compeer_jax.data.cer_folder import RL, SFT, TRAIN, view_file
-from compeer_jax.data.danger import record_withheld
+from compeer_jax.data.danger.talks import record_withheld
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.record import Record

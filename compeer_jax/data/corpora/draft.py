@@ -1,6 +1,6 @@
 """What a form finds in a row, before it has an id, a source and a licence."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,22 @@ def make_turn(
     labels = {"strategy": strategy, "images": images, "caption": caption}
     given = {name: value for name, value in labels.items() if value}
     return Turn.from_json({"role": role, "content": stripped(content), **given}, where)
+
+
+def read_turns(
+    items: Iterable[object], place: str, read: Callable[[dict, str], Turn | None], *, first: int = 1
+) -> tuple[Turn, ...]:
+    """The turns of a list of objects; None from `read` leaves one out, as nobody in the talk says it.
+
+    Args:
+        items: the objects.
+        place: of the list, for messages; each item's number is added: "a.json, row 3, turn 2".
+        read: the turn that an object is, given its place.
+        first: number of the first one.
+    """
+    places = ((item, f"{place} {number}") for number, item in enumerate(items, start=first))
+    turns = (read(require_object(item, where), where) for item, where in places)
+    return tuple(turn for turn in turns if turn is not None)
 
 
 def stripped(text: object) -> object:

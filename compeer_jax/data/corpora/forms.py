@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from compeer_jax.data.corpora.chats import is_chat, read_chat
 from compeer_jax.data.corpora.draft import Draft
-from compeer_jax.data.corpora.esconv import is_esconv, read_esconv_row
 from compeer_jax.data.corpora.exchanges import (
     is_exchanges,
     is_instruction,
@@ -14,9 +13,17 @@ from compeer_jax.data.corpora.exchanges import (
     read_instruction,
     read_reply,
 )
-from compeer_jax.data.corpora.extes import is_extes, read_extes
 from compeer_jax.data.corpora.lines import is_pairs, is_tagged, read_pairs, read_tagged
-from compeer_jax.data.corpora.multimodal import is_avamerg, is_mesc, read_avamerg, read_mesc
+from compeer_jax.data.corpora.published import (
+    is_avamerg,
+    is_esconv,
+    is_extes,
+    is_mesc,
+    read_avamerg,
+    read_esconv_row,
+    read_extes,
+    read_mesc,
+)
 from compeer_jax.data.corpora.roles import ROLES, Roles
 from compeer_jax.data.jsonl import parse_json
 from compeer_jax.dialogue.schema import Dialogue

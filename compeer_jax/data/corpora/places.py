@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from compeer_jax.data.corpora.hub import is_hub_id
+from compeer_jax.data.corpora.tables import is_hub_id
 from compeer_jax.data.unpacked import PACKED, plain_suffix, require_file
 from compeer_jax.errors import UserError
 

@@ -1,28 +1,60 @@
 """Any corpus, told by its content: tolerant, one dialogue after the other, or strict, all at once."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
+from importlib import resources
 from itertools import chain
 from pathlib import Path
 
 from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.corpora.draft import Draft
 from compeer_jax.data.corpora.forms import FORMS, Form, form_of, is_own, require_form, unwrapped
-from compeer_jax.data.corpora.hub import hub_rows
 from compeer_jax.data.corpora.identity import settled
-from compeer_jax.data.corpora.parquet import parquet_rows
 from compeer_jax.data.corpora.places import PARQUET, SAMPLE, corpus_files, dialogue_id, plain_name, shown
-from compeer_jax.data.corpora.read_report import ReadReport
 from compeer_jax.data.corpora.rejected import Rejected, rejected
 from compeer_jax.data.corpora.roles import Roles, roles_with
 from compeer_jax.data.corpora.rows import Fault, Row, file_rows
-from compeer_jax.data.sample import sample_dialogues
+from compeer_jax.data.corpora.tables import hub_rows, parquet_rows
+from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.dialogue.schema import Dialogue, merge_adjacent
-from compeer_jax.dialogue.taxonomy import check_language
+from compeer_jax.dialogue.taxonomy import LANGUAGES, check_language
 from compeer_jax.errors import UserError
 
 MOST_WRONG = 10_000  # rows of a file, one after the other, that are no dialogues; a small file can have millions
+
+
+@dataclass(frozen=True)
+class ReadReport:
+    """Counts of one reading.
+
+    Attributes:
+        source: the corpus, e.g. "esconv".
+        dialogues: how many there are.
+        utterances: as written in the file.
+        merged: adjacent pairs of one speaker that became one turn; turns = utterances - merged.
+        strategies: utterances with each strategy, before merging, most frequent first.
+    """
+
+    source: str
+    dialogues: int
+    utterances: int
+    merged: int
+    strategies: Mapping[str, int]
+
+    @classmethod
+    def of(cls, source: str, dialogues: int, strategies: Iterable[str | None], merged: int) -> "ReadReport":
+        """The report on `dialogues` dialogues whose utterances have `strategies` (None: without)."""
+        counts = Counter(strategies)
+        named = Counter({name: count for name, count in counts.items() if name is not None})
+        return cls(source, dialogues, counts.total(), merged, dict(named.most_common()))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.source}: {self.dialogues:,} dialogues, {self.utterances:,} utterances, "
+            f"{self.merged:,} merged with the one before by the same speaker"
+        )
 
 
 def iter_corpus(config: CorpusConfig, *, seen: set[str] | None = None) -> Iterator[Dialogue | Rejected]:
@@ -194,3 +226,12 @@ def _filled(draft: Draft, where: str) -> Dialogue:
     fields = {name: value for name, value in draft.fields.items() if value is not None}
     dialogue = Dialogue.from_json(fields | {"turns": [{"role": "seeker", "content": "-"}]}, where)
     return replace(dialogue, turns=draft.turns)
+
+
+def sample_dialogues() -> list[Dialogue]:
+    """The bundled dialogues: our own writing, English first."""
+    dialogues = []
+    for language in LANGUAGES:
+        with resources.as_file(resources.files("compeer_jax.data") / "sample" / f"{language}.jsonl") as path:
+            dialogues += [Dialogue.from_json(obj, where) for where, obj in read_jsonl(path)]
+    return dialogues

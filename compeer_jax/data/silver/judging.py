@@ -7,7 +7,7 @@ see the flaws that are made here. What is known by construction:
   labels were written for different ones ("contradiction"); because its words are out of order or go round in a loop
   ("garbled"); because its labels are missing ("unlabelled"); or because it speaks to its judge ("pleading");
 - of two answers, the real reply and a light variant of it are good, and alike; the others have a flaw (see
-  `silver_answers`).
+  `answers`).
 
 Outputs with a bad answer have more wrong steps than those with a good one, as is so in life; a judge that sees steps
 and answer together can use that.
@@ -19,8 +19,8 @@ import numpy as np
 
 from compeer_jax.data.judge_record import POSITIONS, JudgeRecord
 from compeer_jax.data.record import Record
-from compeer_jax.data.silver import LABEL_OF_STEP, corrupt
-from compeer_jax.data.silver_answers import Replies, flawed_answer, garble, judging_texts, light_variant, plead
+from compeer_jax.data.silver.answers import Replies, flawed_answer, garble, judging_texts, light_variant, plead
+from compeer_jax.data.silver.records import LABEL_OF_STEP, corrupt
 from compeer_jax.dialogue.judging import PREFERENCES, Preference
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasonedTurn, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import EMOTIONS, STAGES, STRATEGIES

@@ -1,18 +1,28 @@
-"""The text of silver reasoning steps: templates of `silver_text.yaml`, filled for one place in one dialogue."""
+"""Text of silver reasoning steps: templates of `text.yaml`, with a short quote of what the seeker said."""
 
 import functools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 import yaml
 
-from compeer_jax.data.quoting import quote_clause
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import EMOTIONS
 
 Choose = Callable[[Sequence[str]], str]
 
+LONGEST = {"en": 9, "zh": 16}  # words, or characters in Chinese
+LEAST = {"en": 4, "zh": 5}  # what is shorter ("Thank you", "Not a plan") says little by itself
+
+_SENTENCE = {"en": re.compile(r"[^.!?;\n]+\??"), "zh": re.compile(r"[^。！？；…!?;\n]+[？?]?")}
+_COMMA = {"en": re.compile(r"[,:]| - | but | because "), "zh": re.compile(r"[，、：—,:\s]+")}
+_CONJUNCTION = {
+    "en": re.compile(r"^(and|but|so|or|because|then|well)\b[ ,]+", re.IGNORECASE),
+    "zh": re.compile("^(然后|可是|但是|不过|而且|所以)"),
+}
+_MARKS = str.maketrans("", "", '"“”«»「」')
 TOLD_WORDS, TOLD_CHARACTERS = 10, 12  # a seeker who has said less than this has told nothing yet
 
 
@@ -68,6 +78,35 @@ class StepWriter:
         return name if name and self.language == "en" else _texts()[self.language]["no_problem"]
 
 
+def quote_clause(message: str, language: str) -> str:
+    """A sentence of `message`, or a clause of one that is too long, without quotation marks in it.
+
+    Of those between `LEAST` and `LONGEST`, it is the longest; without one, the start of a longer clause, marked as
+    cut; without that, whatever there is.
+    """
+    clauses = []
+    for sentence in _SENTENCE[language].findall(message.translate(_MARKS)):
+        parts = [sentence] if _size(sentence, language) <= LONGEST[language] else _COMMA[language].split(sentence)
+        clauses += [_CONJUNCTION[language].sub("", part.strip(" \t,，:-—")) for part in parts]
+    clauses = [clause for clause in clauses if clause.strip()] or [" ".join(message.split())[: LONGEST["zh"]]]
+    best = max(clauses, key=lambda clause: _worth(_size(clause, language), language))
+    if _size(best, language) <= LONGEST[language]:
+        return best
+    if language == "zh":
+        return best[: LONGEST["zh"]] + "…"
+    return " ".join(best.split()[: LONGEST["en"]]) + "..."
+
+
+def _worth(size: int, language: str) -> tuple[int, int]:
+    if size > LONGEST[language]:
+        return 1, 0
+    return (2 if size >= LEAST[language] else 0), size
+
+
+def _size(clause: str, language: str) -> int:
+    return len(clause.split()) if language == "en" else len(clause)
+
+
 @functools.cache
 def _texts() -> dict:
-    return yaml.safe_load(resources.files(__package__).joinpath("silver_text.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load(resources.files(__package__).joinpath("text.yaml").read_text(encoding="utf-8"))

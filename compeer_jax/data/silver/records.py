@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from compeer_jax.data.record import Record
-from compeer_jax.data.silver_text import StepWriter
+from compeer_jax.data.silver.text import StepWriter
 from compeer_jax.dialogue.reasoning import COMPEER, RESPONSE, ReasonedTurn, ReasoningFormat
 from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.dialogue.taxonomy import EMOTIONS, INTENSITIES, STAGES, STRATEGIES

@@ -19,8 +19,8 @@ _SENTENCE_END = {"en": re.compile(r"(?<=[.!?])\s+"), "zh": re.compile(r"(?<=[。
 
 @functools.cache
 def judging_texts(language: str) -> Mapping:
-    """The words of `silver_judging.yaml` in `language`."""
-    text = resources.files(__package__).joinpath("silver_judging.yaml").read_text(encoding="utf-8")
+    """The words of `judging.yaml` in `language`."""
+    text = resources.files(__package__).joinpath("judging.yaml").read_text(encoding="utf-8")
     return yaml.safe_load(text)[language]
 
 

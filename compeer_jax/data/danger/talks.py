@@ -1,20 +1,18 @@
-"""Danger in what training would learn from, and the rule that a person looks at it first.
+"""Danger to the seeker in dialogues and records: found by their words, or marked in their provenance.
 
 A dialogue tells of danger where any of the seeker's turns does (`dialogue.danger.find`), or where whoever built the
-data has marked it: an entry {"danger": {"kinds", "level"}} in the provenance. What a person has decided about it is
-read from a sheet, see `data.danger_sheet`.
+data has marked it: an entry {"danger": {"kinds", "level"}} in the provenance.
 """
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib import resources
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from compeer_jax.data.danger_sheet import LEAVE_OUT, TRAIN, Review, read_sheet
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.record import Record
 from compeer_jax.data.splits import DialogueSplits
@@ -27,15 +25,6 @@ from compeer_jax.errors import UserError
 
 MARK = "danger"
 DIGITS = 16  # of a hash, hexadecimal
-
-T = TypeVar("T")
-
-
-class Handling(Protocol):
-    """What the settings say of dialogues with danger; see `DataConfig`."""
-
-    danger: str
-    reviewed: str
 
 
 @dataclass(frozen=True)
@@ -155,64 +144,6 @@ def dangers(talks: Iterable[Talk]) -> dict[str, tuple[str, ...]]:
         if kinds := talk.kinds:
             found.setdefault(talk.id, set()).update(kinds)
     return {id: in_order(kinds) for id, kinds in found.items()}
-
-
-def for_training(
-    items: Sequence[T], talk_of: Callable[[T], Talk], handling: Handling, source: str
-) -> tuple[list[T], str]:
-    """What may be learned from of dialogues or records, and a line on what is left out ("": nothing is).
-
-    Args:
-        items: dialogues, or records.
-        talk_of: `dialogue_talk` or `record_talk`.
-        handling: whether danger needs a person first, and what people have decided.
-        source: where the items are from, for messages and for `compeer data danger`.
-
-    Raises:
-        UserError: the sheet is malformed, or tells of a dialogue that is another one now; or nothing is left.
-    """
-    if handling.danger == TRAIN:
-        return list(items), ""
-    reviews = read_sheet(handling.reviewed) if handling.reviewed else {}
-    talks = [talk_of(item) for item in items]
-    found = dangers(talks)
-    kept, unseen, refused = [], set(), set()
-    for item, talk in zip(items, talks, strict=True):
-        review = reviews.get(talk.id)
-        if review is not None and review.decision == LEAVE_OUT:
-            refused.add(talk.id)
-        elif talk.id in found and (review is None or review.decision is None):
-            unseen.add(talk.id)
-        else:
-            if talk.id in found:
-                _check_same(talk, review, handling.reviewed, source)
-            kept.append(item)
-    line = _left_out(unseen, refused, len({talk.id for talk in talks}), source)
-    if items and not kept:
-        raise UserError(f"No dialogue of {source} is left to learn from. {line}")
-    return kept, line
-
-
-def _check_same(talk: Talk, review: Review, sheet: str, source: str) -> None:
-    if talk.content not in review.content:
-        raise UserError(
-            f"{sheet}: the dialogue {talk.id!r} of {source} is not what {review.by} looked at, it has changed since; "
-            f"run `compeer data danger {source} --reviewed {sheet} --output NEW.jsonl`, have it looked at again there, "
-            "and set data.reviewed to the new file."
-        )
-
-
-def _left_out(unseen: set[str], refused: set[str], count: int, source: str) -> str:
-    lines = []
-    if unseen:
-        lines.append(
-            f"{len(unseen):,} of {count:,} train dialogues tell of danger and nobody has looked at them, so nothing is "
-            f"learned from them: `compeer data danger {source} --output sheet.jsonl` lists them for a person to "
-            "decide, data.reviewed names the sheet then (data.danger: train takes all unseen)."
-        )
-    if refused:
-        lines.append(f"{len(refused):,} are left out as a person has decided.")
-    return " ".join(lines)
 
 
 def _steps_and_replies(record: Record | JudgeRecord) -> tuple[dict[str, str], tuple[str, ...]]:

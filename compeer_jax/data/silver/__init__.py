@@ -1,0 +1,1 @@
+"""Silver records: reasoning and verdicts made from a corpus's own annotations; never called CER."""
