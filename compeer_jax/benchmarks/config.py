@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from compeer_jax.chat.models import ChatModelConfig, Spent
+from compeer_jax.chat.config import ChatModelConfig
+from compeer_jax.chat.types import Spent
 from compeer_jax.dialogue.prompts import ABLATED, PROMPTS
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError, require_at_least, unknown

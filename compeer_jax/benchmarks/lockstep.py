@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from compeer_jax.benchmarks.config import BudgetConfig
-from compeer_jax.chat.models import ChatModel, ChatRequest, Spent
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.types import Answer, ChatModel, ChatRequest, Spent
 
 
 class Wanted(NamedTuple):

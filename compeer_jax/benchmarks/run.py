@@ -17,7 +17,8 @@ from typing import Any
 
 from compeer_jax.benchmarks.config import BenchConfig
 from compeer_jax.benchmarks.rows import Scenario
-from compeer_jax.chat.models import ChatModel, ChatModels
+from compeer_jax.chat.models import ChatModels
+from compeer_jax.chat.types import ChatModel
 from compeer_jax.errors import UserError
 from compeer_jax.files import read_json, replacing
 from compeer_jax.progress import Progress

@@ -13,7 +13,8 @@ from compeer_jax.benchmarks.sage.config import SageConfig
 from compeer_jax.benchmarks.sage.profiles import read_profiles
 from compeer_jax.benchmarks.sage.prompts import SagePrompts
 from compeer_jax.benchmarks.suite_config import SuiteConfig
-from compeer_jax.chat.models import ChatModelConfig, open_chat_model
+from compeer_jax.chat.config import ChatModelConfig
+from compeer_jax.chat.models import open_chat_model
 from compeer_jax.errors import UserError, unknown
 
 Wanted = EscEvalConfig | SageConfig

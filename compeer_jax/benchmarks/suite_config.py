@@ -14,7 +14,7 @@ from compeer_jax.benchmarks.config import (
     Reading,
 )
 from compeer_jax.benchmarks.sage.config import SageConfig
-from compeer_jax.chat.models import ChatModelConfig
+from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
 from compeer_jax.errors import UserError, require_at_least, unknown
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from compeer_jax.benchmarks.config import BenchConfig, Malformed, Prompted
 from compeer_jax.benchmarks.rows import BenchTurn
-from compeer_jax.chat.models import ChatModel, ChatRequest
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.types import Answer, ChatModel, ChatRequest
 from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.prompts import chat_messages, load_prompt, load_task_prompt
 from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS, RESPONSE, ReasoningFormat

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.types import Answer
 from compeer_jax.errors import UserError
 
 FILE = "answers.sqlite"

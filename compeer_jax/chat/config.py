@@ -1,10 +1,10 @@
-"""Where a chat server is, and how it is asked."""
+"""Settings of chat models: in this process, behind a server, and which of the two."""
 
 import base64
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from compeer_jax.errors import UserError, require_at_least
@@ -146,6 +146,59 @@ class ServerConfig:
         """What the server is told and nobody else may read."""
         login = ":".join(self.login or ())
         return [self.key, login.partition(":")[2], base64.b64encode(login.encode()).decode()]
+
+
+@dataclass(frozen=True)
+class LocalChatConfig:
+    """How a model in this process answers.
+
+    Args:
+        dtype: type of the weights and of the computation.
+        temperature: of the draws; 0 takes the likeliest token.
+        top_p: draws come from the smallest set of tokens with this probability.
+        max_tokens: longest answer.
+        batch_size: chats answered together; it changes answers no more than rounding does.
+        seed: of the draws.
+        scan_layers: compile one layer and loop over it; slower on CPUs, quicker to compile.
+    """
+
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    temperature: float = 0.7
+    top_p: float = 1.0
+    max_tokens: int = 512
+    batch_size: int = 32
+    seed: int = 0
+    scan_layers: bool = False
+
+    def __post_init__(self):
+        require_at_least(1, self, "a chat model's local.", "max_tokens", "batch_size")
+        require_at_least(0, self, "a chat model's local.", "temperature")
+        if not 0 < self.top_p <= 1:
+            raise UserError(f"a chat model's local.top_p is {self.top_p}; it must be above 0 and at most 1 (off).")
+
+
+@dataclass(frozen=True)
+class ChatModelConfig:
+    """One chat model: a Hugging Face directory in this process, or a model behind a server.
+
+    Args:
+        path: the directory; "" for a server.
+        local: how it answers, if it is in this process.
+        server: where it is and how it answers, if it is behind a server.
+        prompt_price: of a million tokens that it reads, in a currency of yours.
+        completion_price: of a million tokens that it writes.
+    """
+
+    path: str = ""
+    local: LocalChatConfig = field(default_factory=LocalChatConfig)
+    server: ServerConfig = field(default_factory=ServerConfig)
+    prompt_price: float = 0.0
+    completion_price: float = 0.0
+
+    def __post_init__(self):
+        require_at_least(0, self, "a chat model's ", "prompt_price", "completion_price")
+        if not self.path and not self.server.model:
+            raise UserError("a chat model needs a path, or server.url and server.model; give one.")
 
 
 def _is_address(url: str) -> bool:

@@ -15,18 +15,20 @@ kept stays as it is, but for the rest to be the same as well, set `XLA_FLAGS=--x
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compeer_jax.chat.answers import AnswerStore
-from compeer_jax.chat.models import RETRY_TEMPERATURE, ChatModelConfig, ChatRequest, Spent
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.config import ChatModelConfig
+from compeer_jax.chat.types import RETRY_TEMPERATURE, Answer, ChatRequest, Spent
 from compeer_jax.models.chat_template import message_tokens
 from compeer_jax.models.fingerprint import fingerprint
-from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
+
+if TYPE_CHECKING:
+    from compeer_jax.generation.sampling import SamplingConfig
 
 WIDTH = 128  # prompts are padded to multiples of it, so that few programs are compiled
 
@@ -51,7 +53,7 @@ class LocalChat:
         say: told when a request is too long for the model.
 
     Attributes:
-        kept: the answers on disk.
+        store: the answers on disk.
         too_long: how many requests had no answer because they left no room for one in the model's context.
 
     Raises:
@@ -59,11 +61,14 @@ class LocalChat:
     """
 
     def __init__(self, name: str, config: ChatModelConfig, *, folder: str | Path | None, say: Callable[[str], None]):
-        from compeer_jax.models.source import model_directory
+        from compeer_jax.chat.local_model import LocalModel
+        from compeer_jax.models.source import ModelConfig
 
         self.name, self.config, self.spent = name, config, Spent()
-        self.kept, self.too_long = AnswerStore(folder), 0
-        self._say, self._directory = say, model_directory(config.path)
+        self.store, self.too_long, self._say = AnswerStore(folder), 0, say
+        local = config.local
+        load = ModelConfig(config.path, dtype=local.dtype, param_dtype=local.dtype, scan_layers=local.scan_layers)
+        self._model: LocalModel = LocalModel(load, prompt_multiple=WIDTH)
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:
@@ -81,9 +86,9 @@ class LocalChat:
 
     def check(self) -> None:
         """Loads the model; UserError when its directory doesn't hold one that can be used."""
-        self._tokenizer  # noqa: B018  first: it is quick
-        self._context  # noqa: B018
-        self._model  # noqa: B018
+        self._model.tokenizer  # noqa: B018  first: it is quick
+        self._model.context  # noqa: B018
+        self._model.graph_and_weights  # noqa: B018
 
     def answer(self, requests: Sequence[ChatRequest]) -> list[Answer | None]:
         """The answer to each request, in their order; None for one that leaves no room for an answer in the context.
@@ -95,7 +100,7 @@ class LocalChat:
             UserError: the model can't be read, or answers can't be kept.
         """
         keys = [self._key(request) for request in requests]
-        answers = {key: self.kept.get(key) for key in keys}
+        answers = {key: self.store.get(key) for key in keys}
         if None in answers.values():
             by_key = dict(zip(keys, requests, strict=True))
             greedy = self.config.local.temperature == 0
@@ -104,23 +109,23 @@ class LocalChat:
                 for batch in self._batches(part):
                     if any(answers[asked.key] is None for asked in batch):
                         new = {key: answer for key, answer in self._answer(batch, again) if answers[key] is None}
-                        self.kept.put_all(new, self.name)
+                        self.store.put_all(new, self.name)
                         answers |= new
         given = [answers[key] for key in keys]
         self.spent += Spent.on(given, self.config)
         return given
 
     def close(self) -> None:
-        """Closes the file of kept answers, and lets go of the weights."""
-        self.kept.close()
-        self.__dict__.pop("_model", None)
+        """Closes the file of answers, and lets go of the weights."""
+        self.store.close()
+        self._model.close()
 
     def _batches(self, requests: Mapping[str, ChatRequest]) -> list[list[_Asked]]:
         """The requests that have room for an answer, those of similar lengths together, the longest first.
 
         All batches have the same number of rows, the last one filled up with a request of its own.
         """
-        room = self._context - self.config.local.max_tokens
+        room = self._model.context - self.config.local.max_tokens
         asked = []
         for key, request in requests.items():
             prompt = self._prompt(request)
@@ -130,7 +135,7 @@ class LocalChat:
             if not self.too_long:
                 self._say(
                     f"{self.name}: a prompt of {len(prompt)} tokens leaves no room for {self.config.local.max_tokens} "
-                    f"more in the model's context of {self._context}; it, and others like it, count as no reply."
+                    f"more in the model's context of {self._model.context}; it, and others like it, count as no reply."
                 )
             self.too_long += 1
         asked.sort(key=lambda one: (-len(one.prompt), one.key))
@@ -140,22 +145,19 @@ class LocalChat:
 
     def _answer(self, batch: Sequence[_Asked], again: bool) -> list[tuple[str, Answer]]:
         """Each request's key and answer, computed in one go."""
-        import jax
-
-        model = self._model
         prompts, keys = [asked.prompt for asked in batch], [asked.key for asked in batch]
-        drawn = jax.device_get(model.engines[again].generate(model.params, prompts, _keys(keys)))
-        return [
-            (asked.key, self._read(tokens[mask].tolist(), bool(finished), len(asked.prompt)))
-            for asked, tokens, mask, finished in zip(batch, drawn.tokens, drawn.mask, drawn.finished, strict=True)
-        ]
+        return list(zip(keys, self._model.answers(prompts, _keys(keys), self._sampling(again)), strict=True))
 
-    def _read(self, tokens: list[int], finished: bool, prompt_tokens: int) -> Answer:
-        text = self._tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=False)
-        return Answer(text, prompt_tokens, len(tokens), "whole" if finished else "cut")
+    def _sampling(self, again: bool) -> "SamplingConfig":
+        """How answers are drawn, or further ones from a model that takes the likeliest token."""
+        from compeer_jax.generation.sampling import SamplingConfig
+
+        local = self.config.local
+        sampling = SamplingConfig(local.max_tokens, local.temperature, top_p=local.top_p)
+        return replace(sampling, temperature=RETRY_TEMPERATURE) if again else sampling
 
     def _prompt(self, request: ChatRequest) -> list[int]:
-        return list(chain.from_iterable(message_tokens(self._tokenizer, request.messages, answer_next=True)))
+        return list(chain.from_iterable(message_tokens(self._model.tokenizer, request.messages, answer_next=True)))
 
     def _key(self, request: ChatRequest) -> str:
         """What the answer is filed under: SHA-256 of all that it depends on."""
@@ -165,45 +167,7 @@ class LocalChat:
 
     @cached_property
     def _fingerprint(self) -> str:
-        return fingerprint(self._directory)
-
-    @cached_property
-    def _tokenizer(self) -> Any:
-        return load_tokenizer(self._directory)
-
-    @cached_property
-    def _context(self) -> int:
-        from compeer_jax.models.source import model_shape
-
-        return model_shape(self._directory).max_position_embeddings
-
-    @cached_property
-    def _model(self) -> "_Model":
-        from flax import nnx
-
-        from compeer_jax.generation.engine import Engine
-        from compeer_jax.generation.sampling import SamplingConfig
-        from compeer_jax.models.source import ModelConfig, load_model
-
-        local = self.config.local
-        types = {"dtype": local.dtype, "param_dtype": local.dtype}
-        model = load_model(ModelConfig(str(self._directory), scan_layers=local.scan_layers, **types), None)
-        graphdef, params = nnx.split(model, nnx.Param)
-        stop_ids, pad_id = chat_ids(self._tokenizer)
-
-        def engine(temperature: float) -> Engine:
-            sampling = SamplingConfig(max_new_tokens=local.max_tokens, temperature=temperature, top_p=local.top_p)
-            return Engine(graphdef, sampling=sampling, stop_ids=stop_ids, pad_id=pad_id, prompt_multiple=WIDTH)
-
-        return _Model(params, {False: engine(local.temperature), True: engine(local.temperature or RETRY_TEMPERATURE)})
-
-
-@dataclass(frozen=True)
-class _Model:
-    """Weights, and what draws with them: the engine of the config, and (True) that of a greedy model's next tries."""
-
-    params: Any
-    engines: Mapping[bool, Any]
+        return fingerprint(self._model.directory)
 
 
 def _rows(count: int, batch_size: int) -> int:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.chat.models import RETRY_TEMPERATURE, ChatModelConfig, ChatRequest, Spent
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.chat.server import ChatServer
+from compeer_jax.chat.types import RETRY_TEMPERATURE, Answer, ChatRequest, Spent
 
 
 class ServedChat:
@@ -61,7 +61,7 @@ class ServedChat:
         return answers
 
     def close(self) -> None:
-        """Closes the file of kept answers."""
+        """Closes the file of answers."""
         self.server.close()
 
     async def _one(self, request: ChatRequest) -> Answer | None:

@@ -3,7 +3,7 @@
 A request that fails is tried again a few times, a little later each time. If it keeps failing, one request at a time
 looks after the server while the others wait, until it answers or patience ends. Every answer is kept on disk as it
 comes, under a hash of its request, and nothing that was answered is asked again, by this process or the next. A reply
-that is not whole (`chat_reply.Ending`) is no answer: it is not kept.
+that is not whole (`types.Ending`) is no answer: it is not kept.
 """
 
 import asyncio
@@ -19,11 +19,10 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from compeer_jax.chat.answers import AnswerStore, answer_key
-from compeer_jax.chat.call import ask, model_names
+from compeer_jax.chat.call import ask, model_names, refusal_sentence
 from compeer_jax.chat.config import ServerConfig
-from compeer_jax.chat.models import RETRY_TEMPERATURE
-from compeer_jax.chat.refusal import refusal_sentence
-from compeer_jax.chat.reply import Answer, Refused, Unavailable, quote
+from compeer_jax.chat.response import Refused, Unavailable, quote
+from compeer_jax.chat.types import RETRY_TEMPERATURE, Answer
 from compeer_jax.dialogue.material import harmless
 from compeer_jax.errors import FEW, UserError
 
@@ -46,7 +45,7 @@ class Usage:
     Attributes:
         calls: requests sent, with those that failed and were sent again.
         answers: of them, how many brought an answer.
-        kept: answers taken from disk instead.
+        cached: answers taken from disk instead.
         broken_off: of the answers, how many are none, as they are not whole.
         no_reply: requests that the server did not answer, though it answered others.
         refused: requests that it refused, though it answered others, where those are skipped.
@@ -57,7 +56,7 @@ class Usage:
     calls: int = 0
     answers: int = 0
     broken_off: int = 0
-    kept: int = 0
+    cached: int = 0
     no_reply: int = 0
     refused: int = 0
     prompt_tokens: int = 0
@@ -78,7 +77,7 @@ class ChatServer:
 
     Attributes:
         usage: what was asked and answered so far.
-        kept: the answers on disk.
+        store: the answers on disk.
 
     Raises:
         UserError: a package that it needs is not installed, or the folder can't be written.
@@ -104,7 +103,7 @@ class ChatServer:
             extra = "data" if error.name == "aiolimiter" else "remote"
             raise UserError(f'{needed} the {error.name} package; run pip install "compeer_jax[{extra}]".') from error
         self.config, self.say, self.usage = config, say, Usage()
-        self.kept = AnswerStore(config.cache or folder)
+        self.store = AnswerStore(config.cache or folder)
         self._name, self._skip_refused, self._welcome = name or config.model, skip_refused, False
         self._client = None
         self._answered = float("-inf")  # when the server last answered, by time.monotonic
@@ -155,14 +154,14 @@ class ChatServer:
         body = self._body(messages, draw, temperature)
         key = answer_key(self.config.url, body, draw)
         async with self._asking.setdefault(key, asyncio.Lock()):  # the same request, made twice at once, is asked once
-            answer = self.kept.get(key)
+            answer = self.store.get(key)
             if answer is not None:
-                self.usage.kept += 1
+                self.usage.cached += 1
                 return answer
             async with self._slots:
                 answer = await self._answer_unless_refused(body)
             if answer is not None and answer.whole:
-                self.kept.put(key, answer, self._name)
+                self.store.put(key, answer, self._name)
             elif answer is not None:
                 self.usage.broken_off += 1
         return answer
@@ -205,8 +204,8 @@ class ChatServer:
         await client.close()
 
     def close(self) -> None:
-        """Closes the file of kept answers."""
-        self.kept.close()
+        """Closes the file of answers."""
+        self.store.close()
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """The result of `coroutine`, whether or not this thread has a running loop, as notebooks do."""
@@ -306,7 +305,7 @@ class ChatServer:
 
         config = self.config
         began, since = time.monotonic(), datetime.now()
-        kept = f"all answers so far are kept in {self.kept.path}" if self.kept.path else ""
+        kept = f"all answers so far are kept in {self.store.path}" if self.store.path else ""
         paused = False
 
         def pause(state) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from compeer_jax.chat.models import ChatModelConfig
+from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.curation.privacy.masking import KINDS, check_kinds
 from compeer_jax.data.corpora.config import CorpusConfig, Licences
 from compeer_jax.dialogue.prompts import check_prompt

@@ -2,7 +2,7 @@ r"""The thoughts of deep-reasoning models, and what they say once these are take
 
 Such models write `<think> … </think>` before they speak, unless their server takes it off; or only `</think>`, where
 the chat template has opened the thoughts already. What stands in them is tried, quoted and taken back, so it is no
-answer. All that reads a model's words passes here: `chat_reply.Answer.text` for answers of chat models,
+answer. All that reads a model's words passes here: `chat.types.Answer.text` for answers of chat models,
 `ReasoningFormat.parse` for outputs of a policy, `verdicts` for replies of a judge.
 
 Only thoughts at the beginning are thoughts: `<think>` later on is a word like any other. A tag that is meant as a word

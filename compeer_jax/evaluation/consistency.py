@@ -12,7 +12,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from compeer_jax.chat.models import ChatModel, Malformed, Parsed, ask_each
+from compeer_jax.chat.models import Malformed, Parsed, ask_each
+from compeer_jax.chat.types import ChatModel
 from compeer_jax.dialogue.consistency import consistency_messages
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.verdicts import parse_step_verdict

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import jax
 
 from compeer_jax.chat.answers import AnswerStore
-from compeer_jax.chat.models import ChatModel, ChatModelConfig, LocalChatConfig, open_chat_model
-from compeer_jax.chat.server import ServerConfig
+from compeer_jax.chat.config import ChatModelConfig, LocalChatConfig, ServerConfig
+from compeer_jax.chat.models import open_chat_model
+from compeer_jax.chat.types import ChatModel
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.records import spread
 from compeer_jax.dialogue.reasoning import COMPEER, ReasoningFormat

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from compeer_jax.chat.answers import AnswerStore
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.types import Answer
 from compeer_jax.dialogue.judging import JudgeKind
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.errors import UserError

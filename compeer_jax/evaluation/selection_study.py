@@ -13,7 +13,8 @@ import jax
 import numpy as np
 from jaxtyping import Bool
 
-from compeer_jax.chat.models import ChatModel, Malformed, Parsed, ask_each
+from compeer_jax.chat.models import Malformed, Parsed, ask_each
+from compeer_jax.chat.types import ChatModel
 from compeer_jax.dialogue.consistency import follows_messages
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.dialogue.verdicts import parse_step_verdict
@@ -117,7 +118,7 @@ def check_all(
     said = {}
     with Progress(len(outputs), checker.name) as progress:
         heard: Callable[[int], None] = lambda done: progress.update(done, {})  # noqa: E731
-        for item, answer in ask_each(checker, outputs, messages, parse, heard=heard):
+        for item, answer in ask_each(checker, outputs, messages, parse, progress=heard):
             said[item] = answer.value if isinstance(answer, Parsed) else Checked(None, answer.text)
     return said
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from compeer_jax.chat.config import ServerConfig
-from compeer_jax.chat.models import ChatModelConfig, ChatRequest, open_chat_model
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.config import ChatModelConfig, ServerConfig
+from compeer_jax.chat.models import open_chat_model
+from compeer_jax.chat.types import Answer, ChatRequest
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig, load_records, spread

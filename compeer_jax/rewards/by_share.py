@@ -9,7 +9,7 @@ from itertools import chain, groupby
 import jax
 import numpy as np
 
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.types import Answer
 from compeer_jax.parallel.exchange import agree, host_key, share_of
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.arriving import wait_for

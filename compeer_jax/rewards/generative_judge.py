@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, Protocol, get_args
 import jax
 import numpy as np
 
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.types import Answer
 from compeer_jax.dialogue.judging import (
     JudgeCase,
     JudgeKind,
@@ -35,7 +35,7 @@ Verdict = bool | Preference | None
 """On a step: right or wrong. On two responses as they were shown: which is better. None where none can be read."""
 
 Fault = Literal["cut", "refused", "silent", "thinking", "unclear", "too_long"]
-"""Why there is no verdict: the reply is not whole (`chat_reply.Ending`), it is whole and has none, or the part could
+"""Why there is no verdict: the reply is not whole (`chat.types.Ending`), it is whole and has none, or the part could
 not be shown whole, so that nobody was asked."""
 
 FAULTS: tuple[Fault, ...] = get_args(Fault)

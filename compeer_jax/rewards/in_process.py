@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 from flax import nnx
 
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.types import Answer
 from compeer_jax.data.chat import CachingTokenizer
 from compeer_jax.data.judge_chat import SHORT_HISTORY, SLACK, ask_bound, ask_tokens, without, without_long_parts
 from compeer_jax.dialogue.judging import JudgeCase, JudgeKind

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import jax
 
-from compeer_jax.chat.reply import Answer
 from compeer_jax.chat.server import ChatServer
+from compeer_jax.chat.types import Answer
 from compeer_jax.dialogue.judging import ImagePart, JudgeCase, judge_messages
 from compeer_jax.dialogue.prompts import load_judge_prompt
 from compeer_jax.rewards.arriving import there

@@ -9,9 +9,10 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from compeer_jax.chat.config import ChatModelConfig
+from compeer_jax.chat.models import ChatModels
 from compeer_jax.errors import UserError
 from compeer_jax.files import FolderLock
-from compeer_jax.chat.models import ChatModelConfig, ChatModels
 
 ANSWERS = "answers"
 

@@ -17,7 +17,7 @@ from compeer_jax.talk.config import ChatConfig
 from compeer_jax.talk.session import Output
 
 if TYPE_CHECKING:
-    from compeer_jax.chat.reply import Answer
+    from compeer_jax.chat.types import Answer
     from compeer_jax.rewards.generative_judge import Respond
 
 NO_VERDICT = "no verdict"

@@ -56,33 +56,25 @@ class _LocalSpeaker:
 
     def __init__(self, config: ChatConfig):
         import jax
-        from flax import nnx
 
-        from compeer_jax.generation.engine import Engine
+        from compeer_jax.chat.local_model import LocalModel
         from compeer_jax.models.fingerprint import fingerprint
-        from compeer_jax.models.source import load_model, model_directory
-        from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
         from compeer_jax.parallel.mesh import make_mesh
 
-        self._config, self._mesh = config, make_mesh(config.mesh)
-        directory = model_directory(config.model.path)
-        weights = fingerprint(directory)
-        self._tokenizer = load_tokenizer(directory)
-        model = load_model(config.model, self._mesh)
-        room = model.config.max_position_embeddings - config.sampling.max_new_tokens
+        self._config = config
+        # A slot is decoded a few tokens at a time, so that Ctrl-C is heeded in the midst of an answer.
+        self._model = LocalModel(config.model, make_mesh(config.mesh), prompt_multiple=WIDTH, slots=1)
+        weights = fingerprint(self._model.directory)
+        room = self._model.context - config.sampling.max_new_tokens
         if room < 1:
             raise UserError(
                 f"sampling.max_new_tokens is {config.sampling.max_new_tokens}, but the model's context is "
-                f"{model.config.max_position_embeddings} tokens; lower it, so that a prompt has room."
+                f"{self._model.context} tokens; lower it, so that a prompt has room."
             )
-        self._most = min(config.data.max_prompt_tokens, room)
-        graphdef, self._params = nnx.split(model, nnx.Param)
-        stop_ids, pad_id = chat_ids(self._tokenizer)
-        self._engine = Engine(
-            graphdef, sampling=config.sampling, stop_ids=stop_ids, pad_id=pad_id, prompt_multiple=WIDTH
-        )
+        self._longest_prompt = min(config.data.max_prompt_tokens, room)
         self._key = jax.random.key(config.seed)
         self._prompt([Turn("seeker", "?")])  # says now if not even that fits
+        self._model.graph_and_weights  # noqa: B018  so that they are there when the first answer is wanted
         sampling = {name: getattr(config.sampling, name) for name in ("temperature", "top_k", "top_p")}
         drawn = {"sampling": sampling, "seed": config.seed}
         self.provenance = _provenance(config, Path(config.model.path).name) | {"weights": weights} | drawn
@@ -92,32 +84,40 @@ class _LocalSpeaker:
 
         prompt, shortened = self._prompt(history, instructions)
         key = jax.random.fold_in(jax.random.fold_in(self._key, len(history)), draw)
-        with jax.set_mesh(self._mesh):
-            ((_, drawn),) = self._engine.stream(self._params, [prompt], key)
-        written, finished = drawn.tokens[0][drawn.mask[0]].tolist(), bool(drawn.finished[0])
-        text = self._tokenizer.decode(written[:-1] if finished else written, skip_special_tokens=False)
-        return Output(text, self._config.data.reasoning.parse(text), not finished, shortened)
+        (answer,) = self._model.answers([prompt], key, self._config.sampling)
+        return Output(
+            answer.written, self._config.data.reasoning.parse(answer.written), answer.ended == "cut", shortened
+        )
 
     def close(self) -> None:
-        self._params = None
+        self._model.close()
 
     def _prompt(self, history: Sequence[Turn], instructions: str = "") -> tuple[list[int], bool]:
         """The prompt's ids, and whether the oldest turns had to be left out."""
         from compeer_jax.data.chat import DoesNotFit, prompt_tokens
 
-        settings = {"prompt": self._config.data.prompt, "language": self._config.language, "max_tokens": self._most}
-        settings["instructions"] = instructions
+        def tokens(overlong: Overlong, most: int = self._longest_prompt) -> list[int]:
+            settings = {"prompt": self._config.data.prompt, "language": self._config.language, "max_tokens": most}
+            return prompt_tokens(
+                self._model.tokenizer, history, overlong=overlong, instructions=instructions, **settings
+            )
+
         try:
-            return prompt_tokens(self._tokenizer, history, overlong="error", **settings), False
+            return tokens("error"), False
         except DoesNotFit:
-            return prompt_tokens(self._tokenizer, history, overlong="drop_oldest", **settings), True
+            pass
+        try:
+            return tokens("drop_oldest"), True
+        except DoesNotFit as error:
+            raise UserError(self._too_long(len(tokens("drop_oldest", most=...)), instructions)) from error
 
 
 class _ServedSpeaker:
     """A server's model, asked with the same prompt; its own settings say how it draws."""
 
     def __init__(self, config: ChatConfig, say: Callable[[str], None]):
-        from compeer_jax.chat.models import ChatModelConfig, open_chat_model
+        from compeer_jax.chat.config import ChatModelConfig
+        from compeer_jax.chat.models import open_chat_model
 
         self._config = config
         name = config.server.model
@@ -127,7 +127,7 @@ class _ServedSpeaker:
         self.provenance = _provenance(config, name) | {"sampling": sampling, "seed": config.server.seed}
 
     def answer(self, history: Sequence[Turn], draw: int, instructions: str = "") -> Output | None:
-        from compeer_jax.chat.models import ChatRequest
+        from compeer_jax.chat.types import ChatRequest
 
         data, language = self._config.data, self._config.language
         messages = chat_messages(history, prompt=data.prompt, language=language, instructions=instructions)

@@ -24,8 +24,7 @@ from compeer_jax.benchmarks.suite_config import (
     folder_name,
 )
 from compeer_jax.benchmarks.tables import METRICS
-from compeer_jax.chat.config import ServerConfig
-from compeer_jax.chat.models import ChatModelConfig
+from compeer_jax.chat.config import ChatModelConfig, ServerConfig
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.main import main
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn

@@ -23,9 +23,9 @@ from compeer_jax.benchmarks.lockstep import Wanted, play
 from compeer_jax.benchmarks.rows import DIMENSIONS, SILENCE, BenchTurn, Scenario, read_dialogues
 from compeer_jax.benchmarks.run import drawn
 from compeer_jax.benchmarks.tested_model import TestedModel, format_of, plain_turn
-from compeer_jax.chat.config import ServerConfig
-from compeer_jax.chat.models import ChatModelConfig, ChatRequest, Malformed, Spent
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.config import ChatModelConfig, ServerConfig
+from compeer_jax.chat.models import Malformed
+from compeer_jax.chat.types import Answer, ChatRequest, Spent
 from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.prompt_files import parse_prompt
 from compeer_jax.dialogue.prompts import load_prompt, load_task_prompt

@@ -26,8 +26,8 @@ from compeer_jax.benchmarks.sage.replies import (
     read_words,
 )
 from compeer_jax.benchmarks.tested_model import TestedModel
-from compeer_jax.chat.models import Malformed, Spent
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.models import Malformed
+from compeer_jax.chat.types import Answer, Spent
 from compeer_jax.errors import UserError
 
 PROFILE = Profile(

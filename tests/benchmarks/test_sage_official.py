@@ -18,9 +18,9 @@ from compeer_jax.benchmarks.sage.prompts import AGENT, PLANNER, SagePrompts, sta
 from compeer_jax.benchmarks.sage.replies import read_official_appraisal, read_official_words
 from compeer_jax.benchmarks.sage.run import run_sage
 from compeer_jax.benchmarks.tested_model import TestedModel
-from compeer_jax.chat.config import ServerConfig
-from compeer_jax.chat.models import ChatModelConfig, Malformed, Spent
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.config import ChatModelConfig, ServerConfig
+from compeer_jax.chat.models import Malformed
+from compeer_jax.chat.types import Answer, Spent
 from compeer_jax.dialogue.prompt_files import released_prompts
 from compeer_jax.errors import UserError
 

@@ -18,8 +18,7 @@ from compeer_jax.benchmarks.config import BudgetConfig
 from compeer_jax.benchmarks.rows import read_dialogues
 from compeer_jax.benchmarks.sage.config import SageConfig
 from compeer_jax.benchmarks.sage.run import run_sage
-from compeer_jax.chat.config import ServerConfig
-from compeer_jax.chat.models import ChatModelConfig
+from compeer_jax.chat.config import ChatModelConfig, ServerConfig
 from compeer_jax.cli.main import main
 from compeer_jax.errors import UserError
 

@@ -8,18 +8,9 @@ from chat_server_fixture import ChatHTTPServer, completion, error, last_message,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compeer_jax.chat.config import ServerConfig
-from compeer_jax.chat.models import (
-    ChatModelConfig,
-    ChatModels,
-    ChatRequest,
-    Malformed,
-    Parsed,
-    SetAside,
-    Spent,
-    ask_each,
-)
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.config import ChatModelConfig, ServerConfig
+from compeer_jax.chat.models import ChatModels, Malformed, Parsed, SetAside, ask_each
+from compeer_jax.chat.types import Answer, ChatRequest, Spent
 from compeer_jax.errors import UserError
 
 
@@ -68,7 +59,7 @@ def test_models_share_a_folder_without_sharing_answers(tmp_path):
     with ChatHTTPServer(lambda body: body["model"], models=("one", "two")) as server:
         models = models_of(tmp_path, one=served(server, model="one"), two=served(server, model="two"))
         assert [models[name].answer(requests("a"))[0].text for name in models] == ["one", "two"]
-        assert models["one"].server.kept.total_by_model() == {"one": (1, 7, 3), "two": (1, 7, 3)}
+        assert models["one"].server.store.total_by_model() == {"one": (1, 7, 3), "two": (1, 7, 3)}
 
 
 def test_a_further_draw_of_a_greedy_model_is_drawn_by_chance():

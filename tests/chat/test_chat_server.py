@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 
 from compeer_jax.chat.answers import FILE, AnswerStore, answer_key
 from compeer_jax.chat.call import retry_after
-from compeer_jax.chat.reply import Answer, Unavailable, read_answer
-from compeer_jax.chat.server import ChatServer, ServerConfig, ServerGone
+from compeer_jax.chat.config import ServerConfig
+from compeer_jax.chat.response import Unavailable, read_answer
+from compeer_jax.chat.server import ChatServer, ServerGone
+from compeer_jax.chat.types import Answer
 from compeer_jax.errors import UserError
 
 
@@ -43,7 +45,7 @@ def test_answers_come_in_the_order_of_the_questions_and_are_counted():
         words = [f"word {index}" for index in range(40)]
         assert chat.complete_all(talk(*words)) == [word.upper() for word in words]
         assert sorted(texts(server.asked)) == sorted(words)
-        assert (chat.usage.calls, chat.usage.answers, chat.usage.kept) == (40, 40, 0)
+        assert (chat.usage.calls, chat.usage.answers, chat.usage.cached) == (40, 40, 0)
         assert (chat.usage.prompt_tokens, chat.usage.completion_tokens) == (280, 120)
 
 
@@ -76,7 +78,7 @@ def test_an_answer_is_asked_for_once_by_this_process_and_the_next(tmp_path):
         assert first.complete_all(talk("a", "b", "a")) == ["A", "B", "A"]  # the same at once
         assert second.complete_all(talk("b", "a", "c")) == ["B", "A", "C"]
         assert Counter(texts(server.asked)) == {"a": 1, "b": 1, "c": 1}
-        assert (second.usage.kept, second.usage.answers) == (2, 1)
+        assert (second.usage.cached, second.usage.answers) == (2, 1)
         second.complete_all(talk("a"), draw=1)
         client(server, folder=tmp_path, temperature=0.3).complete_all(talk("a"))
         assert Counter(texts(server.asked))["a"] == 3  # another draw and other settings are other questions
@@ -100,7 +102,7 @@ def test_a_killed_process_leaves_all_its_answers(tmp_path):
         return echo(body)
 
     program = (
-        "import sys\nfrom compeer_jax.chat.server import ChatServer, ServerConfig\n"
+        "import sys\nfrom compeer_jax.chat.config import ServerConfig\nfrom compeer_jax.chat.server import ChatServer\n"
         "config = ServerConfig(url=sys.argv[1], model='judge', concurrency=1)\n"
         "asks = [[{'role': 'user', 'content': str(i)}] for i in range(8)]\n"
         "ChatServer(config, say=print, folder=sys.argv[2]).complete_all(asks)\n"

@@ -15,7 +15,9 @@ from safetensors.numpy import load_file, save_file
 from tiny_qwen2 import torch_model
 
 from compeer_jax.chat.answers import AnswerStore
-from compeer_jax.chat.models import ChatModelConfig, ChatRequest, LocalChatConfig, Spent, open_chat_model
+from compeer_jax.chat.config import ChatModelConfig, LocalChatConfig
+from compeer_jax.chat.models import open_chat_model
+from compeer_jax.chat.types import ChatRequest, Spent
 from compeer_jax.data.small_tokenizer import train_tokenizer
 from compeer_jax.errors import UserError
 from compeer_jax.models.fingerprint import fingerprint
@@ -106,7 +108,9 @@ def test_few_programs_are_compiled(drawing):
     babbler, _ = drawing
     for count in (1, 2, 3, 5, 6, 7):
         babbler.answer(requests(count, draw=count))
-    assert babbler._model.engines[False].compilations <= 3  # batches of one row and of four, prompts of one width
+    assert (
+        babbler._model.engine(babbler._sampling(again=False)).compilations <= 3
+    )  # batches of one row and of four, prompts of one width
 
 
 # Killed and started again.
@@ -116,13 +120,13 @@ KILLED = """
 import os, signal, sys
 from test_local_chat import local, requests
 babbler = local(sys.argv[1], sys.argv[2], temperature=1.0)
-keep, batches = babbler.kept.put_all, []
+keep, batches = babbler.store.put_all, []
 def keep_two(*batch):
     keep(*batch)
     batches.append(batch)
     if len(batches) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-babbler.kept.put_all = keep_two
+babbler.store.put_all = keep_two
 babbler.answer(requests())
 """
 
@@ -136,24 +140,24 @@ def test_a_run_that_was_killed_between_batches_says_what_it_would_have_said(dire
     assert before[0] == 8  # two batches of four
     babbler = local(directory, tmp_path, temperature=1.0)
     assert texts(babbler.answer(requests())) == drawing[1]
-    assert babbler.kept.total_by_model() == {
+    assert babbler.store.total_by_model() == {
         "babbler": (10, babbler.spent.prompt_tokens, babbler.spent.completion_tokens)
     }
-    assert babbler.kept.total()[0] == 10
+    assert babbler.store.total()[0] == 10
 
 
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.integers(0, 2)))
 def test_whichever_batches_were_kept_the_answers_are_the_same(drawing, kept):
     babbler, said = drawing
-    before, babbler.kept = babbler.kept, AnswerStore(None)
+    before, babbler.store = babbler.store, AnswerStore(None)
     keys = {babbler._key(request): request for request in requests()}
     for index, batch in enumerate(babbler._batches(keys)):
         if index in kept:
-            babbler.kept.put_all({asked.key: before.get(asked.key) for asked in batch})
+            babbler.store.put_all({asked.key: before.get(asked.key) for asked in batch})
     assert texts(babbler.answer(requests())) == said
-    assert all(babbler.kept.get(key) == before.get(key) for key in keys)
-    babbler.kept = before
+    assert all(babbler.store.get(key) == before.get(key) for key in keys)
+    babbler.store = before
 
 
 def test_what_is_kept_is_said_without_loading_the_weights(directory, tmp_path):
@@ -161,7 +165,7 @@ def test_what_is_kept_is_said_without_loading_the_weights(directory, tmp_path):
     said = first.answer(requests(3))
     again = local(directory, tmp_path, prices=(1000.0, 2000.0))
     assert again.answer(requests(3)) == said
-    assert "_model" not in vars(again)
+    assert not again._model.loaded
     assert again.spent == first.spent
     assert again.spent.cost == pytest.approx((again.spent.prompt_tokens + 2 * again.spent.completion_tokens) / 1000)
 
@@ -252,7 +256,7 @@ def test_the_same_request_twice_is_computed_once(directory):
     babbler = local(directory)
     one, other = babbler.answer(requests(1) * 2)
     assert one == other
-    assert babbler.kept.total()[0] == 1
+    assert babbler.store.total()[0] == 1
 
 
 def test_a_directory_that_is_not_there_or_holds_no_model_is_named(directory, tmp_path):

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from compeer_jax.chat.config import ServerConfig
-from compeer_jax.chat.reply import WHY_NOT, Answer, Refused, Unavailable, complaint, failure, read_answer
+from compeer_jax.chat.response import Refused, Unavailable, complaint, failure, read_answer
 from compeer_jax.chat.server import ChatServer, ServerGone
+from compeer_jax.chat.types import WHY_NOT, Answer
 from compeer_jax.errors import UserError
 from compeer_jax.report.terminal_text import printable
 

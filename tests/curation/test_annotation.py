@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from label_studio_sdk.label_interface import LabelInterface
 
-from compeer_jax.chat.models import Spent
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.types import Answer, Spent
 from compeer_jax.curation.annotation.authors import identities
 from compeer_jax.curation.annotation.dealing import deal_all, deal_third
 from compeer_jax.curation.annotation.drafts import critique_of

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from chat_server_fixture import GREETING, ChatHTTPServer, error, last_message
 
-from compeer_jax.chat.config import ServerConfig
-from compeer_jax.chat.models import ChatModelConfig, ChatModels, Malformed, Spent
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.config import ChatModelConfig, ServerConfig
+from compeer_jax.chat.models import ChatModels, Malformed
+from compeer_jax.chat.types import Answer, Spent
 from compeer_jax.curation.candidates.rows import Candidate, read_candidates
 from compeer_jax.curation.candidates.stage import STAGE, parse_output
 from compeer_jax.curation.config import BuildConfig, CandidatesConfig

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_candidates import Scripted
 
-from compeer_jax.chat.config import ServerConfig
-from compeer_jax.chat.models import ChatModelConfig, Malformed
+from compeer_jax.chat.config import ChatModelConfig, ServerConfig
+from compeer_jax.chat.models import Malformed
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.data_care import CONFIG
 from compeer_jax.cli.data_care import run as command

@@ -7,8 +7,8 @@ from build_folder import dialogue, given_rows, read_rows, workspace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compeer_jax.chat.models import Malformed, Spent
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.models import Malformed
+from compeer_jax.chat.types import Answer, Spent
 from compeer_jax.curation.config import CorpusConfig, FilterConfig
 from compeer_jax.curation.filter.rules import Limits, why_left_out
 from compeer_jax.curation.filter.stage import STAGE, VERDICTS, parse_verdict

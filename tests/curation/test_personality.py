@@ -9,9 +9,9 @@ from chat_server_fixture import GREETING, ChatHTTPServer, error, last_message, t
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compeer_jax.chat.config import ServerConfig
-from compeer_jax.chat.models import ChatModelConfig, ChatModels, Spent
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.config import ChatModelConfig, ServerConfig
+from compeer_jax.chat.models import ChatModels
+from compeer_jax.chat.types import Answer, Spent
 from compeer_jax.curation.candidates.rows import read_candidates
 from compeer_jax.curation.config import BuildConfig, PersonalityConfig
 from compeer_jax.curation.personality.rewriting import Talk, parse_rewrite, rewrite_messages

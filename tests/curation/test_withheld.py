@@ -17,8 +17,9 @@ from test_personality import SYSTEMS
 
 from compeer_jax.benchmarks.page import Shown, page_of
 from compeer_jax.benchmarks.rows import BenchDialogue, BenchTurn
-from compeer_jax.chat.models import ChatModelConfig, Malformed, Spent
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.config import ChatModelConfig
+from compeer_jax.chat.models import Malformed
+from compeer_jax.chat.types import Answer, Spent
 from compeer_jax.curation.annotation.stage import STAGE as ANNOTATION
 from compeer_jax.curation.candidates.stage import STAGE as CANDIDATES
 from compeer_jax.curation.care.build import build_care

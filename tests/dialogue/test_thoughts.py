@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compeer_jax.chat.models import Malformed, Parsed, SetAside, Spent, ask_each
-from compeer_jax.chat.reply import Answer, read_answer
+from compeer_jax.chat.models import Malformed, Parsed, SetAside, ask_each
+from compeer_jax.chat.response import read_answer
+from compeer_jax.chat.types import Answer, Spent
 from compeer_jax.dialogue.material import escape, unescape
 from compeer_jax.dialogue.reasoning import CARE, COMPEER, ReasonedTurn
 from compeer_jax.dialogue.thoughts import Spoken, spoken

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from test_generative_judge import completion
 from test_in_process_judge import CARD, parrot
 
-from compeer_jax.chat.models import ChatModelConfig, open_chat_model
-from compeer_jax.chat.server import ServerConfig
+from compeer_jax.chat.config import ChatModelConfig, ServerConfig
+from compeer_jax.chat.models import open_chat_model
 from compeer_jax.cli.main import main
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.records import DataConfig, load_records

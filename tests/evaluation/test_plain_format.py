@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compeer_jax.chat.server import ServerConfig
+from compeer_jax.chat.config import ServerConfig
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.data.corpora import read_corpus
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl

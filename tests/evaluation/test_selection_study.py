@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_consistency import DATA, judges, outputs  # noqa: F401  fixtures
 
-from compeer_jax.chat.server import ServerConfig
+from compeer_jax.chat.config import ServerConfig
 from compeer_jax.cli.main import main
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.records import DataConfig, load_records

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_rules import GOLD, record
 
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.types import Answer
 from compeer_jax.dialogue.judging import PREFERENCES, conversations
 from compeer_jax.dialogue.reasoning import COMPEER, RESPONSE, ReasonedTurn
 from compeer_jax.errors import UserError

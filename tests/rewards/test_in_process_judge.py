@@ -14,7 +14,7 @@ from chain_model import chain_model
 from flax import nnx
 from test_generative_judge import completion
 
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.types import Answer
 from compeer_jax.data.judge_chat import SLACK, JudgeLimits, ask_tokens
 from compeer_jax.data.records import DataConfig
 from compeer_jax.dialogue.judging import conversations

@@ -66,7 +66,7 @@ def test_a_second_try_is_another_draw_at_its_own_temperature():
         for retry in (False, True, False, True):
             ask([Conversation(case(), ("history",))], jax.random.key(0), group_size=1, retry=retry)
         assert [(body["temperature"], body["seed"]) for body in server.asked] == [(0.0, 5), (0.7, 6)]
-        assert ask.server.usage.kept == 2
+        assert ask.server.usage.cached == 2
 
 
 SILENT = {

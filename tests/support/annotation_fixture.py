@@ -1,6 +1,6 @@
 """Candidates to be judged, and a pipeline's folder with them: for tests of annotation."""
 
-from compeer_jax.chat.models import ChatModelConfig
+from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.curation.candidates.rows import Candidate
 from compeer_jax.curation.config import AnnotationConfig, BuildConfig, CandidatesConfig
 from compeer_jax.curation.stage import Workspace

@@ -5,7 +5,9 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from compeer_jax.chat.models import ChatModel, ChatModelConfig, ChatModels
+from compeer_jax.chat.config import ChatModelConfig
+from compeer_jax.chat.models import ChatModels
+from compeer_jax.chat.types import ChatModel
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.curation.stage import Workspace
 

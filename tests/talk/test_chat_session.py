@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_in_process_judge import CARD, parrot
 
-from compeer_jax.chat.models import ChatModelConfig, ChatRequest, LocalChatConfig, open_chat_model
-from compeer_jax.chat.reply import WHY_NOT, Answer
+from compeer_jax.chat.config import ChatModelConfig, LocalChatConfig
+from compeer_jax.chat.models import open_chat_model
+from compeer_jax.chat.types import WHY_NOT, Answer, ChatRequest
 from compeer_jax.cli.chat import OWN_WORDS, expanded, plain
 from compeer_jax.cli.main import main
 from compeer_jax.curation.config import CorpusConfig

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from compeer_jax.benchmarks.config import BenchConfig, BudgetConfig
 from compeer_jax.benchmarks.suite_config import TestedConfig, folder_name
-from compeer_jax.chat.models import ChatModelConfig
+from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.errors import UserError, require_at_least, unknown
 from compeer_jax.parallel.mesh import MeshConfig
 from compeer_jax.rewards.config import JudgeModelsConfig

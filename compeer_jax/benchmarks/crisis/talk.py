@@ -9,7 +9,7 @@ from compeer_jax.benchmarks.crisis.config import Baseline
 from compeer_jax.benchmarks.lockstep import Wanted
 from compeer_jax.benchmarks.rows import BenchTurn, Scenario
 from compeer_jax.benchmarks.tested_model import TestedModel
-from compeer_jax.chat.call import Answer
+from compeer_jax.chat.types import Answer
 from compeer_jax.dialogue.danger.find import danger_in_talk
 from compeer_jax.dialogue.danger.wording import written_reply
 from compeer_jax.dialogue.prompts import load_task_prompt

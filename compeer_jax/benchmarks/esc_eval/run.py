@@ -34,8 +34,7 @@ from compeer_jax.benchmarks.rows import (
 )
 from compeer_jax.benchmarks.run import BenchRun, bench_run, drawn, scenarios_hash
 from compeer_jax.benchmarks.tested_model import THINK, TestedModel, plain_turn
-from compeer_jax.chat.models import ChatRequest, Message
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.types import Answer, ChatRequest, Message
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.prompts import TaskPrompt

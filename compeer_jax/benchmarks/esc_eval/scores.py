@@ -16,8 +16,8 @@ from compeer_jax.benchmarks.config import EscEvalConfig, Reading
 from compeer_jax.benchmarks.esc_eval.prompts import EscPrompts
 from compeer_jax.benchmarks.lockstep import Wanted
 from compeer_jax.benchmarks.rows import DIMENSIONS, HIGHEST, BenchDialogue, BenchTurn
-from compeer_jax.chat.models import ChatRequest, Malformed, Message
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.models import Malformed
+from compeer_jax.chat.types import Answer, ChatRequest, Message
 from compeer_jax.dialogue.disowned import disowned
 from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.prompts import TaskPrompt

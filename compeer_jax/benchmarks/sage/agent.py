@@ -35,8 +35,8 @@ from compeer_jax.benchmarks.sage.replies import (
     read_words,
 )
 from compeer_jax.benchmarks.tested_model import TestedModel
-from compeer_jax.chat.models import ChatRequest, Malformed, Message
-from compeer_jax.chat.reply import Answer
+from compeer_jax.chat.models import Malformed
+from compeer_jax.chat.types import Answer, ChatRequest, Message
 from compeer_jax.dialogue.prompts import TaskPrompt
 from compeer_jax.dialogue.taxonomy import Language
 

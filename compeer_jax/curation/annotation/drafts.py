@@ -5,7 +5,8 @@ marked as a model's.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from compeer_jax.chat.models import ChatModel, Malformed, SetAside, ask_each
+from compeer_jax.chat.models import Malformed, SetAside, ask_each
+from compeer_jax.chat.types import ChatModel
 from compeer_jax.curation.annotation.items import Task
 from compeer_jax.curation.annotation.votes import MODEL, Vote
 from compeer_jax.dialogue.danger.withheld import why_withheld
@@ -57,7 +58,7 @@ def draft_votes(
         return Vote(item.task.candidate.id, item.tag, MODEL + name, value, critique=critique_of(item.tag, text))
 
     items = (Item(task, tag) for task in tasks for tag in format.tags)
-    for item, answer in ask_each(model, items, messages, parse, tries=tries, heard=heard):
+    for item, answer in ask_each(model, items, messages, parse, tries=tries, progress=heard):
         yield item, answer if isinstance(answer, SetAside) else answer.value
 
 

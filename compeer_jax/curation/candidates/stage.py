@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from compeer_jax.chat.models import ChatModel, Malformed, SetAside, Spent, ask_each
+from compeer_jax.chat.models import Malformed, SetAside, ask_each
+from compeer_jax.chat.types import ChatModel, Spent
 from compeer_jax.curation.candidates.rows import CANDIDATES, Candidate
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.curation.pipeline import STAGES
@@ -121,7 +122,7 @@ def _ask(model: ChatModel, name: str, work: Workspace, out: StageWriter) -> dict
     model.check()
     rounds = read_rounds(work.file("rounds", ROUNDS))
     heard = work.progress(f"candidates, {name}", work.rows("rounds", ROUNDS))
-    for asked, answer in ask_each(model, rounds, messages, parse, tries=config.tries, heard=heard):
+    for asked, answer in ask_each(model, rounds, messages, parse, tries=config.tries, progress=heard):
         id = f"{asked.id}/{name}"
         if isinstance(answer, SetAside):
             set_aside[answer.reason] += 1

@@ -215,7 +215,7 @@ def _write(
     again = 0
     model.check()
     heard = work.progress(f"chains, {config.writer}", total)
-    for asked, answer in ask_each(model, rounds, chain_messages, parse_chain, tries=config.tries, heard=heard):
+    for asked, answer in ask_each(model, rounds, chain_messages, parse_chain, tries=config.tries, progress=heard):
         if isinstance(answer, SetAside):
             set_aside[answer.reason] += 1
             out.reject(asked.id, answer.reason, {"text": answer.text})

@@ -160,7 +160,7 @@ def _check(
     model.check()
     heard = work.progress(f"coherence, {config.checker}", work.rows("chains", CHAINS))
     answers = ask_each(
-        model, chains, check_messages, lambda _, text: parse_verdicts(text), tries=config.tries, heard=heard
+        model, chains, check_messages, lambda _, text: parse_verdicts(text), tries=config.tries, progress=heard
     )
     for chain, answer in answers:
         if isinstance(answer, SetAside):

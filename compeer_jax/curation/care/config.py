@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from compeer_jax.chat.models import ChatModelConfig
+from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.curation.config import BuildConfig, CorpusConfig, Licences, PrivacyConfig
 from compeer_jax.errors import require_at_least, unknown
 

@@ -114,7 +114,7 @@ def _ask(work: Workspace, out: StageWriter, tally: _Tally) -> dict[str, Any]:
     model.check()
     kept = _by_rules(work, out, tally)
     heard = work.progress(f"filter, {config.model}", work.rows("privacy", DIALOGUES))
-    answers = ask_each(model, kept, messages, lambda _, text: parse_verdict(text), tries=config.tries, heard=heard)
+    answers = ask_each(model, kept, messages, lambda _, text: parse_verdict(text), tries=config.tries, progress=heard)
     for dialogue, answer in answers:
         made = {
             "stage": "filter",

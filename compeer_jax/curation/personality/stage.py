@@ -15,7 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.chat.models import ChatModel, SetAside, ask_each
+from compeer_jax.chat.models import SetAside, ask_each
+from compeer_jax.chat.types import ChatModel
 from compeer_jax.curation.candidates.rows import CANDIDATES, Candidate, read_candidates
 from compeer_jax.curation.candidates.stage import answer_settings, settings_digest, spent_counts
 from compeer_jax.curation.config import BuildConfig
@@ -169,7 +170,7 @@ def _describe(
         traits.traits_messages,
         lambda _, text: traits.parse_traits(text),
         tries=work.config.personality.tries,
-        heard=work.progress(f"traits, {model.name}", len(wanted)),
+        progress=work.progress(f"traits, {model.name}", len(wanted)),
     )
     for dialogue, answer in answers:
         if isinstance(answer, SetAside):

@@ -7,7 +7,8 @@ from itertools import islice
 
 import numpy as np
 
-from compeer_jax.chat.models import ChatModel, SetAside, ask_each
+from compeer_jax.chat.models import SetAside, ask_each
+from compeer_jax.chat.types import ChatModel
 from compeer_jax.curation.candidates.rows import Candidate
 from compeer_jax.curation.personality.drift import fault, least_cosines
 from compeer_jax.curation.personality.likeness import Likeness

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from compeer_jax.chat.models import ChatModel, Malformed, Parsed, ask_each
+from compeer_jax.chat.models import Malformed, Parsed, ask_each
+from compeer_jax.chat.types import ChatModel
 from compeer_jax.dialogue.danger.rubric import read_rubric, rubric_messages
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import Language
@@ -36,7 +37,7 @@ def ask_rubric(model: ChatModel, talks: Sequence[SoFar]) -> Heard:
         return rubric_messages([Turn("seeker", turn) for turn in talk.turns], talk.language)
 
     with Progress(len(talks), model.name) as progress:
-        asked = ask_each(model, talks, messages, _kinds, heard=lambda done: progress.update(done, {}))
+        asked = ask_each(model, talks, messages, _kinds, progress=lambda done: progress.update(done, {}))
         answers = [answer for _, answer in asked]
     read = [answer.value if isinstance(answer, Parsed) else frozenset() for answer in answers]
     return Heard(read, sum(not isinstance(answer, Parsed) for answer in answers))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compeer_jax.chat.models import ChatModelConfig, ChatModels
+from compeer_jax.chat.config import ChatModelConfig
+from compeer_jax.chat.models import ChatModels
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError

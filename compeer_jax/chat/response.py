@@ -1,33 +1,15 @@
-"""What comes back from a chat model: its words, how they ended, and what they cost; or why there are none."""
+"""Responses of OpenAI-compatible servers: the answer in them, or the error and whether another try can mend it."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from compeer_jax.dialogue.thoughts import spoken
+from compeer_jax.chat.types import Answer, Ending
 from compeer_jax.report.terminal_text import printable
 
 LONGEST_QUOTE = 200  # characters of a server's words that go into a sentence of ours
 BUSY = (429, 503, 529)  # too many requests, not available (often: loading or overloaded), overloaded
 AGAIN = (408, 409, 425)  # statuses below 500 that another try may mend
-
-Ending = Literal["whole", "cut", "refused", "silent", "thinking"]
-"""How a reply ended. Only a whole one is an answer, and has a verdict.
-
-- whole: the model came to its end, and there are words;
-- cut: it was broken off, at the most tokens that it may write or by its server;
-- refused: the model or its server won't answer;
-- silent: there are no words in it;
-- thinking: there are thoughts and nothing else, or thoughts without an end.
-"""
-
-WHY_NOT: Mapping[Ending, str] = {
-    "cut": "a reply that was cut off",
-    "refused": "a refusal",
-    "silent": "an empty reply",
-    "thinking": "thoughts without an end",
-}
-"""What is wrong with a reply that is no answer, in a few words."""
 
 # What servers say of the end. Many speak the words of another protocol; those that stand here are known to mean a whole
 # reply, a refusal, or a call of a tool in place of words. All others, "length" and "error" among them, mean a cut one.
@@ -50,47 +32,6 @@ _STATUS = {
     **dict.fromkeys(("insufficient_quota", "rate_limit_exceeded", "rate_limit_error", "too_many_requests"), 429),
     "overloaded_error": 529,
 }
-
-
-class Answer(NamedTuple):
-    """What a chat model wrote, how that ended, and what it cost.
-
-    Attributes:
-        written: all of it, thoughts included.
-        prompt_tokens: read by the model.
-        completion_tokens: written by it.
-        ended: how it ended, as far as whoever ran the model knows; see `ending`.
-    """
-
-    written: str
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    ended: Ending = "whole"
-
-    @property
-    def text(self) -> str:
-        """What it says: the words after its thoughts, "" when these have no end."""
-        return spoken(self.written).text
-
-    @property
-    def ending(self) -> Ending:
-        """How it ended, what is written considered too."""
-        said = spoken(self.written)
-        if self.ended in ("refused", "thinking"):
-            return self.ended
-        if said.open or (said.thoughts and not said.text.strip()):
-            return "thinking"
-        return "silent" if self.ended == "whole" and not said.text.strip() else self.ended
-
-    @property
-    def whole(self) -> bool:
-        """Whether it is an answer: it came to its end, and there are words."""
-        return self.ending == "whole"
-
-    @property
-    def fault(self) -> str:
-        """What is wrong with a reply that is no answer, in a few words; "" for an answer."""
-        return WHY_NOT.get(self.ending, "")
 
 
 class Unavailable(Exception):
