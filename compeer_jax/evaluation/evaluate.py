@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import jax
-from flax import nnx
 
+from compeer_jax.chat.local_model import LocalModel
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import ASKED, DataConfig, encode_prompts, load_records, spread
@@ -18,10 +18,8 @@ from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.policy_report import PolicyReport, policy_report
 from compeer_jax.evaluation.saved_outputs import answered_records
 from compeer_jax.files import read_json, replacing
-from compeer_jax.generation.engine import Engine
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.source import ModelConfig, load_model, model_directory
-from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
+from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.config import RewardConfig
@@ -85,25 +83,20 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     asked = config.reward.judge not in ("rules", "hierarchical")
     longest = config.sampling.max_new_tokens
     judge = load_reward(config.reward, format, mesh=mesh, folder=folder, longest_output=longest) if asked else None
-    directory = model_directory(config.model.path)
-    tokenizer = load_tokenizer(directory)
+    model = LocalModel(config.model, mesh, slots=config.batch_size * config.group_size)
     records = getattr(load_records(config.data, "rl"), config.split)
-    prompts = encode_prompts(records, tokenizer, config.data)
+    prompts = encode_prompts(records, model.tokenizer, config.data)
     if config.records_of:
         where = f"the {config.split} split of {config.data.path}, or is too long for data.max_prompt_tokens here"
         records = records_answered(config.records_of, [record for record in records if record.id in prompts], where)
     else:
         records = spread([record for record in records if record.id in prompts], config.records)
-    graphdef, params = nnx.split(load_model(config.model, mesh), nnx.Param)
-    stop_ids, pad_id = chat_ids(tokenizer)
-    slots = config.batch_size * config.group_size
-    engine = Engine(graphdef, sampling=config.sampling, stop_ids=stop_ids, pad_id=pad_id, slots=slots)
-    engine.check(params, list(prompts.values()))
+    model.check(list(prompts.values()), config.sampling)
     key = jax.random.key(config.seed)
     with jax.set_mesh(mesh):
         chats = [prompts[record.id] for record in records]
-        rollout = engine.generate(params, chats, key, config.group_size)
-        completions = read_completions(rollout, records, tokenizer, format)
+        rollout = model.generate(chats, key, config.sampling, config.group_size)
+        completions = read_completions(rollout, records, model.tokenizer, format)
         judge_key = jax.random.fold_in(key, len(records))
         judged = judge and judge(completions, judge_key)
     labelled = [item for item in completions if not item.record.lacks(gold)]
@@ -114,7 +107,7 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
         judged=judged,
         rules=rules(labelled, judge_key) if rules and labelled else None,
         entropy=float(-rollout.logps.sum() / rollout.mask.sum()),
-        tokenizer=tokenizer,
+        tokenizer=model.tokenizer,
     )
     if folder is not None:
         _write_outputs(folder / "outputs.jsonl", completions, config.group_size)

@@ -21,8 +21,8 @@ from compeer_jax.talk.session import (
     SaveCopy,
     Session,
     Show,
-    heard,
-    typed,
+    on_input,
+    on_output,
 )
 from compeer_jax.talk.speakers import Speaker
 from compeer_jax.talk.transcript import Transcript
@@ -86,7 +86,7 @@ def converse(
         nonlocal session
         provenance = _provenance(speaker, session)
         if isinstance(effect, Ask):
-            session, effects = heard(session, answered(effect))
+            session, effects = on_output(session, answered(effect))
             return effects
         if isinstance(effect, AskJudge):
             with waiting("The judge reads"):
@@ -105,7 +105,7 @@ def converse(
 
     for line in lines:
         try:
-            session, effects = typed(session, line)
+            session, effects = on_input(session, line)
             while effects:
                 if isinstance(effects[0], Quit):
                     return session

@@ -1,13 +1,14 @@
 """A conversation with a model as a state and what happens to it; no input, output or model in here.
 
-    session, effects = typed(session, "I can't sleep.")     # effects: (Ask(history, draw=0),)
-    session, effects = heard(session, output)               # effects: (ShowReply(output), Save())
+    session, effects = on_input(session, "I can't sleep.")   # effects: (Ask(history, draw=0),)
+    session, effects = on_output(session, output)            # effects: (ShowReply(output), Save())
 
 Each effect is something for the caller to do: ask the model or the judge, save, show. Only an output whose form is kept
 becomes the supporter's turn. Any other is shown for what it is, and the seeker's words go on waiting for a reply.
 
 A reply that says what no output may say, or that misses what danger calls for, is withheld, whatever its form: the
-model is asked again, and then the program's own words stand in its place. Danger that was found once stays found.
+model is asked again, and then the program's own words stand in its place. Danger that was found once stays found,
+unless the words that it was found in are taken back.
 """
 
 from collections.abc import Mapping
@@ -161,10 +162,11 @@ class Session:
     Attributes:
         tries: how often the model is asked for a reply before an output that is none stands, or the program's words.
         guard: what replies are held to.
+        guards: what they were held to before each of the seeker's turns.
         turns: what was said; two of the seeker's in a row where the model gave no reply between them.
         outputs: what the supporter's turns were taken from, in their order.
         last: the latest output for the last words, reply or not.
-        asked: what the model was asked about, once for each time.
+        requests: the talks that the model was asked to answer, once for each time.
         faults: of each output that was no reply, or none that may be shown, since the person last wanted something.
         malformed: how many outputs were no replies.
         reasoning: whether reasoning is shown.
@@ -173,10 +175,11 @@ class Session:
 
     tries: int = 2
     guard: Guard = field(default_factory=Guard)
+    guards: tuple[Guard, ...] = ()
     turns: tuple[Turn, ...] = ()
     outputs: tuple[Output, ...] = ()
     last: Output | None = None
-    asked: tuple[tuple[Turn, ...], ...] = ()
+    requests: tuple[tuple[Turn, ...], ...] = ()
     faults: tuple[tuple[str, ...], ...] = ()
     malformed: int = 0
     reasoning: bool = False
@@ -186,7 +189,7 @@ class Session:
 Step = tuple[Session, tuple[Effect, ...]]
 
 
-def typed(session: Session, line: str) -> Step:
+def on_input(session: Session, line: str) -> Step:
     """What follows from a line that the person typed: words for the model, or a command that begins with "/".
 
     A line that begins with "//" is words that begin with "/". Nothing follows from an empty one.
@@ -204,11 +207,12 @@ def typed(session: Session, line: str) -> Step:
     turns = (*session.turns, Turn("seeker", words))
     guard = session.guard.raised(danger_in_talk(turns).kinds)
     warning = (ShowDanger(guard.kinds),) if guard.level > session.guard.level else ()
-    session, asking = _ask(replace(session, turns=turns, guard=guard, last=None))
+    guards = (*session.guards, session.guard)
+    session, asking = _ask(replace(session, turns=turns, guard=guard, guards=guards, last=None))
     return session, (*warning, Save(), *asking)
 
 
-def heard(session: Session, output: Output | None) -> Step:
+def on_output(session: Session, output: Output | None) -> Step:
     """What follows from the model's output; None means that it gave none, and is not asked again by itself."""
     if output is None:
         if session.guard.kinds:  # nobody in danger is left without an answer
@@ -307,18 +311,19 @@ def _toggled(session: Session) -> Step:
 def _undone(session: Session) -> Step:
     session = _without_reply(session)
     words, turns = session.turns[-1].content, session.turns[:-1]
-    session = replace(session, turns=turns)
+    *guards, guard = session.guards
+    session = replace(session, turns=turns, guard=guard, guards=tuple(guards))
     session = replace(session, last=session.outputs[-1] if _answered(session) else None)
     return session, (Note(f"Taken back: {words}"), Save())
 
 
 def _ask(session: Session, faults: tuple[tuple[str, ...], ...] = ()) -> Step:
     """The session with its model asked to answer, after outputs with these faults."""
-    draw = session.asked.count(session.turns)
-    asked = (*session.asked, session.turns)
+    draw = session.requests.count(session.turns)
+    requests = (*session.requests, session.turns)
     named = faults[-1] if faults and (session.guard.kinds or faults[-1] != (MISSING,)) else ()
     instructions = session.guard.instructions(named)
-    return replace(session, asked=asked, faults=faults), (Ask(session.turns, draw, instructions),)
+    return replace(session, requests=requests, faults=faults), (Ask(session.turns, draw, instructions),)
 
 
 def _answered(session: Session) -> bool:

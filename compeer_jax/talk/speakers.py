@@ -1,14 +1,20 @@
 """Who answers in a conversation: a model in this process, or one behind a server."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from compeer_jax.dialogue.danger.kinds import KINDS
+from compeer_jax.dialogue.danger.wording import reply_instructions
 from compeer_jax.dialogue.prompts import chat_messages, load_prompt
-from compeer_jax.dialogue.schema import Turn
+from compeer_jax.dialogue.schema import Turn, merge_adjacent
 from compeer_jax.errors import UserError
 from compeer_jax.talk.config import ChatConfig
 from compeer_jax.talk.session import Output
+
+if TYPE_CHECKING:
+    from compeer_jax.data.chat import Overlong
 
 WIDTH = 256  # prompts are padded to multiples of it, so that a talk needs few programs
 
@@ -43,18 +49,18 @@ def open_speaker(config: ChatConfig, say: Callable[[str], None]) -> Speaker:
 
     Args:
         config: names it.
-        say: told a line when its server goes away or comes back.
+        say: called with a line when its server goes away or comes back, or when it can't be told how to answer danger.
 
     Raises:
         UserError: there is no such model or server, or it can't be used with these settings.
     """
-    return _ServedSpeaker(config, say) if config.server.model else _LocalSpeaker(config)
+    return _ServedSpeaker(config, say) if config.server.model else _LocalSpeaker(config, say)
 
 
 class _LocalSpeaker:
     """A directory's model. What it writes follows from the seed, the length of the talk and the draw."""
 
-    def __init__(self, config: ChatConfig):
+    def __init__(self, config: ChatConfig, say: Callable[[str], None]):
         import jax
 
         from compeer_jax.chat.local_model import LocalModel
@@ -74,6 +80,12 @@ class _LocalSpeaker:
         self._longest_prompt = min(config.data.max_prompt_tokens, room)
         self._key = jax.random.key(config.seed)
         self._prompt([Turn("seeker", "?")])  # says now if not even that fits
+        if self._is_too_small_for_danger():
+            say(
+                f"The model reads {self._longest_prompt} tokens, too few to be told how to answer somebody in danger: "
+                "the program answers in its place then. A model with a longer context, or a higher "
+                "data.max_prompt_tokens, can answer itself."
+            )
         self._model.graph_and_weights  # noqa: B018  so that they are there when the first answer is wanted
         sampling = {name: getattr(config.sampling, name) for name in ("temperature", "top_k", "top_p")}
         drawn = {"sampling": sampling, "seed": config.seed}
@@ -94,22 +106,51 @@ class _LocalSpeaker:
 
     def _prompt(self, history: Sequence[Turn], instructions: str = "") -> tuple[list[int], bool]:
         """The prompt's ids, and whether the oldest turns had to be left out."""
-        from compeer_jax.data.chat import DoesNotFit, prompt_tokens
-
-        def tokens(overlong: Overlong, most: int = self._longest_prompt) -> list[int]:
-            settings = {"prompt": self._config.data.prompt, "language": self._config.language, "max_tokens": most}
-            return prompt_tokens(
-                self._model.tokenizer, history, overlong=overlong, instructions=instructions, **settings
-            )
+        from compeer_jax.data.chat import DoesNotFit
 
         try:
-            return tokens("error"), False
+            return self._tokens(history, instructions, "error"), False
         except DoesNotFit:
             pass
         try:
-            return tokens("drop_oldest"), True
+            return self._tokens(history, instructions, "drop_oldest"), True
         except DoesNotFit as error:
-            raise UserError(self._too_long(len(tokens("drop_oldest", most=...)), instructions)) from error
+            last_words = merge_adjacent(history)[0][-1:]
+            count = len(self._tokens(last_words, instructions, "error", most=sys.maxsize))
+            if instructions:  # to a person in danger, who is answered by the program itself
+                sentence = "the model can't be told how to answer this: that takes {count} tokens, and it reads {most}."
+            else:
+                sentence = (
+                    "the prompt with the last words alone has {count} tokens, more than the {most} that the model "
+                    "reads; say it in fewer words, raise data.max_prompt_tokens, or take a model with a longer context."
+                )
+            raise UserError(sentence.format(count=count, most=self._longest_prompt)) from error
+
+    def _tokens(self, history: Sequence[Turn], instructions: str, overlong: "Overlong", most: int = 0) -> list[int]:
+        from compeer_jax.data.chat import prompt_tokens
+
+        return prompt_tokens(
+            self._model.tokenizer,
+            history,
+            prompt=self._config.data.prompt,
+            language=self._config.language,
+            max_tokens=most or self._longest_prompt,
+            overlong=overlong,
+            instructions=instructions,
+        )
+
+    def _is_too_small_for_danger(self) -> bool:
+        """Whether there is no room for what the model is told where somebody is in danger, be it of one kind alone."""
+        from compeer_jax.data.chat import DoesNotFit
+
+        config = self._config
+        try:
+            for kind in KINDS:
+                told = reply_instructions([kind], config.language, config.country or None)
+                self._tokens([Turn("seeker", "?")], told, "error")
+        except DoesNotFit:
+            return True
+        return False
 
 
 class _ServedSpeaker:

@@ -36,8 +36,8 @@ from compeer_jax.talk.session import (
     ShowReasoning,
     ShowReply,
     ShowWithheld,
-    heard,
-    typed,
+    on_input,
+    on_output,
 )
 from compeer_jax.talk.transcript import Transcript
 
@@ -74,21 +74,21 @@ US = Guard(country="US")
 
 def go(session: Session, *events) -> Session:
     for event in events:
-        session, _ = typed(session, event) if isinstance(event, str) else heard(session, event)
+        session, _ = on_input(session, event) if isinstance(event, str) else on_output(session, event)
     return session
 
 
 def test_a_reply_to_danger_is_asked_for_with_what_it_must_do_and_again_with_its_faults():
-    session, (danger, save, ask) = typed(Session(guard=US), TIRED)
+    session, (danger, save, ask) = on_input(Session(guard=US), TIRED)
     kinds = session.guard.kinds
     assert (danger, save) == (ShowDanger(kinds), Save())
     assert ask == Ask(session.turns, 0, reply_instructions(kinds, "en", "US"))
-    session, (withheld, ask) = heard(session, output(CARELESS))
+    session, (withheld, ask) = on_output(session, output(CARELESS))
     faults = reply_faults(CARELESS, kinds, "en", "US")
     assert withheld == ShowWithheld(faults, asked_again=True)
     assert "no_help" in faults
     assert ask.instructions == f"{reply_instructions(kinds, 'en', 'US')}\n\n{mending(faults, 'en')}"
-    session, (shown, _) = heard(session, output(CARING))
+    session, (shown, _) = on_output(session, output(CARING))
     assert (shown.output.text, shown.output.written) == (written(CARING), False)
     assert shown.output.held.tries == 2
     assert session.turns[-1] == Turn("supporter", CARING, "Question")
@@ -97,23 +97,23 @@ def test_a_reply_to_danger_is_asked_for_with_what_it_must_do_and_again_with_its_
 @pytest.mark.parametrize("second", [output(CARELESS), output(METHOD), BAD, None])
 def test_a_model_that_fails_twice_is_replaced_by_the_programs_words(second):
     session = go(Session(guard=US), TIRED, output(CARELESS))
-    session, effects = heard(session, second)
+    session, effects = on_output(session, second)
     reply = written_reply(session.guard.kinds, "en", "US")
     assert isinstance(effects[-1], Save)
     assert effects[-2].output.held.written
     assert session.turns[-1] == Turn("supporter", reply)
     assert session.last.held.tries == 2
     with pytest.raises(UserError, match=r"^The last reply is the program's own, no output to be judged; /again asks"):
-        typed(session, "/judge")
-    assert isinstance(typed(session, "/again")[1][-1], Ask)
-    assert typed(session, "/reasoning")[1] == (Note("Reasoning is shown."),)
+        on_input(session, "/judge")
+    assert isinstance(on_input(session, "/again")[1][-1], Ask)
+    assert on_input(session, "/reasoning")[1] == (Note("Reasoning is shown."),)
 
 
 def test_no_answer_at_all_is_answered_at_once():
-    session, (shown, _) = heard(go(Session(), PLAN), None)
+    session, (shown, _) = on_output(go(Session(), PLAN), None)
     assert shown.output.written
     assert session.guard.level is Level.EMERGENCY
-    assert heard(go(Session(), "Hello."), None)[1][0] == Note(
+    assert on_output(go(Session(), "Hello."), None)[1][0] == Note(
         "The model gave no reply. /again asks for one, or say it otherwise."
     )
 
@@ -121,11 +121,11 @@ def test_no_answer_at_all_is_answered_at_once():
 @pytest.mark.parametrize("bad, fault", [(METHOD, "method"), (PERSON, "claims_person"), ("Please die.", "urges_death")])
 def test_what_no_output_may_say_never_leaves_be_there_danger_or_not(bad, fault):
     for out in (output(bad), Output(bad, COMPEER.parse(bad))):
-        session, (shown, ask) = heard(go(Session(), "My exam is near."), out)
+        session, (shown, ask) = on_output(go(Session(), "My exam is near."), out)
         assert (shown, ask.instructions) == (ShowWithheld((fault,), True), mending([fault], "en"))
         once = go(session, GOOD)
         assert once.turns[-1].content == "What worries you most?"
-        twice, effects = heard(session, out)
+        twice, effects = on_output(session, out)
         assert effects[0] == ShowWithheld((fault,), False)
         assert twice.turns[-1].content == withheld_reply("en")
         assert twice.outputs[-1].written
@@ -133,26 +133,42 @@ def test_what_no_output_may_say_never_leaves_be_there_danger_or_not(bad, fault):
 
 def test_danger_that_rises_is_told_again_and_what_was_found_stays_found():
     session = go(Session(), "My exam is near.", GOOD)
-    session, effects = typed(session, TIRED)
+    session, effects = on_input(session, TIRED)
     assert (effects[0], session.guard.level) == (ShowDanger(session.guard.kinds), Level.CONCERN)
-    session, effects = typed(go(session, BAD, BAD), TIRED)
+    session, effects = on_input(go(session, BAD, BAD), TIRED)
     assert isinstance(effects[0], Save)
-    session, effects = typed(go(session, BAD, BAD), PLAN)
+    session, effects = on_input(go(session, BAD, BAD), PLAN)
     assert effects[0] == ShowDanger(session.guard.kinds)
     assert session.guard.kinds[0] == "plan_or_means"
     for words in ("Thanks.", "It is late.", "I had soup.", "The cat is here.", "/undo", "Good night."):
-        session, effects = typed(session, words)
+        session, effects = on_input(session, words)
         assert session.guard.level is Level.EMERGENCY
         assert not any(isinstance(effect, ShowDanger) for effect in effects)
         session = go(session, BAD, BAD) if session.turns[-1].role == "seeker" else session
     assert "plan" in session.outputs[-1].held.kinds[0]
 
 
+def test_undo_takes_back_the_alarm_of_the_words_that_it_takes_back_and_no_other():
+    before = go(Session(guard=US), "My exam is near.", GOOD)
+    alarmed, effects = on_input(before, TIRED)
+    assert isinstance(effects[0], ShowDanger)
+    session, _ = on_input(go(alarmed, output(CARING)), "/undo")
+    assert session.guard == before.guard
+    assert session.turns == before.turns
+    _, effects = on_input(session, "I like soup.")
+    assert effects[-1].instructions == ""
+    assert isinstance(on_input(session, TIRED)[1][0], ShowDanger)  # said again, it is found again
+    session = go(alarmed, output(CARING), PLAN, BAD, BAD, "/undo")
+    assert session.guard == alarmed.guard
+    session = go(alarmed, output(CARING), "Thanks.", output(CARING), "/undo")
+    assert session.guard == alarmed.guard
+
+
 def test_where_there_is_no_danger_nothing_changes():
-    session, effects = typed(Session(guard=US), "My exam is near, and my boss will kill me.")
+    session, effects = on_input(Session(guard=US), "My exam is near, and my boss will kill me.")
     assert effects == (Save(), Ask(session.turns, 0))
-    assert heard(session, BAD)[1] == (ShowMalformed(BAD, True), Ask(session.turns, 1))
-    session, effects = heard(go(session, BAD), GOOD)
+    assert on_output(session, BAD)[1] == (ShowMalformed(BAD, True), Ask(session.turns, 1))
+    session, effects = on_output(go(session, BAD), GOOD)
     assert effects == (ShowReply(GOOD, False), Save())
     assert session.outputs == (GOOD,)
 
@@ -160,9 +176,9 @@ def test_where_there_is_no_danger_nothing_changes():
 def test_reasoning_that_names_a_method_is_not_shown():
     thinks = output("What worries you most?", history=METHOD)
     session = go(Session(), "/reasoning", "Hello.")
-    assert heard(session, thinks)[1] == (Note(REASONING_WITHHELD), ShowReply(thinks, False), Save())
+    assert on_output(session, thinks)[1] == (Note(REASONING_WITHHELD), ShowReply(thinks, False), Save())
     session = go(Session(), "Hello.", thinks)
-    assert typed(session, "/reasoning")[1] == (Note("Reasoning is shown."), Note(REASONING_WITHHELD))
+    assert on_input(session, "/reasoning")[1] == (Note("Reasoning is shown."), Note(REASONING_WITHHELD))
 
 
 REPLIES = [CARING, CARELESS, METHOD, PERSON, "I'm your therapist.", "Promise: our secret.", "", None]
@@ -178,7 +194,9 @@ def test_whatever_is_said_and_written_no_unfit_reply_is_shown(events):
             continue
         try:
             session, effects = (
-                typed(session, event) if says else heard(session, output(event) if isinstance(event, str) else event)
+                on_input(session, event)
+                if says
+                else on_output(session, output(event) if isinstance(event, str) else event)
             )
         except UserError:
             continue

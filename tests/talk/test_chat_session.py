@@ -5,9 +5,11 @@ import json
 import os
 import pty
 import re
+import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,8 @@ from compeer_jax.curation.config import CorpusConfig
 from compeer_jax.data.corpora import iter_corpus, read_corpus
 from compeer_jax.data.records import DataConfig
 from compeer_jax.dialogue.danger import danger_notice, opening_notice
-from compeer_jax.dialogue.danger.wording import written_reply
+from compeer_jax.dialogue.danger.kinds import KINDS
+from compeer_jax.dialogue.danger.wording import reply_instructions, written_reply
 from compeer_jax.dialogue.judging import JudgeCase
 from compeer_jax.dialogue.prompts import chat_messages
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
@@ -51,8 +54,8 @@ from compeer_jax.talk.session import (
     ShowMalformed,
     ShowReasoning,
     ShowReply,
-    heard,
-    typed,
+    on_input,
+    on_output,
 )
 from compeer_jax.talk.speakers import open_speaker
 from compeer_jax.talk.transcript import Transcript
@@ -85,7 +88,7 @@ NO_RESPONSE = output("\n".join(written().split("\n")[:-3]))
 def go(session: Session, *events) -> Session:
     """The session after lines (texts) and outputs."""
     for event in events:
-        session, _ = typed(session, event) if isinstance(event, str) else heard(session, event)
+        session, _ = on_input(session, event) if isinstance(event, str) else on_output(session, event)
     return session
 
 
@@ -94,40 +97,40 @@ def said(session: Session) -> list[tuple[str, str]]:
 
 
 def test_a_reply_becomes_a_turn_with_its_strategy_and_the_reasoning_stays_out_of_the_talk():
-    session, effects = typed(Session(), "  I can't sleep.\n")
+    session, effects = on_input(Session(), "  I can't sleep.\n")
     assert effects == (Save(), Ask((Turn("seeker", "I can't sleep."),), 0))
-    session, effects = heard(session, GOOD)
+    session, effects = on_output(session, GOOD)
     assert effects == (ShowReply(GOOD, False), Save())
     assert session.turns == (Turn("seeker", "I can't sleep."), Turn("supporter", "What worries you most?", "Question"))
-    _, (_, asked) = typed(session, "The exam.")
+    _, (_, asked) = on_input(session, "The exam.")
     assert [turn.content for turn in asked.history] == ["I can't sleep.", "What worries you most?", "The exam."]
 
 
 @pytest.mark.parametrize("bad", [BAD, NO_RESPONSE, output(""), output(written(), truncated=True)])
 def test_a_malformed_output_is_asked_for_once_more_and_then_shown_but_never_taken_for_a_reply(bad):
-    session, effects = heard(go(Session(), "Hello."), bad)
+    session, effects = on_output(go(Session(), "Hello."), bad)
     assert effects == (ShowMalformed(bad, True), Ask(session.turns, 1))
-    session, effects = heard(session, bad)
+    session, effects = on_output(session, bad)
     assert effects == (ShowMalformed(bad, False), Save())
     assert (said(session), session.malformed) == ([("seeker", "Hello.")], 2)
-    session, effects = typed(session, "Are you there?")
+    session, effects = on_input(session, "Are you there?")
     assert effects[-1] == Ask((Turn("seeker", "Hello."), Turn("seeker", "Are you there?")), 0)
     assert said(go(session, bad, GOOD))[-1] == ("supporter", "What worries you most?")
 
 
 def test_how_often_the_model_is_asked_is_a_setting():
     session = go(Session(tries=1), "Hello.")
-    assert heard(session, BAD)[1] == (ShowMalformed(BAD, False), Save())
+    assert on_output(session, BAD)[1] == (ShowMalformed(BAD, False), Save())
 
 
 def test_no_reply_leaves_the_words_waiting():
-    session, effects = heard(go(Session(), "Hello."), None)
+    session, effects = on_output(go(Session(), "Hello."), None)
     assert (effects, said(session)) == ((Note(NO_REPLY),), [("seeker", "Hello.")])
-    assert typed(session, "/again")[1] == (Save(), Ask(session.turns, 1))
+    assert on_input(session, "/again")[1] == (Save(), Ask(session.turns, 1))
 
 
 def test_again_puts_another_reply_in_the_place_of_the_last_one():
-    session, effects = typed(go(Session(), "Hello.", GOOD), "/again")
+    session, effects = on_input(go(Session(), "Hello.", GOOD), "/again")
     assert effects == (Save(), Ask((Turn("seeker", "Hello."),), 1))
     session = go(session, other := output(written("Tell me more.")))
     assert (said(session)[1:], session.outputs) == ([("supporter", "Tell me more.")], (other,))
@@ -135,7 +138,7 @@ def test_again_puts_another_reply_in_the_place_of_the_last_one():
 
 def test_undo_takes_back_the_last_words_and_what_came_after_them():
     session = go(Session(), "One.", GOOD, "Two.", BAD, BAD, "Three.", GOOD)
-    session, effects = typed(session, "/undo")
+    session, effects = on_input(session, "/undo")
     assert effects == (Note("Taken back: Three."), Save())
     assert said(session) == [("seeker", "One."), ("supporter", "What worries you most?"), ("seeker", "Two.")]
     session = go(session, "/undo")
@@ -143,35 +146,35 @@ def test_undo_takes_back_the_last_words_and_what_came_after_them():
     session = go(session, "/undo")
     assert (session.turns, session.outputs) == ((), ())
     # The same words are another draw, or the model would say the same again.
-    assert typed(session, "One.")[1][-1] == Ask((Turn("seeker", "One."),), 1)
+    assert on_input(session, "One.")[1][-1] == Ask((Turn("seeker", "One."),), 1)
 
 
 def test_reasoning_is_shown_at_once_and_from_then_on():
     session = go(Session(), "Hello.", GOOD)
-    session, effects = typed(session, "/reasoning")
+    session, effects = on_input(session, "/reasoning")
     assert effects == (Note("Reasoning is shown."), ShowReasoning(GOOD))
     session = go(session, "And now?")
-    assert typed(session, "/REASONING ")[1] == (Note("Reasoning is hidden."),)
-    assert heard(session, GOOD)[1][0] == ShowReply(GOOD, True)
-    assert typed(Session(), "/reasoning")[1] == (Note("Reasoning is shown."),)
+    assert on_input(session, "/REASONING ")[1] == (Note("Reasoning is hidden."),)
+    assert on_output(session, GOOD)[1][0] == ShowReply(GOOD, True)
+    assert on_input(Session(), "/reasoning")[1] == (Note("Reasoning is shown."),)
 
 
 def test_the_judge_is_asked_about_the_last_output_be_it_a_reply_or_not():
     session = go(Session(), "Hello.", GOOD)
-    assert typed(session, "/judge") == (session, (AskJudge((Turn("seeker", "Hello."),), GOOD),))
+    assert on_input(session, "/judge") == (session, (AskJudge((Turn("seeker", "Hello."),), GOOD),))
     session = go(session, "And now?", BAD)
-    assert typed(session, "/judge")[1] == (AskJudge(session.turns, BAD),)
+    assert on_input(session, "/judge")[1] == (AskJudge(session.turns, BAD),)
 
 
 def test_the_other_commands():
-    assert typed(Session(), "/help") == (Session(), (ShowHelp(),))
-    assert typed(Session(), "/quit") == (Session(), (Quit(),))
+    assert on_input(Session(), "/help") == (Session(), (ShowHelp(),))
+    assert on_input(Session(), "/quit") == (Session(), (Quit(),))
     session = go(Session(), "Hello.")
-    assert typed(session, "/save  my talk.jsonl ")[1] == (SaveCopy("my talk.jsonl"),)
-    assert typed(session, "/save")[1] == (SaveCopy(""),)
+    assert on_input(session, "/save  my talk.jsonl ")[1] == (SaveCopy("my talk.jsonl"),)
+    assert on_input(session, "/save")[1] == (SaveCopy(""),)
     assert said(go(Session(), "//judge me not")) == [("seeker", "/judge me not")]
     assert said(go(Session(), "and/or")) == [("seeker", "and/or")]
-    assert typed(Session(), " \n") == typed(Session(), "") == (Session(), ())
+    assert on_input(Session(), " \n") == on_input(Session(), "") == (Session(), ())
 
 
 @pytest.mark.parametrize(
@@ -194,14 +197,14 @@ def test_the_other_commands():
 )
 def test_a_command_that_can_not_be_done_is_one_sentence(before, line, sentence):
     with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
-        typed(go(Session(), *before), line)
+        on_input(go(Session(), *before), line)
 
 
 def test_it_is_said_once_that_the_oldest_turns_are_not_read():
     short = output(written(), shortened=True)
-    session, effects = heard(go(Session(), "Hello."), short)
+    session, effects = on_output(go(Session(), "Hello."), short)
     assert effects == (Note(SHORTENED), ShowReply(short, False), Save())
-    assert heard(go(session, "And?"), short)[1] == (ShowReply(short, False), Save())
+    assert on_output(go(session, "And?"), short)[1] == (ShowReply(short, False), Save())
 
 
 EVENTS = st.lists(
@@ -222,11 +225,11 @@ def test_whatever_happens_the_talk_holds_words_and_replies_alone(events):
     for event in events:
         if isinstance(event, str):
             try:
-                session, effects = typed(session, event)
+                session, effects = on_input(session, event)
             except UserError:
                 continue
         elif asking:
-            session, effects = heard(session, event)
+            session, effects = on_output(session, event)
         else:
             continue
         asking = next((effect for effect in effects if isinstance(effect, Ask)), None)
@@ -331,6 +334,16 @@ def directory(tmp_path_factory) -> Path:
     return folder
 
 
+def long_context(directory: Path) -> Path:
+    """The same model, but one that reads more."""
+    folder = directory.with_name("reader")
+    if not folder.exists():
+        shutil.copytree(directory, folder)
+        settings = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(settings | {"max_position_embeddings": 4096}))
+    return folder
+
+
 def config(directory="", **also) -> ChatConfig:
     model = ModelConfig(str(directory), dtype="float32")
     data = ChatPromptConfig(prompt="compeer_brief", max_prompt_tokens=also.pop("most", 512))
@@ -366,10 +379,31 @@ def test_a_long_talk_loses_its_oldest_turns_and_says_so(directory):
     assert speaker.answer(long, 0).shortened
     # What is left out plays no part: the answer is that to the turns that stay.
     assert speaker.answer(long[:1] + long, 0).text == speaker.answer(long, 0).text
-    with pytest.raises(UserError, match=r"even with the last exchange alone it has \d+ tokens, more than 120"):
+    sentence = (
+        r"^the prompt with the last words alone has \d{3} tokens, more than the 120 that the model reads; "
+        r"say it in fewer words, raise data\.max_prompt_tokens, or take a model with a longer context\.$"
+    )
+    with pytest.raises(UserError, match=sentence):
         speaker.answer([Turn("seeker", "exam " * 300)], 0)
     with pytest.raises(UserError, match=r"sampling\.max_new_tokens is 900, but the model's context is 640"):
         open_speaker(ChatConfig(ModelConfig(str(directory)), sampling=SamplingConfig(900)), say=print)
+
+
+def test_a_model_that_can_not_be_told_how_to_answer_danger_says_so_before_it_matters(directory):
+    said = []
+    speaker = open_speaker(config(directory, most=120), say=said.append)
+    (line,) = said
+    assert line.startswith("The model reads 120 tokens, too few to be told how to answer somebody in danger: the")
+    with pytest.raises(UserError) as refusal:
+        speaker.answer(HISTORY, 0, reply_instructions(["active_ideation"], "en"))
+    assert re.fullmatch(
+        r"the model can't be told how to answer this: that takes \d+ tokens, and it reads 120\.", str(refusal.value)
+    )
+    longest = max((reply_instructions([kind], "en") for kind in KINDS), key=len)
+    roomy = replace(config(directory, most=4096), sampling=SamplingConfig(1, 0.0))
+    speaker = open_speaker(replace(roomy, model=ModelConfig(str(long_context(directory)))), say=said.append)
+    assert speaker.answer(HISTORY, 0, longest).truncated
+    assert len(said) == 1
 
 
 def test_a_judge_rates_the_steps_and_says_that_it_can_not_rate_the_reply(directory, tmp_path):
