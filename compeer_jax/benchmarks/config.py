@@ -128,7 +128,8 @@ class EscEvalConfig(BenchConfig):
             "official", as the released code does, the smallest digit from 0 to 4 anywhere, -1 for none.
         readings: scorer -> how its scores are read, where that is not the flavour: strict, official, or "number", for
             a reply that is one digit from 0 to 4 and nothing else.
-        role_prompts: prompt files of the role-player, such as ESC-Role's own; see docs/benchmarks.md (default: ours).
+        role_prompts: prompt files of the role-player, such as ESC-Role's own; see docs/guides/benchmarks.md
+            (default: ours).
         scorer_prompts: scorer -> its prompt files, such as ESC-Rank's own (default: ours).
     """
 

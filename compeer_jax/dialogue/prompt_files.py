@@ -120,10 +120,11 @@ def parse_prompt(text: str, task: str, where: str) -> list[TaskPrompt]:
     first, _, rest = text.replace("\r\n", "\n").partition("\n")
     header = _HEADER.fullmatch(first.strip())
     if not text.strip():
-        raise UserError(f"{where} is empty; begin it with '<!-- {task}, en -->', and see docs/benchmarks.md.")
+        raise UserError(f"{where} is empty; begin it with '<!-- {task}, en -->', and see docs/guides/benchmarks.md.")
     if header is None:
         raise UserError(
-            f"{where} must begin with the line '<!-- {task}, en -->', or another language; see docs/benchmarks.md."
+            f"{where} must begin with the line '<!-- {task}, en -->', or another language; "
+            "see docs/guides/benchmarks.md."
         )
     if header[1] != task:
         raise UserError(

@@ -24,7 +24,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MeshConfig:
-    """Sizes of the mesh axes; -1 on one of them means "all devices that the others leave"."""
+    """Sizes of the mesh axes; -1 on one of them means "all devices that the others leave".
+
+    Args:
+        data: devices over which the batch is split, each with a whole copy of the weights.
+        fsdp: devices over which the batch and the weights are split; weights are gathered layer by layer.
+        tensor: devices over which heads, feed-forward and vocabulary are split.
+    """
 
     data: int = 1
     fsdp: int = 1

@@ -455,8 +455,8 @@ def test_a_view_of_another_kind_is_one_sentence(start, cer, tmp_path):
 
 
 def documented() -> list[str]:
-    """The commands of README and docs/cer.md that train, and those of the configs that they name."""
-    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/cer.md")]
+    """The commands of the guides that train on CER, and those of the configs that they name."""
+    texts = [(ROOT / f"docs/guides/{name}.md").read_text(encoding="utf-8") for name in ("data", "adapters")]
     lines = [line.strip() for text in texts for line in text.splitlines()]
     trains = [line for line in lines if re.match(r"compeer (sft|grpo|reward train) .*configs/qwen2\.5-7b_", line)]
     return sorted({shlex.join(shlex.split(line, comments=True)[1:]) for line in trains if "my_records" not in line})

@@ -22,7 +22,8 @@ class SageConfig(BenchConfig):
         flavour: "strict", where a goodbye is one that is said; "official", as the released code has it: its prompts,
             also that of the tested model by default, in Chinese; the profiles' first_talk; its way of reading replies;
             再见 or 拜拜 ends the talk wherever it stands, and the last reply is not judged.
-        role_prompts: prompt files of who speaks for the seekers; see docs/benchmarks.md (default: of the flavour).
+        role_prompts: prompt files of who speaks for the seekers; see docs/guides/benchmarks.md
+            (default: of the flavour).
         planner_prompts: those of who says how a reply changes their emotion.
     """
 

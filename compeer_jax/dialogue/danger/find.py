@@ -13,7 +13,7 @@ from compeer_jax.dialogue.danger.rules import has_signs, rule_kinds
 from compeer_jax.dialogue.schema import Turn
 
 # Probability of danger that is enough where words stand that danger is often said with. It and the classifier's own
-# thresholds are a choice between what is missed and what is told of usual talk; docs/danger.md has the figures.
+# thresholds are a choice between what is missed and what is told of usual talk; docs/guides/danger.md has the figures.
 LEAST = 0.85
 TURNS = 3  # of the seeker's, the last: danger often stands two turns back
 

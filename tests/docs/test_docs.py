@@ -1,0 +1,200 @@
+"""The documentation holds: it builds, its links and paths lead somewhere, its commands are accepted and run."""
+
+import importlib
+import json
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from doc_blocks import PAGES, ROOT, blocks, commands, furnish, name_of, run_block, write_files
+
+from compeer_jax.cli.configure import parse_config
+
+sys.path.insert(0, str(ROOT / "docs"))
+import generate
+
+by_name = pytest.mark.parametrize("page", PAGES, ids=name_of)
+TOLD = [page for page in PAGES if "results" not in page.parts]
+"""Pages whose blocks are run. Those of results are measurements of hours; they are parsed."""
+
+FEWER = {
+    "sft": ["--steps", "2"],
+    "reward train": ["--steps", "2", "--eval_records", "4"],
+    "grpo": ["--steps", "3", "--prompts_per_step", "2", "--sampling.max_new_tokens", "24"],
+    "eval --": ["--records", "4", "--group_size", "2", "--sampling.max_new_tokens", "24"],
+    "reward eval": ["--limit", "8"],
+    "eval crisis": ["--resamples", "20"],
+}
+
+
+def test_the_site_builds_strictly(tmp_path):
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    page = (tmp_path / "site/reference/commands/grpo/index.html").read_text(encoding="utf-8")
+    assert "loss.clip_low" in page
+    for package in generate.PACKAGES:
+        page = (tmp_path / f"site/reference/api/{package}/index.html").read_text(encoding="utf-8")
+        for name in getattr(importlib.import_module(f"compeer_jax.{package}"), "__all__", ()):
+            assert re.search(rf'id="compeer_jax\.[\w.]*\b{name}"', page), f"compeer_jax.{package} shows no {name}"
+
+
+def test_every_setting_of_every_command_is_explained():
+    for path, text in generate.pages():
+        if path.startswith("reference/commands/"):
+            unexplained = re.findall(r"^\| `(\S+)` \| `[^|]*\|[^|]*\|  \|$", text, re.M)
+            assert not unexplained, f"{path}: no meaning in the docstring of {unexplained}"
+
+
+def test_pages_are_short():
+    lengths = {name_of(page): page.read_text(encoding="utf-8").count("\n") for page in PAGES}
+    lengths |= {path: text.count("\n") for path, text in generate.pages() if path != "changelog.md"}
+    assert lengths["README.md"] <= 180
+    assert not {name: length for name, length in lengths.items() if length > 250}
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them; MkDocs checks its own."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    titles = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@by_name
+def test_links_lead_somewhere(page):
+    made = {path for path, _ in generate.pages()}
+    text = re.sub(r"^```.*?^```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    targets = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text)
+    for target in (one or other for one, other in targets):
+        if target.startswith(("http", "mailto")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if file.is_relative_to(ROOT / "docs") and file.relative_to(ROOT / "docs").as_posix() in made:
+            continue
+        assert file.is_file(), f"{name_of(page)}: {target}"
+        assert not anchor or anchor in anchors(file), f"{name_of(page)}: {target}"
+
+
+@by_name
+def test_paths_and_names_in_the_repository_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:compeer_jax|configs|docs|notebooks|scripts|tests)/[\w./*-]*)`", text):
+        assert list(ROOT.glob(path.rstrip("/"))), f"{name_of(page)}: there is no {path}"
+    for dotted in re.findall(r"\b(compeer_jax(?:\.\w+)+)\b", text):
+        if not dotted.endswith((".py", ".egg")):
+            pkgutil.resolve_name(dotted)
+
+
+@by_name
+def test_commands_are_accepted(page, tmp_path, monkeypatch):
+    """Every command line of every shell block, whether it can be run here or not, is read by its own parser."""
+    furnish(tmp_path)
+    write_files(page, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(page):
+        for command, *words in commands(block.text, tmp_path):
+            if command == "compeer":
+                accepted(words)
+            elif command in ("bash", "python"):
+                files = words[2:] if words[0] == "-m" else words[:1]
+                assert all(Path(file).exists() for file in files if not file.startswith("-")), words
+
+
+LEADING = {"eval show": "runs", "data danger": "data"}  # the setting that words before all options are
+
+
+def accepted(words: list[str]) -> None:
+    """Raises UserError for a command line that the command's parser refuses."""
+    if words[:2] == ["config", "show"]:
+        words = words[2:]
+    known = generate.configs()
+    length = 2 if " ".join(words[:2]) in known else 1
+    name, options = " ".join(words[:length]), words[length:]
+    if name == "eval":
+        name = "eval policy"
+    if words[0] == "data" and name == "data":
+        name, options = "data build", words[2:]  # a stage of it
+    config_class, description = known[name]
+    parse_config(config_class, spelt_out(name, options), command=name, description=description)
+
+
+def spelt_out(name: str, options: list[str]) -> list[str]:
+    """Options as settings: words that lead are one, a flag alone means true, several values are a list."""
+    given: list[list[str]] = []
+    for word in [*([f"--{LEADING[name]}"] if name in LEADING else []), *options]:
+        if word.startswith("--"):
+            given.append([word.replace("--model", "--model.path") if (name, word) == ("chat", "--model") else word])
+        else:
+            given[-1].append(word)
+    settings = []
+    for option, *values in given:
+        value = values[0] if len(values) == 1 and option not in ("--runs", "--imports") else json.dumps(values)
+        if option != "--profile":  # of one start, no setting
+            settings.append(option if "=" in option else f"{option}={value if values else 'true'}")
+    return settings
+
+
+@pytest.mark.parametrize("page", [page for page in TOLD if any(not block.mark for block in blocks(page))], ids=name_of)
+def test_blocks_run(page, tmp_path):
+    """Blocks without a mark, in their order."""
+    furnish(tmp_path)
+    write_files(page, tmp_path)
+    for block in blocks(page):
+        if not block.mark:
+            run_block(block.text, tmp_path, FEWER)
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory):
+    """A folder in which the long blocks of docs/start.md have been run: a small model after SFT, a judge, and GRPO."""
+    folder = tmp_path_factory.mktemp("workshop")
+    furnish(folder)
+    for block in blocks(ROOT / "docs/start.md"):
+        if block.mark == "long":
+            run_block(block.text, folder, FEWER)
+    return folder
+
+
+LONG = [page for page in TOLD if any(block.mark == "long" for block in blocks(page)) and page.name != "start.md"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("page", LONG, ids=name_of)
+def test_long_blocks_run(page, workshop):
+    """Blocks that train or evaluate the small model of docs/start.md, in their order."""
+    write_files(page, workshop)
+    for block in blocks(page):
+        if block.mark == "long":
+            run_block(block.text, workshop, FEWER)
+
+
+@pytest.mark.long
+def test_scripts_have_the_options_that_pages_name(tmp_path):
+    furnish(tmp_path)
+    options: dict[str, set[str]] = {}
+    for page in PAGES:
+        for block in blocks(page):
+            for command, *words in commands(block.text, tmp_path):
+                if command == "python" and words[0].startswith("scripts/"):
+                    options.setdefault(words[0], set()).update(word for word in words if word.startswith("--"))
+    for script, named in options.items():
+        told = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert not [option for option in named if option not in told.stdout], script
+
+
+@pytest.mark.long
+def test_every_metric_of_a_run_is_explained(workshop):
+    known = set(re.findall(r"`([\w/]+)`", (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")))
+    for run in ("sft", "reward", "grpo"):
+        for line in (workshop / "runs/tiny" / run / "metrics.jsonl").read_text().splitlines():
+            names = {re.sub(r"^rewards/\w+/mean$", "rewards/PART/mean", name) for name in json.loads(line)}
+            assert names - {"step"} <= known, f"{run}: {names - known}"
