@@ -13,6 +13,8 @@ from jaxtyping import install_import_hook
 
 jax.config.update("jax_num_cpu_devices", 8)
 
+pytest_plugins = ["shared_fixtures"]  # of tests/support
+
 # Every jaxtyping shape in these packages is checked, on each call, by beartype.
 install_import_hook(
     ["compeer_jax.rl", "compeer_jax.models", "compeer_jax.generation", "compeer_jax.rewards.scoring"],

@@ -9,22 +9,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from babbler import CONTEXT, LONGEST, TALK, local, requests, texts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 from tiny_qwen2 import torch_model
 
 from compeer_jax.chat.answers import AnswerStore
-from compeer_jax.chat.config import ChatModelConfig, LocalChatConfig
-from compeer_jax.chat.models import open_chat_model
+from compeer_jax.chat.config import LocalChatConfig
 from compeer_jax.chat.types import ChatRequest, Spent
 from compeer_jax.data.small_tokenizer import train_tokenizer
 from compeer_jax.errors import UserError
 from compeer_jax.models.fingerprint import fingerprint
 from compeer_jax.models.tokenizer import load_tokenizer
-
-TALK = "my exam is tomorrow and I can not sleep at all because of it 我睡不着 明天考试 é"
-LONGEST, CONTEXT = 12, 256
 
 
 @pytest.fixture(scope="module")
@@ -37,25 +34,6 @@ def directory(tmp_path_factory) -> Path:
         model.lm_head.weight[tokenizer.convert_tokens_to_ids("<|im_end|>")] *= 6
     model.save_pretrained(folder)
     return folder
-
-
-def requests(count=10, draw=0):
-    """Chats of uneven lengths."""
-    talks = [f"{TALK[: 3 + 37 * index % len(TALK)]} {index}" for index in range(count)]
-    system = {"role": "system", "content": "You are kind."}
-    return [ChatRequest([system, {"role": "user", "content": talk}], draw) for talk in talks]
-
-
-def local(directory, folder=None, say=print, prices=(0.0, 0.0), **options):
-    options = {"dtype": "float32", "temperature": 0.0, "max_tokens": LONGEST, "batch_size": 4} | options
-    config = ChatModelConfig(
-        str(directory), LocalChatConfig(**options), prompt_price=prices[0], completion_price=prices[1]
-    )
-    return open_chat_model("babbler", config, folder=folder, say=say)
-
-
-def texts(answers):
-    return [answer and answer.text for answer in answers]
 
 
 def test_the_likeliest_words_are_those_of_transformers(directory):
@@ -118,7 +96,7 @@ def test_few_programs_are_compiled(drawing):
 
 KILLED = """
 import os, signal, sys
-from test_local_chat import local, requests
+from babbler import local, requests
 babbler = local(sys.argv[1], sys.argv[2], temperature=1.0)
 keep, batches = babbler.store.put_all, []
 def keep_two(*batch):
@@ -132,8 +110,7 @@ babbler.answer(requests())
 
 
 def test_a_run_that_was_killed_between_batches_says_what_it_would_have_said(directory, drawing, tmp_path):
-    tests = str(Path(__file__).parent)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([tests, *sys.path])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", KILLED, str(directory), str(tmp_path)]
     assert subprocess.run(command, env=environment, timeout=300, check=False).returncode == -signal.SIGKILL
     before = AnswerStore(tmp_path).total()

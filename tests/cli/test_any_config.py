@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from config_files import CONFIG_OF, CONFIGS, OVER
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_configure import CONFIG_OF, CONFIGS, OVER
 
 from compeer_jax.benchmarks.config import EscEvalConfig
 from compeer_jax.benchmarks.suite_config import SuiteConfig

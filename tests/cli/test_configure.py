@@ -2,14 +2,11 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from config_files import CONFIG_OF, CONFIGS, OVER
 
-from compeer_jax.benchmarks.config import EscEvalConfig
-from compeer_jax.benchmarks.sage.config import SageConfig
-from compeer_jax.benchmarks.suite_config import SuiteConfig
 from compeer_jax.cli.config import run as config_command
 from compeer_jax.cli.configure import merged_yaml, parse_config
 from compeer_jax.cli.data import ACTIONS as DATA_ACTIONS
@@ -17,28 +14,9 @@ from compeer_jax.cli.eval import ACTIONS as EVAL_ACTIONS
 from compeer_jax.cli.main import COMMANDS, main
 from compeer_jax.cli.quickstart import QuickstartConfig, check_same_quickstart
 from compeer_jax.cli.reward import ACTIONS as REWARD_ACTIONS
-from compeer_jax.curation.care.config import CareDataConfig
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.errors import UserError
-from compeer_jax.evaluation.evaluate import EvalConfig
-from compeer_jax.evaluation.reward_eval import RewardEvalConfig
 from compeer_jax.training.config import GRPOConfig, SFTConfig
-from compeer_jax.training.reward_config import RewardTrainConfig
-
-CONFIGS = Path(__file__).parents[2] / "configs"
-CONFIG_OF = {  # by the end of a file's name
-    "sft": SFTConfig,
-    "reward": RewardTrainConfig,
-    "reward_eval": RewardEvalConfig,
-    "grpo": GRPOConfig,
-    "eval": EvalConfig,
-    "data": BuildConfig,
-    "care_data": CareDataConfig,
-    "tables": SuiteConfig,
-    "esc_eval": EscEvalConfig,
-    "sage": SageConfig,
-}
-OVER = {"scripted_tables": "paper_tables.yaml"}
 
 
 def parse(config_class, *arguments):

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 from chat_server_fixture import GREETING, ChatHTTPServer, error, last_message
+from scripted_chat import Scripted
 
 from compeer_jax.chat.config import ChatModelConfig, ServerConfig
 from compeer_jax.chat.models import ChatModels, Malformed
-from compeer_jax.chat.types import Answer, Spent
 from compeer_jax.curation.candidates.rows import Candidate, read_candidates
 from compeer_jax.curation.candidates.stage import STAGE, parse_output
 from compeer_jax.curation.config import BuildConfig, CandidatesConfig
@@ -46,26 +46,6 @@ def round_row(number: int, language: str = "en", **more) -> dict:
         "provenance": [{"stage": "corpora", "file": "a.json"}, {"stage": "rounds", "seed": 0}],
         **more,
     }
-
-
-class Scripted:
-    """A chat model that says what a function of (messages, draw) says; None is no answer."""
-
-    def __init__(self, name: str, say):
-        self.name, self.say, self.spent, self.asked = name, say, Spent(), []
-        self.settings = {"scripted": name, "temperature": 0.7}
-
-    def check(self) -> None:
-        pass
-
-    def answer(self, requests):
-        self.asked += requests
-        answers = [self.say(request.messages, request.draw) for request in requests]
-        self.spent += Spent(len(answers), 10 * len(answers), 5 * len(answers), 0.25 * len(answers))
-        return [None if text is None else Answer(text, 10, 5) for text in answers]
-
-    def close(self) -> None:
-        pass
 
 
 def work_with(folder, rows, models, **settings) -> Workspace:

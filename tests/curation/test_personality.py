@@ -8,6 +8,7 @@ import pytest
 from chat_server_fixture import GREETING, ChatHTTPServer, error, last_message, texts
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_chat import SYSTEMS
 
 from compeer_jax.chat.config import ChatModelConfig, ServerConfig
 from compeer_jax.chat.models import ChatModels
@@ -20,15 +21,9 @@ from compeer_jax.curation.personality.steps import parse_steps, unsaid
 from compeer_jax.curation.personality.traits import Traits
 from compeer_jax.curation.stage import Workspace, read_card, run_stage
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl
-from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
 from compeer_jax.errors import UserError
 
-SYSTEMS = {
-    load_task_prompt(name, language).system: (name, language)
-    for name in ("traits", "rewrite", "rewrite_persona", "rewrite_steps", "strategy")
-    for language in ("en", "zh")
-}
 MANNERS = {
     "en": (
         "Speaks in short, restless bursts and says it all.",

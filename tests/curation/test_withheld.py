@@ -8,12 +8,12 @@ import pytest
 from annotation_fixture import candidates as judged_candidates
 from annotation_fixture import work_with
 from build_folder import dialogue, given_rows, read_rows, workspace
+from care_chains import asked, nodes
 from cer_rows import candidate_rows, earlier_stages, label_row, read, rewrite_rows, write
 from hypothesis import given
 from hypothesis import strategies as st
 from logged_run import logged_run
-from test_care_data import asked, nodes
-from test_personality import SYSTEMS
+from scripted_chat import SYSTEMS
 
 from compeer_jax.benchmarks.page import Shown, page_of
 from compeer_jax.benchmarks.rows import BenchDialogue, BenchTurn

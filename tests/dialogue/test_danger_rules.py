@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 from danger_sentences import DANGER, HARMLESS, HINTED
+from growing_texts import LONG, texts
 from hypothesis import given
 from hypothesis import strategies as st
-from test_regular_expressions import LONG, texts
 
 from compeer_jax.dialogue.danger import danger_in_talk, find_danger, rules, suggests_danger
 from compeer_jax.dialogue.danger.kinds import KINDS, Level

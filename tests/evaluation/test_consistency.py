@@ -6,16 +6,15 @@ import json
 import numpy as np
 import pytest
 from chat_server_fixture import ChatHTTPServer, last_message
+from gold_records import completion
 from hypothesis import given
 from hypothesis import strategies as st
-from test_generative_judge import completion
-from test_in_process_judge import CARD, parrot
+from rated_outputs import DATA
 
 from compeer_jax.chat.config import ChatModelConfig, ServerConfig
 from compeer_jax.chat.models import open_chat_model
 from compeer_jax.cli.main import main
 from compeer_jax.data.jsonl import write_jsonl
-from compeer_jax.data.records import DataConfig, load_records
 from compeer_jax.dialogue.consistency import FOLLOWS, GO_TOGETHER, consistency_messages, load_consistency_prompt
 from compeer_jax.dialogue.judging import JudgeCase
 from compeer_jax.dialogue.reasoning import COMPEER
@@ -29,7 +28,6 @@ from compeer_jax.evaluation.judge_consistency import ConsistencyConfig, judge_co
 from compeer_jax.evaluation.saved_outputs import read_groups
 from compeer_jax.rewards.config import JudgeModelsConfig
 from compeer_jax.rewards.judge import Verdicts
-from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
 SCORE = st.sampled_from([-1, 0, 1])
 
@@ -164,35 +162,6 @@ def test_a_model_is_asked_about_whole_verdicts_only_and_its_silence_is_no_answer
 
 
 # From outputs in a folder to the table
-
-DATA = {"path": "sample", "silver_quotes": False, "prompt": "compeer_brief"}
-
-
-@pytest.fixture(scope="module")
-def outputs(tmp_path_factory):
-    """What `compeer eval --output` leaves: eight prompts, two outputs each, one of which lacks a part."""
-    folder = tmp_path_factory.mktemp("outputs")
-    records = load_records(DataConfig(**DATA)).test[:8]
-    rows = []
-    for record in records:
-        text = COMPEER.render(record.reference, record.language)
-        rows += [{"id": record.id, "member": member, "text": text, "problems": []} for member in (0, 1)]
-    rows[-1]["text"] = rows[-1]["text"].replace("</response>", "")
-    write_jsonl(folder / "outputs.jsonl", rows)
-    (folder / "report.json").write_text(json.dumps({"settings": {"data": DATA}, "report": {}}))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def judges(tmp_path_factory) -> JudgeModelsConfig:
-    """A PRM and an ORM that find all good, and a UnifiReward that says True even of replies."""
-    folder = tmp_path_factory.mktemp("parrots")
-    shape = {"hidden_size": 32, "layers": 1, "heads": 8, "kv_heads": 8, "intermediate_size": 32, "context": 640}
-    make_small_model(SmallModelConfig(output=str(folder / "base"), data=DataConfig(**DATA), vocab_size=2048, **shape))
-    said = {"prm": "Verdict: True", "orm": "Verdict: similar", "unifi": "Verdict: True"}
-    directories = {kind: str(parrot(folder / kind, folder / "base", kind, reply)) for kind, reply in said.items()}
-    CARD.write(folder / "base")
-    return JudgeModelsConfig(dtype="float32", **directories)
 
 
 def test_judges_of_known_opinions_are_compared_on_the_outputs_that_are_whole(outputs, judges, tmp_path):

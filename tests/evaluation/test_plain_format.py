@@ -114,12 +114,8 @@ def test_judges_of_steps_refuse_plain_replies_in_a_sentence(judge):
 
 def test_a_reward_of_the_users_own_rates_plain_replies():
     record = load_records(DataConfig(format="plain", prompt="plain")).test[0]
-    reward = load_reward(RewardConfig(judge="test_plain_format.length"), PLAIN)
+    reward = load_reward(RewardConfig(judge="user_rewards.length"), PLAIN)
     assert reward([reference_completion(record, PLAIN)], jax.random.key(0)).total == len(record.reference.response)
-
-
-def length(completions):
-    return [len(completion.turn.response) for completion in completions]
 
 
 def test_no_judge_is_made_for_outputs_without_all_steps():

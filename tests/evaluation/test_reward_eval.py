@@ -11,7 +11,7 @@ import pytest
 from chat_server_fixture import ChatHTTPServer, last_message
 from judged_records import STEPS, judged_records, knowing, write_records
 from rich.console import Console
-from test_in_process_judge import CARD, parrot
+from small_judges import CARD, parrot
 
 from compeer_jax.cli.main import main
 from compeer_jax.cli.terminal import wide_console

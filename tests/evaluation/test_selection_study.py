@@ -9,7 +9,7 @@ import pytest
 from chat_server_fixture import GREETING, ChatHTTPServer, error, last_message
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_consistency import DATA, judges, outputs  # noqa: F401  fixtures
+from rated_outputs import DATA
 
 from compeer_jax.chat.config import ServerConfig
 from compeer_jax.cli.main import main
@@ -123,14 +123,14 @@ def answer(body):
     return "Verdict: " + ("first" if first else "second" if second else "neither")
 
 
-def study(several, at, judges, **changes) -> ConsistencyConfig:  # noqa: F811
+def study(several, at, judges, **changes) -> ConsistencyConfig:
     remote = RemoteJudgeConfig(url=at.url, model="judge", backoff=0.001, prompt="judge_brief")
     checker = ServerConfig(url=at.url, model="checker", backoff=0.001, patience=0.0)
     values = {"outputs": str(several), "models": judges, "remote": remote, "server": checker, "resamples": 50}
     return ConsistencyConfig(**(values | changes))
 
 
-def test_judges_choose_and_the_checker_says_what_follows(several, judges, tmp_path):  # noqa: F811
+def test_judges_choose_and_the_checker_says_what_follows(several, judges, tmp_path):
     output = tmp_path / "study"
     with ChatHTTPServer(answer, models=("judge", "checker")) as server:
         config = study(several, server, replace(judges, unifi=""), output=str(output), by_lot=True)
@@ -159,7 +159,7 @@ def test_judges_choose_and_the_checker_says_what_follows(several, judges, tmp_pa
     assert (output / "consistency.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_a_study_whose_checker_went_away_goes_on_where_it_was(several, judges, tmp_path):  # noqa: F811
+def test_a_study_whose_checker_went_away_goes_on_where_it_was(several, judges, tmp_path):
     broken = [True]
 
     def shaky(body):
@@ -176,7 +176,7 @@ def test_a_study_whose_checker_went_away_goes_on_where_it_was(several, judges, t
     assert table.rows[0].inconsistent.value == 0
 
 
-def test_a_checker_that_never_says_anything_ends_the_study_in_a_sentence(several, judges, capsys):  # noqa: F811
+def test_a_checker_that_never_says_anything_ends_the_study_in_a_sentence(several, judges, capsys):
     silent = lambda body: answer(body) if body["model"] == "judge" else "Hm."  # noqa: E731
     with ChatHTTPServer(silent, models=("judge", "checker")) as server:
         judge, checker = (f"--{name}.url={server.url}" for name in ("remote", "server"))
@@ -196,12 +196,12 @@ def test_a_checker_that_never_says_anything_ends_the_study_in_a_sentence(several
         ({"server": ServerConfig(), "checker": "/nowhere"}, "/nowhere"),
     ],
 )
-def test_settings_that_do_not_go_together_are_one_sentence(several, judges, changes, sentence):  # noqa: F811
+def test_settings_that_do_not_go_together_are_one_sentence(several, judges, changes, sentence):
     with ChatHTTPServer(answer, models=("judge", "checker")) as server, pytest.raises(UserError, match=sentence):
         judge_consistency(study(several, server, type(judges)(), **changes))
 
 
-def test_prompts_with_one_whole_output_leave_nothing_to_choose(several, judges):  # noqa: F811
+def test_prompts_with_one_whole_output_leave_nothing_to_choose(several, judges):
     rows = [json.loads(line) for line in (several / "outputs.jsonl").read_text().splitlines()]
     write_jsonl(several / "outputs.jsonl", [row for row in rows if row["member"] == 0])
     sentence = r"no prompt in .* has two outputs with every part"

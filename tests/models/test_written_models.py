@@ -168,7 +168,7 @@ def test_both_ends_are_written_and_the_start_model_s_other_settings_kept(small, 
     tiny_model(vocab_size=400, eos_token_id=1).save_pretrained(start, tokenizer)
     kept = {"eos_token_id": 1, "bos_token_id": 1, "temperature": 0.7, "top_p": 0.8, "repetition_penalty": 1.05}
     (start / "generation_config.json").write_text(json.dumps(kept))
-    from test_export import run_of
+    from small_runs import run_of
 
     folder = run_of(tmp_path / "run", tiny_model(vocab_size=400, eos_token_id=1), tokenizer)
     keep_base(folder, tiny_model(vocab_size=400, eos_token_id=1).config, tokenizer, start)

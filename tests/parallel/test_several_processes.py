@@ -19,8 +19,8 @@ import pytest
 from chain_model import chain_model
 from chat_server_fixture import ChatHTTPServer, last_message
 from safetensors.numpy import load_file
-from test_in_process_judge import CARD, untrained  # noqa: F401  `untrained` is a fixture
-from test_training import GRPO, SFT
+from small_judges import CARD
+from small_runs import GRPO, SFT
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.runs.checkpoints import Checkpoints
@@ -61,12 +61,12 @@ LOTS = {
 
 
 @pytest.fixture(scope="module")
-def policy(untrained, tmp_path_factory) -> Path:  # noqa: F811
+def policy(untrained, tmp_path_factory) -> Path:
     return chain_model(tmp_path_factory.mktemp("policy") / "model", untrained, POLICY, learns=True)
 
 
 @pytest.fixture(scope="module")
-def lots(untrained, tmp_path_factory) -> tuple[str, ...]:  # noqa: F811
+def lots(untrained, tmp_path_factory) -> tuple[str, ...]:
     """The settings of a run with the judge that casts lots."""
     directory = chain_model(tmp_path_factory.mktemp("judge") / "model", untrained, LOTS)
     replace(CARD, max_new_tokens=4).write(directory)
@@ -311,7 +311,7 @@ Path(answer).write_text(json.dumps(rated()))
 
 REWARDS_OF_BOTH = """
 import numpy as np
-from test_in_process_judge import ITEMS, KEY
+from small_judges import ITEMS, KEY
 
 from compeer_jax.rewards.config import RewardConfig
 from compeer_jax.rewards.load import load_reward

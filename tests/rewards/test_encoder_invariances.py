@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from test_rules import record
+from gold_records import record
 from tiny import tiny_config
 from tiny_sentence import sentence_directory, word_tokenizer
 

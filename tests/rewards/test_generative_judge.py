@@ -3,34 +3,21 @@
 import jax
 import numpy as np
 import pytest
+from gold_records import completion
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_rules import GOLD, record
 
 from compeer_jax.chat.types import Answer
 from compeer_jax.dialogue.judging import PREFERENCES, conversations
-from compeer_jax.dialogue.reasoning import COMPEER, RESPONSE, ReasonedTurn
+from compeer_jax.dialogue.reasoning import COMPEER, RESPONSE
 from compeer_jax.errors import UserError
 from compeer_jax.rewards.generative_judge import SWAPPED, GenerativeJudge, case_of, group_size_of, hear
 from compeer_jax.rewards.judge import judge_reward
 from compeer_jax.rewards.judge_card import JudgeCard
-from compeer_jax.rewards.reward import Completion
 from compeer_jax.rewards.rules import RuleJudge
 
 KEY = jax.random.key(7)
 STEPS = ("history", "emotion", "strategy")
-
-
-def completion(response=None, missing=(), prompt="d#1", **labels) -> Completion:
-    """An output with these labels instead of the gold ones, without the parts named in `missing`."""
-    gold = record()
-    gold = type(gold)(**{**vars(gold), "id": prompt})
-    said = ReasonedTurn(gold.reference.steps, GOLD | labels, response or gold.reference.response)
-    text = COMPEER.render(said)
-    for tag in missing:
-        before, _, rest = text.partition(f"<{tag}>")
-        text = before + rest.partition(f"</{tag}>\n" if tag != RESPONSE else f"</{tag}>")[2]
-    return Completion(gold, text, COMPEER.parse(text))
 
 
 def shown(conversation, tag):

@@ -4,20 +4,17 @@ import json
 import shutil
 import threading
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from chain_model import chain_model
 from flax import nnx
-from test_generative_judge import completion
+from gold_records import completion
+from small_judges import CARD, ITEMS, KEY, LIMITS, MODELS, asked
 
 from compeer_jax.chat.types import Answer
-from compeer_jax.data.judge_chat import SLACK, JudgeLimits, ask_tokens
-from compeer_jax.data.records import DataConfig
-from compeer_jax.dialogue.judging import conversations
+from compeer_jax.data.judge_chat import SLACK, ask_tokens
 from compeer_jax.dialogue.reasoning import CARE, COMPEER, RESPONSE
 from compeer_jax.errors import UserError
 from compeer_jax.models.config import Qwen2Config
@@ -30,41 +27,6 @@ from compeer_jax.rewards.generative_judge import Conversation, case_of
 from compeer_jax.rewards.in_process import InProcessJudge
 from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.rewards.load import load_reward
-from compeer_jax.training.small_model import SmallModelConfig, make_small_model
-
-KEY = jax.random.key(3)
-LIMITS = JudgeLimits("judge_brief", max_history_tokens=64, max_part_tokens=48)
-CARD = JudgeCard("unifi", "compeer", LIMITS, max_new_tokens=6)
-MODELS = JudgeModelsConfig(dtype="float32")
-
-
-@pytest.fixture(scope="module")
-def untrained(tmp_path_factory) -> Path:
-    """A judge of random weights, which rambles."""
-    directory = tmp_path_factory.mktemp("judges") / "untrained"
-    data = DataConfig(prompt="compeer_brief", silver_quotes=False)
-    shape = {"hidden_size": 32, "layers": 1, "heads": 8, "kv_heads": 8, "intermediate_size": 32, "context": 640}
-    make_small_model(SmallModelConfig(output=str(directory), data=data, vocab_size=2048, **shape))
-    CARD.write(directory)
-    return directory
-
-
-def parrot(directory: Path, base: Path, kind: str, reply: str) -> Path:
-    """A judge that always says `reply`: its next token depends on the last one alone."""
-    tokenizer = load_tokenizer(base)
-    said = [tokenizer.decode(token) for token in tokenizer.encode(f"{reply}<|im_end|>", add_special_tokens=False)]
-    assert len(set(said)) == len(said), "a token that comes twice has two followers"
-    chain_model(directory, base, {last: [following] for last, following in pairwise(["\n", *said])})
-    replace(CARD, kind=kind, max_new_tokens=len(said) + 1).write(directory)
-    return directory
-
-
-@pytest.fixture(scope="module")
-def parrots(untrained, tmp_path_factory) -> dict[str, str]:
-    """A PRM for which every step is right, an ORM for which answers are alike, and a judge of both that says True."""
-    folder = tmp_path_factory.mktemp("parrots")
-    said = {"prm": "Verdict: True", "orm": "Verdict: similar", "unifi": "Verdict: True"}
-    return {kind: str(parrot(folder / kind, untrained, kind, reply)) for kind, reply in said.items()}
 
 
 def one_device():
@@ -103,19 +65,6 @@ def rambler(halting) -> InProcessJudge:
 def rambled(rambler) -> list[tuple[Answer, ...]]:
     """What it says of `ITEMS`."""
     return rambler(asked(*ITEMS), KEY, group_size=2)
-
-
-def asked(*items) -> list[Conversation]:
-    (rounds,) = conversations("unifi", COMPEER)
-    return [Conversation(case_of(item, COMPEER), rounds) for item in items]
-
-
-ITEMS = [
-    completion(prompt="a#1"),
-    completion(prompt="a#1", response="I see.", stage="action"),
-    completion(prompt="b#1", missing=["emotion"]),
-    completion(prompt="b#1", response="What would help you tonight? " * 3),
-]
 
 
 def read_anew(directory: Path, conversation: Conversation) -> list[tuple[str, str]]:

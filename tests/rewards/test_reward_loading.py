@@ -6,7 +6,7 @@ import types
 import jax
 import numpy as np
 import pytest
-from test_rules import record
+from gold_records import record
 
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError

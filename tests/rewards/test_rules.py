@@ -5,10 +5,9 @@ import re
 import jax
 import numpy as np
 import pytest
+from gold_records import GOLD, record
 
-from compeer_jax.data.record import Record
 from compeer_jax.dialogue.reasoning import CARE, COMPEER, ReasonedTurn
-from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
 from compeer_jax.rewards.config import RewardConfig
 from compeer_jax.rewards.judge import judge_reward
@@ -17,30 +16,6 @@ from compeer_jax.rewards.reward import Completion, reference_completion
 from compeer_jax.rewards.rules import RuleJudge, word_f1, word_list
 
 KEY = jax.random.key(0)  # rules use none
-GOLD = {
-    "stage": "comforting",
-    "sentiment": "negative",
-    "emotion": "anxiety",
-    "intensity": "4",
-    "strategy": "Question",
-}
-
-
-def record(response="What worries you most about the exam on Friday?", **labels) -> Record:
-    reference = ReasonedTurn(
-        steps={"history": "An exam is near.", "emotion": "They are tense.", "strategy": "Ask."},
-        labels=GOLD | labels,
-        response=response,
-    )
-    return Record(
-        id="d#1",
-        language="en",
-        source="silver:test",
-        licence="Apache-2.0",
-        situation=None,
-        history=(Turn("seeker", "My exam is on Friday and I can't sleep."),),
-        reference=reference,
-    )
 
 
 def completion(truncated=False, response=None, **labels) -> Completion:

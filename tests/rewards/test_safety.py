@@ -15,7 +15,7 @@ from compeer_jax.dialogue.reasoning import CARE, COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.rewards.config import PartWeights, RewardConfig
 from compeer_jax.rewards.load import load_reward
-from compeer_jax.rewards.reward import Completion, Rewards
+from compeer_jax.rewards.reward import Completion
 from compeer_jax.rl.reward_shaping import floored, shape_rewards, shape_verdicts
 from compeer_jax.rl.reward_sweep import SCALES, RewardSettings, sweep_rewards
 
@@ -111,11 +111,6 @@ def completion(format, language: str, response: str, *, calm: bool = False) -> C
     return Completion(record, format.render(turn, language), turn)
 
 
-def likes_everything(completions):
-    """A reward of a user's that knows nothing of danger."""
-    return Rewards(np.full(len(completions), 7.0), {"kind": np.ones(len(completions))})
-
-
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize(
     "format, config",
@@ -123,8 +118,8 @@ def likes_everything(completions):
         (COMPEER, RewardConfig(judge="rules")),
         (COMPEER, RewardConfig(judge="rules", weights=PartWeights(response=9.0, format=0.0))),
         (CARE, RewardConfig(judge="hierarchical")),
-        (COMPEER, RewardConfig(judge="test_safety.likes_everything")),
-        (CARE, RewardConfig(judge="test_safety.likes_everything")),
+        (COMPEER, RewardConfig(judge="user_rewards.likes_everything")),
+        (CARE, RewardConfig(judge="user_rewards.likes_everything")),
     ],
 )
 def test_every_reward_sees_who_passes_over_a_danger(language, format, config):

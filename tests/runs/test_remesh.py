@@ -8,9 +8,8 @@ import optax
 import pytest
 from flax import nnx
 from safetensors.numpy import load_file
-from test_checkpoints import abstract, assert_same
-from test_training import configure, start  # noqa: F401  (fixtures)
 from tiny import tiny_model
+from train_states import abstract, assert_same
 
 from compeer_jax.models.parameters import param_axes
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
@@ -57,7 +56,7 @@ def test_from_one_device_to_eight_to_two_by_four_and_back(tmp_path):
     assert (tmp_path / "6" / "state" / "manifest.ocdbt").exists()
 
 
-def test_a_run_goes_on_from_mesh_to_mesh_as_on_one(configure):  # noqa: F811
+def test_a_run_goes_on_from_mesh_to_mesh_as_on_one(configure):
     def train(steps: int, mesh: MeshConfig, output: str, *changes: str):
         sizes = [text for name in ("data", "fsdp", "tensor") for text in (f"--mesh.{name}", str(getattr(mesh, name)))]
         return train_sft(configure(SFTConfig, "--steps", str(steps), *sizes, *changes, output=output))

@@ -8,9 +8,9 @@ import threading
 import time
 
 import pytest
-from test_checkpoints import assert_same, make_state
-from test_nothing_lost import saved_steps
-from test_training import configure, start  # noqa: F401  (fixtures)
+from small_runs import saved_steps
+from train_states import assert_same, make_state
+from user_rewards import Calls
 
 from compeer_jax.cli.main import main
 from compeer_jax.data.jsonl import write_jsonl
@@ -105,7 +105,7 @@ def test_a_clock_set_back_by_a_month_blocks_no_metrics(tmp_path, monkeypatch):
         assert done.wait(30)
 
 
-def test_a_stray_file_where_the_model_goes_is_named_before_anything_is_trained(configure, tmp_path):  # noqa: F811
+def test_a_stray_file_where_the_model_goes_is_named_before_anything_is_trained(configure, tmp_path):
     (tmp_path / "run" / "model").mkdir(parents=True)
     (tmp_path / "run" / "model" / "notes.odt").write_text("mine")
     with pytest.raises(UserError, match=r"run/model holds 'notes.odt', so it is no model to replace"):
@@ -147,26 +147,12 @@ def test_ctrl_c_is_noted_raises_where_that_is_safe_and_ends_at_once_when_meant_a
         signal.signal(signal.SIGINT, before)
 
 
-class Calls:
-    """Counts, so that the reward below presses Ctrl-C at its third call, in step 2 after a look at references."""
-
-    made = 0
-
-
-def presses_ctrl_c(completions):
-    Calls.made += 1
-    if Calls.made == 3:
-        signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGINT)
-    return [-float(len(completion.text)) for completion in completions]
-
-
-def test_a_run_saves_when_sigterm_and_then_ctrl_c_come(configure, tmp_path, capsys):  # noqa: F811
+def test_a_run_saves_when_sigterm_and_then_ctrl_c_come(configure, tmp_path, capsys):
     configure(GRPOConfig)
     arguments = ["grpo", "--config", str(tmp_path / "GRPOConfig.yaml"), "--steps", "3", "--checkpoint.every", "50"]
-    arguments += ["--reward.judge", "test_runs_and_folders.presses_ctrl_c", "--export", "false"]
+    arguments += ["--reward.judge", "user_rewards.presses_ctrl_c", "--export", "false"]
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    Calls.made = 0
+    Calls.made, Calls.last = 0, 3  # in step 2, after a look at references
     try:
         assert main([*arguments, "--output", str(tmp_path / "stopped")]) == 130
     finally:

@@ -9,6 +9,7 @@ remembers what it was asked. Nothing in it thinks: its answers are scripted.
 
 import json
 import threading
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -202,3 +203,10 @@ class _Handler(BaseHTTPRequestHandler):
 def texts(bodies: Iterable[dict]) -> list[str]:
     """The last message of each request."""
     return [last_message(body) for body in bodies]
+
+
+def verdict(body):
+    """A judge that goes by the checksum of what it is shown: any two outputs may get other verdicts."""
+    text = last_message(body)
+    number = zlib.crc32(text.encode())
+    return f"Verdict: {('first', 'second', 'similar', 'neither')[number % 4] if '<first>' in text else number % 2 == 0}"

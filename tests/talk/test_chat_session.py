@@ -16,7 +16,7 @@ import pytest
 from chat_server_fixture import ChatHTTPServer, error
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_in_process_judge import CARD, parrot
+from small_judges import CARD, parrot
 
 from compeer_jax.chat.config import ChatModelConfig, LocalChatConfig
 from compeer_jax.chat.models import open_chat_model

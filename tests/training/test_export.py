@@ -1,6 +1,5 @@
 """A Hugging Face directory straight from a checkpoint: the same files as from the model in memory, in little memory."""
 
-import dataclasses
 import subprocess
 import sys
 
@@ -10,38 +9,14 @@ import numpy as np
 import pytest
 from flax import nnx
 from safetensors.numpy import load_file
-from test_training import start  # noqa: F401  (a fixture: a directory with a tokenizer)
+from small_runs import run_of
 from tiny import tiny_config, tiny_model
 
 from compeer_jax.errors import UserError
-from compeer_jax.models.parameters import param_axes
 from compeer_jax.models.qwen2 import Qwen2
-from compeer_jax.models.source import ModelConfig
 from compeer_jax.models.tokenizer import load_tokenizer
-from compeer_jax.parallel.mesh import MeshConfig, make_mesh
-from compeer_jax.parallel.sharding import shardings
-from compeer_jax.runs.checkpoints import Checkpoints
-from compeer_jax.runs.folder import RunFolder
-from compeer_jax.training.config import CheckpointConfig, SFTConfig
-from compeer_jax.training.export import export_run, keep_base
-from compeer_jax.training.update import TrainState
-
-
-def run_of(path, model, tokenizer, *, losses=(2.0,), mesh=None, keep_best=1) -> RunFolder:
-    """The folder of a run with a checkpoint for each of `losses`; step n has the model's weights times n."""
-    source = ModelConfig(path="nowhere", param_dtype=str(model.embedding.dtype), scan_layers=model.scan_layers)
-    kept = CheckpointConfig(keep_last=9, keep_best=keep_best)
-    folder = RunFolder.open(path, dataclasses.asdict(SFTConfig(output=str(path), model=source, checkpoint=kept)))
-    keep_base(folder, model.config, tokenizer)
-    params = nnx.state(model, nnx.Param)
-    if mesh is not None:
-        params = jax.device_put(params, shardings(param_axes(params), make_mesh(mesh)))
-    best = {"best_metric": "eval/loss", "best_mode": "min"}
-    with Checkpoints(folder.checkpoints, keep_last=9, keep_best=keep_best, **best) as checkpoints:
-        for step, loss in enumerate(losses, start=1):
-            state = TrainState(jax.tree.map(lambda x, n=step: x * n, params), {"count": np.int32(step)}, np.int32(step))
-            checkpoints.save(step, state, {}, {"eval/loss": loss})
-    return folder
+from compeer_jax.parallel.mesh import MeshConfig
+from compeer_jax.training.export import export_run
 
 
 def files(directory):
@@ -50,7 +25,7 @@ def files(directory):
 
 @pytest.mark.parametrize("scan_layers", [False, True])
 @pytest.mark.parametrize("mesh", [MeshConfig(), MeshConfig(fsdp=8), MeshConfig(data=2, tensor=4)], ids=str)
-def test_a_sharded_checkpoint_gives_the_files_of_the_model_in_memory(tmp_path, start, mesh, scan_layers):  # noqa: F811
+def test_a_sharded_checkpoint_gives_the_files_of_the_model_in_memory(tmp_path, start, mesh, scan_layers):
     tokenizer = load_tokenizer(start)
     config = tiny_config(tie_word_embeddings=False)
     model = Qwen2(config, rngs=nnx.Rngs(0), param_dtype=jnp.bfloat16, scan_layers=scan_layers)
@@ -62,7 +37,7 @@ def test_a_sharded_checkpoint_gives_the_files_of_the_model_in_memory(tmp_path, s
     assert exported == files(tmp_path / "whole")
 
 
-def test_the_last_the_best_or_any_checkpoint_can_be_had(tmp_path, start):  # noqa: F811
+def test_the_last_the_best_or_any_checkpoint_can_be_had(tmp_path, start):
     model = tiny_model()
     folder = run_of(tmp_path / "run", model, load_tokenizer(start), losses=(3.0, 1.0, 2.0))
     norm = np.asarray(model.norm.scale[...])
@@ -74,13 +49,13 @@ def test_the_last_the_best_or_any_checkpoint_can_be_had(tmp_path, start):  # noq
         export_run(folder.path, tmp_path / "model", step=7)
 
 
-def test_a_run_that_keeps_no_best_has_none(tmp_path, start):  # noqa: F811
+def test_a_run_that_keeps_no_best_has_none(tmp_path, start):
     folder = run_of(tmp_path / "run", tiny_model(), load_tokenizer(start), keep_best=0)
     with pytest.raises(UserError, match=r"run keeps no best checkpoint \(checkpoint.keep_best is 0\); take the last"):
         export_run(folder.path, tmp_path / "model", step="best")
 
 
-def test_damage_is_named_and_leaves_no_directory(tmp_path, start):  # noqa: F811
+def test_damage_is_named_and_leaves_no_directory(tmp_path, start):
     folder = run_of(tmp_path / "run", tiny_model(), load_tokenizer(start))
     for file in folder.checkpoints.glob("1/state/**/d/*"):
         file.write_bytes(file.read_bytes()[:100])
@@ -90,7 +65,7 @@ def test_damage_is_named_and_leaves_no_directory(tmp_path, start):  # noqa: F811
     assert not (tmp_path / "model").exists()
 
 
-def test_damage_of_a_checkpoints_metrics_is_named(tmp_path, start):  # noqa: F811
+def test_damage_of_a_checkpoints_metrics_is_named(tmp_path, start):
     folder = run_of(tmp_path / "run", tiny_model(), load_tokenizer(start), losses=(2.0, 1.0))
     metrics = folder.checkpoints / "1" / "metrics" / "metrics"
     metrics.write_bytes(b"\xff" + metrics.read_bytes()[1:])
@@ -98,7 +73,7 @@ def test_damage_of_a_checkpoints_metrics_is_named(tmp_path, start):  # noqa: F81
         export_run(folder.path, tmp_path / "model")
 
 
-def test_memory_holds_a_file_and_a_tensor_but_never_the_model(tmp_path, start):  # noqa: F811
+def test_memory_holds_a_file_and_a_tensor_but_never_the_model(tmp_path, start):
     """Of 250 MB of stacked layers, the largest array of 80 MiB, files of 25 MB are written; the process tells."""
     shape = {"hidden_size": 256, "intermediate_size": 8192, "num_hidden_layers": 10, "head_dim": 32, "vocab_size": 64}
     model = Qwen2(tiny_config(**shape), rngs=nnx.Rngs(0), scan_layers=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from test_in_process_judge import parrots, untrained  # noqa: F401  (fixtures)
+from user_rewards import Calls
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.errors import UserError
@@ -27,7 +27,7 @@ checkpoint: {every: 50}
 
 
 @pytest.fixture
-def train(tmp_path, untrained):  # noqa: F811
+def train(tmp_path, untrained):
     """`train("--steps", "3", output="run")`: GRPO from random weights with these changes to the settings above."""
 
     def run(*changes: str, output: str = "run") -> Path:
@@ -39,20 +39,7 @@ def train(tmp_path, untrained):  # noqa: F811
     return run
 
 
-class Calls:
-    """Counts, so that the reward below can give out at its `last` call."""
-
-    made, last = 0, None
-
-
-def gives_out(completions):
-    Calls.made += 1
-    if Calls.made == Calls.last:
-        raise UserError("the judge is gone.")
-    return [-float(len(completion.text)) for completion in completions]
-
-
-def test_a_judge_and_an_encoder_with_weights_serve_a_run(train, parrots, untrained):  # noqa: F811
+def test_a_judge_and_an_encoder_with_weights_serve_a_run(train, parrots, untrained):
     judges = [argument for kind in ("prm", "orm") for argument in (f"--reward.models.{kind}", parrots[kind])]
     # Alike to the judges, outputs differ by how much they repeat one another.
     encoder = ("--reward.encoder.kind", "hidden_states", "--reward.encoder.compares", "output")
@@ -67,7 +54,7 @@ def test_a_judge_and_an_encoder_with_weights_serve_a_run(train, parrots, untrain
 
 
 def test_a_run_whose_judge_gives_out_keeps_every_finished_step_and_goes_on_as_if_nothing_had_been(train):
-    reward = ("--reward.judge", "test_judged_training.gives_out", "--steps", "4")
+    reward = ("--reward.judge", "user_rewards.gives_out", "--steps", "4")
     Calls.last = None
     whole = train(*reward, output="whole")
     Calls.made, Calls.last = 0, 4  # the first call is the try on references, so this is step 3
@@ -86,5 +73,5 @@ def test_a_run_whose_judge_gives_out_keeps_every_finished_step_and_goes_on_as_if
 def test_a_judge_that_gives_out_before_any_step_leaves_nothing_to_go_on_from(train, tmp_path):
     Calls.made, Calls.last = 0, 2
     with pytest.raises(UserError, match="the judge is gone"):
-        train("--reward.judge", "test_judged_training.gives_out", "--steps", "2")
+        train("--reward.judge", "user_rewards.gives_out", "--steps", "2")
     assert not any((tmp_path / "run" / "checkpoints").iterdir())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from flax import nnx
 from safetensors.numpy import load_file
-from test_in_process_judge import CARD, ITEMS, KEY, MODELS, asked, untrained  # noqa: F401  (a fixture)
+from small_judges import CARD, ITEMS, KEY, MODELS, asked
 from transformers import AutoModelForCausalLM
 
 from compeer_jax.cli.configure import parse_config
@@ -32,7 +32,7 @@ checkpoint: {every: 2}
 SFT = COMMON + "steps: 4\nbatch_size: 8\neval_every: 2\neval_records: 4\n"
 GRPO = COMMON + (
     "sampling: {max_new_tokens: 6}\nprompts_per_step: 2\ngroup_size: 4\nsteps: 4\nloss: {kl_coefficient: 0.1}\n"
-    "reward: {judge: test_lora_runs.brevity, models: {dtype: float32}}\n"
+    "reward: {judge: user_rewards.brevity, models: {dtype: float32}}\n"
 )
 
 
@@ -48,7 +48,7 @@ def settings(config_class, folder: Path, start: Path, *changes: str):
 
 
 @pytest.fixture(scope="module")
-def sft(untrained, tmp_path_factory) -> Path:  # noqa: F811
+def sft(untrained, tmp_path_factory) -> Path:
     """A run of SFT, interrupted in the middle."""
     folder = tmp_path_factory.mktemp("sft")
     train_sft(settings(SFTConfig, folder, untrained, "--steps", "2", "--export", "false"))
@@ -65,7 +65,7 @@ def assert_same(one: dict, other: dict):
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
-def test_an_interrupted_sft_run_learns_what_a_whole_one_does_and_keeps_only_adapters(sft, untrained, tmp_path):  # noqa: F811
+def test_an_interrupted_sft_run_learns_what_a_whole_one_does_and_keeps_only_adapters(sft, untrained, tmp_path):
     whole = train_sft(settings(SFTConfig, tmp_path, untrained))
     assert_same(adapters(sft), adapters(whole))
     losses = [row["loss"] for row in read_metrics(sft / "metrics.jsonl")]
@@ -112,7 +112,7 @@ def test_grpo_goes_on_with_sft_s_adapters_and_goes_on_when_interrupted(sft, tmp_
     assert all(np.abs(values - start[name]).max() > 0 for name, values in adapters(whole).items())
 
 
-def test_a_judge_of_adapters_holds_the_run_s_own_weights_and_says_what_it_says_alone(sft, untrained):  # noqa: F811
+def test_a_judge_of_adapters_holds_the_run_s_own_weights_and_says_what_it_says_alone(sft, untrained):
     directory = sft / "model"
     CARD.write(directory)
     mesh = make_mesh(MeshConfig(data=1), jax.devices()[:1])
@@ -126,7 +126,7 @@ def test_a_judge_of_adapters_holds_the_run_s_own_weights_and_says_what_it_says_a
     assert shared(asked(*ITEMS), KEY, group_size=2) == alone(asked(*ITEMS), KEY, group_size=2)
 
 
-def test_grpo_with_a_judge_of_adapters_on_the_policy_s_model(sft, untrained, tmp_path):  # noqa: F811
+def test_grpo_with_a_judge_of_adapters_on_the_policy_s_model(sft, untrained, tmp_path):
     CARD.write(sft / "model")
     judge = ("--reward.judge", "unifi", "--reward.models.unifi", str(sft / "model"), "--steps", "1")
     encoder = ("--reward.encoder.compares", "output")  # random outputs have no parts, and are alike to the judge

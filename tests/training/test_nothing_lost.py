@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from test_training import assert_same_weights, configure, start  # noqa: F401  (fixtures)
+from small_runs import assert_same_weights, saved_steps
+from user_rewards import Calls
 
 from compeer_jax.cli.main import STOPPED, main
 from compeer_jax.errors import UserError
@@ -30,10 +31,6 @@ def numbers(run: Path) -> list[dict]:
     """The metrics of all steps but how long they took."""
     rows = read_metrics(run / "metrics.jsonl")
     return [{name: value for name, value in row.items() if not name.startswith("time/")} for row in rows]
-
-
-def saved_steps(run: Path) -> list[int]:
-    return sorted(int(path.name) for path in (run / "checkpoints").iterdir() if path.name.isdecimal())
 
 
 # Numbers that are not finite
@@ -66,30 +63,18 @@ def test_an_update_that_is_not_finite_changes_nothing_and_the_next_goes_on_as_if
     assert int(spoiled.step) == 2
 
 
-def test_rewards_beyond_all_numbers_cost_one_step(configure, capsys):  # noqa: F811
-    changes = ("--steps", "4", "--reward.judge", "test_nothing_lost.boundless", "--loss.scale", "none")
+def test_rewards_beyond_all_numbers_cost_one_step(configure, capsys):
+    changes = ("--steps", "4", "--reward.judge", "user_rewards.boundless", "--loss.scale", "none")
     # Which step is the best one depends on the words drawn, so only the newest are kept.
     changes += ("--checkpoint.every", "1", "--checkpoint.keep_best", "0", "--export", "false")
-    Boundless.calls = 0
+    Calls.made, Calls.last = 0, 3  # in step 2, after a look at references
     run = train_grpo(configure(GRPOConfig, *changes))
     assert [row["skipped"] for row in read_metrics(run / "metrics.jsonl")] == [0, 1, 0, 0]
     assert saved_steps(run) == [3, 4]
     assert "Step 2: grad_norm is not finite; that update is skipped" in capsys.readouterr().err
 
 
-class Boundless:
-    """Counts, so that the reward below is too large to square at its third call: in step 2, after the references."""
-
-    calls = 0
-
-
-def boundless(completions):
-    Boundless.calls += 1
-    scale = 1e30 if Boundless.calls == 3 else 1.0
-    return [-scale * len(completion.text) for completion in completions]
-
-
-def test_weights_that_spoil_every_gradient_stop_the_run_at_the_checkpoint_before(configure, tmp_path):  # noqa: F811
+def test_weights_that_spoil_every_gradient_stop_the_run_at_the_checkpoint_before(configure, tmp_path):
     changes = ("--optimizer.max_grad_norm", "0", "--optimizer.max_skipped", "2", "--checkpoint.every", "1")
     train_sft(configure(SFTConfig, *changes, "--steps", "1", "--optimizer.learning_rate", "1e30"))
     sentence = (
@@ -106,24 +91,10 @@ def test_weights_that_spoil_every_gradient_stop_the_run_at_the_checkpoint_before
 # Signals
 
 
-class Calls:
-    """Counts, so that the reward below asks the run to stop at its `last` call."""
-
-    made, last = 0, None
-
-
-def asks_to_stop(completions):
-    Calls.made += 1
-    if Calls.made == Calls.last:
-        signal.raise_signal(signal.SIGUSR1)
-        signal.raise_signal(signal.SIGTERM)  # a second one hurries nothing
-    return [-float(len(completion.text)) for completion in completions]
-
-
-def test_a_signal_ends_a_run_with_its_own_status_after_a_save(configure, tmp_path, capsys):  # noqa: F811
+def test_a_signal_ends_a_run_with_its_own_status_after_a_save(configure, tmp_path, capsys):
     configure(GRPOConfig)
     arguments = ["grpo", "--config", str(tmp_path / "GRPOConfig.yaml"), "--steps", "4", "--checkpoint.every", "50"]
-    arguments += ["--reward.judge", "test_nothing_lost.asks_to_stop", "--output"]
+    arguments += ["--reward.judge", "user_rewards.asks_to_stop", "--output"]
     handlers = [signal.getsignal(number) for number in SIGNALS]
 
     Calls.made, Calls.last = 0, None
@@ -155,7 +126,7 @@ def files_no_larger_than(size: int):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_stops_the_run_in_a_sentence_and_costs_nothing_else(configure, tmp_path):  # noqa: F811
+def test_a_full_disk_stops_the_run_in_a_sentence_and_costs_nothing_else(configure, tmp_path):
     saves = ("--checkpoint.every", "3")
     whole = train_sft(configure(SFTConfig, *saves, output="whole"))
     train_sft(configure(SFTConfig, *saves, "--steps", "3", "--export", "false"))
@@ -168,7 +139,7 @@ def test_a_full_disk_stops_the_run_in_a_sentence_and_costs_nothing_else(configur
     assert_same_weights(run, whole)
 
 
-def test_a_clock_that_jumps_to_and_fro_changes_nothing(configure, monkeypatch):  # noqa: F811
+def test_a_clock_that_jumps_to_and_fro_changes_nothing(configure, monkeypatch):
     saves = ("--checkpoint.every", "3")
     whole = train_sft(configure(SFTConfig, *saves, output="whole"))
     real, days = time.time, iter(range(10**9))

@@ -6,9 +6,8 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from chat_server_fixture import ChatHTTPServer, error, last_message
-from test_generative_judge import completion
-from test_remote_grpo import verdict
+from chat_server_fixture import ChatHTTPServer, error, last_message, verdict
+from gold_records import completion
 
 from compeer_jax.chat.server import ServerGone
 from compeer_jax.errors import UserError

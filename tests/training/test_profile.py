@@ -5,21 +5,21 @@ import re
 import jax
 import numpy as np
 import pytest
-from test_rollout_ahead import GRPO
-from test_training import start  # noqa: F401  (a fixture)
+from small_runs import GRPO
 
 from compeer_jax.cli import grpo
 from compeer_jax.runs.metrics import read_metrics
 
 
 @pytest.fixture
-def profiled(tmp_path, start, capsys):  # noqa: F811
+def profiled(tmp_path, start, capsys):
     """`profiled("--steps", "6")`: what such a run prints, on one line, and its folder."""
 
     def run(*changes: str):
         config = tmp_path / "config.yaml"
         config.write_text(GRPO.replace("START", str(start)))
-        arguments = ["--config", str(config), "--output", str(tmp_path / "run"), "--export", "false", *changes]
+        arguments = ["--config", str(config), "--output", str(tmp_path / "run"), "--export", "false"]
+        arguments += ["--loss.importance_cap", "2", "--reward.judge", "user_rewards.brevity", *changes]
         grpo.run([*arguments, "--profile"])
         return capsys.readouterr().err, tmp_path / "run"
 

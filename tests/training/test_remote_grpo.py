@@ -5,13 +5,12 @@ Both runs decode in slots and are judged meanwhile, so that what they compute is
 
 import json
 import threading
-import zlib
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from chat_server_fixture import GREETING, ChatHTTPServer, error, last_message
+from chat_server_fixture import GREETING, ChatHTTPServer, error, last_message, verdict
 from safetensors.numpy import load_file
 
 from compeer_jax.chat.server import ServerGone
@@ -48,13 +47,6 @@ def policy(tmp_path_factory) -> Path:
     start = SmallModelConfig(output=str(directory / "start"), data=config.data, vocab_size=1024, **shape)
     make_small_model(start)
     return train_sft(config) / "model"
-
-
-def verdict(body):
-    """A judge that goes by the checksum of what it is shown: any two outputs may get other verdicts."""
-    text = last_message(body)
-    number = zlib.crc32(text.encode())
-    return f"Verdict: {('first', 'second', 'similar', 'neither')[number % 4] if '<first>' in text else number % 2 == 0}"
 
 
 class Mortal:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from test_training import COMMON, start  # noqa: F401  (a fixture)
+from small_runs import COMMON
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.data.batches import shuffled_batches
@@ -21,7 +21,7 @@ from compeer_jax.training.rollout_ahead import Rollouts
 
 GRPO = COMMON + (
     "sampling: {max_new_tokens: 8}\nsteps: 4\nprompts_per_step: 4\ngroup_size: 4\nloss: {importance_cap: 2}\n"
-    "checkpoint: {every: 2}\nreward: {judge: test_training.brevity}\n"
+    "checkpoint: {every: 2}\nreward: {judge: user_rewards.brevity}\n"
 )
 
 
@@ -68,7 +68,7 @@ def test_a_state_holds_all_that_the_next_steps_need(ahead, cut):
 
 
 @pytest.fixture
-def train(tmp_path, start):  # noqa: F811
+def train(tmp_path, start):
     def train(output: str, *changes: str):
         path = tmp_path / "config.yaml"
         path.write_text(GRPO.replace("START", str(start)))

@@ -3,15 +3,14 @@
 import dataclasses
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from gold_records import record
 from safetensors.numpy import load_file
-from test_rules import record
+from small_runs import weights
 
-from compeer_jax.cli.configure import parse_config
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
@@ -25,71 +24,9 @@ from compeer_jax.training.export import export_run
 from compeer_jax.training.grpo import train_grpo
 from compeer_jax.training.samples import log_rollout, write_samples
 from compeer_jax.training.sft import train_sft
-from compeer_jax.training.small_model import SmallModelConfig, make_small_model
-
-COMMON = """
-model: {path: START, dtype: float32}
-data: {path: sample, prompt: compeer_brief, max_prompt_tokens: 192, max_answer_tokens: 192, limit: 24}
-optimizer: {learning_rate: 1.0e-2}
-"""
-SFT = COMMON + "steps: 6\nbatch_size: 8\neval_every: 3\neval_records: 8\ncheckpoint: {every: 2}\n"
-GRPO = COMMON + (
-    "sampling: {max_new_tokens: 8}\nsteps: 6\nprompts_per_step: 4\ngroup_size: 4\nsamples_every: 2\n"
-    "checkpoint: {every: 2}\n"
-)
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory) -> Path:
-    """A random model of one layer, and a tokenizer of 2,048 tokens."""
-    directory = tmp_path_factory.mktemp("start") / "model"
-    shape = {"hidden_size": 32, "layers": 1, "heads": 8, "kv_heads": 8, "intermediate_size": 32, "context": 512}
-    data = parse_config(SFTConfig, ["--output", "x", "--data.prompt", "compeer_brief"], command="", description="").data
-    return make_small_model(SmallModelConfig(output=str(directory), data=data, vocab_size=2048, **shape))
-
-
-@pytest.fixture
-def configure(tmp_path, start):
-    """`configure(GRPOConfig, "--steps", "3")`: the settings above with changes, each in a run folder of its own."""
-
-    def make(config_class, *changes: str, output: str = "run"):
-        path = tmp_path / f"{config_class.__name__}.yaml"
-        text = SFT if config_class is SFTConfig else GRPO
-        path.write_text(text.replace("START", str(start)))
-        arguments = ["--config", str(path), "--output", str(tmp_path / output), *changes]
-        return parse_config(config_class, arguments, command="", description="")
-
-    return make
-
-
-def weights(run: Path) -> dict[str, np.ndarray]:
-    return load_file(run / "model" / "model.safetensors")
-
-
-def assert_same_weights(one: Path, other: Path):
-    first, second = weights(one), weights(other)
-    assert first.keys() == second.keys()
-    for name in first:
-        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
-
 
 # Random outputs have no parts, so rules rate them alike; what they are told apart by is how they repeat one another.
 DIFFER = ("--reward.encoder.compares", "output")
-
-
-# Rewards that a user might bring.
-
-
-def brevity(completions):
-    return [-float(len(completion.text)) for completion in completions]
-
-
-def constant(completions):
-    return [1.0] * len(completions)
-
-
-def not_a_number(completions):
-    return [float("nan")] * len(completions)
 
 
 # What a run writes
@@ -130,7 +67,7 @@ def test_a_grpo_run_writes_samples_rollouts_and_metrics_by_their_usual_names(con
 
 
 def test_the_loss_prints_zero_on_policy_while_the_gradient_does_not(configure, capsys):
-    run = train_grpo(configure(GRPOConfig, "--steps", "1", "--reward.judge", "test_training.brevity"))
+    run = train_grpo(configure(GRPOConfig, "--steps", "1", "--reward.judge", "user_rewards.brevity"))
     row = read_metrics(run / "metrics.jsonl")[0]
     assert abs(row["loss"]) < 1e-4
     assert row["grad_norm"] > 1e-3
@@ -142,14 +79,14 @@ def test_the_loss_prints_zero_on_policy_while_the_gradient_does_not(configure, c
 
 def test_grpo_raises_a_reward_of_the_users_own(configure):
     changes = ("--steps", "25", "--prompts_per_step", "8", "--optimizer.learning_rate", "0.02")
-    run = train_grpo(configure(GRPOConfig, *changes, "--reward.judge", "test_training.brevity", "--export", "false"))
+    run = train_grpo(configure(GRPOConfig, *changes, "--reward.judge", "user_rewards.brevity", "--export", "false"))
     rewards = [row["reward"] for row in read_metrics(run / "metrics.jsonl")]
     spread = np.std(rewards[:5])
     assert np.mean(rewards[-5:]) > np.mean(rewards[:5]) + 3 * spread
 
 
 def test_equal_rewards_move_no_weight_and_the_run_says_so_at_its_end(configure, start, tmp_path):
-    arguments = ["--steps", "2", "--reward.judge", "test_training.constant"]
+    arguments = ["--steps", "2", "--reward.judge", "user_rewards.constant"]
     said = "gradient was 0 in each of 2 steps: the outputs of every group have equal rewards, so the run taught nothing"
     with pytest.raises(UserError, match=said):
         train_grpo(configure(GRPOConfig, *arguments))
@@ -163,14 +100,14 @@ def test_equal_rewards_move_no_weight_and_the_run_says_so_at_its_end(configure, 
 def test_old_log_probs_stay_those_of_the_rollout_over_all_updates(configure):
     """Were they taken anew for each minibatch, the ratio would stay 1 and nothing would ever be clipped."""
     changes = ("--steps", "1", "--minibatches", "2", "--epochs_per_rollout", "3", "--optimizer.learning_rate", "0.05")
-    run = train_grpo(configure(GRPOConfig, *changes, "--reward.judge", "test_training.brevity", "--export", "false"))
+    run = train_grpo(configure(GRPOConfig, *changes, "--reward.judge", "user_rewards.brevity", "--export", "false"))
     row = read_metrics(run / "metrics.jsonl")[0]
     assert row["clip_ratio"] > 0
     assert abs(row["ratio"] - 1) > 1e-3
 
 
 def test_the_kl_term_is_zero_at_the_start_model_and_grows_as_the_policy_leaves_it(configure):
-    changes = ("--steps", "3", "--loss.kl_coefficient", "0.1", "--reward.judge", "test_training.brevity")
+    changes = ("--steps", "3", "--loss.kl_coefficient", "0.1", "--reward.judge", "user_rewards.brevity")
     run = train_grpo(configure(GRPOConfig, *changes, "--export", "false"))
     kl = [row["kl"] for row in read_metrics(run / "metrics.jsonl")]
     assert kl[0] == pytest.approx(0, abs=1e-6)
@@ -237,7 +174,7 @@ def test_an_evaluation_reports_shares_over_all_outputs(configure, tmp_path):
 @pytest.mark.parametrize(
     "changes, sentence",
     [
-        (("--reward.judge", "test_training.not_a_number"), "returned nan for completion 0 of 4"),
+        (("--reward.judge", "user_rewards.not_a_number"), "returned nan for completion 0 of 4"),
         (("--data.max_prompt_tokens", "70"), r"even with the last exchange alone it has \d+ tokens, more than 70"),
         (("--data.overlong", "error", "--data.max_prompt_tokens", "150"), r"at most 150 may be"),
         (("--mesh.data", "3", "--mesh.fsdp", "1"), "does not divide"),
