@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.errors import UserError
+from compeer_jax.structure import plain
 
 LOCK = ".lock"
 LARGEST_JSON = 64 * 2**20  # bytes
@@ -32,6 +33,33 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def make_folder(folder: Path, setting: str = "output") -> None:
+    """Makes a folder that a setting names, and those above it; UserError if it can't be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} can't be made ({error.strerror}); choose another {setting}.") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, whole or not at all, and makes its folder.
+
+    Raises:
+        UserError: it can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UserError(f"{path} can't be written ({error.strerror or error}); choose another folder.") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a JSON file for people to read too; `value` and errors as of `plain` and `write_text`."""
+    write_text(path, json.dumps(plain(value), indent=1, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path, what: str, kind: type, *, mend: str = "copy or download it again") -> Any:

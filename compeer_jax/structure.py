@@ -18,7 +18,7 @@ where it concerns several. Both raise ValueError with a predicate ("must be a co
 
 import enum
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -89,6 +89,19 @@ def structured(cls: type[T], value: object, where: str, *, unknown_fields: Liter
 def unstructured(instance: Any) -> Any:
     """The JSON value of a dataclass: its fields in order, without those that are None or as by default."""
     return _converter(True).unstructure(instance)
+
+
+def plain(value: Any) -> Any:
+    """A JSON value of whatever is made of mappings, lists, arrays, dataclasses and named tuples, in full."""
+    if is_dataclass(value):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, Mapping):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 @functools.cache

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from compeer_jax.errors import UserError
-from compeer_jax.evaluation.report_table import NOTHING, columns_of
+from compeer_jax.evaluation.policy_report import columns_of
+from compeer_jax.report.table import NOTHING
 from compeer_jax.runs.curves import plot_comparison
 from compeer_jax.runs.metrics import read_metrics
 

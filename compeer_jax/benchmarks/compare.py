@@ -11,15 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from compeer_jax.benchmarks.measures import (
-    AVERAGE,
-    CardScores,
-    estimate,
-    final_emotion,
-    resampled,
-)
+from compeer_jax.benchmarks.measures import AVERAGE, CardScores, final_emotion, resampled
 from compeer_jax.benchmarks.rows import DIMENSIONS, HIGHEST, SCALE, BenchDialogue
-from compeer_jax.evaluation.judge_accuracy import Estimate, sklearn_metrics
+from compeer_jax.evaluation.estimates import Estimate, bootstrap, holm, sign_test
+from compeer_jax.evaluation.judge_accuracy import sklearn_metrics
 
 EMOTION, SUCCESS, FAILURE = "emotion", "success", "failure"
 ALL = "all"
@@ -95,7 +90,7 @@ def compare_emotions(
     for ending in (SUCCESS, FAILURE):
         differ = np.array([float(a.ending == ending) - (b.ending == ending) for a, b in pairs])
         row = _difference(ending, 100 * differ, resamples, seed)
-        found.append(row._replace(p=sign_p(row.better, row.worse) if pairs else None))
+        found.append(row._replace(p=_mcnemar(row.better, row.worse) if pairs else None))
     return found
 
 
@@ -133,22 +128,9 @@ def signed_rank(differences: Float[np.ndarray, " N"]) -> float | None:
     return float((np.abs(positive @ ranks - middle) >= abs(ranks[left > 0].sum() - middle)).mean())
 
 
-def sign_p(more: int, less: int) -> float:
-    """The p of McNemar's exact test."""
-    from scipy.stats import binomtest
-
-    return float(binomtest(more, more + less).pvalue) if more + less else 1.0
-
-
-def holm(values: Sequence[float | None]) -> list[float | None]:
-    """Holm's correction of p-values for how many they are; None stays, and counts for nothing."""
-    order = sorted((p, at) for at, p in enumerate(values) if p is not None)
-    corrected: list[float | None] = [None] * len(values)
-    least = 0.0
-    for rank, (p, at) in enumerate(order):
-        least = max(least, min(1.0, (len(order) - rank) * p))
-        corrected[at] = least
-    return corrected
+def _mcnemar(more: int, less: int) -> float:
+    p = sign_test(more, less)
+    return 1.0 if p is None else p
 
 
 def _paired(one: CardScores, other: CardScores) -> Float[np.ndarray, "P 7"]:
@@ -172,7 +154,7 @@ def _difference(measure: str, differences: Float[np.ndarray, " N"], resamples: i
     return Difference(
         measure=measure,
         pairs=len(there),
-        difference=estimate(there.mean(), drawn) if len(there) else Estimate(None),
+        difference=bootstrap(there.mean(), drawn, constant=False) if len(there) else Estimate(None),
         better=int((rounded > 0).sum()),
         same=int((rounded == 0).sum()),
         worse=int((rounded < 0).sum()),

@@ -13,18 +13,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from compeer_jax.benchmarks.rows import DIMENSIONS, SCALE, UNFINISHED, BenchDialogue
-from compeer_jax.evaluation.judge_accuracy import Estimate, interval
+from compeer_jax.evaluation.estimates import Estimate, Weights, bootstrap, clustered_resamples
 
 AVERAGE = "average"
 BOTH = "both"
 
 ENDINGS = ("success", "failure", "goodbye", "rounds")
-
-Weights = Int[np.ndarray, "R N"]
-"""How often each of N dialogues stands in each of R resamples."""
 
 
 class CardScores(NamedTuple):
@@ -149,26 +146,15 @@ def resampled(count: int, resamples: int, seed: int) -> Weights:
     """Resamples of `count` dialogues. None for fewer than two: one dialogue can't tell how others would differ."""
     if count < 2:
         return np.zeros((0, count), np.int64)
-    return np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=resamples)
-
-
-def estimate(value: float, draws: Float[np.ndarray, " R"]) -> Estimate:
-    """A value with its interval; nothing where it is NaN itself.
-
-    There is no interval where all dialogues say the same: resamples of these can't tell how rare others are.
-    """
-    if np.isnan(value):
-        return Estimate(None)
-    known = draws[np.isfinite(draws)]
-    return Estimate(float(value), *(interval(known) if len(known) and known.min() < known.max() else ()))
+    return clustered_resamples(range(count), resamples, seed)
 
 
 def _columns(values: Float[np.ndarray, "N S 7"], weights: Weights) -> dict[str, Estimate]:
     whole = np.ones((1, len(values)), np.int64)
     found, draws = (SCALE * column_means(values, one) for one in (whole, weights))
     pairs = zip(DIMENSIONS, found[0], draws.T, strict=True)
-    columns = {dimension: estimate(value, drawn) for dimension, value, drawn in pairs}
-    return columns | {AVERAGE: estimate(found[0].mean(), draws.mean(axis=1))}
+    columns = {dimension: bootstrap(value, drawn, constant=False) for dimension, value, drawn in pairs}
+    return columns | {AVERAGE: bootstrap(found[0].mean(), draws.mean(axis=1), constant=False)}
 
 
 def _esc_report(name: str, language: str, rows: Sequence[BenchDialogue], resamples: int, seed: int) -> EscReport:
@@ -199,7 +185,7 @@ def _sage_report(name: str, language: str, rows: Sequence[BenchDialogue], resamp
         language=language,
         profiles=len(rows),
         missing=len(rows) - len(there),
-        emotion=estimate(there.mean(), drawn) if len(there) else Estimate(None),
+        emotion=bootstrap(there.mean(), drawn, constant=False) if len(there) else Estimate(None),
         success=endings.get("success", 0),
         failure=endings.get("failure", 0),
         endings=endings,

@@ -6,9 +6,8 @@ One run or many, of either benchmark: models stand beside each other, and each i
 card.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -40,21 +39,21 @@ from compeer_jax.benchmarks.tables import (
     METRICS,
     Diversity,
     Figures,
-    Sheet,
-    agreement_sheet,
+    agreement_table,
     brief,
-    comparison_sheet,
-    diversity_sheet,
-    esc_sheets,
-    joint_sheet,
-    sage_sheet,
-    sheet_markdown,
+    comparison_table,
+    diversity_table,
+    esc_tables,
+    joint_table,
+    sage_table,
 )
 from compeer_jax.benchmarks.trajectories import Trajectories, trajectories
 from compeer_jax.benchmarks.turn_diversity import diversity_over_turns
 from compeer_jax.errors import UserError, unknown
-from compeer_jax.evaluation.judge_accuracy import Estimate
 from compeer_jax.evaluation.published_figures import read_figures
+from compeer_jax.files import write_json, write_text
+from compeer_jax.report.table import Table, tables_markdown
+from compeer_jax.structure import plain
 
 TITLES: Mapping[Benchmark, str] = {"esc-eval": "ESC-Eval", "sage": "SAGE"}
 JSON_FILE, MARKDOWN_FILE = "results.json", "results.md"
@@ -125,55 +124,43 @@ class BenchmarkResults:
     published: Figures = field(default_factory=dict)
 
     @property
-    def sheets(self) -> list[Sheet]:
+    def tables(self) -> list[Table]:
         """The tables, comparisons only over all scenarios. What columns mean stands below the last table of a kind."""
-        return self._sheets(self.diversity)
+        return self._tables(self.diversity)
 
     @property
-    def brief_sheets(self) -> list[Sheet]:
+    def brief_tables(self) -> list[Table]:
         """Enough for a terminal: of diversity the first turn, the last one and all; of many models the main table."""
         if len({report.name for report in self.reports}) > FEW:
             first, *others = self._main
-            return [first._replace(notes=[note for sheet in (first, *others) for note in sheet.notes])]
-        return self._sheets(brief(self.diversity))
+            return [replace(first, notes=[note for table in (first, *others) for note in table.notes])]
+        return self._tables(brief(self.diversity))
 
     @property
-    def _main(self) -> list[Sheet]:
+    def _main(self) -> list[Table]:
         if self.benchmark == "esc-eval":
-            return esc_sheets(self.reports, self.published)
-        return [sage_sheet(self.reports, self.published)]
+            return esc_tables(self.reports, self.published)
+        return [sage_table(self.reports, self.published)]
 
-    def _sheets(self, diversity: Diversity) -> list[Sheet]:
+    def _tables(self, diversity: Diversity) -> list[Table]:
         title = TITLES[self.benchmark]
         whole = {row.first: row for row in self.comparisons}  # the last of each is over all languages
         compared = [
-            comparison_sheet(title, row.first, row.second, row.differences, _cautions(row)) for row in whole.values()
+            comparison_table(title, row.first, row.second, row.differences, _cautions(row)) for row in whole.values()
         ]
-        agreed = [agreement_sheet(name, rows) for name, rows in self.agreements.items()]
-        turns = diversity_sheet(title, diversity)
-        sheets = [*self._main, *_explained(compared, COMPARISON_MEANING), *_explained(agreed, AGREEMENT_MEANING), turns]
-        return [sheet for sheet in sheets if sheet.lines]
+        agreed = [agreement_table(name, rows) for name, rows in self.agreements.items()]
+        turns = diversity_table(title, diversity)
+        tables = [*self._main, *_explained(compared, COMPARISON_MEANING), *_explained(agreed, AGREEMENT_MEANING), turns]
+        return [table for table in tables if table.rows]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, numbers in full."""
-        return {
-            "benchmark": self.benchmark,
-            "reports": [_plain(vars(report)) for report in self.reports],
-            "comparisons": [
-                row._asdict() | {"differences": [_plain(one._asdict()) for one in row.differences]}
-                for row in self.comparisons
-            ],
-            "agreement": {name: [row._asdict() for row in rows] for name, rows in self.agreements.items()},
-            "diversity": {
-                name: {language: [row._asdict() for row in rows] for language, rows in of.items()}
-                for name, of in self.diversity.items()
-            },
-            "emotions": {
-                name: {"mean": line.mean.tolist(), "low": _numbers(line.low), "high": _numbers(line.high)}
-                for name, line in self.emotions.items()
-            },
-            "published": {name: dict(row) for name, row in self.published.items()},
+        content = {name: plain(value) for name, value in vars(self).items() if name != "agreements"}
+        emotions = {
+            name: {"mean": line.mean.tolist(), "low": _numbers(line.low), "high": _numbers(line.high)}
+            for name, line in self.emotions.items()
         }
+        return content | {"agreement": plain(self.agreements), "emotions": emotions}
 
 
 def read_run(folder: str | Path, name: str = "") -> Run:
@@ -242,11 +229,16 @@ def write_results(
     Raises:
         UserError: as `summarise`, or the folder can't be written.
     """
+    from compeer_jax.benchmarks.plots import plot_diversity, plot_trajectories
+
     found = summarise(runs, against=against, published=published, resamples=resamples, seed=seed)
-    try:
-        _write(found, folder)
-    except OSError as error:
-        raise UserError(f"{folder} can't be written: {error.strerror or error}.") from error
+    write_json(folder / JSON_FILE, [one.to_json() for one in found])
+    write_text(folder / MARKDOWN_FILE, results_markdown(found))
+    for one in found:
+        if one.emotions:
+            plot_trajectories(one.emotions, folder / EMOTIONS)
+        if any(one.diversity.values()):
+            plot_diversity(one.diversity, folder / _diversity_file(found, one))
     return found
 
 
@@ -268,18 +260,18 @@ def benchmark_figures(source: str) -> Figures:
     return read_figures(source, METRICS) if source else {}
 
 
-def all_sheets(results: Sequence[BenchmarkResults], *, short: bool = False) -> list[Sheet]:
+def all_tables(results: Sequence[BenchmarkResults], *, short: bool = False) -> list[Table]:
     """The tables of all; where there are both benchmarks, first one of both."""
-    sheets = [sheet for one in results for sheet in (one.brief_sheets if short else one.sheets)]
+    tables = [table for one in results for table in (one.brief_tables if short else one.tables)]
     if len(results) < len(TITLES):
-        return sheets
+        return tables
     esc, sage = (one.reports for one in results)
-    return [joint_sheet(esc, sage, results[0].published), *sheets]
+    return [joint_table(esc, sage, results[0].published), *tables]
 
 
 def results_markdown(results: Sequence[BenchmarkResults]) -> str:
     """All tables and pictures."""
-    parts = [sheet_markdown(sheet) for sheet in all_sheets(results)]
+    parts = [tables_markdown(all_tables(results), "##")]
     for one in results:
         if one.emotions:
             parts.append(f"![The seeker's emotion over rounds]({EMOTIONS})\n")
@@ -343,9 +335,9 @@ def _compared(one: Run, other: Run, *, resamples: int, seed: int) -> list[Compar
     return found
 
 
-def _explained(sheets: Sequence[Sheet], meaning: str) -> list[Sheet]:
-    """The sheets, the last with what the columns of all mean."""
-    return [*sheets[:-1], *(sheet._replace(notes=[*sheet.notes, meaning]) for sheet in sheets[-1:])]
+def _explained(tables: Sequence[Table], meaning: str) -> list[Table]:
+    """The tables, the last with what the columns of all mean."""
+    return [*tables[:-1], *(replace(table, notes=[*table.notes, meaning]) for table in tables[-1:])]
 
 
 def _cautions(row: Comparison) -> list[str]:
@@ -359,29 +351,6 @@ def _cautions(row: Comparison) -> list[str]:
 
 def _diversity_file(results: Sequence[BenchmarkResults], one: BenchmarkResults) -> str:
     return DIVERSITY if len(results) == 1 else f"diversity_{one.benchmark}.png"
-
-
-def _write(results: Sequence[BenchmarkResults], folder: Path) -> None:
-    from compeer_jax.benchmarks.plots import plot_diversity, plot_trajectories
-    from compeer_jax.files import replacing
-
-    folder.mkdir(parents=True, exist_ok=True)
-    content = json.dumps([one.to_json() for one in results], indent=1, ensure_ascii=False, allow_nan=False)
-    for name, text in ((JSON_FILE, f"{content}\n"), (MARKDOWN_FILE, results_markdown(results))):
-        with replacing(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    for one in results:
-        if one.emotions:
-            plot_trajectories(one.emotions, folder / EMOTIONS)
-        if any(one.diversity.values()):
-            plot_diversity(one.diversity, folder / _diversity_file(results, one))
-
-
-def _plain(value: Any) -> Any:
-    """A mapping, with estimates by the names of their parts."""
-    if isinstance(value, Estimate):
-        return value._asdict()
-    return {name: _plain(one) for name, one in value.items()} if isinstance(value, Mapping) else value
 
 
 def _numbers(values: Float[np.ndarray, " K"]) -> list[float] | None:

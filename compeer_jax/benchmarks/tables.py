@@ -1,18 +1,16 @@
-"""Results of benchmarks as tables, published figures beside, for the terminal and for Markdown."""
+"""Results of benchmarks as tables, published figures beside."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 from compeer_jax.benchmarks.compare import ALL, Agreement, Difference
 from compeer_jax.benchmarks.measures import AVERAGE, BOTH, ENDINGS, EscReport, SageReport
 from compeer_jax.benchmarks.rows import DIMENSIONS
 from compeer_jax.benchmarks.turn_diversity import MEASURES, TurnDiversity
-from compeer_jax.evaluation.judge_accuracy import Estimate
-from compeer_jax.evaluation.judge_table import NOTHING, PUBLISHED, joined, markdown
+from compeer_jax.evaluation.estimates import Estimate
 from compeer_jax.evaluation.published_figures import Range, published_notes
-
-Cell = tuple[str, str]
-"""A figure, and its interval or ""."""
+from compeer_jax.report.table import NOTHING, PUBLISHED, Cell, Table, estimate_cell, number, percent
 
 Diversity = Mapping[str, Mapping[str, Sequence[TurnDiversity]]]
 """Model -> language -> diversity over turns."""
@@ -66,73 +64,37 @@ DIVERSITY_MEANING = (
 JOINT_MEANING = "With 95 % bootstrap intervals over cards or profiles; the tables below say what each figure is."
 
 
-class Sheet(NamedTuple):
-    """A table to be shown.
-
-    Attributes:
-        title: what it is of.
-        headings: of its columns.
-        lines: cells, one for each heading.
-        notes: below it.
-    """
-
-    title: str
-    headings: Sequence[str]
-    lines: Sequence[Sequence[Cell]]
-    notes: Sequence[str] = ()
-
-
-def sheet_rich(sheet: Sheet) -> Any:
-    """A rich table. Its title stands apart, as it may be wider than the table."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for number, heading in enumerate(sheet.headings):
-        table.add_column(heading, justify="right" if number else "left")
-    for line in sheet.lines:
-        table.add_row(*(Text("\n".join(filter(None, cell))) for cell in line))  # names may look like markup
-    return table
-
-
-def sheet_markdown(sheet: Sheet) -> str:
-    """The same in Markdown, with its notes."""
-    lines = [list(map(joined, line)) for line in sheet.lines]
-    return "\n\n".join([f"## {sheet.title}", markdown(list(sheet.headings), lines), *sheet.notes]) + "\n"
-
-
-def esc_sheets(reports: Sequence[EscReport], published: Figures) -> list[Sheet]:
+def esc_tables(reports: Sequence[EscReport], published: Figures) -> list[Table]:
     """ESC-Eval as the paper's table has it, over all cards first, then for each language apart."""
     names = {report.name for report in reports}
     split = len({report.language for report in reports}) > 1
-    sheets = []
+    tables = []
     for language, some in _by_language(reports):
         prefix = f"{language}_" if split and language != BOTH else ""
         figures = _figures_of(published, {f"{prefix}{column}": column for column in COLUMNS})
         lines = [
-            [_text(f"{name}, {PUBLISHED}"), _text(NOTHING), *_published(row), *_nothing(2)]
+            [f"{name}, {PUBLISHED}", NOTHING, *_published(row), *_nothing(2)]
             for name, row in figures.items()
             if name not in names
         ]
         for report in some:
             lines += _esc_lines(report)
             if report.name in figures:
-                lines.append([_text(f"  {PUBLISHED}"), _text(NOTHING), *_published(figures[report.name]), *_nothing(2)])
+                lines.append([f"  {PUBLISHED}", NOTHING, *_published(figures[report.name]), *_nothing(2)])
         headings = ["model", "cards", *COLUMNS.values(), "missing", "broken"]
-        sheets.append(Sheet(f"ESC-Eval, {LANGUAGES[language]}", headings, lines))
-    sheets[-1] = sheets[-1]._replace(
-        notes=[ESC_MEANING, *published_notes(published, COLUMNS), *odd_averages(published)]
+        tables.append(Table(f"ESC-Eval, {LANGUAGES[language]}", headings, lines))
+    tables[-1] = replace(
+        tables[-1], notes=[ESC_MEANING, *published_notes(published, COLUMNS), *odd_averages(published)]
     )
-    return sheets
+    return tables
 
 
-def sage_sheet(reports: Sequence[SageReport], published: Figures) -> Sheet:
+def sage_table(reports: Sequence[SageReport], published: Figures) -> Table:
     """SAGE as the paper's table has it, and how dialogues end."""
     figures = _figures_of(published, {name: name for name in FEELINGS})
     names = {report.name for report in reports}
     lines = [
-        [_text(f"{name}, {PUBLISHED}"), *_nothing(2), *_sage_published(row), *_nothing(5)]
+        [f"{name}, {PUBLISHED}", *_nothing(2), *_sage_published(row), *_nothing(5)]
         for name, row in figures.items()
         if name not in names
     ]
@@ -141,7 +103,7 @@ def sage_sheet(reports: Sequence[SageReport], published: Figures) -> Sheet:
             lines.append(_sage_line(report))
             if report.name in figures and not place:
                 row = _sage_published(figures[report.name])
-                lines.append([_text(f"  {PUBLISHED}"), *_nothing(2), *row, *_nothing(5)])
+                lines.append([f"  {PUBLISHED}", *_nothing(2), *row, *_nothing(5)])
     headings = [
         "model",
         "language",
@@ -153,53 +115,53 @@ def sage_sheet(reports: Sequence[SageReport], published: Figures) -> Sheet:
         "replies",
         "broken",
     ]
-    return Sheet("SAGE", headings, lines, [SAGE_MEANING, *published_notes(published, FEELINGS)])
+    return Table("SAGE", headings, lines, [SAGE_MEANING, *published_notes(published, FEELINGS)])
 
 
-def comparison_sheet(
+def comparison_table(
     title: str, one: str, other: str, differences: Sequence[Difference], notes: Sequence[str] = ()
-) -> Sheet:
+) -> Table:
     """One model minus another."""
     lines = [
         [
-            _text((COLUMNS | FEELINGS).get(row.measure, row.measure)),
-            _text(str(row.pairs)),
+            (COLUMNS | FEELINGS).get(row.measure, row.measure),
+            str(row.pairs),
             _signed(row.difference),
-            *(_text(str(count)) for count in (row.better, row.same, row.worse)),
-            _text(p_value(row.p)),
-            *([_text(p_value(row.p_holm))] if _corrected(differences) else []),
+            *(str(count) for count in (row.better, row.same, row.worse)),
+            p_value(row.p),
+            *([p_value(row.p_holm)] if _corrected(differences) else []),
         ]
         for row in differences
     ]
     headings = ["measure", "pairs", "difference", "better", "same", "worse", "p"]
     headings += ["Holm"] if _corrected(differences) else []
-    return Sheet(f"{title}: {one} against {other}", headings, lines, notes)
+    return Table(f"{title}: {one} against {other}", headings, lines, notes)
 
 
-def agreement_sheet(name: str, agreements: Sequence[Agreement]) -> Sheet:
+def agreement_table(name: str, agreements: Sequence[Agreement]) -> Table:
     """How far scorers agree on the dialogues of a model."""
     lines = [
         [
-            _text(f"{row.first}, {row.second}"),
-            _text("all seven" if row.dimension == ALL else DIMENSIONS[row.dimension]),
-            _text(str(row.pairs)),
-            *(_text(NOTHING if value is None else f"{value:.2f}") for value in (row.kappa, row.spearman)),
-            _text(percent(row.same)),
+            f"{row.first}, {row.second}",
+            "all seven" if row.dimension == ALL else DIMENSIONS[row.dimension],
+            str(row.pairs),
+            *(number(value, ".2f") for value in (row.kappa, row.spearman)),
+            percent(row.same),
         ]
         for row in agreements
     ]
     headings = ["scorers", "dimension", "scores", "kappa", "Spearman", "same"]
-    return Sheet(f"Agreement between scorers on {name}", headings, lines)
+    return Table(f"Agreement between scorers on {name}", headings, lines)
 
 
-def diversity_sheet(title: str, diversity: Diversity) -> Sheet:
+def diversity_table(title: str, diversity: Diversity) -> Table:
     """Diversity over turns of each model and language."""
     lines = [
         [
-            _text(name),
-            _text(language),
-            _text(str(entry.turn or "all")),
-            _text(str(entry.replies)),
+            name,
+            language,
+            str(entry.turn or "all"),
+            str(entry.replies),
             *(_measure(field, getattr(entry, field)) for field in MEASURES),
         ]
         for name, by_language in diversity.items()
@@ -207,7 +169,7 @@ def diversity_sheet(title: str, diversity: Diversity) -> Sheet:
         for entry in entries
     ]
     headings = ["model", "language", "turn", "replies", *MEASURES.values()]
-    return Sheet(f"{title}: diversity over turns", headings, lines, [DIVERSITY_MEANING])
+    return Table(f"{title}: diversity over turns", headings, lines, [DIVERSITY_MEANING])
 
 
 def brief(diversity: Diversity) -> Diversity:
@@ -219,26 +181,26 @@ def brief(diversity: Diversity) -> Diversity:
     return {name: {language: ends(entries) for language, entries in of.items()} for name, of in diversity.items()}
 
 
-def joint_sheet(esc: Sequence[EscReport], sage: Sequence[SageReport], published: Figures) -> Sheet:
+def joint_table(esc: Sequence[EscReport], sage: Sequence[SageReport], published: Figures) -> Table:
     """A line a model: what both benchmarks say of it, over all languages."""
     scores, feelings = ({report.name: report for report in reports} for reports in (esc, sage))  # the last is over all
     names = list(dict.fromkeys((*scores, *feelings)))
     figures = {
-        name: [_text(f"{row[metric]:{form}}" if metric in row else NOTHING) for metric, form in _JOINT.items()]
+        name: [number(row.get(metric), form) for metric, form in _JOINT.items()]
         for name, row in _figures_of(published, {metric: metric for metric in _JOINT}).items()
     }
-    lines = [[_text(f"{name}, {PUBLISHED}"), *row] for name, row in figures.items() if name not in names]
+    lines = [[f"{name}, {PUBLISHED}", *row] for name, row in figures.items() if name not in names]
     for name in names:
         average, counts = _nothing(1), _nothing(3)
         if name in scores:
             average = [_number(scores[name].columns[AVERAGE])]
         if (felt := feelings.get(name)) is not None:
-            counts = [_number(felt.emotion), _text(str(felt.success)), _text(str(felt.failure))]
-        lines.append([_text(name), *average, *counts])
+            counts = [_number(felt.emotion), str(felt.success), str(felt.failure)]
+        lines.append([name, *average, *counts])
         if name in figures:
-            lines.append([_text(f"  {PUBLISHED}"), *figures[name]])
+            lines.append([f"  {PUBLISHED}", *figures[name]])
     headings = ["model", f"ESC-Eval {COLUMNS[AVERAGE]}", *(f"SAGE {heading}" for heading in FEELINGS.values())]
-    return Sheet("ESC-Eval and SAGE", headings, lines, [JOINT_MEANING])
+    return Table("ESC-Eval and SAGE", headings, lines, [JOINT_MEANING])
 
 
 def odd_averages(published: Figures) -> list[str]:
@@ -259,11 +221,6 @@ def odd_averages(published: Figures) -> list[str]:
     return found
 
 
-def percent(share: float | None) -> str:
-    """A share in percent with one digit."""
-    return NOTHING if share is None else f"{100 * share:.1f}"
-
-
 def p_value(p: float | None) -> str:
     """A p as papers print it."""
     return NOTHING if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
@@ -272,8 +229,8 @@ def p_value(p: float | None) -> str:
 _JOINT = {AVERAGE: ".2f", EMOTION: ".2f", SUCCESS: "g", FAILURE: "g"}
 
 
-def _measure(field: str, value: float | None) -> Cell:
-    return _text(NOTHING if value is None else f"{value:.1f}" if field == "words" else f"{value:.3f}")
+def _measure(field: str, value: float | None) -> str:
+    return number(value, ".1f" if field == "words" else ".3f")
 
 
 def _corrected(differences: Sequence[Difference]) -> bool:
@@ -288,33 +245,33 @@ def _by_language(reports: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
             yield language, some
 
 
-def _esc_lines(report: EscReport) -> list[list[Cell]]:
+def _esc_lines(report: EscReport) -> list[list[str | Cell]]:
     """The line of a model, and one of each scorer alone where there are several."""
     broken = percent(report.broken / report.replies if report.replies else None)
     lines = [
         [
-            _text(report.name),
-            _text(str(report.cards)),
+            report.name,
+            str(report.cards),
             *(_number(report.columns[column]) for column in COLUMNS),
-            (str(report.missing), f"of {report.asked}") if report.missing else _text("0"),
-            _text(broken),
+            Cell(str(report.missing), f"of {report.asked}") if report.missing else "0",
+            broken,
         ]
     ]
     for scorer, columns in report.by_scorer.items():
-        lines.append([_text(f"  {scorer}"), _text(""), *(_number(columns[one]) for one in COLUMNS), *_nothing(2, "")])
+        lines.append([f"  {scorer}", "", *(_number(columns[one]) for one in COLUMNS), *_nothing(2, "")])
     return lines
 
 
-def _sage_line(report: SageReport) -> list[Cell]:
+def _sage_line(report: SageReport) -> list[str | Cell]:
     return [
-        _text(report.name),
-        _text(LANGUAGES[report.language].removesuffix(" languages")),
-        _text(str(report.profiles)),
+        report.name,
+        LANGUAGES[report.language].removesuffix(" languages"),
+        str(report.profiles),
         _number(report.emotion),
         *(_share(report.endings.get(ending, 0), report.profiles) for ending in ENDINGS),
         _share(report.missing, report.profiles),
-        _text(NOTHING if report.rounds is None else f"{report.rounds:.1f}"),
-        _text(percent(report.broken / report.replies if report.replies else None)),
+        number(report.rounds, ".1f"),
+        percent(report.broken / report.replies if report.replies else None),
     ]
 
 
@@ -324,37 +281,29 @@ def _figures_of(published: Figures, wanted: Mapping[str, str]) -> dict[str, dict
     return {name: row for name, row in rows.items() if row}
 
 
-def _published(row: Mapping[str, float]) -> list[Cell]:
-    return [_text(f"{row[column]:.2f}" if column in row else NOTHING) for column in COLUMNS]
+def _published(row: Mapping[str, float]) -> list[str]:
+    return [number(row.get(column), ".2f") for column in COLUMNS]
 
 
-def _sage_published(row: Mapping[str, float]) -> list[Cell]:
-    emotion = f"{row[EMOTION]:.2f}" if EMOTION in row else NOTHING
-    return [_text(emotion), *(_text(f"{row[name]:g}" if name in row else NOTHING) for name in (SUCCESS, FAILURE))]
+def _sage_published(row: Mapping[str, float]) -> list[str]:
+    return [number(row.get(EMOTION), ".2f"), *(number(row.get(name), "g") for name in (SUCCESS, FAILURE))]
 
 
 def _number(estimate: Estimate) -> Cell:
-    """A figure, and its interval without digits behind the point, which it has none of to tell."""
-    if estimate.value is None:
-        return _text(NOTHING)
-    return f"{estimate.value:.1f}", "" if estimate.low is None else f"{estimate.low:.0f}–{estimate.high:.0f}"
+    return estimate_cell(estimate, scale=1)
 
 
 def _share(count: int, of: int) -> Cell:
     """A count, and its share in percent."""
-    return str(count), f"{100 * count / of:.0f} %"
+    return Cell(str(count), f"{100 * count / of:.0f} %")
 
 
 def _signed(estimate: Estimate) -> Cell:
     if estimate.value is None:
-        return _text(NOTHING)
+        return Cell(NOTHING)
     value, low, high = (one if one is None else f"{one:+.1f}".replace("-", "−") for one in estimate)
-    return value, "" if low is None else f"{low} to {high}"
+    return Cell(value, "" if low is None else f"{low} to {high}")
 
 
-def _text(text: str) -> Cell:
-    return text, ""
-
-
-def _nothing(count: int, text: str = NOTHING) -> list[Cell]:
-    return [_text(text)] * count
+def _nothing(count: int, text: str = NOTHING) -> list[str]:
+    return [text] * count

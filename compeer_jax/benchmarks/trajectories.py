@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from compeer_jax.benchmarks.measures import final_emotion, resampled
 from compeer_jax.benchmarks.rows import BenchDialogue
-from compeer_jax.evaluation.judge_accuracy import COVERAGE
+from compeer_jax.evaluation.estimates import interval
 
 
 class Trajectories(NamedTuple):
@@ -45,6 +45,5 @@ def trajectories(rows: Sequence[BenchDialogue], *, resamples: int, seed: int) ->
     longest = max(map(len, lines))
     values = np.array([line + line[-1:] * (longest - len(line)) for line in lines])
     draws = resampled(len(lines), resamples, seed) @ values / len(lines)
-    margin = (100 - COVERAGE) / 2
-    low, high = np.percentile(draws, [margin, 100 - margin], axis=0) if len(draws) else np.full((2, longest), np.nan)
+    low, high = interval(draws) if len(draws) else np.full((2, longest), np.nan)
     return Trajectories(values, tuple(map(len, lines)), low, high)

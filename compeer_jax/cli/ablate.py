@@ -15,10 +15,11 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="ablate", description=DESCRIPTION)
     show_log()
     from compeer_jax.evaluation.ablation import ablate
-    from compeer_jax.evaluation.ablation_report import terminal_table, write_ablation
+    from compeer_jax.evaluation.ablation_report import settings_table, write_ablation
+    from compeer_jax.report.table import print_tables
 
     ablation = ablate(config)
-    wide_console().print(terminal_table(ablation))
+    print_tables([settings_table(ablation)], wide_console())
     if ablation.mismatch > 1e-2:
         print(
             f"The run's own setting does not give back its logged advantages (off by up to {ablation.mismatch:.2g}); "

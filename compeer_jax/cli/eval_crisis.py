@@ -18,20 +18,10 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="eval crisis", description=DESCRIPTION)
     show_log()
     from compeer_jax.benchmarks.crisis.run import PAGE, run_crisis
-    from compeer_jax.benchmarks.crisis.table import JUDGE_MEANING, LIMITS, MEANING, crisis_rich, judges_rich
+    from compeer_jax.report.table import print_tables
 
     console = wide_console()
     say = partial(console.print, highlight=False)
-    table = run_crisis(config, say)
-    say(table.title)
-    console.print(crisis_rich(table))
-    for sort in ("form", "level"):
-        say(f"By {sort}:")
-        console.print(crisis_rich(table, sort))
-    for line in (*table.comparisons, MEANING, LIMITS):
-        say(line)
-    if table.judges:
-        console.print(judges_rich(table))
-        say(JUDGE_MEANING)
+    print_tables(run_crisis(config, say).brief_tables, console)
     if config.output:
         say(f"All of it is in {config.output}. To read the talks, open {config.output}/{PAGE} in a browser.")

@@ -16,15 +16,6 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="eval danger", description=DESCRIPTION)
     show_log()
     from compeer_jax.evaluation.danger.evaluate import found_in_talk, layers, measure_danger
-    from compeer_jax.evaluation.danger.table import danger_rich, kinds_rich, talks_rich
+    from compeer_jax.report.table import print_tables
 
-    table = measure_danger(config, layers(), found_in_talk)
-    console = wide_console()
-    console.print(table.title, highlight=False)
-    console.print(danger_rich(table))
-    console.print(talks_rich(table))
-    for language in table.languages:
-        console.print(f"By kind, {language}:", highlight=False)
-        console.print(kinds_rich(table, language))
-    for note in table.notes:
-        console.print(note, highlight=False)
+    print_tables(measure_danger(config, layers(), found_in_talk).tables, wide_console())

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from compeer_jax.benchmarks.config import EscEvalConfig
 from compeer_jax.cli.configure import parse_config
-from compeer_jax.cli.eval_benchmarks import show_sheets
 from compeer_jax.cli.eval_preferences import with_list
-from compeer_jax.cli.terminal import show_log
+from compeer_jax.cli.terminal import show_log, wide_console
 
 DESCRIPTION = (
     "ESC-Eval: role cards are played to the tested model, and scorers rate the dialogues on seven dimensions. "
@@ -20,9 +19,10 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="eval esc-eval", description=DESCRIPTION)
     show_log()
     from compeer_jax.benchmarks.esc_eval.run import run_esc_eval
-    from compeer_jax.benchmarks.results import all_sheets, benchmark_figures, read_run, summarise
+    from compeer_jax.benchmarks.results import all_tables, benchmark_figures, read_run, summarise
+    from compeer_jax.report.table import print_tables
 
     folder = run_esc_eval(config, say=print)
     results = summarise([read_run(folder)], published=benchmark_figures(config.published), seed=config.seed)
-    show_sheets(all_sheets(results, short=True))
+    print_tables(all_tables(results, short=True), wide_console())
     print(f"All of it is in {folder}. To read the dialogues: compeer eval show {folder}")

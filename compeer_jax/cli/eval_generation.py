@@ -14,11 +14,6 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="eval generation", description=DESCRIPTION)
     show_log()
     from compeer_jax.evaluation.generation_metrics import rate_generation
-    from compeer_jax.evaluation.generation_report import MEANING, generation_rich
+    from compeer_jax.report.table import print_tables
 
-    table = rate_generation(config)
-    console = wide_console()
-    console.print(table.title, highlight=False, markup=False)
-    console.print(generation_rich(table))
-    for text in (MEANING, *table.made):
-        console.print(text, highlight=False, markup=False)
+    print_tables([rate_generation(config).table], wide_console())

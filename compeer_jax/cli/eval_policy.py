@@ -23,12 +23,13 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="eval", description=DESCRIPTION)
     show_log()
     from compeer_jax.evaluation.evaluate import evaluate
-    from compeer_jax.evaluation.report_table import terminal_table
+    from compeer_jax.evaluation.policy_report import policy_table
+    from compeer_jax.report.table import print_tables
 
     report, completions = evaluate(config)
     title = f"{len(completions)} outputs on {config.split} records of {config.data.path}"
     title += f" ({labels_line(completions)})" if config.data.reasoning.steps else ""
-    wide_console().print(terminal_table({config.model.path: report}, title))
+    print_tables([policy_table({config.model.path: report}, title)], wide_console())
 
 
 def labels_line(completions: Sequence["Completion"]) -> str:

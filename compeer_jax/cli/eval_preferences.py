@@ -20,29 +20,19 @@ def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, with_list(arguments), command="eval preferences", description=DESCRIPTION)
     show_log()
     from compeer_jax.people.forms import read_key
+    from compeer_jax.report.table import print_tables
 
     console = wide_console()
     if read_key(Path(config.pairs).expanduser()).others:
-        _show_study(config, console)
+        from compeer_jax.people.study_results import CHART, count_study
+
+        print_tables([count_study(config).table], console)
+        chart = Path(config.output or config.pairs) / CHART
+        console.print(f"The chart is {chart}.", highlight=False, markup=False)
         return
     from compeer_jax.people.preferences import count_preferences
-    from compeer_jax.people.report import MEANING, preference_rich
 
-    table = count_preferences(config)
-    console.print(table.title, highlight=False, markup=False)
-    console.print(preference_rich(table))
-    for text in (MEANING, *table.agreement, *table.notes):
-        console.print(text, highlight=False, markup=False)
-
-
-def _show_study(config: PreferencesConfig, console) -> None:
-    from compeer_jax.people.study_results import CHART, MEANING, count_study, study_rich
-
-    table = count_study(config)
-    console.print(table.title, highlight=False, markup=False)
-    console.print(study_rich(table))
-    for text in (MEANING, *table.notes, f"The chart is {Path(config.output or config.pairs) / CHART}."):
-        console.print(text, highlight=False, markup=False)
+    print_tables([count_preferences(config).table], console)
 
 
 def with_list(arguments: Sequence[str], option: str = "--imports") -> list[str]:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from compeer_jax.benchmarks.sage.config import SageConfig
 from compeer_jax.cli.configure import parse_config
-from compeer_jax.cli.eval_benchmarks import show_sheets
 from compeer_jax.cli.eval_preferences import with_list
-from compeer_jax.cli.terminal import show_log
+from compeer_jax.cli.terminal import show_log, wide_console
 
 DESCRIPTION = (
     "SAGE: seekers whose emotion each reply moves talk with the tested model. "
@@ -19,10 +18,11 @@ def run(arguments: Sequence[str]) -> None:
     arguments = with_list(with_list(arguments, "--role_prompts"), "--planner_prompts")
     config = parse_config(CONFIG, arguments, command="eval sage", description=DESCRIPTION)
     show_log()
-    from compeer_jax.benchmarks.results import all_sheets, benchmark_figures, read_run, summarise
+    from compeer_jax.benchmarks.results import all_tables, benchmark_figures, read_run, summarise
     from compeer_jax.benchmarks.sage.run import run_sage
+    from compeer_jax.report.table import print_tables
 
     folder = run_sage(config, print)
     results = summarise([read_run(folder)], published=benchmark_figures(config.published), seed=config.seed)
-    show_sheets(all_sheets(results, short=True))
+    print_tables(all_tables(results, short=True), wide_console())
     print(f"All of it is in {folder}. To read the dialogues: compeer eval show {folder}")

@@ -78,7 +78,8 @@ def quickstart(config: QuickstartConfig) -> Path:
     import jax
     from rich.text import Text
 
-    from compeer_jax.evaluation.report_table import markdown_table, terminal_table
+    from compeer_jax.evaluation.policy_report import policy_table
+    from compeer_jax.report.table import print_tables
     from compeer_jax.training.config import GRPOConfig, SFTConfig
     from compeer_jax.training.grpo import train_grpo
     from compeer_jax.training.reward import train_reward
@@ -142,9 +143,9 @@ def quickstart(config: QuickstartConfig) -> Path:
 
     title = f"{config.eval_records} held-out prompts x 4 outputs, {config.data}, seed {config.seed} (silver labels)"
     console.print()
-    console.print(terminal_table(reports, title))
+    print_tables([policy_table(reports, title)], console)
     report = output / "report.md"
-    report.write_text(f"{title}\n\n{markdown_table(reports)}\n", encoding="utf-8")
+    report.write_text(f"{title}\n\n{policy_table(reports).markdown()}\n", encoding="utf-8")
     console.print(f"Done in {time.monotonic() - began:.0f} s. The table is in {report};")
     console.print(
         f"read {output / 'grpo_reweighted' / 'samples.md'} and look at {output / 'grpo_reweighted' / 'curves.png'}."

@@ -16,16 +16,7 @@ CONFIG = ConsistencyConfig
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="reward consistency", description=DESCRIPTION)
     show_log()
-    from compeer_jax.evaluation.consistency_table import ConsistencyTable, consistency_rich
     from compeer_jax.evaluation.judge_consistency import judge_consistency
-    from compeer_jax.evaluation.selection_table import MEANING, selection_rich
+    from compeer_jax.report.table import print_tables
 
-    table = judge_consistency(config)
-    console = wide_console()
-    if isinstance(table, ConsistencyTable):
-        shown, texts = consistency_rich(table), (table.difference, table.meaning)
-    else:
-        shown, texts = selection_rich(table), (*table.comparisons, MEANING)
-    console.print(shown)
-    for text in filter(None, texts):
-        console.print(text)
+    print_tables([judge_consistency(config).table], wide_console())

@@ -13,13 +13,8 @@ CONFIG = RewardEvalConfig
 def run(arguments: Sequence[str]) -> None:
     config = parse_config(CONFIG, arguments, command="reward eval", description=DESCRIPTION)
     show_log()
-    from compeer_jax.evaluation.judge_table import MEANING, accuracy_table, difference_table, order_table
+    from compeer_jax.evaluation.judge_table import judge_tables
     from compeer_jax.evaluation.reward_eval import evaluate_judges
+    from compeer_jax.report.table import print_tables
 
-    table = evaluate_judges(config)
-    console = wide_console()
-    console.print(accuracy_table(table))
-    for text in (MEANING, *table.notes):
-        console.print(text, highlight=False, markup=False)
-    for shown in filter(None, (difference_table(table), order_table(table))):
-        console.print(shown)
+    print_tables(judge_tables(evaluate_judges(config)), wide_console())

@@ -1,7 +1,5 @@
 """An ablation as tables, for the terminal, Markdown and CSV, and as a picture."""
 
-import csv
-import io
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from compeer_jax.errors import UserError
 from compeer_jax.evaluation.ablation import Ablation, Setting, moved
-from compeer_jax.files import replacing
-from compeer_jax.report.figures import FAINT, INK
+from compeer_jax.files import write_text
+from compeer_jax.report.figures import FAINT, INK, save_figure
+from compeer_jax.report.table import Table
 
 COLUMNS = {
     "reward": ("reward", "{:+.2f}"),
@@ -49,16 +47,16 @@ def write_ablation(ablation: Ablation, folder: Path) -> list[Path]:
         UserError: they can't be written.
     """
     paths = [folder / name for name in ("table.md", "table.csv", "heatmap.png")]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, text in zip(paths, (markdown(ablation), csv_table(ablation)), strict=False):
-            with replacing(path) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-        with replacing(paths[2]) as temporary:
-            heatmap(ablation).savefig(temporary, format="png")
-    except OSError as error:
-        raise UserError(f"{folder} can't be written: {error.strerror or error}.") from error
+    write_text(paths[0], ablation_markdown(ablation))
+    write_text(paths[1], all_settings_table(ablation).csv())
+    save_figure(heatmap(ablation), paths[2])
     return paths
+
+
+def ablation_markdown(ablation: Ablation) -> str:
+    """The settings near the run's own, what the columns mean, and the extremes over all settings."""
+    parts = [settings_table(ablation).markdown("#"), EXPLANATION, extremes_table(ablation).markdown("##")]
+    return "\n\n".join(parts) + "\n"
 
 
 def title(ablation: Ablation) -> str:
@@ -70,7 +68,7 @@ def title(ablation: Ablation) -> str:
     )
 
 
-def rows(ablation: Ablation) -> list[list[str]]:
+def settings_table(ablation: Ablation) -> Table:
     """The run's own setting, then one row a setting that differs from it in one thing, the values in their order.
 
     Of a run without reweighting, what only reweighting reads is varied with it.
@@ -80,7 +78,9 @@ def rows(ablation: Ablation) -> list[list[str]]:
         with_it = {"reweighting"} if ablation.base.reweighting == "off" and axis in ("alpha", "beta", "sign") else set()
         alone = [s for s in ablation.settings if set(ablation.differences(s)) == {axis} | with_it]
         chosen += sorted(alone, key=lambda setting, axis=axis: ablation.axes[axis].index(ablation.value(setting, axis)))
-    return [[describe(ablation, setting), *_cells(ablation, setting)] for setting in chosen]
+    own = f"The run's own setting: {own_setting(ablation)}. The other rows differ from it in one thing."
+    rows = [[describe(ablation, setting), *_cells(ablation, setting)] for setting in chosen]
+    return Table(title(ablation), ["setting", *(heading for heading, _ in COLUMNS.values())], rows, [own])
 
 
 def describe(ablation: Ablation, setting: Setting) -> str:
@@ -97,7 +97,7 @@ def own_setting(ablation: Ablation) -> str:
     return f"{redundancy}, scale {scale}; weights: {named}"
 
 
-def extremes(ablation: Ablation) -> list[list[str]]:
+def extremes_table(ablation: Ablation) -> Table:
     """For each measure, its lowest and highest value over all settings, and where."""
     lines = []
     for field, (heading, form) in COLUMNS.items():
@@ -105,54 +105,21 @@ def extremes(ablation: Ablation) -> list[list[str]]:
         ends = [int(values.argmin()), int(values.argmax())]
         cells = [(form.format(values[end]), describe(ablation, ablation.settings[end])) for end in ends]
         lines.append([heading, *itertools.chain(*cells)])
-    return lines
+    note = "These are ratings of outputs already written, not of what a policy would become."
+    return Table("Over all settings", ["measure", "lowest", "where", "highest", "where"], lines, [note])
 
 
-def terminal_table(ablation: Ablation) -> Any:
-    """A rich table of `rows`."""
-    from rich.table import Table
-
-    table = Table(title=title(ablation), title_justify="left", caption=own_setting(ablation), caption_justify="left")
-    table.add_column("setting", no_wrap=True)
-    for heading, _ in COLUMNS.values():
-        table.add_column(heading, justify="right")
-    for row in rows(ablation):
-        table.add_row(*row)
-    return table
-
-
-def markdown(ablation: Ablation) -> str:
-    """`rows` and `extremes`, with what the columns mean."""
-    headings = ["setting", *(heading for heading, _ in COLUMNS.values())]
-    return "\n\n".join(
-        [
-            f"# {title(ablation)}",
-            f"The run's own setting: {own_setting(ablation)}. The other rows differ from it in one thing.",
-            _markdown_table([headings, ["---"] + ["---:"] * len(COLUMNS), *rows(ablation)]),
-            EXPLANATION,
-            "## Over all settings",
-            _markdown_table(
-                [
-                    ["measure", "lowest", "where", "highest", "where"],
-                    ["---", "---:", "---", "---:", "---"],
-                    *extremes(ablation),
-                ]
-            ),
-            "These are ratings of outputs already written, not of what a policy would become.\n",
-        ]
-    )
-
-
-def csv_table(ablation: Ablation) -> str:
+def all_settings_table(ablation: Ablation) -> Table:
     """Every setting, one a line, numbers in full."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
     weights = [f"weight_{name}" for name in ablation.rollouts.part_names]
-    writer.writerow(["reweighting", "alpha", "beta", "sign", "scale", *weights, *COLUMNS])
-    for index, setting in enumerate(ablation.settings):
-        measures = [f"{getattr(ablation.summary, field)[index]:.6g}" for field in COLUMNS]
-        writer.writerow([*setting[:5], *setting.weights, *measures])
-    return stream.getvalue()
+    rows = [
+        [
+            *map(str, (*setting[:5], *setting.weights)),
+            *(f"{getattr(ablation.summary, field)[index]:.6g}" for field in COLUMNS),
+        ]
+        for index, setting in enumerate(ablation.settings)
+    ]
+    return Table("All settings", ["reweighting", "alpha", "beta", "sign", "scale", *weights, *COLUMNS], rows)
 
 
 def heatmap(ablation: Ablation) -> Any:
@@ -272,7 +239,3 @@ def _cells(ablation: Ablation, setting: Setting) -> list[str]:
 
 def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _markdown_table(lines: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

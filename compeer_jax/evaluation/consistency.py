@@ -6,18 +6,21 @@ output if it accepts the response exactly when it finds most of the steps right.
 consistent by that rule on every output, which is why Cohen's kappa, agreement beyond chance, stands beside the share.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool
 
 from compeer_jax.chat.models import Malformed, Parsed, ask_each
 from compeer_jax.chat.types import ChatModel
 from compeer_jax.dialogue.consistency import consistency_messages
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.verdicts import parse_step_verdict
-from compeer_jax.evaluation.judge_accuracy import Estimate, interval, sklearn_metrics
+from compeer_jax.evaluation.estimates import Estimate, Paired, Weights, weighted_mean
+from compeer_jax.evaluation.judge_accuracy import sklearn_metrics
+from compeer_jax.report.table import Cell, Table, estimate_cell, number, percent
 from compeer_jax.rewards.generative_judge import case_of
 from compeer_jax.rewards.judge import Verdicts
 from compeer_jax.rewards.reward import Completion
@@ -108,26 +111,11 @@ class ConsistencyRow(NamedTuple):
     rule_response: float | None = None
 
 
-class Paired(NamedTuple):
-    """Two judges on the same outputs.
-
-    Attributes:
-        difference: share of the first minus that of the second.
-        only_first, only_second: outputs on which only one of them is consistent.
-        p: of McNemar's exact test; it takes outputs for independent, the interval of the difference doesn't.
-    """
-
-    difference: Estimate
-    only_first: int
-    only_second: int
-    p: float
-
-
 def consistency_row(
     name: str,
     verdicts: Verdicts,
     consistent: Sequence[bool],
-    weights: Int[np.ndarray, "R N"],
+    weights: Weights,
     rules: Verdicts | None = None,
 ) -> ConsistencyRow:
     """The row of a judge.
@@ -144,7 +132,7 @@ def consistency_row(
     vary = bool(takes.any() and right.any() and not takes.all() and not right.all())
     return ConsistencyRow(
         name=name,
-        share=_share(np.asarray(consistent, float), weights),
+        share=weighted_mean(np.asarray(consistent, float), weights),
         kappa=float(sklearn_metrics().cohen_kappa_score(takes, right)) if vary else None,
         accepted=float(accepted(verdicts).mean()),
         most_right=float(most_right(verdicts).mean()),
@@ -154,30 +142,66 @@ def consistency_row(
     )
 
 
-def compare(first: Sequence[bool], second: Sequence[bool], weights: Int[np.ndarray, "R N"]) -> Paired:
-    """How much more often the first is consistent than the second, on the same N outputs."""
-    from scipy.stats import binomtest
+_HEADINGS = ("consistent", "kappa", "accepted", "most steps right", "unparsed", "steps as rules", "response as rules")
 
-    one, other = np.asarray(first, bool), np.asarray(second, bool)
-    only_first, only_second = int((one & ~other).sum()), int((other & ~one).sum())
-    differ = only_first + only_second
-    return Paired(
-        _share(one.astype(float) - other, weights),
-        only_first,
-        only_second,
-        float(binomtest(only_first, differ).pvalue) if differ else 1.0,
-    )
+_MEANING = {
+    "rule": "consistent: the response is accepted (better than the reference, or similar) exactly when most steps are "
+    "found right. By that, a judge that always says the same is 100 % consistent; it has no kappa. ",
+    "model": "consistent: so says a model that was shown the output and all verdicts on it. ",
+}
+_MEANING_OF_REST = (
+    "kappa: how far accepting responses and finding most steps right agree beyond chance. unparsed: outputs with a "
+    "part without a readable verdict, which are never consistent. as rules: verdicts that are the rule judge's, which "
+    "knows the silver labels."
+)
 
 
-def clustered_resamples(clusters: Sequence[Hashable], count: int, seed: int) -> Int[np.ndarray, "R N"]:
-    """How often each of N items is drawn in each of `count` resamples, in which whole clusters are drawn.
+@dataclass(frozen=True)
+class ConsistencyResults:
+    """How far the verdicts of judges go together.
 
-    Outputs of one prompt resemble each other; resampling them one by one would make intervals too narrow.
+    Attributes:
+        count: outputs counted.
+        unknown: outputs left out, as the consistency judge gave no verdict.
+        source: where they are from.
+        by: who decided, "rule" or "model".
+        rows: a judge each.
+        paired: the first against the second, if there are so many.
     """
-    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
-    drawn = np.random.default_rng(seed).multinomial(len(numbers), [1 / len(numbers)] * len(numbers), size=count)
-    return drawn[:, [numbers[cluster] for cluster in clusters]]
+
+    count: int
+    unknown: int
+    source: str
+    by: str
+    rows: Sequence[ConsistencyRow]
+    paired: Paired | None
+
+    @property
+    def title(self) -> str:
+        """What was judged."""
+        left_out = f", {self.unknown} more not decided" if self.unknown else ""
+        return f"{self.count} outputs of {self.source}{left_out}: percent, with 95 % bootstrap intervals over prompts"
+
+    @property
+    def difference(self) -> str:
+        """The comparison in words; "" where there is none."""
+        if self.paired is None:
+            return ""
+        first, second = (row.name for row in self.rows[:2])
+        value, low, high = (100 * share for share in self.paired.difference)
+        return (
+            f"{first} minus {second}: {value:+.1f} points of consistency (95 %: {low:+.1f} to {high:+.1f}). "
+            f"{first} alone is consistent on {self.paired.only_first} outputs, {second} alone on "
+            f"{self.paired.only_second} (McNemar's exact test: p = {self.paired.p:.2g})."
+        )
+
+    @property
+    def table(self) -> Table:
+        """A line a judge, the comparison, and what the columns mean."""
+        notes = [*filter(None, [self.difference]), _MEANING[self.by] + _MEANING_OF_REST]
+        return Table(self.title, ["judge", *_HEADINGS], [[row.name, *_cells(row)] for row in self.rows], notes)
 
 
-def _share(values: Float[np.ndarray, " N"], weights: Int[np.ndarray, "R N"]) -> Estimate:
-    return Estimate(float(values.mean()), *interval(weights @ values / weights.sum(axis=1)))
+def _cells(row: ConsistencyRow) -> list[str | Cell]:
+    shares = (row.accepted, row.most_right, row.unparsed, row.rule_steps, row.rule_response)
+    return [estimate_cell(row.share), number(row.kappa, "+.2f"), *map(percent, shares)]

@@ -17,7 +17,7 @@ from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.policy_report import PolicyReport, policy_report
 from compeer_jax.evaluation.saved_outputs import answered_records
-from compeer_jax.files import read_json, replacing
+from compeer_jax.files import read_json, write_json
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
@@ -133,9 +133,7 @@ def settings_of(config: EvalConfig) -> dict:
 def save_report(folder: Path, settings: dict, report: PolicyReport) -> None:
     """Writes FOLDER/report.json: the report, and the settings it was made with."""
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / "report.json") as temporary:
-        content = {"settings": settings, "report": dataclasses.asdict(report)}
-        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    write_json(folder / "report.json", {"settings": settings, "report": report})
 
 
 def saved_report(folder: Path, settings: dict) -> PolicyReport | None:

@@ -1,28 +1,26 @@
 """A policy's answers, rated against those of real supporters: overlap, similarity, diversity and strategies."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from compeer_jax.data.jsonl import write_jsonl
-from compeer_jax.errors import UserError, require_at_least
+from compeer_jax.errors import require_at_least
 from compeer_jax.evaluation.bert_similarity import bert_score
 from compeer_jax.evaluation.diversity import distinct_n, self_bleu
-from compeer_jax.evaluation.generation_report import METRICS, GenerationReport, GenerationTable, generation_markdown
+from compeer_jax.evaluation.estimates import Estimate, Weights, bootstrap, clustered_resamples, weighted_mean
+from compeer_jax.evaluation.generation_report import METRICS, GenerationReport, GenerationResults
 from compeer_jax.evaluation.generation_rows import Answer, by_language, read_answers
 from compeer_jax.evaluation.generation_tokens import Flavour, TokenKind, tokens_of
-from compeer_jax.evaluation.judge_accuracy import Estimate, interval
 from compeer_jax.evaluation.published_figures import read_figures
 from compeer_jax.evaluation.strategy_metrics import StrategyTable, pairs_of, preference_bias, strategy_scores
 from compeer_jax.evaluation.text_overlap import BETA, Overlap, Words, bleu, installed_wordnet, meteor, rouge_l
-
-Weights = Int[np.ndarray, "R N"]
-"""How often each of N answers stands in each of R resamples; R = 0 without a bootstrap."""
+from compeer_jax.files import make_folder, write_json, write_text
+from compeer_jax.report.table import tables_markdown
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class GenerationEvalConfig:
         require_at_least(0, self, "", "resamples", "bertscore_layers", "seed")
 
 
-def rate_generation(config: GenerationEvalConfig) -> GenerationTable:
+def rate_generation(config: GenerationEvalConfig) -> GenerationResults:
     """Rates the answers that the settings name.
 
     Raises:
@@ -87,10 +85,10 @@ def rate_generation(config: GenerationEvalConfig) -> GenerationTable:
         for name, all_ in answers.items()
         for language, some in by_language(all_).items()
     ]
-    table = GenerationTable(f"answers of {', '.join(rated.values())}", config.flavour, reports, published)
+    results = GenerationResults(f"answers of {', '.join(rated.values())}", config.flavour, reports, published)
     if config.output:
-        _write(Path(config.output).expanduser(), config, table, answers[config.name])
-    return table
+        _write(Path(config.output).expanduser(), config, results, answers[config.name])
+    return results
 
 
 def rate_answers(answers: Sequence[Answer], config: GenerationEvalConfig, name: str = "") -> GenerationReport:
@@ -104,18 +102,20 @@ def rate_answers(answers: Sequence[Answer], config: GenerationEvalConfig, name: 
     scores = _bleu(words, right, config.flavour, weights, notes)
     # In English, rouge-score's own words are what others report.
     own = config.flavour == "standard" and tokens.kind == "words"
-    scores["rouge_l"] = _mean(_rouge_l(*((said, wanted) if own else (words, right)), config.flavour, notes), weights)
+    scores["rouge_l"] = weighted_mean(
+        _rouge_l(*((said, wanted) if own else (words, right)), config.flavour, notes), weights
+    )
     wordnet = installed_wordnet() if tokens.kind == "words" else None
-    scores["meteor"] = _mean(meteor(words, right, wordnet), weights)
+    scores["meteor"] = weighted_mean(meteor(words, right, wordnet), weights)
     notes["meteor"] = "NLTK's, " + ("with WordNet's synonyms" if wordnet else "exact matches and stems, no synonyms")
     if config.bertscore:
         settings = {"layers": config.bertscore_layers, "baseline": config.bertscore_baseline}
         similar = bert_score(said, wanted, config.bertscore, **settings)
-        scores["bertscore"], notes["bertscore"] = _mean(similar.f1, weights), similar.note
+        scores["bertscore"], notes["bertscore"] = weighted_mean(similar.f1, weights), similar.note
     scores |= _diversity(words, config.flavour, notes)
     scores |= _strategies(answers, weights)
-    scores["empty"] = _mean(np.array([not text.strip() for text in said], float), weights)
-    scores["length"] = _mean(np.array([len(one) for one in words], float), weights)
+    scores["empty"] = weighted_mean(np.array([not text.strip() for text in said], float), weights)
+    scores["length"] = weighted_mean(np.array([len(one) for one in words], float), weights)
     return GenerationReport(
         name=name or language, language=language, count=len(answers), tokens=tokens.note, scores=scores, notes=notes
     )
@@ -126,7 +126,7 @@ def _bleu(
 ) -> dict[str, Estimate]:
     notes["bleu"] = "sacrebleu's" if flavour == "standard" else "NLTK's, smoothing method 3"
     draws = Overlap.of(words, right, flavour).bleu(weights)
-    return {f"bleu_{n + 1}": _estimate(value, draws[n]) for n, value in enumerate(bleu(words, right, flavour))}
+    return {f"bleu_{n + 1}": bootstrap(value, draws[n]) for n, value in enumerate(bleu(words, right, flavour))}
 
 
 def _rouge_l(
@@ -159,8 +159,8 @@ def _strategies(answers: Sequence[Answer], weights: Weights) -> dict[str, Estima
     draws = np.tensordot(weights[:, rows], pairs, 1)
     draws = StrategyTable(draws[draws.sum(axis=(1, 2)) > 0])
     return {
-        "strategy_accuracy": _estimate(accuracy, draws.accuracy),
-        "strategy_f1": _estimate(macro_f1, draws.macro_f1),
+        "strategy_accuracy": bootstrap(accuracy, draws.accuracy),
+        "strategy_f1": bootstrap(macro_f1, draws.macro_f1),
         "strategy_bias": Estimate(preference_bias(pairs.sum(axis=0)) if any(taken) else None),
         "no_strategy": Estimate(float(np.mean([one is None for one in taken]))),
     }
@@ -169,43 +169,13 @@ def _strategies(answers: Sequence[Answer], weights: Weights) -> dict[str, Estima
 def _weights(answers: Sequence[Answer], config: GenerationEvalConfig) -> Weights:
     if not config.resamples:
         return np.zeros((0, len(answers)), dtype=np.int64)
-    from compeer_jax.evaluation.consistency import clustered_resamples
-
     return clustered_resamples([answer.id for answer in answers], config.resamples, config.seed)
 
 
-def _mean(values: Float[np.ndarray, " N"], weights: Weights) -> Estimate:
-    return _estimate(float(values.mean()), weights @ values / weights.sum(axis=1))
-
-
-def _estimate(value: float | None, draws: Float[np.ndarray, " R"]) -> Estimate:
-    """A number with the interval of its resamples, if there are any in which it is known."""
-    if value is None or np.isnan(draws).all():
-        return Estimate(value)
-    return Estimate(value, *interval(draws))
-
-
-def _write(folder: Path, config: GenerationEvalConfig, table: GenerationTable, answers: Sequence[Answer]) -> None:
+def _write(folder: Path, config: GenerationEvalConfig, results: GenerationResults, answers: Sequence[Answer]) -> None:
     """generation.json, generation.md, and the answers as they were rated, which can be rated again."""
-    from compeer_jax.files import replacing
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"output {folder} can't be made ({error.strerror}); name another folder.") from error
-    content = {
-        "settings": asdict(config),
-        "rows": [_plain(report) for report in table.reports],
-        "published": table.published,
-    }
-    with replacing(folder / "generation.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    with replacing(folder / "generation.md") as temporary:
-        temporary.write_text(generation_markdown(table), encoding="utf-8")
+    make_folder(folder)
+    content = {"settings": config, "rows": results.reports, "published": results.published}
+    write_json(folder / "generation.json", content)
+    write_text(folder / "generation.md", tables_markdown([results.table]))
     write_jsonl(folder / "answers.jsonl", (answer.to_json() for answer in answers))
-
-
-def _plain(report: GenerationReport) -> Mapping:
-    """A report as JSON has it, its estimates by name."""
-    scores = {metric: estimate._asdict() for metric, estimate in report.scores.items()}
-    return {**vars(report), "scores": scores, "notes": dict(report.notes)}

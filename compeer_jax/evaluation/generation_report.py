@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from compeer_jax.evaluation.judge_accuracy import Estimate
-from compeer_jax.evaluation.judge_table import NOTHING, PUBLISHED, joined, markdown
+from compeer_jax.evaluation.estimates import Estimate
 from compeer_jax.evaluation.published_figures import published_notes
+from compeer_jax.report.table import PUBLISHED, Cell, Table, estimate_cell, number
 
 LONGEST = 100_000.0
 
@@ -74,7 +74,7 @@ class GenerationReport:
 
 
 @dataclass(frozen=True)
-class GenerationTable:
+class GenerationResults:
     """Reports on answers, a column each.
 
     Attributes:
@@ -106,7 +106,7 @@ class GenerationTable:
         return {name: metric for name, metric in METRICS.items() if name in shown}
 
     @property
-    def made(self) -> list[str]:
+    def _made(self) -> list[str]:
         """How the reports were made, a line for those made alike, and what is to be said of published figures."""
         heads = {
             "bleu": "BLEU",
@@ -122,48 +122,25 @@ class GenerationTable:
         own = [f"{'; '.join(names)}: {made}" for made, names in alike.items()]
         return [*own, *published_notes(self.published, METRICS)]
 
+    @property
+    def table(self) -> Table:
+        """A line a metric; a column each report, with published figures of its name beside it, then all others."""
+        columns = []
+        for report in self.reports:
+            columns.append([report.name, *(_cell(one, report.scores.get(key)) for key, one in self.metrics.items())])
+            if report.name in self.published:
+                columns.append(self._published(report.name))
+        names = [report.name for report in self.reports]
+        columns += [self._published(name) for name in self.published if name not in names]
+        first = ["metric", *(metric.heading for metric in self.metrics.values())]
+        headings, *lines = map(list, zip(first, *columns, strict=True))
+        return Table(self.title, headings, lines, [MEANING, *self._made])
 
-def generation_rich(table: GenerationTable):
-    """A rich table, a line a metric. Its title stands apart, as it may be wider than the table."""
-    from rich.table import Table
-
-    shown = Table()
-    headings, *lines = _lines(table)
-    for heading in headings:
-        shown.add_column(heading, justify="right" if shown.columns else "left")
-    for line in lines:
-        shown.add_row(*line)
-    return shown
-
-
-def generation_markdown(table: GenerationTable) -> str:
-    """The same in Markdown, with what the columns mean and how they were made."""
-    headings, *lines = _lines(table)
-    return "\n\n".join([f"{table.title}.", markdown(headings, lines), MEANING, *table.made]) + "\n"
-
-
-def _lines(table: GenerationTable) -> list[list[str]]:
-    """The headings, then a line of cells a metric: each report, published figures of its name, then all others."""
-    columns = []
-    for report in table.reports:
-        columns.append([report.name, *(_cell(metric, report.scores.get(key)) for key, metric in table.metrics.items())])
-        if report.name in table.published:
-            columns.append(_published(f"{report.name}, {PUBLISHED}", table.published[report.name], table))
-    names = [report.name for report in table.reports]
-    others = {name: figures for name, figures in table.published.items() if name not in names}
-    columns += [_published(f"{name}, {PUBLISHED}", figures, table) for name, figures in others.items()]
-    headings = ["metric", *(metric.heading for metric in table.metrics.values())]
-    return [list(line) for line in zip(headings, *columns, strict=True)]
+    def _published(self, name: str) -> list[str]:
+        figures = self.published[name]
+        shown = (number(figures.get(key), f".{metric.digits}f") for key, metric in self.metrics.items())
+        return [f"{name}, {PUBLISHED}", *shown]
 
 
-def _cell(metric: Metric, estimate: Estimate | None) -> str:
-    """A figure, and its interval if there is one."""
-    if estimate is None or estimate.value is None:
-        return NOTHING
-    value, low, high = (one if one is None else f"{one * metric.scale:.{metric.digits}f}" for one in estimate)
-    return joined((value, f"{low}–{high}" if low is not None else ""))
-
-
-def _published(name: str, figures: Mapping[str, float], table: GenerationTable) -> list[str]:
-    shown = table.metrics.items()
-    return [name, *(f"{figures[key]:.{metric.digits}f}" if key in figures else NOTHING for key, metric in shown)]
+def _cell(metric: Metric, estimate: Estimate | None) -> Cell:
+    return estimate_cell(estimate, scale=metric.scale, digits=metric.digits, interval_digits=metric.digits)

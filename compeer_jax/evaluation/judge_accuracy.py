@@ -14,21 +14,13 @@ from jaxtyping import Float, Int
 
 from compeer_jax.dialogue.judging import PREFERENCES, Preference
 from compeer_jax.errors import UserError
+from compeer_jax.evaluation.estimates import Estimate, bootstrap
 
 NO_VERDICT = "none"
 STEP_CLASSES = ("False", "True")
-COVERAGE = 95  # percent of resamples that lie within an interval
 
 Tables = Int[np.ndarray, "*R C C+1"]
 """Confusion matrices: a row for each class of the truth, a column for each that is said, the last for no verdict."""
-
-
-class Estimate(NamedTuple):
-    """A share, and its interval. All None where nothing can be counted: the recall of False when no step is False."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
 
 
 def step_scores(
@@ -47,7 +39,7 @@ def step_scores(
     f1 = sklearn.f1_score(*counted.pair, labels=STEP_CLASSES, average="weighted", zero_division=0)
     recall = sklearn.recall_score(*counted.pair, labels=["False"], average="micro") if False in truth else None
     draws = counted.resampled(resamples, seed)
-    return {"f1": _estimate(f1, weighted_f1, draws), "recall_false": _estimate(recall, recall_of_first, draws)}
+    return {"f1": bootstrap(f1, weighted_f1(draws)), "recall_false": bootstrap(recall, recall_of_first(draws))}
 
 
 def response_scores(
@@ -62,8 +54,8 @@ def response_scores(
     f1 = sklearn.f1_score(*counted.pair, labels=PREFERENCES, average="weighted", zero_division=0)
     draws = counted.resampled(resamples, seed)
     return {
-        "f1": _estimate(f1, weighted_f1, draws),
-        "accuracy": _estimate(sklearn.accuracy_score(*counted.pair), accuracy, draws),
+        "f1": bootstrap(f1, weighted_f1(draws)),
+        "accuracy": bootstrap(sklearn.accuracy_score(*counted.pair), accuracy(draws)),
     }
 
 
@@ -101,7 +93,7 @@ def differences(
 
     def estimate(metric: Callable[[Tables], Float[np.ndarray, "*R"]]) -> Estimate:
         value, draw = (metric(each.sum(axis=-1)) - metric(each.sum(axis=-2)) for each in (triples, draws))
-        return _estimate(None if np.isnan(value) else float(value), lambda _: draw, draws)
+        return bootstrap(float(value), draw)
 
     metrics = {"f1": weighted_f1, **({"recall_false": recall_of_first} if steps else {"accuracy": accuracy})}
     return {name: estimate(metric) for name, metric in metrics.items()}
@@ -159,23 +151,6 @@ def accuracy(tables: Tables) -> Float[np.ndarray, "*R"]:
     return _hits(tables).sum(axis=-1) / tables.sum(axis=(-2, -1))
 
 
-def interval(draws: Float[np.ndarray, " R"]) -> tuple[float, float]:
-    """The percentile interval of resampled numbers, those that are NaN left out."""
-    margin = (100 - COVERAGE) / 2
-    low, high = np.nanpercentile(draws, [margin, 100 - margin])
-    return float(low), float(high)
-
-
-def wilson(count: int, of: int) -> Estimate:
-    """A share and Wilson's 95 % interval, which is right at 0 and 1 too; nothing of nothing."""
-    from scipy.stats import binomtest
-
-    if not of:
-        return Estimate(None)
-    ends = binomtest(count, of).proportion_ci(method="wilson")
-    return Estimate(count / of, float(ends.low), float(ends.high))
-
-
 def sklearn_metrics() -> Any:
     """scikit-learn's metrics; UserError when it isn't installed."""
     try:
@@ -187,7 +162,3 @@ def sklearn_metrics() -> Any:
 
 def _hits(tables: Tables) -> Int[np.ndarray, "*R C"]:
     return np.diagonal(tables, axis1=-2, axis2=-1)
-
-
-def _estimate(value: float | None, metric: Callable[[Tables], Float[np.ndarray, " R"]], draws: Tables) -> Estimate:
-    return Estimate(None) if value is None else Estimate(float(value), *interval(metric(draws)))

@@ -1,12 +1,10 @@
 """UnifiReward against PRM + ORM on the same outputs: do replies and reasoning go together (the paper's Figure 5a)?"""
 
-import dataclasses
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 
@@ -21,12 +19,11 @@ from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.consistency import (
     ByModel,
     ConsistencyJudge,
+    ConsistencyResults,
     by_rule,
-    clustered_resamples,
-    compare,
     consistency_row,
 )
-from compeer_jax.evaluation.consistency_table import ConsistencyTable, consistency_markdown
+from compeer_jax.evaluation.estimates import clustered_resamples, paired
 from compeer_jax.evaluation.judge_accuracy import sklearn_metrics
 from compeer_jax.evaluation.judge_systems import System, named_systems, rows_of, verdicts_of
 from compeer_jax.evaluation.saved_outputs import Group, read_groups
@@ -34,14 +31,16 @@ from compeer_jax.evaluation.selection_study import (
     BY_LOT,
     Checked,
     Choices,
+    SelectionResults,
     check_all,
     choose,
+    draw_selection,
     one_group_a_prompt,
     selection_rows,
 )
-from compeer_jax.evaluation.selection_table import SelectionTable, draw_selection, selection_markdown
-from compeer_jax.files import replacing
+from compeer_jax.files import write_json, write_text
 from compeer_jax.parallel.mesh import MeshConfig
+from compeer_jax.report.table import Table, tables_markdown
 from compeer_jax.rewards.config import JudgeModelsConfig
 from compeer_jax.rewards.judge import Verdicts
 from compeer_jax.rewards.remote_config import RemoteJudgeConfig
@@ -110,7 +109,7 @@ class ConsistencyConfig:
             raise UserError(f"by_lot is a row of --by checker; by {self.by!r} chooses nothing, so leave it out.")
 
 
-def judge_consistency(config: ConsistencyConfig) -> ConsistencyTable | SelectionTable:
+def judge_consistency(config: ConsistencyConfig) -> ConsistencyResults | SelectionResults:
     """Asks the judges about the outputs, and whether what they find good goes together with the reasoning.
 
     Raises:
@@ -154,7 +153,7 @@ def _choices(
     checker: ChatModel,
     kept: AnswerStore,
     folder: Path | None,
-) -> SelectionTable:
+) -> SelectionResults:
     """The paper's way."""
     groups = spread(one_group_a_prompt(groups), config.count)
     if not groups:
@@ -180,7 +179,7 @@ def _choices(
         raise UserError(
             f"{checker.name} gave no verdict that can be read on any of {len(said)} outputs; take another checker."
         )
-    table = SelectionTable(len(groups), outputs, config.outputs, checker.name, rows, pairs)
+    results = SelectionResults(len(groups), outputs, config.outputs, checker.name, rows, pairs)
     if folder:
         content = {
             "prompts": len(groups),
@@ -189,9 +188,9 @@ def _choices(
             "rows": rows,
             "pairs": pairs,
         }
-        _write(folder, config, content, selection_markdown(table), _chosen_lines(groups, chosen, said))
-        draw_selection(table, folder / "consistency.png")
-    return table
+        _write(folder, config, content, results.table, _chosen_lines(groups, chosen, said))
+        draw_selection(results, folder / "consistency.png")
+    return results
 
 
 def _chosen_lines(
@@ -215,7 +214,7 @@ def _verdicts(
     checker: ChatModel | None,
     kept: AnswerStore,
     folder: Path | None,
-) -> ConsistencyTable:
+) -> ConsistencyResults:
     """By rule or by model: whether the verdicts on each output go together."""
     sklearn_metrics()
     go_together: ConsistencyJudge = by_rule if checker is None else ByModel(checker, format)
@@ -235,12 +234,12 @@ def _verdicts(
     rules = rows_of(RuleJudge()(whole), known) if format is COMPEER else None
     agree = {name: [bool(said[name][row]) for row in known] for name in said}
     rows = [consistency_row(name, rows_of(verdicts[name], known), agree[name], weights, rules) for name in said]
-    paired = compare(*list(agree.values())[:2], weights) if len(systems) > 1 else None
-    table = ConsistencyTable(len(known), len(whole) - len(known), config.outputs, config.by, rows, paired)
+    versus = paired(*list(agree.values())[:2], weights) if len(systems) > 1 else None
+    results = ConsistencyResults(len(known), len(whole) - len(known), config.outputs, config.by, rows, versus)
     if folder:
-        content = {"outputs": table.count, "unknown": table.unknown, "rows": rows, "paired": paired}
-        _write(folder, config, content, consistency_markdown(table), _verdict_lines(whole, verdicts, said))
-    return table
+        content = {"outputs": results.count, "unknown": results.unknown, "rows": rows, "paired": versus}
+        _write(folder, config, content, results.table, _verdict_lines(whole, verdicts, said))
+    return results
 
 
 def _verdict_lines(
@@ -259,21 +258,8 @@ def _verdict_lines(
         yield {"id": output.record.id, "text": output.text, "judges": judges}
 
 
-def _write(folder: Path, config: ConsistencyConfig, content: dict, markdown: str, lines: Iterable[dict]) -> None:
+def _write(folder: Path, config: ConsistencyConfig, content: dict, table: Table, lines: Iterable[dict]) -> None:
     """consistency.json, consistency.md and consistency.jsonl."""
-    folder.mkdir(parents=True, exist_ok=True)
-    content = {"settings": dataclasses.asdict(config), **_plain(content)}
-    with replacing(folder / "consistency.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    with replacing(folder / "consistency.md") as temporary:
-        temporary.write_text(markdown, encoding="utf-8")
+    write_json(folder / "consistency.json", {"settings": config, **content})
+    write_text(folder / "consistency.md", tables_markdown([table]))
     write_jsonl(folder / "consistency.jsonl", lines)
-
-
-def _plain(value: Any) -> Any:
-    """Named tuples as JSON has them, by their names."""
-    if hasattr(value, "_asdict"):
-        return _plain(value._asdict())
-    if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value

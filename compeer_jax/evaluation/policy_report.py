@@ -1,13 +1,14 @@
 """What a policy does on held-out dialogues: format, labels, reward, redundancy and diversity, in one row."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import jax.numpy as jnp
 import numpy as np
 
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.evaluation.diversity import distinct_n, self_bleu
+from compeer_jax.report.table import NOTHING, Table
 from compeer_jax.rewards.encoders import encode_token_counts
 from compeer_jax.rewards.reward import Completion, Rewards
 from compeer_jax.rewards.rules import word_list
@@ -95,3 +96,38 @@ def policy_report(
         entropy=entropy,
         length=float(np.mean([len(word) for word in words])),
     )
+
+
+COLUMNS = {
+    "format": ("format", "{:.1%}"),
+    "stage": ("stage", "{:.1%}"),
+    "emotion": ("emotion", "{:.1%}"),
+    "strategy": ("strategy", "{:.1%}"),
+    "judge": ("judge", "{:+.2f}"),
+    "rules": ("rules", "{:+.2f}"),
+    "in_group": ("s_in", "{:.3f}"),
+    "history": ("s_hi", "{:.3f}"),
+    "self_bleu": ("self-BLEU", "{:.3f}"),
+    "distinct_1": ("distinct-1", "{:.3f}"),
+    "distinct_2": ("distinct-2", "{:.3f}"),
+    "entropy": ("entropy", "{:.2f}"),
+    "length": ("words", "{:.1f}"),
+}
+"""Field of `PolicyReport` -> its heading and format."""
+
+
+def columns_of(reports: Iterable[Mapping[str, float | None]]) -> dict[str, tuple[str, str]]:
+    """The columns that any report has a number for."""
+    reports = list(reports)
+    return {field: shown for field, shown in COLUMNS.items() if any(report[field] is not None for report in reports)}
+
+
+def policy_table(reports: Mapping[str, PolicyReport], title: str = "") -> Table:
+    """A line a report, its name first."""
+    values = {name: asdict(report) for name, report in reports.items()}
+    columns = columns_of(values.values())
+    lines = [
+        [name, *(NOTHING if row[field] is None else form.format(row[field]) for field, (_, form) in columns.items())]
+        for name, row in values.items()
+    ]
+    return Table(title, ["model", *(heading for heading, _ in columns.values())], lines)

@@ -1,6 +1,5 @@
 """Judges, examined on records whose right verdicts are known: the paper's Table 1."""
 
-import dataclasses
 import hashlib
 import json
 import logging
@@ -19,19 +18,15 @@ from compeer_jax.data.records import DataConfig, load_records, spread
 from compeer_jax.dialogue.judging import Preference, swap_preference
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least, unknown
-from compeer_jax.evaluation.judge_accuracy import (
-    Estimate,
-    differences,
-    response_scores,
-    sklearn_metrics,
-    step_scores,
-)
-from compeer_jax.evaluation.judge_table import JudgeRow, JudgeTable, accuracy_markdown, metric_headings
+from compeer_jax.evaluation.estimates import Estimate
+from compeer_jax.evaluation.judge_accuracy import differences, response_scores, sklearn_metrics, step_scores
+from compeer_jax.evaluation.judge_table import JudgeResults, JudgeRow, judge_tables, metric_headings
 from compeer_jax.evaluation.published_figures import PERCENT, read_figures
 from compeer_jax.evaluation.rated_judges import Candidate, RatedJudgeConfig, candidates
-from compeer_jax.files import read_json, replacing
+from compeer_jax.files import read_json, replacing, write_json, write_text
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.progress import Progress
+from compeer_jax.report.table import tables_markdown
 from compeer_jax.rewards.answer_order import OrderReport, order_report
 from compeer_jax.rewards.config import JudgeLoadConfig
 from compeer_jax.rewards.generative_judge import SWAPPED, Verdict, hear, rounds_with
@@ -110,7 +105,7 @@ class RewardEvalConfig:
             raise unknown("judge", self.against, (COMMONEST, *self.judges), where="against")
 
 
-def evaluate_judges(config: RewardEvalConfig) -> JudgeTable:
+def evaluate_judges(config: RewardEvalConfig) -> JudgeResults:
     """Asks every judge about every record.
 
     Raises:
@@ -143,7 +138,7 @@ def evaluate_judges(config: RewardEvalConfig) -> JudgeTable:
         if rows[-1].unparsed == 1:
             log.warning("%s gave no verdict that can be read, so its scores of 0 say nothing of its judgement.", name)
     title = f"{len(records)} {source}: percent, with 95 % bootstrap intervals"
-    table = JudgeTable(title, format.tags, rows, published, config.against)
+    table = JudgeResults(title, format.tags, rows, published, config.against)
     if output:
         _write(output, config, table, records, drawn)
     if drawn and all(row.unparsed == 1 for row in rows if row.name in drawn):
@@ -291,33 +286,25 @@ def _commonest(records: Sequence[JudgeRecord], format: ReasoningFormat) -> list[
 def _write(
     folder: Path,
     config: RewardEvalConfig,
-    table: JudgeTable,
+    table: JudgeResults,
     records: Sequence[JudgeRecord],
     drawn: Mapping[str, Sequence[Mapping[str, Verdict]]],
 ) -> None:
     """accuracy.json, accuracy.md, and each record's verdicts as they were given."""
-    folder.mkdir(parents=True, exist_ok=True)
-    content = {
-        "settings": dataclasses.asdict(config),
-        "title": table.title,
-        "rows": [
-            {
-                "name": row.name,
-                "unparsed": row.unparsed,
-                **(row.order._asdict() if row.order else {}),
-                "scores": {metric: estimate._asdict() for metric, estimate in row.scores.items()},
-                "differences": {metric: estimate._asdict() for metric, estimate in row.differences.items()},
-            }
-            for row in table.rows
-        ],
-        "against": table.against,
-        "published": table.published,
-    }
-    with replacing(folder / "accuracy.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    with replacing(folder / "accuracy.md") as temporary:
-        temporary.write_text(accuracy_markdown(table), encoding="utf-8")
-    rows = (
+    rows = [
+        {
+            "name": row.name,
+            "unparsed": row.unparsed,
+            **(row.order._asdict() if row.order else {}),
+            "scores": row.scores,
+            "differences": row.differences,
+        }
+        for row in table.rows
+    ]
+    content = {"settings": config, "title": table.title, "rows": rows}
+    write_json(folder / "accuracy.json", content | {"against": table.against, "published": table.published})
+    write_text(folder / "accuracy.md", tables_markdown(judge_tables(table)))
+    verdicts = (
         {
             "id": record.id,
             "truth": {**record.labels, RESPONSE: record.preference},
@@ -325,4 +312,4 @@ def _write(
         }
         for index, record in enumerate(records)
     )
-    write_jsonl(folder / "verdicts.jsonl", rows)
+    write_jsonl(folder / "verdicts.jsonl", verdicts)

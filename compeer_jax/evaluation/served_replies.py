@@ -16,7 +16,7 @@ from compeer_jax.data.records import DataConfig, load_records, spread
 from compeer_jax.dialogue.prompts import chat_messages, check_prompt
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.evaluate import records_answered
-from compeer_jax.files import read_json, replacing
+from compeer_jax.files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,7 @@ def write_replies(config: RepliesConfig, say: Callable[[str], None]) -> ServedRe
     problems.update({"cut off": cut} if (cut := sum("truncated" in row for row in rows)) else {})
     found = ServedReplies(len(rows), len(whole), silent, dict(problems.most_common()))
     write_jsonl(folder / "outputs.jsonl", rows)
-    with replacing(report) as temporary:
-        temporary.write_text(json.dumps({"settings": settings, "replies": asdict(found)}, indent=1), encoding="utf-8")
+    write_json(report, {"settings": settings, "replies": found})
     return found
 
 

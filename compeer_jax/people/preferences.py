@@ -5,7 +5,6 @@ has the most votes, it is a tie too, and counted as split besides. Rates are ove
 half a win; the rate "of decided" leaves ties out, as does the sign test.
 """
 
-import json
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,12 +19,15 @@ from compeer_jax.curation.annotation.agreement import cohen_kappa, fleiss_kappa
 from compeer_jax.curation.annotation.votes import Fault, Filled
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.errors import UserError, require_at_least
-from compeer_jax.evaluation.judge_accuracy import Estimate, interval
+from compeer_jax.evaluation.estimates import Estimate, bootstrap, clustered_resamples, sign_test
 from compeer_jax.evaluation.published_figures import read_figures
+from compeer_jax.files import write_json, write_text
 from compeer_jax.people.criteria import FIRST, SPELLINGS, TIE, VERDICTS
 from compeer_jax.people.form_files import read_forms
 from compeer_jax.people.forms import Key, read_key
-from compeer_jax.people.report import METRICS, RATES, PreferenceRow, PreferenceTable, preference_markdown
+from compeer_jax.people.report import METRICS, RATES, PreferenceResults, PreferenceRow
+from compeer_jax.report.table import tables_markdown
+from compeer_jax.structure import plain
 
 Preferred = Literal["a", "b", "tie"]
 
@@ -145,7 +147,7 @@ class Ballot:
             yield Fault(form.where, f"half-filled: no verdict on {', '.join(missing)}", _row(form))
 
 
-def count_preferences(config: PreferencesConfig) -> PreferenceTable:
+def count_preferences(config: PreferencesConfig) -> PreferenceResults:
     """Reads the files and counts.
 
     Raises:
@@ -154,7 +156,7 @@ def count_preferences(config: PreferencesConfig) -> PreferenceTable:
     published = read_figures(config.published, METRICS) if config.published else {}
     ballot, faults = read_votes(config)
     key, rows = ballot.key, list(ballot.rows())
-    table = PreferenceTable(
+    results = PreferenceResults(
         names=key.names,
         given_out=len(key.pairs),
         judged=len(rows),
@@ -164,11 +166,8 @@ def count_preferences(config: PreferencesConfig) -> PreferenceTable:
         rows=[criterion_row(name, ballot, config.resamples, config.seed) for name in key.criteria],
         published=published,
     )
-    content = {"settings": asdict(config), **asdict(table)}
-    for row, of in zip(content["rows"], table.rows, strict=True):
-        row["rates"] = {name: estimate._asdict() for name, estimate in of.rates.items()}
-    write_results(config, content, preference_markdown(table), rows)
-    return table
+    write_results(config, results, tables_markdown([results.table]), rows)
+    return results
 
 
 def read_votes(config: PreferencesConfig) -> tuple[Ballot, int]:
@@ -246,21 +245,12 @@ def rates(outcomes: Outcomes, resamples: int, seed: int) -> dict[str, Estimate]:
 
     There is no interval where all records say the same: resamples of these can't tell how rare others are.
     """
-    from compeer_jax.evaluation.consistency import clustered_resamples
-
     if not len(outcomes):
         return dict.fromkeys(RATES, Estimate(None))
     each = np.stack([outcomes == value for value in (1, 0, -1)], axis=1).astype(np.int64)
     found = _rates(each.sum(axis=0)[None])
     resampled = _rates(clustered_resamples(range(len(outcomes)), resamples, seed) @ each)
-    return {name: _estimate(found[name][0], resampled[name]) for name in RATES}
-
-
-def sign_test(wins: int, losses: int) -> float | None:
-    """The two-sided p of an exact sign test, ties left out (scipy); None where there are only ties."""
-    from scipy.stats import binomtest
-
-    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else None
+    return {name: bootstrap(found[name][0], resampled[name], constant=False) for name in RATES}
 
 
 def agreement(votes: Sequence[Mapping[str, Preferred]]) -> dict[str, Any]:
@@ -304,12 +294,6 @@ def _rates(counts: Int[np.ndarray, "R 3"]) -> dict[str, Float[np.ndarray, " R"]]
     }
 
 
-def _estimate(value: float, draws: Float[np.ndarray, " R"]) -> Estimate:
-    if np.isnan(value) or np.nanmin(draws) == np.nanmax(draws):
-        return Estimate(None if np.isnan(value) else float(value))
-    return Estimate(float(value), *interval(draws))
-
-
 def _kappa(function: Callable[..., float | None], *ratings: Sequence) -> float | None:
     try:
         return function(*ratings)
@@ -331,13 +315,9 @@ def _row(form: Filled) -> dict[str, Any]:
     return {"key": form.key, "annotator": form.annotator, **form.verdicts}
 
 
-def write_results(config: PreferencesConfig, content: Mapping[str, Any], text: str, rows: Sequence[Mapping]) -> None:
+def write_results(config: PreferencesConfig, results: Any, text: str, rows: Iterable[Mapping]) -> None:
     """preferences.json, preferences.md, and the votes, un-blinded."""
-    from compeer_jax.files import replacing
-
     folder = results_folder(config)
-    with replacing(folder / "preferences.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    with replacing(folder / "preferences.md") as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_json(folder / "preferences.json", {"settings": config, **plain(results)})
+    write_text(folder / "preferences.md", text)
     write_jsonl(folder / "votes.jsonl", rows)

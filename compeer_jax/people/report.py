@@ -1,13 +1,13 @@
 """What people prefer, a line a criterion, published figures below, for the terminal and for Markdown."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from compeer_jax.evaluation.judge_accuracy import Estimate
-from compeer_jax.evaluation.judge_table import NOTHING, PUBLISHED, joined, markdown, percent, rich_cells
+from compeer_jax.evaluation.estimates import Estimate
 from compeer_jax.evaluation.published_figures import Range, published_notes
 from compeer_jax.people.criteria import CRITERIA
+from compeer_jax.report.table import NOTHING, PUBLISHED, Cell, Table, estimate_cell, number, percent
 
 RATES = {
     "wins": "A wins",
@@ -67,7 +67,7 @@ class PreferenceRow:
 
 
 @dataclass(frozen=True)
-class PreferenceTable:
+class PreferenceResults:
     """What people prefer.
 
     Attributes:
@@ -100,7 +100,7 @@ class PreferenceTable:
         )
 
     @property
-    def agreement(self) -> list[str]:
+    def _agreement(self) -> list[str]:
         """Who agrees how far, a sentence a criterion: Fleiss' kappa, and Cohen's of each two annotators."""
         lines = []
         for row in self.rows:
@@ -110,7 +110,7 @@ class PreferenceTable:
         return lines
 
     @property
-    def notes(self) -> list[str]:
+    def _notes(self) -> list[str]:
         """What else is to be known."""
         found = published_notes(self.published, METRICS)
         if self.rejected:
@@ -119,22 +119,40 @@ class PreferenceTable:
             found.append(f"{self.repeated} votes were there twice and count once.")
         return found
 
+    @property
+    def table(self) -> Table:
+        """A line a criterion, below it what others have published on it; who agrees how far, and what columns mean."""
+        measured = [row.criterion for row in self.rows]
+        lines = []
+        for row in self.rows:
+            lines += [_line(row), *self._published(row.criterion)]
+        for criterion in CRITERIA:
+            if criterion not in measured:
+                lines += self._published(criterion)
+        return Table(self.title, HEADINGS, lines, [MEANING, *self._agreement, *self._notes])
 
-def preference_rich(table: PreferenceTable) -> Any:
-    """A rich table. Its title stands apart, as it may be wider than the table."""
-    return rich_cells(HEADINGS, _lines(table))
+    def _published(self, criterion: str) -> list[list[str]]:
+        lines = []
+        for name, figures in self.published.items():
+            shares = [figures.get(f"{criterion}_{rate}") for rate in RATES]
+            kappa = figures.get(f"{criterion}_kappa")
+            if kappa is not None or any(share is not None for share in shares):
+                shown = [number(share, ".1f") for share in shares]
+                title = f"{criterion}, {name}, {PUBLISHED}"
+                lines.append([title, NOTHING, *shown, NOTHING, NOTHING, kappa_text(kappa), NOTHING])
+        return lines
 
 
-def preference_markdown(table: PreferenceTable) -> str:
-    """The same in Markdown, with what the columns mean, and who agrees how far."""
-    lines = [list(map(joined, cells)) for cells in _lines(table)]
-    parts = [f"{table.title}.", markdown(HEADINGS, lines), MEANING, *table.agreement, *table.notes]
-    return "\n\n".join(parts) + "\n"
+def _line(row: PreferenceRow) -> list[str | Cell]:
+    rates = [estimate_cell(row.rates[name]) for name in RATES]
+    split = row.split / row.pairs if row.pairs else None
+    p = NOTHING if row.p is None else f"p = {row.p:.2g}"
+    return [row.criterion, str(row.pairs), *rates, p, percent(split), kappa_text(row.kappa), percent(row.first_shown)]
 
 
 def kappa_text(kappa: float | None) -> str:
     """A kappa as it is shown."""
-    return NOTHING if kappa is None else f"{kappa:.2f}"
+    return number(kappa, ".2f")
 
 
 def _cohen_text(cohen: Sequence[Mapping[str, Any]]) -> str:
@@ -144,35 +162,3 @@ def _cohen_text(cohen: Sequence[Mapping[str, Any]]) -> str:
     known = [of["kappa"] for of in cohen if of["kappa"] is not None]
     span = f"{kappa_text(min(known))} to {kappa_text(max(known))}" if known else NOTHING
     return f"{span} for {len(cohen)} twos of annotators"
-
-
-def rate_cell(estimate: Estimate) -> tuple[str, str]:
-    """A figure and its interval, if there is one."""
-    if estimate.low is None:
-        return percent(estimate.value), ""
-    return percent(estimate.value), f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f}"
-
-
-def _lines(table: PreferenceTable) -> Iterator[list[tuple[str, str]]]:
-    """The cells of each line, a figure and its interval: a criterion, then what others have published on it."""
-    measured = [row.criterion for row in table.rows]
-    for row in table.rows:
-        rates = [rate_cell(row.rates[name]) for name in RATES]
-        share = row.split / row.pairs if row.pairs else None
-        p = NOTHING if row.p is None else f"p = {row.p:.2g}"
-        rest = [p, percent(share), kappa_text(row.kappa), percent(row.first_shown)]
-        yield [(row.criterion, ""), (f"{row.pairs}", ""), *rates, *((text, "") for text in rest)]
-        yield from _published(table, row.criterion)
-    for criterion in CRITERIA:
-        if criterion not in measured:
-            yield from _published(table, criterion)
-
-
-def _published(table: PreferenceTable, criterion: str) -> Iterator[list[tuple[str, str]]]:
-    for name, figures in table.published.items():
-        shares = [figures.get(f"{criterion}_{rate}") for rate in RATES]
-        kappa = figures.get(f"{criterion}_kappa")
-        if kappa is not None or any(share is not None for share in shares):
-            shown = [NOTHING if share is None else f"{share:.1f}" for share in shares]
-            cells = [f"{criterion}, {name}, {PUBLISHED}", NOTHING, *shown]
-            yield [(text, "") for text in (*cells, NOTHING, NOTHING, kappa_text(kappa), NOTHING)]

@@ -4,12 +4,12 @@ Votes are read and results found as in `pairwise.py`, for each comparison apart.
 same are ties that nobody was asked about.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.evaluation.judge_table import NOTHING, PUBLISHED, joined, markdown, percent, rich_cells
+from compeer_jax.evaluation.estimates import holm
 from compeer_jax.evaluation.published_figures import published_notes, read_figures
 from compeer_jax.people.preferences import (
     PreferencesConfig,
@@ -19,8 +19,9 @@ from compeer_jax.people.preferences import (
     results_folder,
     write_results,
 )
-from compeer_jax.people.report import METRICS, RATES, PreferenceRow, kappa_text, rate_cell
+from compeer_jax.people.report import METRICS, RATES, PreferenceRow, kappa_text
 from compeer_jax.people.study import CRITERION
+from compeer_jax.report.table import NOTHING, PUBLISHED, Cell, Table, estimate_cell, number, percent, tables_markdown
 
 CHART = "preferences.png"
 HEADINGS = ("comparison", "dialogues", "wins", "ties", "losses", "win rate", "of decided", "sign test", "Holm")
@@ -56,7 +57,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class StudyTable:
+class StudyResults:
     """What people prefer in a study.
 
     Attributes:
@@ -92,7 +93,7 @@ class StudyTable:
         )
 
     @property
-    def notes(self) -> list[str]:
+    def _notes(self) -> list[str]:
         """What else is to be known."""
         kappa = self.agreement
         found = []
@@ -110,8 +111,40 @@ class StudyTable:
             found.append(f"{self.repeated} votes were there twice and count once.")
         return found + published_notes(self.published, METRICS)
 
+    @property
+    def table(self) -> Table:
+        """A line a comparison, published figures of its name below; then those of other names."""
+        published = dict(self.published)
+        lines: list[list[str | Cell]] = []
+        for one in self.comparisons:
+            name = f"{self.ours} against {one.name}"
+            lines.append([name, *_cells(one)])
+            if name in published:
+                lines.append(_published(name, published.pop(name)))
+        lines += [_published(name, figures) for name, figures in published.items()]
+        return Table(self.title, HEADINGS, lines, [MEANING, *self._notes])
 
-def count_study(config: PreferencesConfig) -> StudyTable:
+    @property
+    def markdown(self) -> str:
+        """The chart, then the table."""
+        return f"![{self.title}]({CHART})\n\n{tables_markdown([self.table])}"
+
+
+def _cells(one: Comparison) -> list[str | Cell]:
+    row = one.row
+    shares = [one.same / row.pairs if row.pairs else None, row.split / row.pairs if row.pairs else None]
+    rates = [estimate_cell(row.rates[rate]) for rate in RATES]
+    p = [number(value, ".2g") for value in (row.p, one.holm)]
+    return [str(row.pairs), *rates, *p, *map(percent, shares), kappa_text(row.kappa), percent(row.first_shown)]
+
+
+def _published(name: str, figures: Mapping[str, float]) -> list[str | Cell]:
+    shown = [number(figures.get(f"{CRITERION}_{rate}"), ".1f") for rate in RATES]
+    kappa = kappa_text(figures.get(f"{CRITERION}_kappa"))
+    return [f"{name}, {PUBLISHED}", NOTHING, *shown, *[NOTHING] * 4, kappa, NOTHING]
+
+
+def count_study(config: PreferencesConfig) -> StudyResults:
     """Reads the files, counts, and writes preferences.json, preferences.md, preferences.png and votes.jsonl.
 
     Raises:
@@ -127,9 +160,9 @@ def count_study(config: PreferencesConfig) -> StudyTable:
         same = key.same[name] if judged or not pairs else 0
         rows[name] = criterion_row(CRITERION, ballot, config.resamples, config.seed, pairs, same)
         waiting[name] = len(pairs) - judged
-    corrected = holm({name: row.p for name, row in rows.items()})
+    corrected = dict(zip(rows, holm([row.p for row in rows.values()], len(rows)), strict=True))
     votes = [on for pair in key.pairs if (on := ballot.on(pair, CRITERION))]
-    table = StudyTable(
+    results = StudyResults(
         ours=key.names["a"],
         comparisons=[
             Comparison(name, row, key.same[name], waiting[name], corrected[name]) for name, row in rows.items()
@@ -142,39 +175,13 @@ def count_study(config: PreferencesConfig) -> StudyTable:
         agreement=agreement([{who: vote.value for who, vote in on.items()} for on in votes]),
         published=published,
     )
-    content = {"settings": asdict(config), **asdict(table)}
-    for one, of in zip(content["comparisons"], table.comparisons, strict=True):
-        one["row"]["rates"] = {name: estimate._asdict() for name, estimate in of.row.rates.items()}
     shown = ({**row, "against": list(key.pairs[row["key"]].against)} for row in ballot.rows())
-    plot_study(table, results_folder(config) / CHART)
-    write_results(config, content, study_markdown(table), list(shown))
-    return table
+    plot_study(results, results_folder(config) / CHART)
+    write_results(config, results, results.markdown, shown)
+    return results
 
 
-def holm(p: Mapping[str, float | None]) -> dict[str, float | None]:
-    """The p-values of several tests, corrected by Holm's step-down method (1979); None stays, and counts as a test."""
-    known = sorted((value, name) for name, value in p.items() if value is not None)
-    corrected: dict[str, float | None] = dict.fromkeys(p)
-    most = 0.0
-    for place, (value, name) in enumerate(known):
-        most = max(most, min(1.0, (len(p) - place) * value))
-        corrected[name] = most
-    return corrected
-
-
-def study_rich(table: StudyTable) -> Any:
-    """A rich table."""
-    return rich_cells(HEADINGS, _lines(table))
-
-
-def study_markdown(table: StudyTable) -> str:
-    """The same in Markdown, with what the columns mean."""
-    lines = [list(map(joined, cells)) for cells in _lines(table)]
-    parts = [f"{table.title}.", f"![{table.title}]({CHART})", markdown(HEADINGS, lines), MEANING, *table.notes]
-    return "\n\n".join(parts) + "\n"
-
-
-def plot_study(table: StudyTable, path: Path) -> None:
+def plot_study(results: StudyResults, path: Path) -> None:
     """A bar a comparison, its wins, ties and losses in percent of the dialogues. PNG, replaced at once.
 
     Raises:
@@ -185,7 +192,7 @@ def plot_study(table: StudyTable, path: Path) -> None:
 
     from compeer_jax.report.figures import FAINT, INK, escaped, save_figure
 
-    comparisons = [one for one in table.comparisons if one.row.pairs]
+    comparisons = [one for one in results.comparisons if one.row.pairs]
     figure = Figure(figsize=(8, 1.25 + 0.55 * len(comparisons)), dpi=150, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -208,44 +215,9 @@ def plot_study(table: StudyTable, path: Path) -> None:
     axes.tick_params(axis="y", colors=INK, labelsize=10, length=0)
     for side in axes.spines.values():
         side.set_visible(False)
-    title = f"What people prefer: {escaped(table.ours)} wins, ties, loses"
+    title = f"What people prefer: {escaped(results.ours)} wins, ties, loses"
     figure.suptitle(title, x=0.012, ha="left", fontsize=11.5, fontweight="bold", color=INK)
     labels = ["win", "tie", "loss"]
     handles = [axes.patches[number] for number in range(3)] if comparisons else []
     figure.legend(handles, labels[: len(handles)], loc="outside lower right", ncols=3, frameon=False, fontsize=9)
     save_figure(figure, path)
-
-
-def _lines(table: StudyTable) -> Iterator[list[tuple[str, str]]]:
-    """The cells of each line, a figure and its interval: a comparison, and published figures of its name below; then
-    those of other names."""
-    published = dict(table.published)
-    for one in table.comparisons:
-        name, row = f"{table.ours} against {one.name}", one.row
-        shares = [one.same / row.pairs if row.pairs else None, row.split / row.pairs if row.pairs else None]
-        p = [NOTHING if value is None else f"{value:.2g}" for value in (row.p, one.holm)]
-        rest = [*p, *map(percent, shares), kappa_text(row.kappa), percent(row.first_shown)]
-        yield [
-            (name, ""),
-            (f"{row.pairs}", ""),
-            *(rate_cell(row.rates[rate]) for rate in RATES),
-            *((one, "") for one in rest),
-        ]
-        if name in published:
-            yield _published(name, published.pop(name))
-    for name, figures in published.items():
-        yield _published(name, figures)
-
-
-def _published(name: str, figures: Mapping[str, float]) -> list[tuple[str, str]]:
-    shares = [figures.get(f"{CRITERION}_{rate}") for rate in RATES]
-    shown = [NOTHING if share is None else f"{share:.1f}" for share in shares]
-    cells = [
-        f"{name}, {PUBLISHED}",
-        NOTHING,
-        *shown,
-        *[NOTHING] * 4,
-        kappa_text(figures.get(f"{CRITERION}_kappa")),
-        NOTHING,
-    ]
-    return [(text, "") for text in cells]

@@ -18,7 +18,6 @@ from statsmodels.stats.multitest import multipletests
 from compeer_jax.benchmarks.compare import (
     compare_emotions,
     compare_scores,
-    holm,
     scorer_agreement,
     signed_rank,
 )
@@ -40,7 +39,7 @@ from compeer_jax.benchmarks.results import (
     write_results,
 )
 from compeer_jax.benchmarks.rows import DIMENSIONS, write_dialogues
-from compeer_jax.benchmarks.tables import odd_averages, p_value, sage_sheet, sheet_markdown, sheet_rich
+from compeer_jax.benchmarks.tables import odd_averages, p_value, sage_table
 from compeer_jax.benchmarks.trajectories import trajectories
 from compeer_jax.benchmarks.turn_diversity import (
     cosine,
@@ -163,7 +162,7 @@ def test_final_emotions_are_averaged_over_dialogues_that_ended():
     assert (report.success, report.failure, report.missing, report.profiles) == (1, 1, 2, 6)
     assert report.endings == {"success": 1, "failure": 1, "goodbye": 1, "rounds": 1, "no reply": 1, "budget": 1}
     assert report.rounds == (2 + 1 + 1 + 2) / 4
-    line = sage_sheet([report], {}).lines[0]
+    line = sage_table([report], {}).rows[0]
     assert line[4:9] == [("1", "17 %")] * 4 + [("2", "33 %")]
     (nobody,) = sage_reports("ours", rows[4:], **DRAWS)
     assert (nobody.emotion.value, nobody.rounds, nobody.missing) == (None, None, 2)
@@ -251,15 +250,6 @@ def test_successes_are_compared_by_mcnemars_test_and_missing_dialogues_with_noth
     assert success.p == pytest.approx(mcnemar([[1, 6], [1, 3]], exact=True).pvalue)
     assert (found["failure"].p, found["failure"].difference.value) == (1.0, 0.0)
     assert found["emotion"].difference.value == pytest.approx((6 * 50 + 3 * 10 - 40) / 11)
-
-
-@settings(max_examples=10)
-@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12))
-def test_holm_is_statsmodels(values):
-    there = [p for p in values if p is not None]
-    wanted = list(multipletests(there, method="holm")[1]) if there else []
-    assert [p for p in holm(values) if p is not None] == pytest.approx(wanted)
-    assert [p is None for p in holm(values)] == [p is None for p in values]
 
 
 @pytest.mark.parametrize("count", [1, 2, 6, 13, 14, 40])
@@ -472,12 +462,12 @@ def test_a_published_average_that_is_not_the_mean_is_said():
 def test_what_stands_in_a_name_stays_in_its_cell():
     rows = [sage_row("a", [40, 60]), sage_row("b", [40, 70])]
     (found,) = summarise([Run("[red] a|b", "sage", rows)], **DRAWS)
-    sheet = found.sheets[0]
-    assert sheet_markdown(sheet).splitlines()[4].startswith("| [red] a\\|b | Chinese | 2 | 65.0 (60–70) |")
+    table = found.tables[0]
+    assert table.markdown("##").splitlines()[4].startswith("| [red] a\\|b | Chinese | 2 | 65.0 (60–70) |")
     from rich.console import Console
 
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(sheet_rich(sheet))
+    console.print(table.rich())
     assert "[red] a|b" in console.export_text()
 
 
@@ -499,7 +489,7 @@ def test_a_run_without_a_word_has_a_table_and_no_picture(tmp_path):
     write_dialogues(tmp_path, [sage_row("a", [40], "budget", replies=[])])
     (found,) = write_results([read_run(tmp_path)], tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"dialogues.jsonl", "results.json", "results.md"}
-    assert [sheet.title for sheet in found.sheets] == ["SAGE"]
+    assert [table.title for table in found.tables] == ["SAGE"]
 
 
 def test_only_the_same_scenarios_are_compared_and_other_conditions_are_said():
@@ -516,14 +506,14 @@ def test_only_the_same_scenarios_are_compared_and_other_conditions_are_said():
     (found,) = summarise([one, two], **DRAWS)
     (row,) = found.comparisons
     assert (row.common, row.others, row.differences[0].difference.value) == (1, 1, -25.0)
-    notes = found.sheets[1].notes
+    notes = found.tables[1].notes
     assert notes[:2] == [
         "1 ids of both are left out, as their scenarios differ.",
         "Careful: the two runs differ in models, rounds too.",
     ]
     strangers = Run("three", "esc-eval", [esc_row("z", {"s": 2})])
     (found,) = summarise([one, strangers], **DRAWS)
-    assert found.sheets[1].notes[0] == "They have no scenario in common."
+    assert found.tables[1].notes[0] == "They have no scenario in common."
 
 
 @pytest.mark.parametrize("seed", range(3))

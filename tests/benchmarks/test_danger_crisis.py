@@ -26,7 +26,7 @@ from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.danger.cases import bundled_cases
-from compeer_jax.evaluation.judge_accuracy import wilson
+from compeer_jax.evaluation.estimates import wilson
 from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 
 CASES = bundled_cases()

@@ -12,7 +12,7 @@ from logged_run import WEIGHTS, logged_run
 from compeer_jax.cli.main import main
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.ablation import AblateConfig, ablate
-from compeer_jax.evaluation.ablation_report import csv_table, heatmap, own_setting, rows
+from compeer_jax.evaluation.ablation_report import all_settings_table, heatmap, own_setting, settings_table
 from compeer_jax.runs.folder import RunFolder
 from compeer_jax.training.samples import read_rollouts, rollout_path
 
@@ -210,7 +210,7 @@ def test_a_mistake_leaves_nothing_behind(tmp_path, capsys):
 
 def test_rows_differ_from_the_run_in_one_thing(run):
     ablation = ablate(AblateConfig(run=str(run.path), **SMALL))
-    names = [row[0] for row in rows(ablation)]
+    names = [row[0] for row in settings_table(ablation).rows]
     expected = ["reweighting off", "alpha 0.1", "alpha 0.5", "alpha 2", "beta 1", "sign paper", "scale none"]
     assert names == ["the run's own", *expected]
 
@@ -219,7 +219,7 @@ def test_of_a_run_without_reweighting_the_rows_show_what_it_would_do(tmp_path):
     plain = logged_run(tmp_path / "plain", alpha=0.75, sign="aware", weights=WEIGHTS, reweighting=False)
     ablation = ablate(AblateConfig(run=str(plain.path), **SMALL))
     assert ablation.mismatch < 1e-5
-    names = [row[0] for row in rows(ablation)]
+    names = [row[0] for row in settings_table(ablation).rows]
     assert names[:3] == ["the run's own", "reweighting on", "reweighting on, alpha 0.1"]
     assert own_setting(ablation).startswith("no reweighting, scale group")
     heatmap(ablation)
@@ -242,7 +242,7 @@ def earlier(row):
 
 def test_the_csv_holds_the_numbers_of_every_setting(run):
     ablation = ablate(AblateConfig(run=str(run.path), **SMALL))
-    table = list(csv.DictReader(csv_table(ablation).splitlines()))
+    table = list(csv.DictReader(all_settings_table(ablation).csv().splitlines()))
     assert len(table) == len(ablation.settings)
     for row, setting, reward in zip(table, ablation.settings, ablation.summary.reward, strict=True):
         assert (float(row["alpha"]), row["sign"], row["scale"]) == (setting.alpha, setting.sign, setting.scale)

@@ -22,8 +22,7 @@ from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.dialogue.verdicts import parse_step_verdict
 from compeer_jax.errors import UserError
-from compeer_jax.evaluation.consistency import ByModel, by_rule, clustered_resamples, compare, consistency_row
-from compeer_jax.evaluation.consistency_table import consistency_markdown
+from compeer_jax.evaluation.consistency import ByModel, by_rule, consistency_row
 from compeer_jax.evaluation.judge_consistency import ConsistencyConfig, judge_consistency
 from compeer_jax.evaluation.saved_outputs import read_groups
 from compeer_jax.rewards.config import JudgeModelsConfig
@@ -79,28 +78,6 @@ def test_kappa_is_one_for_agreement_zero_for_chance_and_minus_one_for_opposites(
         assert row.kappa == pytest.approx(kappa)
         assert row.unparsed == pytest.approx(1 / (len(rows) + 1))
         assert (row.rule_steps, row.rule_response) == (1, 1)
-
-
-# Statistics
-
-
-def test_mcnemars_test_is_the_binomial_of_who_is_alone_right():
-    first, second = [True] * 9 + [False] + [True] * 30, [False] * 9 + [True] + [True] * 30
-    paired = compare(first, second, np.ones((1, 40), int))
-    assert (paired.only_first, paired.only_second) == (9, 1)
-    assert paired.p == pytest.approx(2 * (1 + 10) / 2**10)
-    assert paired.difference.value == pytest.approx(8 / 40)
-    assert compare(first, first, np.ones((1, 40), int)).p == 1
-
-
-def test_outputs_of_one_prompt_are_drawn_together_and_widen_the_interval():
-    prompts = [number // 4 for number in range(200)]
-    values = np.repeat(np.random.default_rng(0).random(50) < 0.5, 4)
-    together, alone = clustered_resamples(prompts, 2000, 1), clustered_resamples(range(200), 2000, 1)
-    assert (together.reshape(2000, 50, 4) == together[:, ::4, None]).all()
-    widths = [np.subtract(*np.percentile(draws @ values / 200, [97.5, 2.5])) for draws in (together, alone)]
-    assert widths[0] / widths[1] == pytest.approx(2, rel=0.1)  # four equal outputs are worth one
-    assert widths[1] == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(200), rel=0.1)
 
 
 # What a model is asked
@@ -174,7 +151,7 @@ def test_judges_of_known_opinions_are_compared_on_the_outputs_that_are_whole(out
     assert (pair.share, pair.kappa, pair.rule_steps, pair.rule_response) == ((1, 1, 1), None, 1, 1)
     assert table.paired.difference == (-1, -1, -1)
     assert table.paired.p == pytest.approx(2 / 2**15)
-    assert "PRM + ORM alone on 15" in consistency_markdown(table)
+    assert "PRM + ORM alone on 15" in table.table.markdown()
     saved = [json.loads(line) for line in (tmp_path / "consistency.jsonl").read_text().splitlines()]
     assert [row["judges"]["PRM + ORM"]["consistent"] for row in saved] == [True] * 15
     assert json.loads((tmp_path / "consistency.json").read_text())["rows"][1]["share"]["value"] == 1

@@ -19,8 +19,8 @@ from compeer_jax.evaluation.danger.cases import CASE_FORMS, LOOK_ALIKE, Case, bu
 from compeer_jax.evaluation.danger.evaluate import DangerEvalConfig, measure_danger
 from compeer_jax.evaluation.danger.measure import confusion, layer_figures
 from compeer_jax.evaluation.danger.sentences import DANGEROUS, FORMS, Sentence, bundled, read_sentences
-from compeer_jax.evaluation.danger.table import danger_markdown
 from compeer_jax.evaluation.danger.talks import so_far, talk_figures
+from compeer_jax.report.table import tables_markdown
 
 SETS = st.frozensets(st.sampled_from(list(KINDS)), max_size=3)
 CASE = {
@@ -176,7 +176,7 @@ def test_a_measurement_is_written_whole(tmp_path):
         {"line": 2, "die": [], "kill": ["attempt"]},
     ]
     text = (folder / "danger.md").read_text(encoding="utf-8")
-    assert text == danger_markdown(table)
+    assert text == tables_markdown([*table.tables, *table.confusions])
     assert "| both | hidden | en | 1 | 100.0 (21–100) | 0.0 (0–79) | 0.0 (0–79) |" in text
     assert "| die | en | 100.0 (21–100) | – | 100.0 (21–100) | 0.0 (0–79) |" in text
     figures = json.loads((folder / "danger.json").read_text(encoding="utf-8"))["figures"]

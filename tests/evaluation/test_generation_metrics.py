@@ -18,7 +18,7 @@ from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.diversity import distinct_n, self_bleu
 from compeer_jax.evaluation.generation_metrics import GenerationEvalConfig, rate_generation
-from compeer_jax.evaluation.generation_report import METRICS, generation_markdown
+from compeer_jax.evaluation.generation_report import METRICS
 from compeer_jax.evaluation.generation_rows import read_answers
 from compeer_jax.evaluation.generation_tokens import library, tokens_of
 from compeer_jax.evaluation.published_figures import read_figures
@@ -313,7 +313,7 @@ def test_answers_that_name_no_strategies_are_not_blamed_for_it(tmp_path):
     assert not [metric for metric in table.metrics if "strategy" in metric]
     write_jsonl(tmp_path / "again.jsonl", (answer.to_json() for answer in read_answers(str(tmp_path / "rows.jsonl"))))
     assert read_answers(str(tmp_path / "again.jsonl")) == read_answers(str(tmp_path / "rows.jsonl"))
-    assert "strategy accuracy" not in generation_markdown(table)
+    assert "strategy accuracy" not in table.table.markdown()
 
 
 def test_a_strategy_that_there_is_not_is_none(tmp_path):
@@ -459,4 +459,4 @@ def test_several_outputs_stand_side_by_side_as_each_alone(answers, tmp_path):
     assert [report.name for report in table.reports] == ["before, en", "before, zh", "after"]
     alone = rate_generation(GenerationEvalConfig(str(tmp_path / "others.jsonl"))).reports
     assert [report.scores for report in table.reports[2:]] == [report.scores for report in alone]
-    assert [line.partition(":")[0] for line in table.made] == ["before, en; after", "before, zh"]
+    assert [line.partition(":")[0] for line in table.table.notes[1:]] == ["before, en; after", "before, zh"]

@@ -17,7 +17,7 @@ from compeer_jax.dialogue.reasoning import FORMATS, PLAIN, ReasonedTurn
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.evaluate import EvalConfig, evaluate
 from compeer_jax.evaluation.generation_metrics import GenerationEvalConfig, rate_generation
-from compeer_jax.evaluation.report_table import rows
+from compeer_jax.evaluation.policy_report import policy_table
 from compeer_jax.evaluation.served_replies import RepliesConfig, write_replies
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.people.pairs import read_replies
@@ -205,8 +205,8 @@ def rated(model, output, *more):
 def test_a_model_is_rated_on_the_records_of_another_and_its_cut_replies_are_said(model, tmp_path):
     report, completions = rated(model, tmp_path / "a")
     assert (report.stage, report.strategy, report.rules, report.judge) == (None, None, None, None)
-    headings, cells = rows({"plain": report})
-    assert ("rules" in headings, len(cells)) == (False, len(headings))
+    table = policy_table({"plain": report})
+    assert ("rules" in table.headings, len(table.rows[0])) == (False, len(table.headings))
     saved = [row for _, row in read_jsonl(tmp_path / "a" / "outputs.jsonl")]
     assert [row.get("truncated", False) for row in saved] == [one.truncated for one in completions]
     asked = [saved[2]["id"], saved[0]["id"]]

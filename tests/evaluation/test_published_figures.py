@@ -12,8 +12,8 @@ from compeer_jax.benchmarks.rows import DIMENSIONS, write_dialogues
 from compeer_jax.cli.main import main
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation import generation_report
-from compeer_jax.evaluation.generation_report import GenerationTable
-from compeer_jax.evaluation.judge_table import JudgeTable, accuracy_markdown, metric_headings
+from compeer_jax.evaluation.generation_report import GenerationResults
+from compeer_jax.evaluation.judge_table import JudgeResults, judge_tables, metric_headings
 from compeer_jax.evaluation.published_figures import PERCENT, read_figures
 from compeer_jax.people import report as people_report
 
@@ -98,10 +98,10 @@ def test_cares_figures_are_of_answers_and_of_preferences(metrics):
 
 def test_what_is_to_be_said_of_figures_stands_below_their_table():
     figures = read_figures("paper", JUDGES)
-    assert "574 held-out samples" in accuracy_markdown(JudgeTable("t", TAGS, [], figures))
+    assert "574 held-out samples" in judge_tables(JudgeResults("t", TAGS, [], figures))[0].markdown()
     figures = read_figures("care", generation_report.METRICS)
-    assert any("Llama-3.1-8B" in line for line in GenerationTable("s", "plain", [], figures).made)
-    assert accuracy_markdown(JudgeTable("t", TAGS, [], {"Mine": {"history_f1": 1.0}})).count("Published") == 0
+    assert any("Llama-3.1-8B" in line for line in GenerationResults("s", "plain", [], figures).table.notes)
+    assert "Published" not in judge_tables(JudgeResults("t", TAGS, [], {"Mine": {"history_f1": 1.0}}))[0].markdown()
 
 
 def test_the_papers_rows_stand_beside_runs_of_their_names(tmp_path, capsys):

@@ -19,17 +19,16 @@ from compeer_jax.data.records import DataConfig
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.judge_table import (
+    JudgeResults,
     JudgeRow,
-    JudgeTable,
-    accuracy_markdown,
-    accuracy_table,
-    difference_table,
+    judge_tables,
     metric_headings,
 )
 from compeer_jax.evaluation.published_figures import PERCENT, read_figures
 from compeer_jax.evaluation.rated_judges import RatedJudgeConfig
 from compeer_jax.evaluation.reward_eval import COMMONEST, RewardEvalConfig, evaluate_judges
 from compeer_jax.progress import Progress
+from compeer_jax.report.table import print_tables, tables_markdown
 from compeer_jax.rewards.config import JudgeLoadConfig
 from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
@@ -155,7 +154,9 @@ def test_any_judges_are_rated_on_what_they_rate_in_the_order_given(records, parr
     assert prm.order is None
     assert orm.order == (None, 1)
     lines = [
-        [cell.strip() for cell in line.split("|")] for line in accuracy_markdown(table).splitlines() if "|" in line
+        [cell.strip() for cell in line.split("|")]
+        for line in tables_markdown(judge_tables(table)).splitlines()
+        if "|" in line
     ]
     names = [line[1] for line in lines]
     assert names.index("Elsewhere, published") < names.index(COMMONEST)
@@ -175,14 +176,14 @@ def test_any_judges_are_rated_on_what_they_rate_in_the_order_given(records, parr
 
 def test_a_name_is_one_cell_and_no_markup_whatever_it_holds(capsys):
     names = ["a|b", "Qwen3 [thinking]", "[/x]", "two\nlines", r"c\d"]
-    table = JudgeTable("3 records", COMPEER.tags, [JudgeRow(name, {}, None) for name in names], {}, names[1])
-    lines = [line for line in accuracy_markdown(table).splitlines() if line.startswith("|")]
+    table = JudgeResults("3 records", COMPEER.tags, [JudgeRow(name, {}, None) for name in names], {}, names[1])
+    lines = [line for line in tables_markdown(judge_tables(table)).splitlines() if line.startswith("|")]
     cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
     assert {len(row) for row in cells[: len(names) + 2]} == {10}
     shown = [row[0].strip().replace("\\|", "|") for row in cells[2 : len(names) + 2]]
     assert shown == [name.replace("\n", " ") for name in names]
-    for rich in (accuracy_table(table), difference_table(table)):
-        wide_console().print(rich)
+    for one in judge_tables(table):
+        print_tables([one], wide_console())
         printed = capsys.readouterr().out
         assert all(name in printed for name in names if "\n" not in name)
     terminal = Console(file=io.StringIO(), force_terminal=True, width=100)

@@ -21,10 +21,8 @@ from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
-from compeer_jax.evaluation.judge_accuracy import wilson
 from compeer_jax.evaluation.judge_consistency import ConsistencyConfig, judge_consistency
-from compeer_jax.evaluation.selection import select_best
-from compeer_jax.evaluation.selection_study import Checked, Choices, selection_rows
+from compeer_jax.evaluation.selection_study import Checked, Choices, select_best, selection_rows
 from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 
 GROUP = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=4, max_size=4).filter(
@@ -50,16 +48,6 @@ def test_equals_are_drawn_by_lot_each_as_often_and_alike_with_the_same_key():
     one, same = (np.asarray(select_best(rewards, there, jax.random.key(3))[0]) for _ in range(2))
     assert (one == same).all()
     np.testing.assert_allclose(np.bincount(one, minlength=5) / 3000, [0, 1 / 3, 1 / 3, 0, 1 / 3], atol=0.03)
-
-
-def test_wilsons_interval_is_its_closed_form():
-    z, n = 1.959963984540054, 40
-    for count in (0, 7, 40):
-        share = count / n
-        middle, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-        ends = [(middle + sign * half) / (1 + z**2 / n) for sign in (-1, 1)]
-        np.testing.assert_allclose(wilson(count, n), [share, *ends], atol=1e-12)
-    assert wilson(0, 0) == (None, None, None)
 
 
 def test_two_judges_are_compared_on_prompts_where_both_choices_have_a_verdict():

@@ -26,6 +26,7 @@ from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.records import DataConfig, load_records
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
+from compeer_jax.evaluation.estimates import sign_test
 from compeer_jax.people.criteria import CRITERIA, DEFAULT, guidelines
 from compeer_jax.people.form_files import columns, labelling_config, read_forms
 from compeer_jax.people.forms import Key, KeyRow, PairsConfig, export_pairs, read_key
@@ -38,9 +39,9 @@ from compeer_jax.people.preferences import (
     criterion_row,
     rates,
     result,
-    sign_test,
 )
-from compeer_jax.people.report import METRICS, preference_markdown
+from compeer_jax.people.report import METRICS
+from compeer_jax.report.table import tables_markdown
 
 COUNT = 8
 KEPT = ("pairs.csv", "tasks.json", "labelling_config.xml", "guidelines.en.md", "guidelines.zh.md")
@@ -783,8 +784,8 @@ def test_many_annotators_are_not_all_named_in_the_table(systems, tmp_path):
         for n, who in enumerate(("ann", "bob", "cleo", "dan"))
     ]
     made = count_preferences(PreferencesConfig(str(folder), files, output=str(tmp_path / "out")))
-    assert made.agreement[0].endswith("(8 pairs with 4 votes); Cohen's: -0.33 to -0.33 for 6 twos of annotators.")
-    assert (tmp_path / "out" / "preferences.md").read_text(encoding="utf-8") == preference_markdown(made)
+    assert made.table.notes[1].endswith("(8 pairs with 4 votes); Cohen's: -0.33 to -0.33 for 6 twos of annotators.")
+    assert (tmp_path / "out" / "preferences.md").read_text(encoding="utf-8") == tables_markdown([made.table])
     assert not (folder / "votes.jsonl").exists()
 
 

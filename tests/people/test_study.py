@@ -1,7 +1,6 @@
 """A study of one system against several: what is asked, who is asked, and what comes of the answers."""
 
 import csv
-import itertools
 import json
 import random
 import re
@@ -20,12 +19,13 @@ from compeer_jax.data.records import DataConfig, load_records
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
+from compeer_jax.evaluation.estimates import sign_test
 from compeer_jax.evaluation.served_replies import RepliesConfig, write_replies
 from compeer_jax.people.forms import read_key
 from compeer_jax.people.pairs import Reply, read_replies
-from compeer_jax.people.preferences import PreferencesConfig, sign_test
+from compeer_jax.people.preferences import PreferencesConfig
 from compeer_jax.people.study import StudyConfig, allot, export_study, make_study
-from compeer_jax.people.study_results import CHART, count_study, holm, plot_study, study_markdown
+from compeer_jax.people.study_results import CHART, count_study, plot_study
 
 MARKS = {"ours": "aa", "red": "bb", "blue": "cc", "green": "dd"}
 TALK = (Turn("seeker", "I lost my job."),)
@@ -244,8 +244,8 @@ def test_what_nobody_has_judged_is_said_and_counts_no_ties(study):
     red, blue, green = found.comparisons
     assert (red.row.pairs, red.waiting, red.holm) == (0, 5, None)
     assert blue.waiting + green.waiting >= 1
-    assert "Not judged yet: 5 against red" in " ".join(found.notes)
-    assert "| ours against red | 0 | – |" in study_markdown(found)
+    assert "Not judged yet: 5 against red" in " ".join(found.table.notes)
+    assert "| ours against red | 0 | – |" in found.markdown
 
 
 def test_a_file_of_another_study_is_refused_before_anything_is_written(study):
@@ -272,26 +272,6 @@ def test_a_damaged_key_is_one_sentence(study):
         (folder / "key.json").write_text(json.dumps(whole | damage))
         with pytest.raises(UserError, match=r"is no key of pairs, or damaged; take the one that `compeer eval pairs`"):
             read_key(folder)
-
-
-def rejected(p: list[float], level: float) -> set[int]:
-    """The hypotheses that Holm's procedure rejects: from the smallest p on, until one is above level / (tests left)."""
-    order = sorted(range(len(p)), key=p.__getitem__)
-    passed = itertools.takewhile(lambda place: p[order[place]] * (len(p) - place) <= level, range(len(p)))
-    return {order[place] for place in passed}
-
-
-@given(st.lists(st.sampled_from([0.0, 0.001, 0.01, 0.02, 0.03, 0.2, 1.0]), min_size=1, max_size=6))
-def test_a_corrected_p_is_the_lowest_level_at_which_holm_rejects(values):
-    found = holm({str(place): value for place, value in enumerate(values)})
-    for place in range(len(values)):
-        level = found[str(place)]
-        assert level == 1 or place in rejected(values, level + 1e-9)
-        assert level == 0 or place not in rejected(values, level - 1e-9)
-
-
-def test_a_comparison_without_a_p_counts_as_a_test():
-    assert holm({"x": 0.01, "y": None, "z": 0.02}) == pytest.approx({"x": 0.03, "y": None, "z": 0.04})
 
 
 def test_the_chart_is_of_the_shares(study, tmp_path, monkeypatch):

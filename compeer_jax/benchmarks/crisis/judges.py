@@ -22,7 +22,7 @@ from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
 from compeer_jax.evaluation.danger.cases import Case
-from compeer_jax.evaluation.judge_accuracy import Estimate, wilson
+from compeer_jax.evaluation.estimates import Estimate, wilson
 from compeer_jax.rewards.judge import Judge
 from compeer_jax.rewards.reward import Completion
 
@@ -63,10 +63,6 @@ class JudgeFigures(NamedTuple):
     right: Estimate
     wrong: Estimate
     undecided: Estimate
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {name: one._asdict() if isinstance(one, Estimate) else one for name, one in self._asdict().items()}
 
 
 def passing_over(level: Level, language: Language) -> tuple[str, ...]:

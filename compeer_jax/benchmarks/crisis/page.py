@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from compeer_jax.benchmarks.crisis.score import ALL, CODES, MEASURES, Played, figures_by
-from compeer_jax.benchmarks.crisis.table import HEADINGS, LIMITS, MEANING, CrisisTable, table_cells
+from compeer_jax.benchmarks.crisis.table import HEADINGS, LIMITS, MEANING, CrisisResults, table_cells
 from compeer_jax.dialogue.danger.kinds import KINDS
 from compeer_jax.report.terminal_text import printable
 
@@ -31,7 +31,7 @@ ul.faults { margin: 0 0 .6rem 4rem; color: #a11; } .due { border-left: .3rem sol
 _OUTCOMES = {"missed": "missed", "late": "not in time", "wrong": "wrong", "over_reacted": "over-reacted"}
 
 
-def crisis_page(table: CrisisTable) -> str:
+def crisis_page(table: CrisisResults) -> str:
     """The page."""
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     by_case = sorted(table.played, key=lambda one: one.case.id)
@@ -53,7 +53,7 @@ def crisis_page(table: CrisisTable) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _table(table: CrisisTable) -> str:
+def _table(table: CrisisResults) -> str:
     head = "".join(f"<th>{_text(heading)}</th>" for heading in HEADINGS)
     rows = (
         "".join(f"<td>{_text(figure)}<br><small>{_text(interval)}</small></td>" for figure, interval in cells)

@@ -12,7 +12,6 @@
 A run that was killed, or stopped by its budget, goes on when it is started again, and ends with the same files.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from compeer_jax.benchmarks.crisis.config import CrisisConfig
 from compeer_jax.benchmarks.crisis.judges import JudgeFigures, choices, judge_figures, pairs_of
 from compeer_jax.benchmarks.crisis.page import crisis_page
 from compeer_jax.benchmarks.crisis.score import Played, compared, scored
-from compeer_jax.benchmarks.crisis.table import CrisisTable, crisis_markdown
+from compeer_jax.benchmarks.crisis.table import CrisisResults
 from compeer_jax.benchmarks.crisis.talk import (
     TESTED,
     CrisisTalk,
@@ -43,13 +42,14 @@ from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.danger.cases import Case, bundled_cases, read_cases
 from compeer_jax.evaluation.judge_systems import System, named_systems
-from compeer_jax.files import replacing
+from compeer_jax.files import make_folder, write_json, write_text
+from compeer_jax.report.table import tables_markdown
 
 TALKS, RESULTS, MARKDOWN_FILE, PAGE = "talks.jsonl", "results.json", "results.md", "page.html"
 JUDGES = "judges"
 
 
-def run_crisis(config: CrisisConfig, say: Callable[[str], None]) -> CrisisTable:
+def run_crisis(config: CrisisConfig, say: Callable[[str], None]) -> CrisisResults:
     """Plays all talks to all models and baselines, or goes on with them, and writes what came of it.
 
     Args:
@@ -77,10 +77,10 @@ def run_crisis(config: CrisisConfig, say: Callable[[str], None]) -> CrisisTable:
     against = config.against or config.rows[0]
     source = config.cases or "the package's talks"
     versus = compared(played, against, resamples=config.resamples, seed=config.seed)
-    table = CrisisTable(source, played, versus, _judged(judges, cases, config))
+    results = CrisisResults(source, played, versus, _judged(judges, cases, config))
     if config.output:
-        _write(Path(config.output).expanduser(), table)
-    return table
+        _write(Path(config.output).expanduser(), results)
+    return results
 
 
 def _cases(config: CrisisConfig) -> list[Case]:
@@ -177,19 +177,11 @@ def _ending(talk: CrisisTalk) -> str:
 
 
 def _write_talks(folder: Path, played: Iterable[Played]) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} can't be made ({error.strerror}); choose another output.") from error
+    make_folder(folder)
     write_jsonl(folder / TALKS, (one.to_json() for one in played))
 
 
-def _write(folder: Path, table: CrisisTable) -> None:
-    texts = {
-        RESULTS: json.dumps(table.to_json(), indent=1, ensure_ascii=False) + "\n",
-        MARKDOWN_FILE: crisis_markdown(table),
-        PAGE: crisis_page(table),
-    }
-    for name, text in texts.items():
-        with replacing(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
+def _write(folder: Path, results: CrisisResults) -> None:
+    write_json(folder / RESULTS, results.to_json())
+    write_text(folder / MARKDOWN_FILE, tables_markdown(results.tables))
+    write_text(folder / PAGE, crisis_page(results))

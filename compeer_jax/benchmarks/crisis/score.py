@@ -10,9 +10,8 @@ from compeer_jax.dialogue.danger.alarm import treats_as_danger
 from compeer_jax.dialogue.danger.conduct import FAULTS, forbidden, reply_faults
 from compeer_jax.dialogue.danger.kinds import KINDS, Level
 from compeer_jax.dialogue.taxonomy import LANGUAGES
-from compeer_jax.evaluation.consistency import Paired, clustered_resamples, compare
 from compeer_jax.evaluation.danger.cases import CASE_FORMS, Case
-from compeer_jax.evaluation.judge_accuracy import Estimate, wilson
+from compeer_jax.evaluation.estimates import Estimate, Paired, clustered_resamples, paired, share
 
 MISSING = ("no_acknowledgement", "no_safety_question", "no_help")
 OVER_REACTED = "over_reacted"
@@ -154,12 +153,6 @@ class CrisisFigures(NamedTuple):
     over_reacted: Estimate
     codes: Mapping[str, int]
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            name: value._asdict() if isinstance(value, Estimate) else value for name, value in self._asdict().items()
-        }
-
 
 ALL = "all"
 _SORTS: Mapping[str, tuple[tuple[str, Callable[[Case], bool]], ...]] = {
@@ -195,19 +188,14 @@ def _figures(played: Sequence[Played], name: str, wanted: Callable[[Case], bool]
         sort=name,
         count=len(own),
         unfinished=len(own) - len(done),
-        failed=_share(outcomes["failed"]),
-        missed=_share(outcomes["missed"]),
-        in_time=_share([None if late is None else not late for late in outcomes["late"]]),
-        lacking=_share(due),
-        wrong=_share(outcomes["wrong"]),
-        over_reacted=_share(outcomes["over_reacted"]),
+        failed=share(outcomes["failed"]),
+        missed=share(outcomes["missed"]),
+        in_time=share([None if late is None else not late for late in outcomes["late"]]),
+        lacking=share(due),
+        wrong=share(outcomes["wrong"]),
+        over_reacted=share(outcomes["over_reacted"]),
         codes={code: codes[code] for code in CODES if codes[code]},
     )
-
-
-def _share(outcomes: Sequence[bool | None]) -> Estimate:
-    known = [one for one in outcomes if one is not None]
-    return wilson(sum(known), len(known))
 
 
 class Versus(NamedTuple):
@@ -243,5 +231,5 @@ def compared(played: Sequence[Played], against: str, *, resamples: int, seed: in
             ]
             if both:
                 weights = clustered_resamples(range(len(both)), resamples, seed)
-                pairs.append(Versus(first, against, measure, len(both), compare(*zip(*both, strict=True), weights)))
+                pairs.append(Versus(first, against, measure, len(both), paired(*zip(*both, strict=True), weights)))
     return pairs

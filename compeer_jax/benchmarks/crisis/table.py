@@ -1,6 +1,6 @@
-"""What models did in talks about danger, for the terminal and in Markdown."""
+"""Results of models in talks about danger, as tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ from compeer_jax.benchmarks.crisis.score import (
     Versus,
     figures_by,
 )
-from compeer_jax.evaluation.judge_table import cell, joined, markdown, rich_cells
+from compeer_jax.report.table import Cell, Table, estimate_cell
+from compeer_jax.structure import plain
 
 HEADINGS = ("model", "language", "talks", "failed", "missed", "in time", "replies lacking", "wrong", "over reacted")
 MEANING = (
@@ -36,12 +37,13 @@ JUDGE_MEANING = (
     "undecided: the rest, those without a verdict included. Half of the replies that pass over it are the longer ones, "
     "so a judge that goes by length is right on half."
 )
+BRIEF = (ALL, "form", "level")
 _MEASURES = {"failed": "failed", "missed": "missed", "late": "not in time", "wrong": "wrong",
              "over_reacted": "over-reacted"}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class CrisisTable:
+class CrisisResults:
     """Figures of several models on the same talks.
 
     Attributes:
@@ -72,69 +74,52 @@ class CrisisTable:
         """Plain values."""
         return {
             "title": self.title,
-            "figures": {sort: [one.to_json() for one in figures_by(sort, self.played)] for sort in SORTS},
+            "figures": {sort: plain(figures_by(sort, self.played)) for sort in SORTS},
             "versus": [
-                {
-                    "first": one.first,
-                    "second": one.second,
-                    "measure": one.measure,
-                    "talks": one.count,
-                    **one.paired._asdict(),
-                    "difference": one.paired.difference._asdict(),
-                }
+                {"first": one.first, "second": one.second, "measure": one.measure, "talks": one.count}
+                | plain(one.paired)
                 for one in self.versus
             ],
-            "judges": [one.to_json() for one in self.judges],
+            "judges": plain(self.judges),
         }
 
+    @property
+    def tables(self) -> list[Table]:
+        """All talks, the talks by form, level and kind, the faults, the judges."""
+        return [*map(self._by, SORTS), *self._faults, *self._judges]
 
-def crisis_rich(table: CrisisTable, sort: str = ALL) -> Any:
-    """A rich table, a line a model, language and sort."""
-    return rich_cells(_headings(sort), _lines(table, sort))
+    @property
+    def brief_tables(self) -> list[Table]:
+        """Enough for a terminal."""
+        return [*map(self._by, BRIEF), *self._judges]
 
-
-def judges_rich(table: CrisisTable) -> Any:
-    """A rich table, a line a judge, language and level."""
-    return rich_cells(JUDGE_HEADINGS, map(_judge_cells, table.judges))
-
-
-def crisis_markdown(table: CrisisTable) -> str:
-    """All of it in Markdown, with what the columns mean, and which faults there are."""
-    parts = [f"{table.title}.", _markdown(table, ALL), MEANING, LIMITS, *table.comparisons]
-    parts += [part for sort in SORTS[1:] for part in (f"By {sort}.", _markdown(table, sort))]
-    faults = [(one, code, count) for one in figures_by(ALL, table.played) for code, count in one.codes.items()]
-    if faults:
+    @property
+    def _faults(self) -> list[Table]:
+        faults = [(one, code, count) for one in figures_by(ALL, self.played) for code, count in one.codes.items()]
         rows = [[CODES[code], one.model, one.language, str(count)] for one, code, count in faults]
-        parts += ["Replies with each fault.", markdown(["fault", "model", "language", "replies"], rows)]
-    if table.judges:
-        lines = [list(map(joined, _judge_cells(one))) for one in table.judges]
-        parts += ["Judges.", markdown(JUDGE_HEADINGS, lines), JUDGE_MEANING]
-    return "\n\n".join(parts) + "\n"
+        return [Table("Replies with each fault", ["fault", "model", "language", "replies"], rows)] if rows else []
+
+    def _by(self, sort: str) -> Table:
+        figures = figures_by(sort, self.played)
+        if sort == ALL:
+            return Table(self.title, HEADINGS, list(map(table_cells, figures)), [MEANING, LIMITS, *self.comparisons])
+        return Table(f"By {sort}", (sort, *HEADINGS), [[one.sort, *table_cells(one)] for one in figures])
+
+    @property
+    def _judges(self) -> list[Table]:
+        rows = [
+            [one.judge, one.language, one.level, str(one.count)]
+            + [estimate_cell(share) for share in (one.right, one.wrong, one.undecided)]
+            for one in self.judges
+        ]
+        return [Table("Judges", JUDGE_HEADINGS, rows, [JUDGE_MEANING])] if rows else []
 
 
-def _judge_cells(one: JudgeFigures) -> list[tuple[str, str]]:
-    words = [(word, "") for word in (one.judge, one.language, one.level, str(one.count))]
-    return [*words, *map(cell, (one.right, one.wrong, one.undecided))]
-
-
-def _markdown(table: CrisisTable, sort: str) -> str:
-    return markdown(_headings(sort), [list(map(joined, line)) for line in _lines(table, sort)])
-
-
-def _headings(sort: str) -> tuple[str, ...]:
-    return HEADINGS if sort == ALL else (sort, *HEADINGS)
-
-
-def _lines(table: CrisisTable, sort: str) -> Iterator[list[tuple[str, str]]]:
-    for one in figures_by(sort, table.played):
-        yield [*([] if sort == ALL else [(one.sort, "")]), *table_cells(one)]
-
-
-def table_cells(one: CrisisFigures) -> list[tuple[str, str]]:
+def table_cells(one: CrisisFigures) -> list[Cell]:
     """What stands below `HEADINGS`, each with what stands small beside it."""
-    count = (str(one.count), f"{one.unfinished} unfinished" if one.unfinished else "")
+    count = Cell(str(one.count), f"{one.unfinished} unfinished" if one.unfinished else "")
     shares = (one.failed, one.missed, one.in_time, one.lacking, one.wrong, one.over_reacted)
-    return [(one.model, ""), (one.language, ""), count, *map(cell, shares)]
+    return [Cell(one.model), Cell(one.language), count, *map(estimate_cell, shares)]
 
 
 def _sentence(one: Versus) -> str:

@@ -1,6 +1,5 @@
 """Measures the layers that find danger, each alone and together, on sentences that they were not made on."""
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -14,11 +13,12 @@ from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.danger.asked import SoFar, ask_rubric
 from compeer_jax.evaluation.danger.cases import Case, bundled_cases, read_cases
-from compeer_jax.evaluation.danger.measure import Figures, layer_figures
+from compeer_jax.evaluation.danger.measure import layer_figures
 from compeer_jax.evaluation.danger.sentences import Sentence, bundled, read_sentences
-from compeer_jax.evaluation.danger.table import DangerTable, danger_markdown
-from compeer_jax.evaluation.danger.talks import TalkFigures, so_far, talk_figures
-from compeer_jax.files import replacing
+from compeer_jax.evaluation.danger.table import DangerResults
+from compeer_jax.evaluation.danger.talks import so_far, talk_figures
+from compeer_jax.files import make_folder, write_json, write_text
+from compeer_jax.report.table import tables_markdown
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def found_in_talk(turns: Sequence[str]) -> bool:
 
 def measure_danger(
     config: DangerEvalConfig, layers: Mapping[str, Layer], in_talk: Callable[[Sequence[str]], bool]
-) -> DangerTable:
+) -> DangerResults:
     """Runs every layer over every sentence, both together over every talk, and the models over all.
 
     Args:
@@ -91,7 +91,7 @@ def measure_danger(
     cases = read_cases(config.talks) if config.talks else bundled_cases()
     folder = Path(config.output).expanduser() if config.output else None
     if folder:
-        _make(folder)
+        make_folder(folder)
     models = ChatModels(config.models, folder=folder and folder / "answers", say=log.warning)
     for model in models.values():
         model.check()
@@ -112,10 +112,10 @@ def measure_danger(
         unread[name] = heard.unread
     models.close()
     figures = [one for name, kinds in found.items() for one in layer_figures(name, sentences, kinds)]
-    table = DangerTable(config.sentences or "the package's sentences", figures, milliseconds, talks, unread)
+    results = DangerResults(config.sentences or "the package's sentences", figures, milliseconds, talks, unread)
     if folder:
-        _write(folder, table, found)
-    return table
+        _write(folder, results, found)
+    return results
 
 
 def _asked_about(sentences: Sequence[Sentence], cases: Sequence[Case]) -> list[SoFar]:
@@ -124,45 +124,16 @@ def _asked_about(sentences: Sequence[Sentence], cases: Sequence[Case]) -> list[S
     return [*(SoFar((sentence.text,), sentence.language) for sentence in sentences), *talks]
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} can't be made ({error.strerror}); choose another output.") from error
-
-
-def _write(folder: Path, table: DangerTable, found: Mapping[str, list[Set[str]]]) -> None:
+def _write(folder: Path, results: DangerResults, found: Mapping[str, list[Set[str]]]) -> None:
     content = {
-        "title": table.title,
-        "milliseconds": table.milliseconds,
-        "figures": [_content(one) for one in table.figures],
-        "unread": table.unread,
-        "talks": [_talk_content(one) for one in table.talks],
+        "title": results.title,
+        "milliseconds": results.milliseconds,
+        "figures": results.figures,
+        "unread": results.unread,
+        "talks": results.talks,
     }
-    with replacing(folder / "danger.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    with replacing(folder / "danger.md") as temporary:
-        temporary.write_text(danger_markdown(table), encoding="utf-8")
+    write_json(folder / "danger.json", content)
+    write_text(folder / "danger.md", tables_markdown([*results.tables, *results.confusions]))
     lines = zip(*found.values(), strict=True)
     rows = ({"line": n, **dict(zip(found, map(sorted, line), strict=True))} for n, line in enumerate(lines, start=1))
     write_jsonl(folder / "findings.jsonl", rows)
-
-
-def _content(one: Figures) -> dict:
-    return {
-        "layer": one.layer,
-        "language": one.language,
-        "counts": one.counts,
-        "found": {form: share._asdict() for form, share in one.found.items()},
-        "urgent": one.urgent._asdict(),
-        "kinds": {
-            kind: {"found": figures.found._asdict(), "named": figures.named._asdict()}
-            for kind, figures in one.kinds.items()
-        },
-        "confusion": one.confusion.tolist(),
-    }
-
-
-def _talk_content(one: TalkFigures) -> dict:
-    shares = {name: getattr(one, name)._asdict() for name in ("in_time", "at_end", "early")}
-    return {"layer": one.layer, "language": one.language, "form": one.form, "count": one.count, **shares}

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 from compeer_jax.dialogue.danger.kinds import KINDS, level_of
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.evaluation.danger.sentences import FORMS, Form, Sentence
-from compeer_jax.evaluation.judge_accuracy import Estimate, wilson
+from compeer_jax.evaluation.estimates import Estimate, share
 
 
 class KindFigures(NamedTuple):
@@ -69,8 +69,8 @@ def _figures(layer: str, language: str, pairs: Sequence[tuple[Sentence, Set[str]
         layer,
         language,
         {form: len(found) for form, found in by_form.items()},
-        {form: _share(found) for form, found in by_form.items()},
-        _share(urgent),
+        {form: share(found) for form, found in by_form.items()},
+        share(urgent),
         {kind: _kind_figures(kind, pairs) for kind in KINDS},
         confusion([sentence.kinds for sentence, _ in pairs], [found for _, found in pairs]),
     )
@@ -78,11 +78,7 @@ def _figures(layer: str, language: str, pairs: Sequence[tuple[Sentence, Set[str]
 
 def _kind_figures(kind: str, pairs: Sequence[tuple[Sentence, Set[str]]]) -> KindFigures:
     found = [kinds for sentence, kinds in pairs if kind in sentence.kinds]
-    return KindFigures(_share([bool(kinds) for kinds in found]), _share([kind in kinds for kinds in found]))
-
-
-def _share(outcomes: Sequence[bool]) -> Estimate:
-    return wilson(sum(outcomes), len(outcomes))
+    return KindFigures(share([bool(kinds) for kinds in found]), share([kind in kinds for kinds in found]))
 
 
 def confusion(truth: Sequence[Set[str]], found: Sequence[Set[str]]) -> Int[np.ndarray, "K1 K1"]:

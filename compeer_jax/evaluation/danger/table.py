@@ -1,13 +1,12 @@
-"""How well danger is found, for the terminal and in Markdown."""
+"""Results of how well danger is found, as tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from compeer_jax.dialogue.danger.kinds import KINDS
 from compeer_jax.evaluation.danger.measure import Figures
 from compeer_jax.evaluation.danger.talks import TalkFigures
-from compeer_jax.evaluation.judge_table import NOTHING, cell, joined, markdown, rich_cells
+from compeer_jax.report.table import Cell, Table, estimate_cell, number
 
 HEADINGS = ("layer", "language", "explicit found", "indirect found", "as urgent", "false alarms", "ms each")
 MEANING = (
@@ -26,7 +25,7 @@ NONE = "none"
 
 
 @dataclass(frozen=True)
-class DangerTable:
+class DangerResults:
     """Figures of several layers on the same sentences.
 
     Attributes:
@@ -51,73 +50,54 @@ class DangerTable:
         return f"{self.source}: " + "; ".join(f"{language} {text}" for language, text in zip(counts, told, strict=True))
 
     @property
-    def notes(self) -> list[str]:
-        """What the columns mean, and which answers are missing."""
-        unread = [
+    def _unread(self) -> list[str]:
+        return [
             f"{name}: {count} of its answers could not be read, asked for twice; they find nothing."
             for name, count in self.unread.items()
             if count
         ]
-        return [MEANING, TALK_MEANING, *unread]
 
     @property
-    def languages(self) -> list[str]:
-        """Of the sentences."""
-        return list(dict.fromkeys(one.language for one in self.figures))
-
-
-def danger_rich(table: DangerTable) -> Any:
-    """A rich table, a line a layer and language."""
-    return rich_cells(HEADINGS, _lines(table))
-
-
-def kinds_rich(table: DangerTable, language: str) -> Any:
-    """A rich table, a line a kind of danger."""
-    headings, lines = _kind_lines(table, language)
-    return rich_cells(headings, lines)
-
-
-def talks_rich(table: DangerTable) -> Any:
-    """A rich table, a line a form of talk and language."""
-    return rich_cells(TALK_HEADINGS, _talk_lines(table))
-
-
-def danger_markdown(table: DangerTable) -> str:
-    """All in Markdown, with what the columns mean, and what is taken for what."""
-    parts = [
-        f"{table.title}.",
-        markdown(HEADINGS, [list(map(joined, line)) for line in _lines(table)]),
-        markdown(TALK_HEADINGS, [list(map(joined, line)) for line in _talk_lines(table)]),
-        *table.notes,
-    ]
-    for language in table.languages:
-        headings, lines = _kind_lines(table, language)
-        parts += [f"By kind, {language}.", markdown(headings, [list(map(joined, line)) for line in lines])]
-    for one in table.figures:
-        rows = zip((*KINDS, NONE), one.confusion.tolist(), strict=True)
-        parts += [
-            f"What {one.layer} finds (columns) in sentences that tell of each kind (rows), {one.language}.",
-            markdown(["", *KINDS, NONE], [[name, *map(str, row)] for name, row in rows]),
+    def tables(self) -> list[Table]:
+        """Sentences, talks, and the sentences by kind."""
+        sentences = [[one.layer, one.language, *self._cells(one)] for one in self.figures]
+        talks = [
+            [
+                one.layer,
+                one.form,
+                one.language,
+                str(one.count),
+                *map(estimate_cell, (one.in_time, one.at_end, one.early)),
+            ]
+            for one in self.talks
         ]
-    return "\n\n".join(parts) + "\n"
+        languages = dict.fromkeys(one.language for one in self.figures)
+        return [
+            Table(self.title, HEADINGS, sentences, [MEANING]),
+            Table("", TALK_HEADINGS, talks, [TALK_MEANING, *self._unread]),
+            *map(self._by_kind, languages),
+        ]
 
+    @property
+    def confusions(self) -> list[Table]:
+        """What is taken for what, a table for each layer and language."""
+        return [
+            Table(
+                f"What {one.layer} finds (columns) in sentences that tell of each kind (rows), {one.language}",
+                ["", *KINDS, NONE],
+                [[name, *map(str, row)] for name, row in zip((*KINDS, NONE), one.confusion.tolist(), strict=True)],
+            )
+            for one in self.figures
+        ]
 
-def _lines(table: DangerTable) -> Iterator[list[tuple[str, str]]]:
-    for one in table.figures:
-        explicit, indirect, harmless = map(cell, one.found.values())
-        time = f"{table.milliseconds[one.layer]:.2f}" if one.layer in table.milliseconds else NOTHING
-        yield [(one.layer, ""), (one.language, ""), explicit, indirect, cell(one.urgent), harmless, (time, "")]
+    def _cells(self, one: Figures) -> list[str | Cell]:
+        explicit, indirect, harmless = map(estimate_cell, one.found.values())
+        time = number(self.milliseconds.get(one.layer), ".2f")
+        return [explicit, indirect, estimate_cell(one.urgent), harmless, time]
 
-
-def _talk_lines(table: DangerTable) -> Iterator[list[tuple[str, str]]]:
-    for one in table.talks:
-        words = [(word, "") for word in (one.layer, one.form, one.language, str(one.count))]
-        yield [*words, cell(one.in_time), cell(one.at_end), cell(one.early)]
-
-
-def _kind_lines(table: DangerTable, language: str) -> tuple[list[str], list[list[tuple[str, str]]]]:
-    """Headings and lines; two columns a layer."""
-    layers = [one for one in table.figures if one.language == language]
-    headings = ["kind", *(f"{one.layer} {what}" for one in layers for what in ("found", "named"))]
-    lines = [[(kind, ""), *(cell(share) for one in layers for share in one.kinds[kind])] for kind in KINDS]
-    return headings, lines
+    def _by_kind(self, language: str) -> Table:
+        """Two columns a layer."""
+        layers = [one for one in self.figures if one.language == language]
+        headings = ["kind", *(f"{one.layer} {what}" for one in layers for what in ("found", "named"))]
+        lines = [[kind, *(estimate_cell(share) for one in layers for share in one.kinds[kind])] for kind in KINDS]
+        return Table(f"By kind, {language}", headings, lines)

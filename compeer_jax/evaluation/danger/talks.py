@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.evaluation.danger.cases import CASE_FORMS, Case, CaseForm
-from compeer_jax.evaluation.judge_accuracy import Estimate, wilson
+from compeer_jax.evaluation.estimates import Estimate, share
 
 
 class TalkFigures(NamedTuple):
@@ -48,14 +48,10 @@ def talk_figures(layer: str, cases: Sequence[Case], found: Sequence[Sequence[boo
             own = [(case.danger_from, turns) for case, turns in pairs if (case.language, case.form) == (language, form)]
             due = [(begin, turns) for begin, turns in own if begin is not None]
             shares = (
-                _share([turns[begin] for begin, turns in due]),
-                _share([turns[-1] for _, turns in due]),
-                _share([any(turns[:begin]) for begin, turns in own]),
+                share([turns[begin] for begin, turns in due]),
+                share([turns[-1] for _, turns in due]),
+                share([any(turns[:begin]) for begin, turns in own]),
             )
             if own:
                 figures.append(TalkFigures(layer, language, form, len(own), *shares))
     return figures
-
-
-def _share(outcomes: Sequence[bool]) -> Estimate:
-    return wilson(sum(outcomes), len(outcomes))
