@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 NOTHING = "–"
 PUBLISHED = "published"
-MANY = 10  # columns, past which they stand closer
+MANY = 8  # columns, past which they stand closer, and headings on two lines
 
 _NUMBER = re.compile(r"\s*(?:(?:p = |< )?[+\-−]?\.?\d.*|[–-]?)", re.DOTALL)
 
@@ -68,10 +68,10 @@ class Table:
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        padding = (0, 1, 0, 0) if len(self.headings) <= MANY else 0
-        table = RichTable(box=SIMPLE_HEAD, padding=padding)
+        many = len(self.headings) > MANY
+        table = RichTable(box=SIMPLE_HEAD, padding=0 if many else (0, 1, 0, 0))
         for heading, numeric in zip(self.headings, self.numeric, strict=True):
-            text = Text(heading.replace(" ", "\n", 1))
+            text = Text(heading.replace(" ", "\n", 1) if many else heading)
             table.add_column(text, justify="right" if numeric else "left", overflow="fold")
         for row in self.cells:
             table.add_row(*(Text("\n".join(filter(None, cell))) for cell in row))
