@@ -115,6 +115,12 @@ def _dumper() -> type:
 
         ignore_aliases = staticmethod(lambda value: True)
 
+        def represent_str(self, data: str) -> yaml.ScalarNode:
+            """In double quotes, where they are escaped, with line ends that plain text would lose."""
+            style = '"' if any(end in data for end in "\x85\u2028\u2029") else None
+            return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+    Dumper.add_representer(str, Dumper.represent_str)
     _read_plainly(Dumper)
     return Dumper
 

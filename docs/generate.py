@@ -62,32 +62,28 @@ def slug(command: str) -> str:
 
 def configs() -> Mapping[str, tuple[type, str]]:
     """Of every command that has settings: their dataclass, and what the command does."""
-    from compeer_jax.cli.config import ACTIONS, CONFIGURED
-    from compeer_jax.cli.export import CONFIG, DESCRIPTION
+    from compeer_jax.cli.commands import commands
+    from compeer_jax.curation import STAGES
 
-    found = {}
-    for name in CONFIGURED:
-        if name not in ACTIONS:  # "eval" alone is "eval policy"
-            module = importlib.import_module(f"compeer_jax.cli.{name.replace(' ', '_').replace('-', '_')}")
-            found[name] = (module.CONFIG, module.DESCRIPTION)
-    return found | {"export": (CONFIG, DESCRIPTION)}
+    stages = {f"data {stage}" for stage in STAGES}  # which have the settings of "data build"
+    return {name: (command.config_class(), command.description) for name, command in commands() if name not in stages}
 
 
 def commands_page() -> str:
     """All commands, as `compeer --help` and `compeer COMMAND --help` list them."""
-    from compeer_jax.cli import data, eval, main, reward
+    from compeer_jax.cli.commands import COMMANDS, CONFIG_SUMMARY, Group
 
     lines = ["# Commands", "", "Made from the code. A command's name leads to its settings.", ""]
     lines += ["`compeer COMMAND [ACTION] [--config FILE.yaml] [--key value ...]`", ""]
     lines += ["| command | what it does |", "| --- | --- |"]
     settings = configs()
-    actions = {"data": data.ACTIONS, "eval": eval.ACTIONS, "reward": reward.ACTIONS}
-    for command, summary in main.COMMANDS.items():
-        lines.append(f"| {linked(command, settings)} | {cell(summary)} |")
+    for name, entry in COMMANDS.items():
+        lines.append(f"| {linked(name, settings)} | {cell(entry.summary)} |")
         lines += [
-            f"| {linked(f'{command} {action}', settings)} | {cell(text)} |"
-            for action, text in actions.get(command, {}).items()
+            f"| {linked(f'{name} {action}', settings)} | {cell(command.summary)} |"
+            for action, command in (entry.actions.items() if isinstance(entry, Group) else ())
         ]
+    lines.append(f"| `compeer config show` | {cell(CONFIG_SUMMARY)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -57,7 +57,7 @@ SHAPES = {
 
 
 KEPT_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=-1"}
-"""What `compeer` asks of the C library (see `compeer_jax.cli.freed_memory`), here for every way alike. The variable, if
+"""What `compeer` asks of the C library (see `compeer_jax.cli.process`), here for every way alike. The variable, if
 it is set, goes before: `GLIBC_TUNABLES= python scripts/bench_…` has them all without."""
 
 

@@ -1,34 +1,21 @@
 """`compeer chat`: a conversation with a model at the terminal."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
-from compeer_jax.cli.configure import parse_config
-from compeer_jax.cli.terminal import show_log
 from compeer_jax.dialogue.danger import danger_notice, opening_notice
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.report.terminal_text import printable, safe_console
 from compeer_jax.talk.config import ChatConfig
 
-DESCRIPTION = (
-    "Talk with a model at the terminal. The reply is shown once it is whole and checked, the reasoning on request "
-    "(/reasoning); /judge rates the last output, /help lists the other commands. The talk is saved as a dialogue after "
-    "every turn. Every turn is searched for danger, which misses some of what people say. Where it is found, numbers "
-    "to call are shown (--country US: those of the place), and a reply that misses what is called for is asked for "
-    "anew, then replaced by the program's own words, marked as such. `--model DIR` is short for `--model.path DIR`."
-)
-CONFIG = ChatConfig
-
 PROMPT = "you> "
 OWN_WORDS = "reply of the program, not of the model"
 
 
-def run(arguments: Sequence[str]) -> None:
-    config = parse_config(CONFIG, expanded(arguments), command="chat", description=DESCRIPTION)
-    show_log()
+def chat(config: ChatConfig) -> None:
     from compeer_jax.talk.chat import converse
     from compeer_jax.talk.judge import open_judge
     from compeer_jax.talk.speakers import open_speaker
@@ -55,16 +42,6 @@ def run(arguments: Sequence[str]) -> None:
         screen.blank()
     kept = transcript.path is not None and transcript.path.exists()
     screen.note(f"Goodbye. The talk is in {transcript.path}." if kept else "Goodbye. Nothing of the talk was kept.")
-
-
-def expanded(arguments: Sequence[str]) -> list[str]:
-    """The arguments with `--model DIR` as `--model.path DIR`; a mapping in braces stays as it is."""
-    full, values = [], [*arguments[1:], ""]
-    for argument, following in zip(arguments, values, strict=True):
-        name, equals, value = argument.partition("=")
-        is_path = name == "--model" and not (value if equals else following).lstrip().startswith("{")
-        full.append(f"--model.path{equals}{value}" if is_path else argument)
-    return full
 
 
 class Screen:

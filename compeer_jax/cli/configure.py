@@ -10,31 +10,72 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
 from compeer_jax.cli.asked_as_trained import card_defaults, tell_differing
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.cli.keys import containers, fields, groups, item_class, required, unknown_key
+from compeer_jax.cli.shorthand import written_out
+from compeer_jax.errors import UserError
 from compeer_jax.strict_yaml import load_yaml
 
 Config = TypeVar("Config")
 
 
-def parse_config(config_class: type[Config], arguments: Sequence[str], *, command: str, description: str) -> Config:
+def parse_config(
+    config_class: type[Config], arguments: Sequence[str], *, command: str, description: str, positional: str = ""
+) -> Config:
     """Builds `config_class` from its defaults, then `--config` files in order, then `--key value` overrides.
+
+    Args:
+        config_class: of the settings.
+        arguments: of the command line.
+        command: the command's name, for `--help`.
+        description: what it does, for `--help`.
+        positional: the setting that words without an option's name give ("": there is none).
 
     Raises:
         UserError: unknown key (with the nearest one), wrong type, missing value, missing or malformed file.
     """
-    return _parse(config_class, arguments, command, description)[0]
+    values, _ = _parse(config_class, arguments, command, description, positional)
+    return _built(config_class, values)
 
 
-def merged_yaml(config_class: type, arguments: Sequence[str], *, command: str, description: str) -> str:
-    """The merged config as YAML: what `compeer config show` prints. What has to be given may be missing."""
-    return _parse(config_class, arguments, command, description, whole=False)[1]
+def merged_yaml(
+    config_class: type, arguments: Sequence[str], *, command: str, description: str, positional: str = ""
+) -> str:
+    """The merged config as YAML: what `compeer config show` prints. What has to be given may be missing.
+
+    Where nothing at all is given, what the config says of its defaults is a comment above them.
+
+    Raises:
+        UserError: as `parse_config`.
+    """
+    values, lines = _parse(config_class, arguments, command, description, positional, whole=False)
+    try:
+        _built(config_class, values)
+    except UserError as error:
+        if arguments:
+            raise
+        lines = [f"# {error}", *lines]
+    return "\n".join(lines)
 
 
-def _parse(config_class, arguments, command, description, *, whole: bool = True):
-    from jsonargparse import ArgumentParser
+def _parse(
+    config_class: type,
+    arguments: Sequence[str],
+    command: str,
+    description: str,
+    positional: str,
+    *,
+    whole: bool = True,
+) -> tuple[dict[str, Any], list[str]]:
+    """The values of all settings, and the lines of YAML that show them."""
+    import yaml
+    from jsonargparse import ArgumentParser, set_loader
 
+    # The parser's own loader reads YAML 1.1, in which `on` is a truth value.
+    set_loader("plain", lambda text: load_yaml(text, "the settings"), exceptions=(yaml.YAMLError,))
     files, options = _config_files(arguments)
+    options = written_out(config_class, options, positional)
     parser = ArgumentParser(
+        parser_mode="plain",
         prog=f"compeer {command}",
         usage=f"compeer {command} [--config FILE.yaml] [--key value ...]",
         description=description,
@@ -47,7 +88,9 @@ def _parse(config_class, arguments, command, description, *, whole: bool = True)
     _check_options(config_class, options)
     given = [argument for file in files for argument in _file_options(config_class, file)] + options
     if not whole:
-        given = [f"--{name}=" for name in _required(config_class)] + given
+        types = dict(fields(config_class))
+        empty = {dict: "{}", list: "[]"}
+        given = [f"--{name}={empty.get(get_origin(types[name].type), '')}" for name in required(config_class)] + given
     try:
         namespace = parser.parse_args(given)
         if of_the_card := card_defaults(config_class, namespace):
@@ -61,37 +104,41 @@ def _parse(config_class, arguments, command, description, *, whole: bool = True)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:  # of the parser, about a strange value
         raise UserError(f"the settings can't be read ({' '.join(str(error).split())}); check those given.") from error
     values = {name: value for name, value in vars(config).items() if name != "config"}
-    missing = [name for name in _required(config_class) if values[name] == "" and not whole]
+    missing = [name for name in required(config_class) if not whole and not values[name]]
     left_out = tuple(f"{name}:" for name in ("config", *missing))
     shown = [line for line in text.splitlines() if not line.startswith(left_out)]
-    shown = [*(f"# {name}: has to be given" for name in missing), *shown]
-    return _at_home(config_class(**values)), "\n".join(shown)
+    return values, [*(f"# {name}: has to be given" for name in missing), *shown]
 
 
-def _required(config_class: type) -> list[str]:
-    """The keys that have no default."""
-    return [
-        field.name
-        for field in dataclasses.fields(config_class)
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    ]
+def _built(config_class: type[Config], values: dict[str, Any]) -> Config:
+    return _at_home(config_class(**values), ())
 
 
-def _at_home(value: Any) -> Any:
+def _at_home(value: Any, key: tuple[str, ...]) -> Any:
     """Settings in which "~" at the begin of a path is the home; a shell leaves it in `--key=~/x`, and files have it."""
     if isinstance(value, str):
         if "\0" in value:
             raise UserError(f"the setting {value!r} holds the character NUL, which no path or text has; take it out.")
-        return type(value)(Path(value).expanduser()) if value == "~" or value.startswith("~/") else value
+        return type(value)(home(value, ".".join(key))) if re.match(r"~$|~[\w.-]*/", value) else value
     if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
-        return type(value)(map(_at_home, value))
+        return type(value)(_at_home(one, (*key, str(at))) for at, one in enumerate(value))
     if isinstance(value, dict):
-        return {name: _at_home(one) for name, one in value.items()}
-    if dataclasses.is_dataclass(value):
+        return {name: _at_home(one, (*key, str(name))) for name, one in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
         now = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
-        changed = {name: new for name, old in now.items() if (new := _at_home(old)) != old}
+        changed = {name: new for name, old in now.items() if (new := _at_home(old, (*key, name))) != old}
         return dataclasses.replace(value, **changed) if changed else value
     return value
+
+
+def home(path: str, what: str) -> Path:
+    """The path with "~" written out; UserError where it names a user that there is not."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(
+            f"{what} is {path!r}, which begins with '~' and a name that no user here has; write the path out."
+        ) from error
 
 
 def _sentence(error: argparse.ArgumentError) -> str:
@@ -107,21 +154,22 @@ def _check_options(config_class: type, options: Sequence[str]) -> None:
     """Raises for a key on the command line that the config has not, or that a value has twice."""
     import yaml
 
-    keys = [name for name, _ in _fields(config_class)]
+    types = {name: field.type for name, field in fields(config_class)}
     for option in options:
         key = option[2:].partition("=")[0] if option.startswith("--") else ""
-        if key and key != "help" and key not in keys:
-            raise _refused(config_class, key)
-    groups = dict(_groups(config_class))
+        if key and key != "help" and key not in types:
+            raise unknown_key(config_class, key)
+    group_classes = groups(config_class)
     for option, value in _options(options):
-        if option in keys:
+        if option in types:
             with contextlib.suppress(yaml.YAMLError):  # what is no YAML is the parser's to name
                 content = load_yaml(value, f"the settings of --{option}")
-                if option in groups:
+                _check_numbers(types[option], content, f"--{option}")
+                if option in group_classes:
                     if not isinstance(content, dict):
-                        raise _no_group(groups[option], f"--{option}", option)
-                    list(_as_options(groups[option], content, f"--{option}", f"{option}.", empty=False))
-                    _check_items(groups[option], content, f"--{option}")
+                        raise _no_group(group_classes[option], f"--{option}", option)
+                    list(_as_options(group_classes[option], content, f"--{option}", f"{option}.", empty=False))
+                    _check_items(group_classes[option], content, f"--{option}")
                 elif "." not in option:
                     _check_items(config_class, {option: content}, f"--{option}")
 
@@ -136,18 +184,16 @@ def _file_options(config_class: type, path: str) -> list[str]:
     import yaml
 
     try:
-        content = load_yaml(Path(path).expanduser().read_text(encoding="utf-8"), f"the settings of {path}") or {}
+        content = load_yaml(home(path, "--config").read_text(encoding="utf-8"), f"the settings of {path}") or {}
     except OSError as error:
         raise UserError(f"config file {path} can't be read ({error.strerror}); check the path.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"config file {path} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(content, dict):
         raise UserError(f"config file {path} must hold keys and values, not a {type(content).__name__}.")
-    keys = [name for name, _ in _fields(config_class)]
-    for key in _flatten(content, path, free={name for name, free in _fields(config_class) if free}):
-        if key not in keys:
-            raise _refused(config_class, key, path)
+    _check_keys(config_class, content, path)
     _check_items(config_class, content, path)
+    _check_numbers(config_class, content, path)
     return list(_as_options(config_class, content, path))
 
 
@@ -179,34 +225,41 @@ def _no_group(config_class: type, what: str, key: str) -> UserError:
     return UserError(f"{what} has settings of its own, such as {key}.{dataclasses.fields(config_class)[0].name}.")
 
 
-def _refused(config_class: type, key: str, where: str = "") -> UserError:
-    """Of a key that the config once had, `config_class.RENAMED` says what is there now: old key -> a sentence."""
-    for old, sentence in getattr(config_class, "RENAMED", {}).items():
-        if key == old or key.startswith(f"{old}."):
-            return UserError(f"{where}{': ' * bool(where)}there is no config key {key!r} any more; {sentence}")
-    return unknown("config key", key, [name for name, _ in _fields(config_class)], where=where)
-
-
 def _check_items(config_class: type, content: dict, where: str) -> None:
     """Raises for a wrong key in what a list or dictionary of dataclasses holds."""
     for field in dataclasses.fields(config_class):
         value = content.get(field.name)
         if dataclasses.is_dataclass(field.type) and isinstance(value, dict):
             _check_items(field.type, value, where)
-        item_class = next((part for part in get_args(field.type) if dataclasses.is_dataclass(part)), None)
-        if item_class is None:
+        if (inner := item_class(field)) is None:
             continue
         named = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         for name, item in named:
             if isinstance(value, dict) and get_origin(field.type) is dict and not isinstance(item, dict):
                 raise UserError(f"{where}, {field.name} {name}: expected keys and values in braces, found {item}.")
             if isinstance(item, dict):
-                list(_as_options(item_class, item, f"{where}, {field.name} {name}", empty=False))
-                keys = [key for key, _ in _fields(item_class)]
-                place = f"{where}, {field.name} {name}"
-                for key in _flatten(item, place, free={key for key, free in _fields(item_class) if free}):
-                    if key not in keys:
-                        raise unknown("config key", key, keys, where=place)
+                list(_as_options(inner, item, f"{where}, {field.name} {name}", empty=False))
+                _check_keys(inner, item, f"{where}, {field.name} {name}")
+
+
+def _check_numbers(kind: Any, content: Any, where: str) -> None:
+    """Raises for a text such as 1:30 in the place of a number, which the parser would read as seconds, 90."""
+    if dataclasses.is_dataclass(kind) and isinstance(content, dict):
+        for field in dataclasses.fields(kind):
+            _check_numbers(field.type, content.get(field.name), f"{where}: {field.name}")
+    elif isinstance(content, dict | list) and get_origin(kind) in (dict, list):
+        for key, item in content.items() if isinstance(content, dict) else enumerate(content):
+            _check_numbers(get_args(kind)[-1], item, f"{where}: {key}")
+    elif isinstance(content, str) and ":" in content and not {int, float}.isdisjoint({kind, *get_args(kind)}):
+        raise UserError(f"{where} is {content!r}, which is no number.")
+
+
+def _check_keys(config_class: type, content: dict, where: str) -> None:
+    """Raises for a key that the config has not."""
+    known = {name for name, _ in fields(config_class)}
+    for key in _flatten(content, where, free=containers(config_class)):
+        if key not in known:
+            raise unknown_key(config_class, key, where)
 
 
 def _config_files(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -226,14 +279,6 @@ def _config_files(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return files, others
 
 
-def _groups(config_class: type, prefix: str = "") -> Iterator[tuple[str, type]]:
-    """Every key that has keys below it, with the class of these."""
-    for field in dataclasses.fields(config_class):
-        if dataclasses.is_dataclass(field.type):
-            yield f"{prefix}{field.name}", field.type
-            yield from _groups(field.type, f"{prefix}{field.name}.")
-
-
 def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Name and value of each option on the command line."""
     for index, argument in enumerate(arguments):
@@ -242,14 +287,6 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield name, value
         elif argument.startswith("--") and index + 1 < len(arguments):
             yield name, arguments[index + 1]
-
-
-def _fields(config_class: type, prefix: str = "") -> Iterator[tuple[str, bool]]:
-    """Every key, and whether what it holds has keys of its own, free or of `_check_items`."""
-    for field in dataclasses.fields(config_class):
-        yield prefix + field.name, get_origin(field.type) in (dict, list)
-        if dataclasses.is_dataclass(field.type):
-            yield from _fields(field.type, f"{prefix}{field.name}.")
 
 
 def _flatten(content: dict, where: str, prefix: str = "", *, free: set[str]) -> Iterator[str]:

@@ -1,13 +1,8 @@
-"""`compeer export`."""
+"""Commands that write what other programs read: a model for transformers, a dataset for TensorFlow Datasets."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
-
-from compeer_jax.cli.configure import parse_config
-from compeer_jax.cli.terminal import show_log
-
-DESCRIPTION = "Writes the model of a run's checkpoint as a Hugging Face directory, which transformers loads unchanged."
 
 
 @dataclass(frozen=True)
@@ -28,13 +23,30 @@ class ExportConfig:
     merge: bool = False
 
 
-CONFIG = ExportConfig
-
-
-def run(arguments: Sequence[str]) -> None:
-    config = parse_config(CONFIG, arguments, command="export", description=DESCRIPTION)
-    show_log()
+def export(config: ExportConfig) -> int:
+    """The step whose model is written."""
     from compeer_jax.training.export import export_run
 
-    step = export_run(config.run, config.output, step=config.step, merge=config.merge)
-    print(f"The model of step {step} is in {config.output}.")
+    return export_run(config.run, config.output, step=config.step, merge=config.merge)
+
+
+@dataclass(frozen=True)
+class TFDSConfig:
+    """What is written where.
+
+    Args:
+        dataset: "esconv", from ESConv.json; "cer", from the folder that `compeer data build` made.
+        source: that file or folder.
+        data_dir: where TensorFlow Datasets keeps its datasets.
+    """
+
+    dataset: Literal["esconv", "cer"] = "cer"
+    source: str = "runs/cer/cer"
+    data_dir: str = "~/tensorflow_datasets"
+
+
+def export_tfds(config: TFDSConfig) -> Path:
+    """The dataset's folder."""
+    from compeer_jax.curation.tfds.prepare import prepare
+
+    return prepare(config.dataset, config.source, config.data_dir)

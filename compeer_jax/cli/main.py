@@ -1,34 +1,20 @@
-"""The `compeer` command. Each subcommand is a small module, imported only when it is asked for."""
+"""The `compeer` command. What a subcommand needs is imported only when it is asked for."""
 
-import importlib
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from compeer_jax import __version__
-from compeer_jax.cli.compiled_programs import keep_compiled_programs
-from compeer_jax.cli.freed_memory import keep_freed_memory
+from compeer_jax.cli.commands import COMMANDS, CONFIG_SUMMARY, Command, Group, commands, find
+from compeer_jax.cli.configure import merged_yaml, parse_config
+from compeer_jax.cli.process import keep_compiled_programs, keep_freed_memory
+from compeer_jax.cli.terminal import show_log
 from compeer_jax.errors import StopAsked, UserError, unknown
 from compeer_jax.parallel.libtpu import calm
 from compeer_jax.parallel.processes import give_up, leave
 from compeer_jax.report.terminal_text import printable
-
-COMMANDS = {
-    "quickstart": "train a small model on the bundled dialogues, SFT then GRPO, and print what it learned",
-    "init": "make a small random Qwen2.5-shaped model and a tokenizer from dialogues",
-    "data": "build a dataset from corpora, with whatever chat models you have",
-    "sft": "supervised fine-tuning on reasoned answers",
-    "grpo": "reinforcement learning with a judge and redundancy-aware rewards",
-    "reward": "train a judge, and see how often it is right",
-    "eval": "rate a model on held-out dialogues",
-    "chat": "talk with a model at the terminal",
-    "ablate": "sweep reward settings over a run's logged rollouts",
-    "plan": "say whether a run fits a TPU slice that is not here, and what bounds its speed there",
-    "export": "write a run's model as a Hugging Face directory",
-    "config": "show the merged settings of a command",
-}
-
-RESUMABLE = ("quickstart", "sft", "grpo", "reward train", "data", "eval esc-eval", "eval sage", "eval benchmarks")
 
 STOPPED = 75
 """What sysexits.h calls EX_TEMPFAIL. A launcher can tell from it that the same command should be given again."""
@@ -41,30 +27,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     first, or 130 when interrupted at the keyboard.
     """
     try:
-        return leave(_run(arguments))
+        return leave(_status(list(sys.argv[1:] if arguments is None else arguments)))
     except Exception:
         give_up()
         raise
 
 
-def _run(arguments: Sequence[str] | None) -> int:
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(overview())
-        return 0
-    if arguments[0] == "--version":
-        print(f"compeer_jax {__version__}")
-        return 0
-    name, rest = arguments[0], arguments[1:]
+def _status(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else ""
     try:
-        if name not in COMMANDS:
-            raise unknown("command", name, COMMANDS)
-        calm()
-        keep_compiled_programs()
-        keep_freed_memory()
-        command = importlib.import_module(f"compeer_jax.cli.{name}")
-        command.run(rest)
-        sys.stdout.flush()
+        try:
+            _run(arguments)
+        finally:
+            sys.stdout.flush()
     except UserError as error:
         print(printable(f"compeer {name}: {error}"), file=sys.stderr)
         return 2
@@ -72,8 +47,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         print(f"compeer {name}: {stop}", file=sys.stderr)
         return STOPPED
     except KeyboardInterrupt:
-        resumable = " ".join(arguments[:2]).startswith(RESUMABLE)
-        resumes = "; the same command goes on from what is saved" if resumable else ""
+        resumes = "; the same command goes on from what is saved" if _resumes(arguments) else ""
         print(f"\ncompeer {name}: interrupted{resumes}.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
@@ -91,10 +65,58 @@ def _run(arguments: Sequence[str] | None) -> int:
     return 0
 
 
+def _run(arguments: list[str]) -> None:
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help"):
+        print(overview())
+    elif name == "--version":
+        print(f"compeer_jax {__version__}")
+    elif name == "config":
+        show_config(arguments[1:])
+    elif name not in COMMANDS:
+        raise unknown("command", name, [*COMMANDS, "config"])
+    elif arguments[1:2] in (["-h"], ["--help"]) and _has_to_name_an_action(name):
+        print(actions_overview(name))
+    else:
+        calm()
+        keep_compiled_programs()
+        keep_freed_memory()
+        command, config, flags = parsed(arguments)
+        show_log()
+        command.call(config, **flags)
+
+
+def parsed(arguments: Sequence[str]) -> tuple[Command, Any, dict[str, bool]]:
+    """The command that is named, its settings, and its flags.
+
+    Raises:
+        UserError: there is no such command, or a setting is wrong.
+    """
+    name, command, rest = find(arguments)
+    config = parse_config(
+        command.config_class(),
+        [argument for argument in rest if argument not in command.flags],
+        command=name,
+        description=command.description,
+        positional=command.positional,
+    )
+    return command, config, {keyword: True for flag, keyword in command.flags.items() if flag in rest}
+
+
+def _resumes(arguments: list[str]) -> bool:
+    with contextlib.suppress(UserError, IndexError):
+        return find(arguments)[1].resumes
+    return False
+
+
+def _has_to_name_an_action(name: str) -> bool:
+    entry = COMMANDS.get(name)
+    return isinstance(entry, Group) and not entry.default
+
+
 def overview() -> str:
     """The text of `compeer --help`."""
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name.ljust(width)}  {summary}" for name, summary in COMMANDS.items()]
+    summaries = {name: entry.summary for name, entry in COMMANDS.items()}
     return "\n".join(
         [
             "usage: compeer COMMAND [--config FILE.yaml] [--key value ...]",
@@ -102,11 +124,56 @@ def overview() -> str:
             "COMPEER for JAX: a language model that reasons in psychological steps and supports people in distress.",
             "",
             "commands:",
-            *lines,
+            *_listed(summaries | {"config": CONFIG_SUMMARY}),
             "",
             "`compeer COMMAND --help` lists a command's settings. Start with `compeer quickstart`.",
         ]
     )
+
+
+def actions_overview(name: str) -> str:
+    """The text of `compeer COMMAND --help` of a command that has actions."""
+    entry = COMMANDS[name]
+    assert isinstance(entry, Group)
+    return "\n".join(
+        [
+            f"usage: compeer {name} ACTION [--config FILE.yaml] [--key value ...]",
+            "",
+            "actions:",
+            *_listed({action: command.summary for action, command in entry.actions.items()}),
+            "",
+            f"`compeer {name} ACTION --help` lists an action's settings.",
+        ]
+    )
+
+
+def _listed(summaries: dict[str, str]) -> list[str]:
+    width = max(map(len, summaries))
+    return [f"  {name.ljust(width)}  {summary}" for name, summary in summaries.items()]
+
+
+def show_config(arguments: Sequence[str]) -> None:
+    """`compeer config show COMMAND ...`: the merged settings, as YAML that `--config` takes."""
+    from compeer_jax.chat.config import without_login
+
+    names = [name for name, _ in commands()]
+    usage = f"usage: compeer config show {{{','.join(names)}}} [--config FILE.yaml] [--key value ...]"
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(f"{usage}\n\nPrints the settings a command would run with: defaults, then files, then the command line.")
+        return
+    if arguments[0] != "show":
+        raise unknown("config action", arguments[0], ["show"])
+    if len(arguments) < 2:
+        raise UserError(f"name a command: {usage}")
+    name, command, rest = find(arguments[1:])
+    text = merged_yaml(
+        command.config_class(),
+        [argument for argument in rest if argument not in command.flags],
+        command=name,
+        description=command.description,
+        positional=command.positional,
+    )
+    print(without_login(text))
 
 
 if __name__ == "__main__":

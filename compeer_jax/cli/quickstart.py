@@ -3,20 +3,14 @@
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from compeer_jax.cli.configure import parse_config
-from compeer_jax.cli.terminal import show_log, wide_console
+from compeer_jax.cli.terminal import wide_console
 from compeer_jax.errors import UserError
 from compeer_jax.files import FolderLock, read_json, replacing
-
-DESCRIPTION = (
-    "Trains a small model on the bundled dialogues: SFT, a UnifiReward judge, then GRPO under that judge without and "
-    "with redundancy reweighting. The recipe care has other steps of reasoning, and rewards by rule."
-)
 
 CONFIGS = {
     "compeer": {"sft": "tiny_sft.yaml", "grpo": "tiny_grpo.yaml"},
@@ -63,14 +57,7 @@ class QuickstartConfig:
     seed: int = 0
 
 
-CONFIG = QuickstartConfig
 MAY_CHANGE = ("output", "eval_records")
-
-
-def run(arguments: Sequence[str]) -> None:
-    config = parse_config(CONFIG, arguments, command="quickstart", description=DESCRIPTION)
-    show_log()
-    quickstart(config)
 
 
 def quickstart(config: QuickstartConfig) -> Path:

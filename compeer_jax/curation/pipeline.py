@@ -6,22 +6,11 @@ import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from compeer_jax.curation import STAGES
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.curation.stage import REJECTED, Stage, Workspace, read_card, run_stage
 from compeer_jax.errors import UserError
 from compeer_jax.runs.model_folder import models_in
-
-STAGES = {
-    "corpora": "read the corpora into dialogues",
-    "privacy": "mask contacts, numbers, addresses, and names as they are given",
-    "filter": "leave out what is broken, machine-like or said before",
-    "rounds": "sample the rounds to learn from (Eq. 1)",
-    "candidates": "have chat models reason and answer in each round",
-    "annotation": "gather what people and models say of the answers, and where they agree",
-    "personality": "rewrite records to other personalities",
-    "cer": "split, make the views to train on, and write the data card",
-}
-"""Each is a module of this package, with its name and a `STAGE` in it."""
 
 NEEDED = ("datasketch", "openai", "sklearn", "statsmodels", "tenacity")  # of the extra "data"
 

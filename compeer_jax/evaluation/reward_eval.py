@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import jax
 import numpy as np
@@ -68,17 +68,6 @@ class RewardEvalConfig:
         output: folder for accuracy.json, accuracy.md and verdicts.jsonl (default: only the tables are printed). Each
             judge's verdicts are kept in it once it has been asked about all records, and not asked for again.
     """
-
-    RENAMED: ClassVar[Mapping[str, str]] = {
-        **{
-            f"models.{kind}": f"name it in judges: {{{name}: {{kind: {kind}, directory: DIR}}}}."
-            for kind, name in (("unifi", "UnifiReward"), ("prm", "PRM"), ("orm", "ORM"))
-        },
-        **dict.fromkeys(
-            ("remote", "general"),
-            "name each model in judges: {NAME: {kind: general, server: {url: URL, model: MODEL}}}.",
-        ),
-    }
 
     records: str = ""
     data: DataConfig = field(default_factory=DataConfig)

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 from config_files import CONFIG_OF, CONFIGS, OVER
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from compeer_jax.benchmarks.config import EscEvalConfig
 from compeer_jax.benchmarks.suite_config import SuiteConfig
-from compeer_jax.cli.configure import _fields, merged_yaml, parse_config
+from compeer_jax.cli.configure import merged_yaml, parse_config
+from compeer_jax.cli.keys import fields
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.errors import UserError
 from compeer_jax.strict_yaml import dump_yaml, load_yaml
@@ -130,12 +131,13 @@ def test_any_file_at_all_gives_settings_or_one_sentence(tmp_path, content):
 @given(data=st.data())
 def test_any_option_on_the_command_line_gives_settings_or_one_sentence(data):
     config_class = data.draw(st.sampled_from([GRPOConfig, BuildConfig, SuiteConfig, EscEvalConfig]))
-    key = data.draw(st.sampled_from([name for name, _ in _fields(config_class)]))
+    key = data.draw(st.sampled_from([name for name, _ in fields(config_class)]))
     value = data.draw(st.one_of(st.text(max_size=12), JUNK.map(lambda junk: dump_yaml(junk).strip())))
     assert_config_or_sentence(config_class, [], f"--{key}={value}")
 
 
 @settings(max_examples=60, deadline=None)
+@example(value="a\x85b\u2028")
 @given(value=st.recursive(JUNK.filter(lambda x: x == x), lambda inner: st.lists(inner, max_size=3), max_leaves=6))
 def test_what_is_written_is_read_again_as_the_same_value(value):
     assert load_yaml(dump_yaml({"a": value}), "it")["a"] == value

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 COMPILE = """
-from compeer_jax.cli.compiled_programs import keep_compiled_programs
+from compeer_jax.cli.process import keep_compiled_programs
 keep_compiled_programs()
 import jax
 print(jax.config.jax_compilation_cache_dir)

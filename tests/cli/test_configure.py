@@ -7,13 +7,10 @@ import pytest
 import yaml
 from config_files import CONFIG_OF, CONFIGS, OVER
 
-from compeer_jax.cli.config import run as config_command
+from compeer_jax.cli.commands import COMMANDS, commands
 from compeer_jax.cli.configure import merged_yaml, parse_config
-from compeer_jax.cli.data import ACTIONS as DATA_ACTIONS
-from compeer_jax.cli.eval import ACTIONS as EVAL_ACTIONS
-from compeer_jax.cli.main import COMMANDS, main
+from compeer_jax.cli.main import main
 from compeer_jax.cli.quickstart import QuickstartConfig, check_same_quickstart
-from compeer_jax.cli.reward import ACTIONS as REWARD_ACTIONS
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.errors import UserError
 from compeer_jax.training.config import GRPOConfig, SFTConfig
@@ -74,7 +71,7 @@ def test_a_setting_that_holds_a_dictionary_takes_any_key(tmp_path):
 
 
 def test_what_config_show_prints_gives_the_same_config_again(tmp_path, capsys):
-    config_command(["show", "grpo", "--config", str(CONFIGS / "tiny_grpo.yaml"), "--steps", "3"])
+    main(["config", "show", "grpo", "--config", str(CONFIGS / "tiny_grpo.yaml"), "--steps", "3"])
     path = tmp_path / "shown.yaml"
     path.write_text(capsys.readouterr().out)
     expected = parse(GRPOConfig, "--config", str(CONFIGS / "tiny_grpo.yaml"), "--steps", "3")
@@ -185,13 +182,8 @@ def test_help_lists_every_command_and_imports_nothing_heavy():
     assert all(f"  {name} " in done.stdout for name in COMMANDS)
 
 
-ACTIONS = {"data": DATA_ACTIONS, "reward": REWARD_ACTIONS, "eval": EVAL_ACTIONS}
-
-
-@pytest.mark.parametrize(
-    "command", [f"{command} {action}" for command, actions in ACTIONS.items() for action in actions]
-)
-def test_every_action_explains_its_settings(command, capsys):
+@pytest.mark.parametrize("command", [name for name, _ in commands()])
+def test_every_command_explains_its_settings(command, capsys):
     with pytest.raises(SystemExit) as end:
         main([*command.split(), "--help"])
     assert end.value.code == 0
@@ -202,7 +194,7 @@ def test_every_action_explains_its_settings(command, capsys):
 def test_a_command_with_actions_lists_them(command, capsys):
     assert main([command, "--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(f"  {action} " in shown for action in ACTIONS[command])
+    assert all(f"  {action} " in shown for action in COMMANDS[command].actions)
     assert main([command]) == 2
     assert f"compeer {command}: name an action: " in capsys.readouterr().err
     assert main([command, "trian"]) == 2

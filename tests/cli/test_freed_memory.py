@@ -9,7 +9,7 @@ import pytest
 
 CALLS = """
 import resource
-from compeer_jax.cli.freed_memory import keep_freed_memory
+from compeer_jax.cli.process import keep_freed_memory
 {keep}
 import jax, jax.numpy as jnp
 

@@ -16,8 +16,7 @@ from scripted_chat import Scripted
 from compeer_jax.chat.config import ChatModelConfig, ServerConfig
 from compeer_jax.chat.models import Malformed
 from compeer_jax.cli.configure import parse_config
-from compeer_jax.cli.data_care import CONFIG
-from compeer_jax.cli.data_care import run as command
+from compeer_jax.cli.main import main
 from compeer_jax.curation.care.build import build_care, run_stages
 from compeer_jax.curation.care.chains import chain_messages, parse_chain
 from compeer_jax.curation.care.coherence import JUDGED, parse_verdicts
@@ -509,10 +508,10 @@ def test_two_at_a_time_are_not_let_in(tmp_path):
 
 
 def test_the_command_says_how_to_go_on(tmp_path, capsys):
-    command(["--output", str(tmp_path), "--corpus", "{path: sample, limit: 60}", "--limit", "2"])
+    given = ["--output", str(tmp_path), "--corpus", "{path: sample, limit: 60}", "--limit", "2"]
+    assert main(["data", "care", *given]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "corpora: dialogues.jsonl 60"
     assert said[-1] == f"Train from it with --data.path {tmp_path}/care --data.format care --data.prompt care."
-    assert CONFIG is CareDataConfig
-    with pytest.raises(UserError, match=r"unknown config key 'corpus\.pth'; did you mean 'corpus\.path'\?"):
-        command(["--corpus.pth", "x"])
+    assert main(["data", "care", "--corpus.pth", "x"]) == 2
+    assert "unknown config key 'corpus.pth'; did you mean 'corpus.path'?" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from doc_blocks import PAGES, ROOT, blocks, commands, furnish, name_of, run_block, write_files
 
-from compeer_jax.cli.configure import parse_config
+from compeer_jax.cli.main import parsed
 
 sys.path.insert(0, str(ROOT / "docs"))
 import generate
@@ -103,44 +103,10 @@ def test_commands_are_accepted(page, tmp_path, monkeypatch):
     for block in blocks(page):
         for command, *words in commands(block.text, tmp_path):
             if command == "compeer":
-                accepted(words)
+                parsed(words[2:] if words[:2] == ["config", "show"] else words)
             elif command in ("bash", "python"):
                 files = words[2:] if words[0] == "-m" else words[:1]
                 assert all(Path(file).exists() for file in files if not file.startswith("-")), words
-
-
-LEADING = {"eval show": "runs", "data danger": "data"}  # the setting that words before all options are
-
-
-def accepted(words: list[str]) -> None:
-    """Raises UserError for a command line that the command's parser refuses."""
-    if words[:2] == ["config", "show"]:
-        words = words[2:]
-    known = generate.configs()
-    length = 2 if " ".join(words[:2]) in known else 1
-    name, options = " ".join(words[:length]), words[length:]
-    if name == "eval":
-        name = "eval policy"
-    if words[0] == "data" and name == "data":
-        name, options = "data build", words[2:]  # a stage of it
-    config_class, description = known[name]
-    parse_config(config_class, spelt_out(name, options), command=name, description=description)
-
-
-def spelt_out(name: str, options: list[str]) -> list[str]:
-    """Options as settings: words that lead are one, a flag alone means true, several values are a list."""
-    given: list[list[str]] = []
-    for word in [*([f"--{LEADING[name]}"] if name in LEADING else []), *options]:
-        if word.startswith("--"):
-            given.append([word.replace("--model", "--model.path") if (name, word) == ("chat", "--model") else word])
-        else:
-            given[-1].append(word)
-    settings = []
-    for option, *values in given:
-        value = values[0] if len(values) == 1 and option not in ("--runs", "--imports") else json.dumps(values)
-        if option != "--profile":  # of one start, no setting
-            settings.append(option if "=" in option else f"{option}={value if values else 'true'}")
-    return settings
 
 
 @pytest.mark.parametrize("page", [page for page in TOLD if any(not block.mark for block in blocks(page))], ids=name_of)

@@ -16,8 +16,8 @@ from label_studio_sdk.label_interface import LabelInterface
 from logged_run import logged_run
 from scipy.stats import binom
 
-from compeer_jax.cli.eval_preferences import with_list
 from compeer_jax.cli.main import main
+from compeer_jax.cli.shorthand import written_out
 from compeer_jax.curation.annotation.votes import Filled
 from compeer_jax.curation.config import CorpusConfig
 from compeer_jax.curation.rounds.rows import rounds_of
@@ -790,13 +790,13 @@ def test_many_annotators_are_not_all_named_in_the_table(systems, tmp_path):
 
 
 def test_files_are_given_as_a_shell_writes_them_out(capsys):
-    assert with_list(["--imports", "a.csv", "b b.csv", "--seed", "1"]) == [
+    assert written_out(PreferencesConfig, ["--imports", "a.csv", "b b.csv", "--seed", "1"]) == [
         '--imports=["a.csv", "b b.csv"]',
         "--seed",
         "1",
     ]
     for given_otherwise in (["--imports", "[a.csv, b.csv]"], ["--imports=[a.csv]"], ["--imports"], ["--seed=1"]):
-        assert with_list(given_otherwise) == given_otherwise
+        assert written_out(PreferencesConfig, given_otherwise) == given_otherwise
     assert main(["config", "show", "eval", "preferences", "--pairs=x", "--imports=[a.csv]"]) == 0
     assert "- a.csv" in capsys.readouterr().out
     assert main(["config", "show", "eval", "pairs", "--a=x", "--b=y", "--output=z"]) == 0

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from compeer_jax.cli import init, reward_eval, reward_train, sft
+from compeer_jax.cli.commands import find
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.training.reward_config import RewardTrainConfig
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = {("init",): init, ("sft",): sft, ("reward", "train"): reward_train, ("reward", "eval"): reward_eval}
 RECORDER = """#!/usr/bin/env python3
 import json, sys
 with open("asked.jsonl", "a") as file:
@@ -48,10 +47,8 @@ def run(project: Path, *arguments: str, **settings: str) -> tuple[list, str]:
     os.chdir(project)
     given = []
     for line in (project / "asked.jsonl").read_text().splitlines():
-        asked = json.loads(line)
-        name = next(name for name in COMMANDS if tuple(asked[: len(name)]) == name)
-        command = COMMANDS[name]
-        given.append(parse_config(command.CONFIG, asked[len(name) :], command="", description=""))
+        _, command, options = find(json.loads(line))
+        given.append(parse_config(command.config_class(), options, command="", description=""))
     return given, done.stderr
 
 

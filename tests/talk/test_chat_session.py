@@ -21,8 +21,9 @@ from small_judges import CARD, parrot
 from compeer_jax.chat.config import ChatModelConfig, LocalChatConfig
 from compeer_jax.chat.models import open_chat_model
 from compeer_jax.chat.types import WHY_NOT, Answer, ChatRequest
-from compeer_jax.cli.chat import OWN_WORDS, expanded, plain
+from compeer_jax.cli.chat import OWN_WORDS, plain
 from compeer_jax.cli.main import main
+from compeer_jax.cli.shorthand import written_out
 from compeer_jax.curation.config import CorpusConfig
 from compeer_jax.data.corpora import iter_corpus, read_corpus
 from compeer_jax.data.records import DataConfig
@@ -450,10 +451,10 @@ def test_settings_that_make_no_sense():
 
 
 def test_model_is_short_for_its_path():
-    assert expanded(["--model", "a b", "--seed", "1"]) == ["--model.path", "a b", "--seed", "1"]
-    assert expanded(["--model=runs/m"]) == ["--model.path=runs/m"]
-    assert expanded(["--model", '{"path": "m"}']) == ["--model", '{"path": "m"}']
-    assert expanded(["--model.path", "m"]) == ["--model.path", "m"]
+    assert written_out(ChatConfig, ["--model", "a b", "--seed", "1"]) == ["--model.path", "a b", "--seed", "1"]
+    assert written_out(ChatConfig, ["--model=runs/m"]) == ["--model.path=runs/m"]
+    assert written_out(ChatConfig, ["--model", '{"path": "m"}']) == ["--model", '{"path": "m"}']
+    assert written_out(ChatConfig, ["--model.path", "m"]) == ["--model.path", "m"]
 
 
 def test_control_characters_of_a_model_can_not_write_over_the_screen():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_runs import GRPO
 
-from compeer_jax.cli import grpo
+from compeer_jax.cli.main import main
 from compeer_jax.runs.metrics import read_metrics
 
 
@@ -20,7 +20,7 @@ def profiled(tmp_path, start, capsys):
         config.write_text(GRPO.replace("START", str(start)))
         arguments = ["--config", str(config), "--output", str(tmp_path / "run"), "--export", "false"]
         arguments += ["--loss.importance_cap", "2", "--reward.judge", "user_rewards.brevity", *changes]
-        grpo.run([*arguments, "--profile"])
+        assert main(["grpo", *arguments, "--profile"]) == 0
         return capsys.readouterr().err, tmp_path / "run"
 
     return run

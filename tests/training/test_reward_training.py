@@ -14,7 +14,6 @@ import pytest
 from flax import nnx
 from safetensors.numpy import load_file
 
-from compeer_jax.cli.config import run as config_command
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.main import main
 from compeer_jax.data.batches import token_batch
@@ -347,7 +346,7 @@ def test_the_reward_command_names_its_actions(capsys):
 
 
 def test_the_merged_settings_of_an_action_are_shown(capsys):
-    config_command(["show", "reward", "train", "--output", "here", "--kind", "orm"])
+    main(["config", "show", "reward", "train", "--output", "here", "--kind", "orm"])
     shown = capsys.readouterr().out
     assert "kind: orm" in shown
     assert "output: here" in shown
