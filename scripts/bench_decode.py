@@ -61,7 +61,7 @@ def ours(case: Case) -> Generate:
 
     from compeer_jax.generation.engine import Engine
     from compeer_jax.generation.sampling import SamplingConfig
-    from compeer_jax.models.qwen2 import Qwen2
+    from compeer_jax.models.decoder import Qwen2
 
     on_cpu = jax.default_backend() == "cpu"
     options = {"dtype": case.dtype, "param_dtype": case.dtype, "scan_layers": not on_cpu}

@@ -31,7 +31,8 @@ from transformers import BertConfig, BertModel, Qwen2Model
 from compeer_jax.data.records import DataConfig, load_records
 from compeer_jax.data.small_tokenizer import train_tokenizer
 from compeer_jax.dialogue.reasoning import COMPEER
-from compeer_jax.models.qwen2 import Qwen2, Qwen2Config
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import Qwen2
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.encoder_config import EncoderConfig
@@ -106,7 +107,7 @@ def make_contests(completions: list[Completion], group_size: int, policy: str, f
     texts = [turn.content for item in completions for turn in item.record.history]
     texts += [item.turn.response for item in completions]
     tokenizer = train_tokenizer(dict.fromkeys(texts), folder / "sentence", vocab_size=1024)
-    shape = Qwen2Config(len(tokenizer), num_key_value_heads=2, tie_word_embeddings=True, **POLICIES[policy])
+    shape = DecoderConfig(len(tokenizer), num_key_value_heads=2, tie_word_embeddings=True, **POLICIES[policy])
     Qwen2(shape, rngs=nnx.Rngs(0)).save_pretrained(folder / "policy", tokenizer)
     encoder = BertModel(BertConfig(vocab_size=len(tokenizer), pad_token_id=0, **MINILM), add_pooling_layer=False)
     encoder.save_pretrained(folder / "sentence")

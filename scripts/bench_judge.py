@@ -30,11 +30,12 @@ from flax import nnx
 from compeer_jax.generation.conversation_engine import ConversationEngine
 from compeer_jax.generation.engine import Engine
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.qwen2 import Qwen2, Qwen2Config
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import Qwen2
 
 SHAPES = {
-    "small": Qwen2Config(8192, 256, 1024, 8, 8, 2, tie_word_embeddings=True),  # 9.7 M parameters
-    "0.5b": Qwen2Config(151936, 896, 4864, 24, 14, 2, rope_theta=1e6, tie_word_embeddings=True),  # Qwen2.5-0.5B
+    "small": DecoderConfig(8192, 256, 1024, 8, 8, 2, tie_word_embeddings=True),  # 9.7 M parameters
+    "0.5b": DecoderConfig(151936, 896, 4864, 24, 14, 2, rope_theta=1e6, tie_word_embeddings=True),  # Qwen2.5-0.5B
 }
 # Tokens, least and most, evenly spread. Histories are as ESConv's; an ask shows a step, or two answers.
 SYSTEM, HISTORY = 80, (100, 400)
@@ -79,7 +80,7 @@ def make_cases(rng: np.random.Generator, prompts: int, group: int, vocabulary: i
     return cases
 
 
-def make_model(config: Qwen2Config, dtype: str, seed: int) -> tuple[nnx.GraphDef, nnx.State]:
+def make_model(config: DecoderConfig, dtype: str, seed: int) -> tuple[nnx.GraphDef, nnx.State]:
     """Embeddings outweigh what the layers add, so that what comes next depends on the latest token alone."""
     on_cpu = jax.default_backend() == "cpu"
 
@@ -95,7 +96,7 @@ def make_model(config: Qwen2Config, dtype: str, seed: int) -> tuple[nnx.GraphDef
     return graphdef, build()
 
 
-def make_ways(cases: list[Case], group: int, config: Qwen2Config, dtype: str) -> list[Way]:
+def make_ways(cases: list[Case], group: int, config: DecoderConfig, dtype: str) -> list[Way]:
     graphdef, unifi = make_model(config, dtype, 0)
     prm, orm = make_model(config, dtype, 1)[1], make_model(config, dtype, 2)[1]
     options = {"sampling": SamplingConfig(REPLY[1] + 2, temperature=0.0), "stop_ids": (STOP,), "pad_id": PAD}

@@ -68,10 +68,11 @@ def save_model(folder: str, shape: str, dtype: str = "float32") -> None:
     """Random weights, as a directory in Hugging Face's layout."""
     from flax import nnx
 
-    from compeer_jax.models.qwen2 import Qwen2, Qwen2Config
+    from compeer_jax.models.config import DecoderConfig
+    from compeer_jax.models.decoder import Qwen2
 
     *sizes, theta, tied = SHAPES[shape]
-    config = Qwen2Config(*sizes, rope_theta=theta, tie_word_embeddings=tied)
+    config = DecoderConfig(*sizes, rope_theta=theta, tie_word_embeddings=tied)
     Qwen2(config, rngs=nnx.Rngs(0), param_dtype=dtype).save_pretrained(folder)
 
 

@@ -110,7 +110,7 @@ def ours(case: Case, overlap: bool) -> Callable[[], None]:
 
     from compeer_jax.generation.engine import Engine
     from compeer_jax.generation.sampling import SamplingConfig
-    from compeer_jax.models.qwen2 import Qwen2
+    from compeer_jax.models.decoder import Qwen2
     from compeer_jax.parallel.mesh import MeshConfig, make_mesh
     from compeer_jax.rl.advantages import group_advantages
     from compeer_jax.training.config import GRPOConfig, LossConfig

@@ -62,7 +62,7 @@ def generate(case: Case, way: str) -> Callable[[int], list[list[int]]]:
 
     from compeer_jax.generation.engine import Engine
     from compeer_jax.generation.sampling import SamplingConfig, row_keys
-    from compeer_jax.models.qwen2 import Qwen2
+    from compeer_jax.models.decoder import Qwen2
 
     on_cpu = jax.default_backend() == "cpu"
     options = {"dtype": case.dtype, "param_dtype": case.dtype, "scan_layers": not on_cpu}

@@ -77,7 +77,7 @@ def ours(case: Case, row_tokens: int) -> Step:
     from flax import nnx
 
     from compeer_jax.generation.sampling import SamplingConfig
-    from compeer_jax.models.qwen2 import Qwen2
+    from compeer_jax.models.decoder import Qwen2
     from compeer_jax.parallel.mesh import MeshConfig, make_mesh
     from compeer_jax.training.config import GRPOConfig, LossConfig
     from compeer_jax.training.learner_batch import Layout

@@ -89,10 +89,12 @@ def save_start(case: Case, folder: str) -> None:
     """Random weights, biases and norms too, so that no mistake hides behind a 0 or a 1; in Hugging Face's layout."""
     from flax import nnx
 
-    from compeer_jax.models.qwen2 import Qwen2, Qwen2Config
+    from compeer_jax.models.config import DecoderConfig
+    from compeer_jax.models.decoder import Qwen2
 
     *sizes, deviation = SHAPES[case.shape]
-    config = Qwen2Config(*sizes, rope_theta=1e4, tie_word_embeddings=case.shape != "tiny", initializer_range=deviation)
+    tied = case.shape != "tiny"
+    config = DecoderConfig(*sizes, rope_theta=1e4, tie_word_embeddings=tied, initializer_range=deviation)
     model = Qwen2(config, rngs=nnx.Rngs(0), param_dtype="float32")
     flat, numbers = nnx.to_flat_state(nnx.state(model, nnx.Param)), np.random.default_rng(0)
     for path, param in flat:
@@ -200,8 +202,8 @@ def train_ours(case: Case, folder: str, sampled: list[Sampled]) -> list[Update]:
     from flax import nnx
 
     from compeer_jax.generation.sampling import SamplingConfig
+    from compeer_jax.models.decoder import Qwen2
     from compeer_jax.models.hf_names import hf_tensors
-    from compeer_jax.models.qwen2 import Qwen2
     from compeer_jax.parallel.mesh import MeshConfig, make_mesh
     from compeer_jax.rl.advantages import group_advantages
     from compeer_jax.training.config import GRPOConfig, LossConfig

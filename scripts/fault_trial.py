@@ -34,8 +34,8 @@ from compeer_jax.cli.main import STOPPED
 from compeer_jax.data.judge_chat import JudgeLimits
 from compeer_jax.data.records import DataConfig
 from compeer_jax.models.chat_template import ANSWER_HEADER, TURN_END
-from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.qwen2 import Qwen2
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import Qwen2
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.runs.checkpoints import StoredTensor
@@ -187,7 +187,7 @@ def make_judge(directory: Path, start: Path) -> Path:
     """A judge that says "Verdict: True" whatever it is shown: each of its tokens is followed by one other."""
     tokenizer = load_tokenizer(start)
     said = [*tokenizer.encode(ANSWER_HEADER)[-1:], *tokenizer.encode("Verdict: True" + TURN_END)]
-    model = Qwen2(replace(Qwen2Config.from_json(start), tie_word_embeddings=False), rngs=nnx.Rngs(0))
+    model = Qwen2(replace(DecoderConfig.from_json(start), tie_word_embeddings=False), rngs=nnx.Rngs(0))
     nnx.update(model, jax.tree.map(jnp.zeros_like, nnx.state(model, nnx.Param)))
     for place, (last, following) in enumerate(pairwise(said)):
         model.embedding[...] = model.embedding[...].at[last, place].set(1)

@@ -16,14 +16,14 @@ import jax
 
 from compeer_jax.data.records import DataConfig
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.planning.compile_tpu import Compiled, compile_program
 from compeer_jax.planning.programs import grpo_step
 from compeer_jax.training.config import GRPOConfig
 
-SHAPE = Qwen2Config(4096, 256, 1024, 4, 8, 8, tie_word_embeddings=True, max_position_embeddings=2048)
+SHAPE = DecoderConfig(4096, 256, 1024, 4, 8, 8, tie_word_embeddings=True, max_position_embeddings=2048)
 
 
 def main() -> None:

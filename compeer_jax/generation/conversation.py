@@ -16,8 +16,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from compeer_jax.generation.conversation_schedule import WAITING_SHARE, Schedule, default_schedule
 from compeer_jax.generation.rollout import cast_once
 from compeer_jax.generation.sampling import SamplingConfig, choose_tokens, row_keys
-from compeer_jax.models.qwen2 import Qwen2
-from compeer_jax.models.ragged_cache import RaggedKVCache, empty_ragged_cache
+from compeer_jax.models.decoder import Decoder
+from compeer_jax.models.kv_cache import RaggedKVCache
 
 
 class Replies(NamedTuple):
@@ -55,7 +55,7 @@ class _Progress(NamedTuple):
 
 
 def converse(
-    model: Qwen2,
+    model: Decoder,
     prefixes: Int[Array, "B P"],
     prefix_lengths: Int[Array, " B"],
     asks: Int[Array, "N A"],
@@ -180,7 +180,7 @@ def converse(
         return jax.lax.while_loop(lambda now: fits(now) & writing(now).any() & (together | ~due(now)), write, now)
 
     with jax.named_scope("prefill"):
-        cache = empty_ragged_cache(model.config, *prefixes.shape, dtype=model.cache_dtype, stacked=model.scan_layers)
+        cache = RaggedKVCache.empty(model.config, *prefixes.shape, dtype=model.cache_dtype, stacked=model.scan_layers)
         _, cache = model.extend(prefixes, cache, valid=jnp.arange(prefixes.shape[1]) < prefix_lengths[:, None])
 
     none = jnp.zeros(rows, jnp.int32)

@@ -36,7 +36,7 @@ class ConversationEngine:
     """Holds conversations of many rounds with one model graph and whatever weights each call brings.
 
     Args:
-        graphdef: from `nnx.split(model)` or `compeer_jax.models.qwen2.abstract`.
+        graphdef: from `nnx.split(model)` or `compeer_jax.models.decoder.abstract`.
         sampling: how tokens are drawn, and how many at most a round.
         stop_ids: tokens that end a reply.
         pad_id: what fills arrays where there is no token.

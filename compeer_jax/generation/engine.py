@@ -26,7 +26,7 @@ class Engine:
     has ended makes room for one that waits; what is drawn for a row is the same.
 
     Args:
-        graphdef: from `nnx.split(model)` or `compeer_jax.models.qwen2.abstract`.
+        graphdef: from `nnx.split(model)` or `compeer_jax.models.decoder.abstract`.
         sampling: how tokens are drawn, and how many at most.
         stop_ids: tokens that end a completion.
         pad_id: what fills prompts on the left and completions on the right.

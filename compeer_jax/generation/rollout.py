@@ -11,8 +11,9 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from compeer_jax.generation.sampling import SamplingConfig, choose_with_logps, draw_uniforms, row_keys, tokens_seen
+from compeer_jax.models.decoder import Decoder
+from compeer_jax.models.kv_cache import KVCache
 from compeer_jax.models.quantized import in_few_bits
-from compeer_jax.models.qwen2 import KVCache, Qwen2, grow, repeat_rows
 from compeer_jax.parallel.platform import platform
 from compeer_jax.parallel.sharding import GATHERED, constrain, fill_row_shards
 
@@ -55,7 +56,7 @@ class _Progress(NamedTuple):
 
 
 def rollout(
-    model: Qwen2,
+    model: Decoder,
     prompts: Int[Array, "B P"],
     prompt_mask: Bool[Array, "B P"],
     key: Key[Array, ""] | Key[Array, " N"],
@@ -122,7 +123,7 @@ def rollout(
         if length > 1:
             _, cache = model.extend(read, cache, valid=real)
         # Of the last token nothing is kept: it is never read.
-        cache = grow(repeat_rows(cache, rows, group_size), length + sampling.max_new_tokens - 1)
+        cache = cache.repeat(rows, group_size).grow(length + sampling.max_new_tokens - 1)
         seen = tokens_seen(prompts, prompt_mask, model.config.vocab_size) if sampling.needs_seen else None
 
     first, seen = jax.tree.map(lambda x: jnp.repeat(x, group_size, axis=0), (prompts[:, -1], seen))
@@ -140,7 +141,7 @@ def _empty(rows: int, length: int, pad_id: int) -> Rollout:
     )
 
 
-def cast_once(model: Qwen2) -> Qwen2:
+def cast_once(model: Decoder) -> Decoder:
     """The model with its matrices and biases in the dtype it computes in, or projections in 8 bits (`decode_weights`).
 
     And gathered, where they are to be (`gather`). Norms, used in float32, keep their type, and so does what is kept in
@@ -157,13 +158,13 @@ def cast_once(model: Qwen2) -> Qwen2:
     return nnx.merge(graphdef, jax.tree.map(cast, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable)))
 
 
-def ready_to_decode(model: Qwen2, tokens: int) -> Qwen2:
+def ready_to_decode(model: Decoder, tokens: int) -> Decoder:
     """The model as it decodes `tokens` tokens fastest: its weights cast once, and where it pays with its own head."""
     model = cast_once(model)
     return with_own_head(model) if platform() == "cpu" and tokens >= OWN_HEAD_FROM else model
 
 
-def with_own_head(model: Qwen2) -> Qwen2:
+def with_own_head(model: Decoder) -> Decoder:
     """The model with a head that lies as it is multiplied, [D, V], where its embedding [V, D] served as one.
 
     CPUs transpose the embedding at every product with it, a fifth of the product's time for a few rows; GPUs and TPUs

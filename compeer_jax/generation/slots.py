@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from compeer_jax.generation.sampling import SamplingConfig, choose_with_logps, draw_uniforms, tokens_seen
-from compeer_jax.models.qwen2 import Qwen2
-from compeer_jax.models.ragged_cache import RaggedKVCache, empty_ragged_cache
+from compeer_jax.models.decoder import Decoder
+from compeer_jax.models.kv_cache import RaggedKVCache
 from compeer_jax.parallel.sharding import fill_row_shards
 
 
@@ -74,7 +74,7 @@ class Arrivals(NamedTuple):
     count: Int[Array, ""]
 
 
-def empty_slots(model: Qwen2, rows: int, longest_prompt: int, sampling: SamplingConfig) -> Slots:
+def empty_slots(model: Decoder, rows: int, longest_prompt: int, sampling: SamplingConfig) -> Slots:
     """Free slots for prompts of up to `longest_prompt` tokens."""
     none, shape = jnp.zeros(rows, jnp.int32), (rows, sampling.max_new_tokens)
     return Slots(
@@ -92,7 +92,7 @@ def empty_slots(model: Qwen2, rows: int, longest_prompt: int, sampling: Sampling
 
 
 def read_prompts(
-    model: Qwen2, tokens: Int[Array, "W P"], lengths: Int[Array, " W"], sampling: SamplingConfig
+    model: Decoder, tokens: Int[Array, "W P"], lengths: Int[Array, " W"], sampling: SamplingConfig
 ) -> Prompts:
     """Reads prompts, padded on the right, up to their last token: that is read, as all that follow, by `decode`."""
     with jax.named_scope("prefill"):
@@ -134,7 +134,7 @@ def narrow(slots: Slots, kept: Int[Array, " M"]) -> Slots:
 
 
 def decode(
-    model: Qwen2,
+    model: Decoder,
     slots: Slots,
     halted: Bool[Array, " N"],
     enough: Int[Array, ""],
@@ -188,5 +188,5 @@ def decode(
     return jax.lax.while_loop(more, draw, (jnp.int32(0), slots))[1]
 
 
-def _empty_cache(model: Qwen2, rows: int, length: int) -> RaggedKVCache:
-    return empty_ragged_cache(model.config, rows, length, dtype=model.cache_dtype, stacked=model.scan_layers)
+def _empty_cache(model: Decoder, rows: int, length: int) -> RaggedKVCache:
+    return RaggedKVCache.empty(model.config, rows, length, dtype=model.cache_dtype, stacked=model.scan_layers)

@@ -15,15 +15,14 @@ from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Array, Float
 
 from compeer_jax.errors import UserError, unknown
-from compeer_jax.models.attention import Visibility, attend
-from compeer_jax.models.block_attention import attend_blocks
+from compeer_jax.models.attention import Visibility, attend, attend_blocks
 from compeer_jax.parallel.platform import platform
 from compeer_jax.parallel.sharding import spec
 
 AttentionName = Literal["auto", "xla", "cudnn", "splash"]
 Attend = Callable[[Array, Array, Array, Visibility], Array]
 
-BLOCK = 128
+SPLASH_BLOCK = 128
 """What the splash kernel's blocks are multiples of: the lanes of a TPU's vector unit."""
 
 
@@ -98,7 +97,7 @@ def attend_splash(
     if visibility.query_segments is not visibility.key_segments:
         raise UserError("model.attention is 'splash', which needs queries and keys to be the same tokens; take 'xla'.")
     length, size = query.shape[1], query.shape[3]
-    padding = -length % BLOCK
+    padding = -length % SPLASH_BLOCK
 
     def heads_first(x: Array) -> Array:
         return jnp.pad(x, ((0, 0), (0, padding), (0, 0), (0, 0))).swapaxes(1, 2)
@@ -125,7 +124,7 @@ def _splash(query: Array, key: Array, value: Array, segments: Array, *, interpre
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
 
     heads, length, _ = query.shape
-    block = next(size for size in (512, 256, BLOCK) if length % size == 0)
+    block = next(size for size in (512, 256, SPLASH_BLOCK) if length % size == 0)
     sizes = kernel.BlockSizes(
         block_q=block,
         block_kv=block,

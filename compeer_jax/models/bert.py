@@ -1,6 +1,6 @@
 """BERT and the RoBERTas, encoders whose every token sees the whole text: from token ids to hidden states.
 
-Shapes as in `qwen2`: N rows, T tokens, D hidden size, Q heads, H size of a head, F size of the MLP, V vocabulary.
+Shapes as in `decoder`: N rows, T tokens, D hidden size, Q heads, H size of a head, F size of the MLP, V vocabulary.
 """
 
 import jax
@@ -10,24 +10,9 @@ from jaxtyping import Array, DTypeLike, Float, Int
 
 from compeer_jax.models.attention import Visibility, attend, segment_positions
 from compeer_jax.models.bert_config import BertConfig
+from compeer_jax.models.layers import LayerNorm, Projection
 from compeer_jax.models.parameters import WeightMaker
-from compeer_jax.models.qwen2 import Projection
 from compeer_jax.parallel.sharding import constrain
-
-
-class LayerNorm(nnx.Module):
-    """(x - mean) / √(variance + ε) · scale + bias over the last dimension, computed in float32."""
-
-    def __init__(self, size: int, epsilon: float, make: WeightMaker):
-        self.scale = make.ones((size,), ("embed",))
-        self.bias = make.zeros((size,), ("embed",))
-        self.epsilon = epsilon
-
-    def __call__(self, x: Float[Array, "*lead D"]) -> Float[Array, "*lead D"]:
-        wide = x.astype(jnp.float32)
-        wide = wide - jnp.mean(wide, axis=-1, keepdims=True)
-        variance = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
-        return (wide * jax.lax.rsqrt(variance + self.epsilon) * self.scale[...] + self.bias[...]).astype(x.dtype)
 
 
 class Attention(nnx.Module):

@@ -9,11 +9,11 @@ from flax import nnx
 
 from compeer_jax.errors import UserError
 from compeer_jax.models import weights
-from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import abstract
 from compeer_jax.models.lora import LoRAConfig, abstract_adapted, new_adapters, split_adapters
 from compeer_jax.models.peft_files import is_adapter, load_adapters, read_adapter_config
 from compeer_jax.models.quantized import QuantizedKernel
-from compeer_jax.models.qwen2 import abstract
 from compeer_jax.models.source import ModelConfig, base_directory, base_name, model_directory
 
 
@@ -43,7 +43,7 @@ class FrozenBase:
         start = model_directory(config.path)
         self._start = start if is_adapter(start) else None
         self.directory, self.name = base_directory(start), base_name(config.path)
-        self.model_config = Qwen2Config.from_json(self.directory)
+        self.model_config = DecoderConfig.from_json(self.directory)
         weights.check_layers(self.directory, self.model_config.num_hidden_layers)
         if self._start is not None:
             _check_same_adapters(start, config.lora)

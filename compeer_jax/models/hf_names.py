@@ -25,9 +25,9 @@ class TensorNames:
 
     Attributes:
         prefixes: what may stand before the names of the body; a checkpoint of the body alone leaves it out.
-        outer: by path in our tree, the body's tensors outside the layers.
+        outer: by path in our tree, the body's tensors outside the layers, of those that it has.
         layers: what stands before a layer's number.
-        layer: by path in a layer, the tensors of each layer.
+        layer: by path in a layer, the tensors that each layer may have; the first it has.
         head: by path in our tree, tensors that are not the body's and have no prefix.
         spare: patterns of what may lie in a checkpoint without a place in our tree.
         copies: names of what may lie in a checkpoint once more, by the path in our tree of what it must equal.
@@ -54,7 +54,7 @@ class TensorNames:
         return any(fnmatchcase(name, pattern) for pattern in self.spare)
 
 
-QWEN2 = TensorNames(
+DECODER = TensorNames(
     prefixes=("model.",),
     outer={("embedding",): ("embed_tokens.weight", _AS_IS), ("norm", "scale"): ("norm.weight", _VECTOR)},
     layers="layers.",
@@ -67,6 +67,8 @@ QWEN2 = TensorNames(
         ("attention", "value", "kernel"): ("self_attn.v_proj.weight", _INTO_HEADS),
         ("attention", "value", "bias"): ("self_attn.v_proj.bias", _HEADS_VECTOR),
         ("attention", "output", "kernel"): ("self_attn.o_proj.weight", _OUT_OF_HEADS),
+        ("attention", "query_norm", "scale"): ("self_attn.q_norm.weight", _VECTOR),
+        ("attention", "key_norm", "scale"): ("self_attn.k_norm.weight", _VECTOR),
         ("mlp_norm", "scale"): ("post_attention_layernorm.weight", _VECTOR),
         ("mlp", "gate", "kernel"): ("mlp.gate_proj.weight", _TRANSPOSED),
         ("mlp", "up", "kernel"): ("mlp.up_proj.weight", _TRANSPOSED),
@@ -76,7 +78,7 @@ QWEN2 = TensorNames(
     spare=("*rotary_emb.inv_freq",),  # buffers of old checkpoints; `transformers` passes over them too
     copies={"lm_head.weight": ("embedding",)},  # a tied head
 )
-QWEN2_BODY = replace(QWEN2, spare=(*QWEN2.spare, "lm_head.weight"), copies={})
+DECODER_BODY = replace(DECODER, spare=(*DECODER.spare, "lm_head.weight"), copies={})
 """Without a head, whatever a checkpoint has for one."""
 
 
@@ -157,7 +159,7 @@ class HFTensor:
         return theirs(tuple(block)).reshape(shape)[tuple(inner)].transpose(np.argsort(order))
 
 
-def hf_tensors(params: nnx.State, names: TensorNames = QWEN2, prefix: str | None = None) -> Iterator[HFTensor]:
+def hf_tensors(params: nnx.State, names: TensorNames = DECODER, prefix: str | None = None) -> Iterator[HFTensor]:
     """Every tensor of the checkpoint that holds these weights (arrays or `ShapeDtypeStruct`s), outer ones first.
 
     Args:
@@ -177,6 +179,8 @@ def hf_tensors(params: nnx.State, names: TensorNames = QWEN2, prefix: str | None
     for layer in range(layers):
         for inner, (name, merges) in names.layer.items():
             path = ("layers", *inner) if stacked else ("layers", layer, *inner)
+            if path not in flat:
+                continue
             shape = tuple(flat[path].shape)[int(stacked) :]
             name = f"{prefix}{names.layers}{layer}.{name}"
             yield HFTensor(name, path, layer if stacked else None, shape, merges)

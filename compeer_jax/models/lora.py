@@ -20,11 +20,11 @@ from flax import nnx
 from jaxtyping import Array, DTypeLike, Float, Key
 
 from compeer_jax.errors import UserError, require_at_least, unknown
-from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.parameters import param_axes
-from compeer_jax.models.product import product
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import MODELS, Decoder
+from compeer_jax.models.layers import Projection
+from compeer_jax.models.parameters import param_axes, product
 from compeer_jax.models.quantized import QuantizedKernel, Storage
-from compeer_jax.models.qwen2 import Projection, Qwen2
 from compeer_jax.parallel.sharding import check_divides, shardings
 
 TARGETS = {
@@ -99,7 +99,7 @@ class LowRank(nnx.Module):
 
 
 def abstract_adapted(
-    config: Qwen2Config, lora: LoRAConfig, *, adapter_dtype: DTypeLike = jnp.float32, **options: Any
+    config: DecoderConfig, lora: LoRAConfig, *, adapter_dtype: DTypeLike = jnp.float32, **options: Any
 ) -> tuple[nnx.GraphDef, nnx.State]:
     """A model with adapters: its graph, and its weights and adapters as `ShapeDtypeStruct`s; nothing is allocated.
 
@@ -107,11 +107,11 @@ def abstract_adapted(
         config: the model's shape.
         lora: which adapters, and how the frozen projections are kept.
         adapter_dtype: what the adapters are kept and updated in.
-        options: the keyword arguments of `Qwen2`.
+        options: the keyword arguments of `Decoder`.
     """
 
-    def build() -> Qwen2:
-        model = Qwen2(config, rngs=nnx.Rngs(0), **options)
+    def build() -> Decoder:
+        model = MODELS[config.model_type](config, rngs=nnx.Rngs(0), **options)
         adapted = {TARGETS[target] for target in lora.targets}
         for layer in [model.layers] if model.scan_layers else model.layers:
             for part, name in TARGETS.values():

@@ -1,8 +1,11 @@
-"""Weights that carry the logical names of their dimensions."""
+"""Weights that carry the logical names of their dimensions, and the product with them."""
+
+import math
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float
 
 
 def param_axes(params: nnx.State) -> nnx.State:
@@ -32,3 +35,16 @@ class WeightMaker:
     def _param(self, initialise, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
         value = initialise(self.rngs.params(), self.lead + shape, self.dtype)
         return nnx.Param(value, axes=("layers",) * len(self.lead) + axes)
+
+
+def product(x: Float[Array, "..."], kernel: Float[Array, "..."], contract: int = 1) -> Float[Array, "..."]:
+    """x · kernel, summed over the last `contract` dimensions of x and the first of the kernel, as `jnp.tensordot`.
+
+    As one product of two matrices, because the gradient to a kernel sums over rows and tokens: with these as two
+    dimensions XLA copies both operands on CPU, which takes more than twice as long (MLP of 256 x 1024, 2,048 tokens:
+    133 ms against 56).
+    """
+    lead, inner, outer = x.shape[: x.ndim - contract], kernel.shape[:contract], kernel.shape[contract:]
+    size = math.prod(inner)
+    flat = jnp.matmul(x.reshape(math.prod(lead), size), kernel.reshape(size, math.prod(outer)))
+    return flat.reshape(*lead, *outer)

@@ -13,7 +13,8 @@ from flax import nnx
 from compeer_jax.errors import UserError
 from compeer_jax.files import read_json
 from compeer_jax.models import weights
-from compeer_jax.models.hf_names import QWEN2, TensorNames, hf_tensors
+from compeer_jax.models.config import FAMILIES
+from compeer_jax.models.hf_names import DECODER, TensorNames, hf_tensors
 from compeer_jax.models.json_config import ConfigReader, shown, words
 from compeer_jax.models.lora import TARGETS, LoRAConfig
 from compeer_jax.models.tokenizer_files import write_tokenizer
@@ -87,8 +88,9 @@ def _refuse_other_adapters(settings: Mapping[str, Any], path: str) -> None:
             "directory into base_model_name_or_path and null into revision."
         )
     mapping = settings.get("auto_mapping")
-    if mapping and not (isinstance(mapping, dict) and mapping.get("base_model_class") == "Qwen2ForCausalLM"):
-        raise UserError(f"{path}: auto_mapping is {shown(mapping)}; only adapters of Qwen2ForCausalLM can be read.")
+    built = [family.architecture for family in FAMILIES.values()]
+    if mapping and not (isinstance(mapping, dict) and mapping.get("base_model_class") in built):
+        raise UserError(f"{path}: auto_mapping is {shown(mapping)}; only adapters of {', '.join(built)} can be read.")
     for name, value in settings.items():
         if name in _READ | _HARMLESS | {"auto_mapping"} or value is None:
             continue
@@ -165,7 +167,7 @@ def _names(adapters: nnx.State) -> TensorNames:
     layer = {}
     for path in TARGETS.values():
         if path in held:
-            name, (outputs, inputs) = QWEN2.layer[(*path, "kernel")]  # by the dimensions of the kernel
+            name, (outputs, inputs) = DECODER.layer[(*path, "kernel")]  # by the dimensions of the kernel
             name = name.removesuffix(".weight")
             rank_in_a, outputs_in_b = (len(inputs),), tuple(d - len(inputs) + 1 for d in outputs)
             layer[(*path, "adapter", "a")] = (f"{name}.lora_A.weight", (rank_in_a, inputs))

@@ -16,7 +16,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Integer
 
 from compeer_jax.errors import UserError
-from compeer_jax.models.product import product
+from compeer_jax.models.parameters import product
 from compeer_jax.parallel.sharding import shardings
 
 Storage = Literal["none", "int8", "nf4"]
@@ -65,7 +65,7 @@ class QuantizedKernel(nnx.Module):
             return dequantize(self.values[...], self.scale[...], self.storage)
 
     def multiply(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
-        """x · kernel, as `compeer_jax.models.product.product`; exact but for the rounding of the kernel and of sums."""
+        """x · kernel, as `parameters.product`; exact but for the rounding of the kernel and of sums."""
         if self.storage != "int8":
             return product(x, self[...].astype(x.dtype), self.contract)
         scale = self.scale[...]
@@ -86,7 +86,7 @@ def in_few_bits(model: Any, storage: Storage) -> Any:
     Embedding, head, biases and norms stay as they are. Also to be compiled.
 
     Args:
-        model: a `Qwen2`, which is changed; of concrete weights each is let go of as soon as it is rounded.
+        model: a `Decoder`, which is changed; of concrete weights each is let go of as soon as it is rounded.
         storage: how they are kept.
 
     Raises:

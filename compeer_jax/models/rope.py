@@ -1,4 +1,4 @@
-"""Rotary position embeddings (RoPE, Su et al. 2021), plain and with YaRN's scaling."""
+"""Rotary position embeddings (RoPE, Su et al. 2021), plain and with the scaling of YaRN or of Llama 3."""
 
 import math
 
@@ -6,15 +6,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from compeer_jax.models.config import Qwen2Config, Yarn
+from compeer_jax.models.config import DecoderConfig, Llama3, Yarn
 
 
 def rotary_angles(
-    positions: Int[Array, "N T"], config: Qwen2Config
+    positions: Int[Array, "N T"], config: DecoderConfig
 ) -> tuple[Float[Array, "N T half"], Float[Array, "N T half"]]:
     """Cosine and sine, in float32, of each position's angle for each pair of a head's numbers (half = head_dim / 2)."""
     angles = positions[..., None].astype(jnp.float32) * inverse_frequencies(config)
-    scale = 1.0 if config.yarn is None else attention_factor(config.yarn)
+    scale = attention_factor(config.rope_scaling) if isinstance(config.rope_scaling, Yarn) else 1.0
     return jnp.cos(angles) * scale, jnp.sin(angles) * scale
 
 
@@ -28,13 +28,16 @@ def rotate(
     return rotated.astype(x.dtype)
 
 
-def inverse_frequencies(config: Qwen2Config) -> Float[np.ndarray, " half"]:
-    """Radians a position for each pair: theta^(-2i/H), which YaRN divides by `factor` where a pair turns slowly."""
-    size = config.head_dim
+def inverse_frequencies(config: DecoderConfig) -> Float[np.ndarray, " half"]:
+    """Radians a position for each pair: theta^(-2i/H), divided by a scaling's factor where a pair turns slowly."""
+    size, scaling = config.head_dim, config.rope_scaling
     frequencies = config.rope_theta ** -(np.arange(0, size, 2) / size)
-    if config.yarn is not None:
-        kept = _yarn_kept_share(config.yarn, config.rope_theta, size)
-        frequencies = frequencies * kept + frequencies / config.yarn.factor * (1 - kept)
+    if scaling is not None:
+        if isinstance(scaling, Yarn):
+            kept = _yarn_kept_share(scaling, config.rope_theta, size)
+        else:
+            kept = _llama3_kept_share(scaling, frequencies)
+        frequencies = frequencies * kept + frequencies / scaling.factor * (1 - kept)
     return frequencies.astype(np.float32)
 
 
@@ -65,3 +68,10 @@ def _yarn_kept_share(yarn: Yarn, theta: float, size: int) -> Float[np.ndarray, "
     low, high = max(low, 0), min(high, size - 1)
     width = (high - low) or 0.001
     return 1 - np.clip((np.arange(size // 2) - low) / width, 0, 1)
+
+
+def _llama3_kept_share(scaling: Llama3, frequencies: Float[np.ndarray, " half"]) -> Float[np.ndarray, " half"]:
+    """As `_yarn_kept_share`; the ramp is straight in the rotations within the original context."""
+    rotations = scaling.original_max_position_embeddings * frequencies / (2 * math.pi)
+    ramp = (rotations - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor)
+    return np.clip(ramp, 0, 1)

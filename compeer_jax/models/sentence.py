@@ -19,10 +19,10 @@ from compeer_jax.files import read_json
 from compeer_jax.models import weights
 from compeer_jax.models.bert import Bert
 from compeer_jax.models.bert_config import KINDS, BertConfig
-from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.hf_names import BERT, QWEN2_BODY
+from compeer_jax.models.config import FAMILIES, DecoderConfig
+from compeer_jax.models.decoder import abstract as abstract_qwen2
+from compeer_jax.models.hf_names import BERT, DECODER_BODY
 from compeer_jax.models.json_config import ConfigReader, read_config
-from compeer_jax.models.qwen2 import abstract as abstract_qwen2
 
 Pooling = Literal["mean", "cls", "lasttoken"]
 
@@ -89,13 +89,13 @@ class SentenceConfig:
 def load_text_model(
     directory: str | Path, *, mesh: Mesh | None, dtype: DTypeLike, scan_layers: bool = False
 ) -> tuple[nnx.Module, int]:
-    """The text model of a directory (BERT, RoBERTa, XLM-RoBERTa or Qwen2.5), its output head left out.
+    """The text model of a directory (BERT, RoBERTa, XLM-RoBERTa or a decoder), its output head left out.
 
     Args:
         directory: holds config.json and weights in safetensors.
         mesh: where to put the weights, by their axis names; None is the default device.
         dtype: of the weights and of the computation.
-        scan_layers: see `Qwen2`.
+        scan_layers: see `Decoder`.
 
     Returns:
         A model that is called with (tokens, segment_ids=...), and the most tokens it can take.
@@ -111,18 +111,19 @@ def load_text_model(
         weights.check_layers(directory, config.num_hidden_layers, BERT)
         graphdef, params = nnx.split(nnx.eval_shape(lambda: Bert(config, rngs=nnx.Rngs(0), **options)))
         return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh, names=BERT)), config.max_tokens
-    if kind != "qwen2":
-        raise unknown("model_type", kind, [*KINDS, "qwen2"], where)
+    if kind not in FAMILIES:
+        raise unknown("model_type", kind, [*KINDS, *FAMILIES], where)
     if values.get("auto_map") or values.get("is_causal") is False:
         raise UserError(f"{where}: the model needs code of its own or attention in both directions; neither is built.")
-    if values.get("architectures") == ["Qwen2Model"]:
-        values = values | {"architectures": ["Qwen2ForCausalLM"]}
-    config = Qwen2Config.from_hf(values, where)
-    weights.check_layers(directory, config.num_hidden_layers, QWEN2_BODY)
+    causal = FAMILIES[kind].architecture
+    if values.get("architectures") == [f"{causal.removesuffix('ForCausalLM')}Model"]:
+        values = values | {"architectures": [causal]}
+    config = DecoderConfig.from_hf(values, where)
+    weights.check_layers(directory, config.num_hidden_layers, DECODER_BODY)
     # A tied head has no weights of its own, and an untied one is of no use here.
     graphdef, params = abstract_qwen2(dataclasses.replace(config, tie_word_embeddings=True), **options)
     return nnx.merge(
-        graphdef, weights.load(directory, params, mesh=mesh, names=QWEN2_BODY)
+        graphdef, weights.load(directory, params, mesh=mesh, names=DECODER_BODY)
     ), config.max_position_embeddings
 
 

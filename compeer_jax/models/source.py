@@ -9,10 +9,10 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from compeer_jax.errors import UserError
-from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import Decoder, from_pretrained
 from compeer_jax.models.lora import LoRAConfig, abstract_adapted, merge_adapters, split_adapters
 from compeer_jax.models.peft_files import is_adapter, load_adapters, read_adapter_config
-from compeer_jax.models.qwen2 import Qwen2
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ModelConfig:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What `Qwen2` takes of these settings, types apart."""
+        """What `Decoder` takes of these settings, types apart."""
         names = ("scan_layers", "remat", "attention", "gather", "decode_weights", "decode_cache")
         return {name: getattr(self, name) for name in names}
 
@@ -105,12 +105,12 @@ def base_name(path: str) -> str:
     return str(directory.absolute()) if Path(path).expanduser().is_dir() else path
 
 
-def load_model(config: ModelConfig, mesh: Mesh | None) -> Qwen2:
+def load_model(config: ModelConfig, mesh: Mesh | None) -> Decoder:
     """The model on `mesh`, with the types and the layout that `config` asks for; adapters are merged into it."""
     directory = model_directory(config.path)
     dtype, param_dtype = jnp.dtype(config.dtype), jnp.dtype(config.param_dtype)
     options = {"dtype": dtype, "param_dtype": param_dtype, **config.options}
-    model = Qwen2.from_pretrained(base_directory(directory), mesh=mesh, **options)
+    model = from_pretrained(base_directory(directory), mesh=mesh, **options)
     if not is_adapter(directory):
         return model
     lora, _ = read_adapter_config(directory)
@@ -120,6 +120,6 @@ def load_model(config: ModelConfig, mesh: Mesh | None) -> Qwen2:
     return nnx.merge(graphdef, merge_adapters(params, load_adapters(directory, abstract, mesh=mesh), lora.scale))
 
 
-def model_shape(directory: str | Path) -> Qwen2Config:
+def model_shape(directory: str | Path) -> DecoderConfig:
     """The shape of the model in a directory, or of that which the adapters there are for."""
-    return Qwen2Config.from_json(base_directory(directory))
+    return DecoderConfig.from_json(base_directory(directory))

@@ -19,8 +19,8 @@ from flax import nnx
 
 from compeer_jax.checksums import SUMS, summed_files, write_sums
 from compeer_jax.errors import UserError
-from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.hf_names import QWEN2, HFTensor, TensorNames, hf_tensors
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.hf_names import DECODER, HFTensor, TensorNames, hf_tensors
 from compeer_jax.models.parameters import param_axes
 from compeer_jax.models.tokenizer import stop_ids
 from compeer_jax.models.tokenizer_files import FILES as TOKENIZER_FILES
@@ -45,7 +45,7 @@ def load(
     abstract_params: nnx.State,
     *,
     mesh: jax.sharding.Mesh | None = None,
-    names: TensorNames = QWEN2,
+    names: TensorNames = DECODER,
     made_of: Callable[[tuple, nnx.Param], Iterable[tuple[tuple, nnx.Param]]] = lambda path, param: [(path, param)],
 ) -> nnx.State:
     """Reads the weights of a Hugging Face directory into the tree of `abstract_params`.
@@ -91,7 +91,7 @@ def _rust_errors() -> tuple[type[Exception], ...]:
     return (SafetensorError,)
 
 
-def check_layers(directory: str | Path, count: int, names: TensorNames = QWEN2) -> None:
+def check_layers(directory: str | Path, count: int, names: TensorNames = DECODER) -> None:
     """Compares the depth that a config asks for with the files, before a model of so many layers is built.
 
     Raises:
@@ -109,7 +109,7 @@ def check_layers(directory: str | Path, count: int, names: TensorNames = QWEN2) 
 
 def save(
     directory: str | Path,
-    config: Qwen2Config,
+    config: DecoderConfig,
     params: nnx.State,
     tokenizer: Any = None,
     *,
@@ -326,7 +326,7 @@ def _check_copy(directory: Path, files: Mapping[str, Any], name: str, original: 
 
 
 def _write_configs(
-    directory: Path, config: Qwen2Config, params: nnx.State, tokenizer: Any, generation: Mapping[str, Any]
+    directory: Path, config: DecoderConfig, params: nnx.State, tokenizer: Any, generation: Mapping[str, Any]
 ) -> None:
     """config.json and generation_config.json; token ids that they leave open come from the tokenizer."""
     values = config.to_hf() | {"torch_dtype": str(jax.tree.leaves(params)[0].dtype)}

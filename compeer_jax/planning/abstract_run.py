@@ -10,11 +10,11 @@ from flax import nnx
 from jax.sharding import AbstractMesh, Mesh
 from jaxtyping import DTypeLike
 
-from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import abstract
 from compeer_jax.models.lora import abstract_adapted, join, split_adapters
 from compeer_jax.models.parameters import param_axes
 from compeer_jax.models.quantized import Storage
-from compeer_jax.models.qwen2 import abstract
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.sharding import batch_sharding, check_divides, replicated, shardings
 from compeer_jax.training.update import TrainState
@@ -40,7 +40,9 @@ class Weights(NamedTuple):
         return join(self.trained, self.frozen)
 
 
-def abstract_weights(shape: Qwen2Config, config: ModelConfig, mesh: AnyMesh, *, quantize: Storage = "none") -> Weights:
+def abstract_weights(
+    shape: DecoderConfig, config: ModelConfig, mesh: AnyMesh, *, quantize: Storage = "none"
+) -> Weights:
     """The weights of a model where loading it puts them.
 
     Args:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax.sharding import AbstractMesh, AxisType
 
 from compeer_jax.generation.engine import bucket
-from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.config import DecoderConfig
 from compeer_jax.parallel.mesh import AXES, MeshConfig
 from compeer_jax.parallel.topologies import Topology
 from compeer_jax.planning.compile_tpu import Compiled
@@ -121,7 +121,7 @@ def _forms(
     return forms
 
 
-def _cached(shape: Qwen2Config, kept: str, width: int) -> float:
+def _cached(shape: DecoderConfig, kept: str, width: int) -> float:
     """Bytes of a number in a cache; in 8 bits with its share of a float32 scale for each token and head."""
     return 1 + 4 / shape.head_dim if kept == "int8" else width
 
@@ -134,7 +134,7 @@ class _Model:
     `cached`: bytes of a projection's weight, and of a number in a cache, while it generates.
     """
 
-    shape: Qwen2Config
+    shape: DecoderConfig
     mesh: MeshConfig
     width: int
     kept: float

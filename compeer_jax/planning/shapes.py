@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 from compeer_jax.errors import UserError
-from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.peft_files import is_adapter, read_adapter_config
 
 
-def _qwen(vocabulary: int, hidden: int, layers: int, heads: int, kv_heads: int, mlp: int, tied: bool) -> Qwen2Config:
-    return Qwen2Config(
+def _qwen(vocabulary: int, hidden: int, layers: int, heads: int, kv_heads: int, mlp: int, tied: bool) -> DecoderConfig:
+    return DecoderConfig(
         vocab_size=vocabulary,
         hidden_size=hidden,
         intermediate_size=mlp,
@@ -23,7 +23,7 @@ def _qwen(vocabulary: int, hidden: int, layers: int, heads: int, kv_heads: int, 
 
 
 # From the config.json of Qwen/Qwen2.5-…-Instruct on the Hugging Face hub.
-PUBLISHED: dict[str, Qwen2Config] = {
+PUBLISHED: dict[str, DecoderConfig] = {
     "Qwen2.5-0.5B": _qwen(151936, 896, 24, 14, 2, 4864, True),
     "Qwen2.5-1.5B": _qwen(151936, 1536, 28, 12, 2, 8960, True),
     "Qwen2.5-3B": _qwen(151936, 2048, 36, 16, 2, 11008, True),
@@ -34,7 +34,7 @@ PUBLISHED: dict[str, Qwen2Config] = {
 }
 
 
-def model_shape(path: str, setting: str) -> tuple[Qwen2Config, str]:
+def model_shape(path: str, setting: str) -> tuple[DecoderConfig, str]:
     """The shape of the model that a setting names, and where it was found.
 
     A directory with a config.json counts first, weights or not; one of adapters stands for their model. Then the name
@@ -49,7 +49,7 @@ def model_shape(path: str, setting: str) -> tuple[Qwen2Config, str]:
         path = read_adapter_config(directory)[1]
         directory = Path(path).expanduser()
     if path and (directory / "config.json").is_file():
-        return Qwen2Config.from_json(directory), f"{directory}/config.json"
+        return DecoderConfig.from_json(directory), f"{directory}/config.json"
     for name, shape in PUBLISHED.items():
         if re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.]*\d)", path.replace("_", "-"), re.IGNORECASE):
             return shape, f"the published shape of {name}"

@@ -144,7 +144,7 @@ def sentence_embedder(
         dtype: of the weights and of the computation.
         max_tokens: longer texts are clipped (or at the model's own limit, where that is less).
         batch_size: texts read at once.
-        scan_layers: see `Qwen2`.
+        scan_layers: see `Decoder`.
 
     Raises:
         UserError: the directory is no such model, or not one that is built.

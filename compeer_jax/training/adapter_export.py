@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import from_pretrained
 from compeer_jax.models.lora import abstract_adapted, merge_adapters, split_adapters
 from compeer_jax.models.peft_files import is_adapter, read_adapter_config, save_adapters, write_adapter_config
-from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.source import base_directory
 from compeer_jax.models.tokenizer import read_tokenizer
 from compeer_jax.runs.folder import RunFolder
@@ -36,7 +36,7 @@ def abstract_adapters(folder: RunFolder, settings: Mapping[str, Any]) -> nnx.Sta
     """The adapters of a run as `ShapeDtypeStruct`s; `settings` are the run's."""
     lora, _ = read_adapter_config(folder.base)
     _, params = abstract_adapted(
-        Qwen2Config.from_json(folder.base),
+        DecoderConfig.from_json(folder.base),
         lora,
         adapter_dtype=jnp.dtype(settings["model"]["param_dtype"]),
         scan_layers=settings["model"]["scan_layers"],
@@ -61,7 +61,5 @@ def merged_weights(folder: RunFolder, adapters: nnx.State, settings: Mapping[str
     lora, _ = read_adapter_config(folder.base)
     dtype, scan_layers = jnp.dtype(settings["model"]["dtype"]), settings["model"]["scan_layers"]
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        model = Qwen2.from_pretrained(
-            base_directory(folder.base), dtype=dtype, param_dtype=dtype, scan_layers=scan_layers
-        )
+        model = from_pretrained(base_directory(folder.base), dtype=dtype, param_dtype=dtype, scan_layers=scan_layers)
         return merge_adapters(nnx.state(model, nnx.Param), jax.tree.map(np.asarray, adapters), lora.scale)

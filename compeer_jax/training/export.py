@@ -12,9 +12,9 @@ from typing import Any, Literal
 from compeer_jax.errors import UserError
 from compeer_jax.files import read_json, replacing
 from compeer_jax.models import weights
-from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import abstract
 from compeer_jax.models.json_config import ConfigReader
-from compeer_jax.models.qwen2 import abstract
 from compeer_jax.models.source import base_directory
 from compeer_jax.models.tokenizer import read_tokenizer
 from compeer_jax.models.tokenizer_files import write_tokenizer
@@ -29,7 +29,7 @@ from compeer_jax.training.update import TrainState
 GENERATION = "generation_config.json"
 
 
-def keep_base(folder: RunFolder, config: Qwen2Config, tokenizer, start: Path | None = None) -> None:
+def keep_base(folder: RunFolder, config: DecoderConfig, tokenizer, start: Path | None = None) -> None:
     """Writes what an export needs besides the weights.
 
     Args:
@@ -92,7 +92,7 @@ def export_run(
     if not folder.config.is_file() or not (folder.base / "config.json").is_file():
         raise UserError(f"{run} is no run folder of `compeer sft`, `grpo` or `reward train` that has begun to train.")
     settings = folder.settings()
-    config = Qwen2Config.from_json(folder.base)
+    config = DecoderConfig.from_json(folder.base)
     adapted = has_adapters(folder)
     if merge and not adapted:
         raise UserError(f"{run} trained the whole model, so there are no adapters to merge; leave --merge out.")

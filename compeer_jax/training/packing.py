@@ -12,9 +12,8 @@ import numpy as np
 from jaxtyping import Int
 
 from compeer_jax.generation.prompt_batch import bucket
-from compeer_jax.models.attention_kernels import BLOCK
-from compeer_jax.models.block_attention import BLOCK as ATTENTION_BLOCK
-from compeer_jax.models.block_attention import visible_blocks
+from compeer_jax.models.attention import KEY_BLOCK, visible_blocks
+from compeer_jax.models.attention_kernels import SPLASH_BLOCK
 from compeer_jax.training.policy_update import PackedBatch, PolicyBatch
 
 
@@ -147,7 +146,7 @@ def attention_reach(kind: str, hidden_size: int) -> float:
 
 def length_width(kind: str) -> int:
     """What the lengths of rows are multiples of, for attention of this kind."""
-    return ATTENTION_BLOCK if kind == "xla" else BLOCK
+    return KEY_BLOCK if kind == "xla" else SPLASH_BLOCK
 
 
 def pack(
@@ -248,7 +247,7 @@ def _key_blocks(packed: PackedBatch) -> Int[np.ndarray, "R B M"] | None:
     length = packed.tokens.shape[1]
     rows = visible_blocks(packed.segments, packed.branches)
     most = bucket(max(len(seen) for row in rows for seen in row), 1, steps=2)
-    if most * ATTENTION_BLOCK > MOST_OF_A_ROW * length:
+    if most * KEY_BLOCK > MOST_OF_A_ROW * length:
         return None
     return np.array([[seen + [-1] * (most - len(seen)) for seen in row] for row in rows], np.int32)
 

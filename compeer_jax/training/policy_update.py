@@ -56,7 +56,7 @@ class PackedBatch(NamedTuple):
         mask, trained, sampler_logps, old_logps, ref_logps: [R K T], as in `PolicyBatch`.
         advantages: [R K].
         key_blocks: [R B M], which blocks of its row each block of tokens sees any of (see
-            `models.block_attention`); None where all are read.
+            `models.attention.visible_blocks`); None where all are read.
     """
 
     tokens: Int[Array, "R L"]

@@ -13,8 +13,8 @@ from compeer_jax.data.small_tokenizer import train_tokenizer
 from compeer_jax.dialogue.judging import PREFERENCES, judge_reply
 from compeer_jax.dialogue.prompts import load_judge_prompt, load_prompt
 from compeer_jax.errors import UserError
-from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.qwen2 import Qwen2
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import Qwen2
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def make_small_model(config: SmallModelConfig) -> Path:
     records = load_records(config.data).train
     with tempfile.TemporaryDirectory() as folder:
         tokenizer = train_tokenizer(training_texts(records, config.data), folder, vocab_size=config.vocab_size)
-        shape = Qwen2Config(
+        shape = DecoderConfig(
             vocab_size=len(tokenizer),
             hidden_size=config.hidden_size,
             intermediate_size=config.intermediate_size,

@@ -17,7 +17,8 @@ from compeer_jax.generation.conversation import converse
 from compeer_jax.generation.conversation_engine import ConversationEngine, shared_prefix
 from compeer_jax.generation.conversation_schedule import Schedule
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.qwen2 import Qwen2, abstract, param_axes
+from compeer_jax.models.decoder import Qwen2, abstract
+from compeer_jax.models.parameters import param_axes
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import shardings
 

@@ -9,7 +9,8 @@ from tiny import DECISIVE
 from compeer_jax.errors import UserError
 from compeer_jax.generation.engine import Engine, bucket, pad_left
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.qwen2 import Qwen2, param_axes
+from compeer_jax.models.decoder import Qwen2
+from compeer_jax.models.parameters import param_axes
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import shardings
 

@@ -10,13 +10,15 @@ from compeer_jax.generation.engine import Engine
 from compeer_jax.generation.prompt_batch import pad_left
 from compeer_jax.generation.rollout import rollout
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.qwen2 import Qwen2, Qwen2Config, param_axes
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import Qwen2
+from compeer_jax.models.parameters import param_axes
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import shardings
 from compeer_jax.planning.counts import Counts, count
 from compeer_jax.planning.hlo import parse
 
-CONFIG = Qwen2Config(512, 64, 128, 2, 4, 2)
+CONFIG = DecoderConfig(512, 64, 128, 2, 4, 2)
 PROMPTS = [[3, 4, 5, 6]] * 3 + [[7, 8, 9]]
 NEW = 9
 

@@ -16,7 +16,7 @@ from transformers import Qwen2ForCausalLM
 
 from compeer_jax.generation.rollout import OWN_HEAD_FROM, Rollout, rollout
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.qwen2 import Qwen2
+from compeer_jax.models.decoder import Qwen2
 from compeer_jax.rl.logprobs import token_logprobs
 
 PAD = 0

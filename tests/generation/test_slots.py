@@ -9,7 +9,8 @@ from tiny import DECISIVE, PASSES, CountingQwen2
 from compeer_jax.errors import UserError
 from compeer_jax.generation.engine import Engine
 from compeer_jax.generation.sampling import SamplingConfig, row_keys
-from compeer_jax.models.qwen2 import Qwen2, param_axes
+from compeer_jax.models.decoder import Qwen2
+from compeer_jax.models.parameters import param_axes
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import shardings
 

@@ -8,10 +8,9 @@ from flax import nnx
 from tiny import tiny_config, tiny_model
 
 from compeer_jax.errors import UserError
-from compeer_jax.models.attention import attend, causal_visibility, segment_positions
+from compeer_jax.models.attention import KEY_BLOCK, attend, causal_visibility, segment_positions, visible_blocks
 from compeer_jax.models.attention_kernels import attend_cudnn, attend_splash, attention_by_name
-from compeer_jax.models.block_attention import BLOCK, visible_blocks
-from compeer_jax.models.qwen2 import Qwen2
+from compeer_jax.models.decoder import Qwen2
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 
 SEGMENTS = np.array([[1] * 5 + [2] * 9 + [0] * 2, [0] * 3 + [7] * 13])
@@ -49,7 +48,7 @@ def test_attention_is_that_of_loops_over_each_query():
 def packed_rows(seed, rows=2, blocks=6):
     """Segments and branches of rows of random prompts, each with random completions, and some padding at the end."""
     rng = np.random.default_rng(seed)
-    length = blocks * BLOCK
+    length = blocks * KEY_BLOCK
     segments, branches = np.zeros((2, rows, length), np.int32)
     for row in range(rows):
         end = segment = 0
@@ -67,7 +66,7 @@ def packed_rows(seed, rows=2, blocks=6):
 def test_a_blocks_blocks_are_itself_and_those_it_sees_any_token_of(seed):
     segments, branches = packed_rows(seed)
     seen = np.asarray(causal_visibility(jnp.asarray(segments), jnp.asarray(branches)).mask())
-    by_blocks = seen.reshape(2, 6, BLOCK, 6, BLOCK).any(axis=(2, 4)) | np.eye(6, dtype=bool)
+    by_blocks = seen.reshape(2, 6, KEY_BLOCK, 6, KEY_BLOCK).any(axis=(2, 4)) | np.eye(6, dtype=bool)
     found = visible_blocks(segments, branches)
     assert [[np.flatnonzero(block).tolist() for block in row] for row in by_blocks] == found
     alone = visible_blocks(segments, None)  # every segment is a trunk
@@ -80,7 +79,7 @@ def test_attention_in_blocks_is_attention_with_its_gradients():
     most = max(len(block) for row in found for block in row) + 1  # one place more than any block needs
     key_blocks = jnp.array([[block + [-1] * (most - len(block)) for block in row] for row in found])
     real = jnp.asarray(segments != 0)[..., None, None]
-    inputs = arrays(length=6 * BLOCK)
+    inputs = arrays(length=6 * KEY_BLOCK)
 
     def total(key_blocks, *inputs):
         visibility = causal_visibility(jnp.asarray(segments), jnp.asarray(branches), key_blocks)

@@ -15,10 +15,9 @@ from compeer_jax.generation.engine import Engine
 from compeer_jax.generation.prompt_batch import pad_left
 from compeer_jax.generation.rollout import rollout
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.cached_attention import attend_part, group_heads
+from compeer_jax.models.decoder import Qwen2
+from compeer_jax.models.kv_cache import QuantizedSlots, attend_slots, encode, group_heads, zero_slots
 from compeer_jax.models.quantized import QuantizedKernel, in_few_bits
-from compeer_jax.models.qwen2 import Qwen2
-from compeer_jax.models.rounded import Rounded, like, zeros
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.planning.abstract_run import abstract_weights, device_bytes
@@ -29,7 +28,7 @@ NEW = 16
 
 
 def rounded(x):
-    return like(zeros(x.shape, -1, jnp.dtype(jnp.int8)), x)
+    return encode(x, zero_slots(x.shape, -1, jnp.dtype(jnp.int8)))
 
 
 def model(**options) -> Qwen2:
@@ -61,7 +60,7 @@ def test_attention_to_rounded_keys_and_values_stays_within_what_rounding_allows(
     queries = group_heads(jnp.asarray(query, jnp.float32), 2)
     keys, values = (rounded(jnp.asarray(x, jnp.float32)) for x in (key, value))
     turned = jax.tree.map(lambda x: x.transpose(0, 2, 3, 1), keys), jax.tree.map(lambda x: x.swapaxes(1, 2), values)
-    found = np.asarray(attend_part(queries, *turned, jnp.asarray(seen)).finish())
+    found = np.asarray(attend_slots(queries, *turned, jnp.asarray(seen)).finish())
 
     def attended(key, value):
         """In float64, each K-head serving two Q-heads."""
@@ -70,7 +69,7 @@ def test_attention_to_rounded_keys_and_values_stays_within_what_rounding_allows(
         weights = np.where(seen[:, None], np.exp(scores), 0)
         return np.einsum("nqts,nsqh->ntqh", weights / weights.sum(-1, keepdims=True), value)
 
-    def multiplied(made: Rounded):
+    def multiplied(made: QuantizedSlots):
         return made.codes * np.asarray(made.scale, np.float64)
 
     np.testing.assert_allclose(found, attended(multiplied(keys), multiplied(values)), atol=1e-5)

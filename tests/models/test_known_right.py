@@ -21,9 +21,9 @@ from tiny_qwen2 import torch_model
 from transformers import AutoModelForCausalLM, Qwen2Config
 
 from compeer_jax.errors import UserError
+from compeer_jax.models.decoder import Qwen2
 from compeer_jax.models.frozen_base import FrozenBase
 from compeer_jax.models.lora import LoRAConfig
-from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.source import ModelConfig, load_model
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 

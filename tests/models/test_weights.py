@@ -17,9 +17,9 @@ from safetensors.numpy import load_file, save_file
 from tiny_qwen2 import VARIANTS, same_model, torch_model
 
 from compeer_jax.errors import UserError
-from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import Qwen2, abstract
 from compeer_jax.models.hf_names import HFTensor, hf_tensors
-from compeer_jax.models.qwen2 import Qwen2, abstract
 from compeer_jax.models.tokenizer import load_tokenizer
 
 TOKENS = np.random.default_rng(0).integers(0, 64, (2, 10))
@@ -114,7 +114,7 @@ def slices(size: int):
 @settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_any_slice_of_ours_is_cut_from_the_file_as_the_whole_would_be(data):
-    _, params = abstract(Qwen2Config(6, 8, 10, 1, 4, 2, head_dim=6))
+    _, params = abstract(DecoderConfig(6, 8, 10, 1, 4, 2, head_dim=6))
     tensor: HFTensor = data.draw(st.sampled_from(list(hf_tensors(params))))
     index = tuple(data.draw(slices(size)) for size in tensor.shape)
     ours = np.arange(math.prod(tensor.shape)).reshape(tensor.shape)
@@ -132,7 +132,7 @@ def test_any_slice_of_ours_is_cut_from_the_file_as_the_whole_would_be(data):
 
 def test_the_tokenizer_and_its_token_ids_are_saved_beside_the_model(shared_data, tmp_path):
     tokenizer = load_tokenizer(shared_data / "qwen2.5_tokenizer")
-    model = nnx.jit(lambda: Qwen2(Qwen2Config(len(tokenizer), 8, 8, 1, 2, 1), rngs=nnx.Rngs(0)))()
+    model = nnx.jit(lambda: Qwen2(DecoderConfig(len(tokenizer), 8, 8, 1, 2, 1), rngs=nnx.Rngs(0)))()
     model.save_pretrained(tmp_path / "out", tokenizer)
     text = "我很难过。 I can't sleep\n"
     assert load_tokenizer(tmp_path / "out").encode(text) == tokenizer.encode(text)

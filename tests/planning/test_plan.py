@@ -13,7 +13,7 @@ from compeer_jax.cli.main import main
 from compeer_jax.data.records import DataConfig
 from compeer_jax.errors import UserError
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import AXES, MeshConfig, make_mesh
 from compeer_jax.parallel.topologies import parse_topology
@@ -222,7 +222,7 @@ class TestShapes:
 
     def test_a_config_json_comes_first(self, directory):
         shape, source = model_shape(str(directory), "model.path")
-        assert shape == Qwen2Config.from_json(directory)
+        assert shape == DecoderConfig.from_json(directory)
         assert source == f"{directory}/config.json"
 
     def test_neither_is_one_sentence(self):

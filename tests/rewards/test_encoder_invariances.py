@@ -12,7 +12,7 @@ from tiny_sentence import sentence_directory, word_tokenizer
 from compeer_jax.dialogue.reasoning import ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
-from compeer_jax.models.qwen2 import Qwen2
+from compeer_jax.models.decoder import Qwen2
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.encoder_config import EncoderConfig

@@ -17,8 +17,8 @@ from compeer_jax.chat.types import Answer
 from compeer_jax.data.judge_chat import SLACK, ask_tokens
 from compeer_jax.dialogue.reasoning import CARE, COMPEER, RESPONSE
 from compeer_jax.errors import UserError
-from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.qwen2 import Qwen2
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import Qwen2
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.arriving import arriving
@@ -46,7 +46,7 @@ def halting(untrained, tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("judges") / "halting"
     shutil.copytree(untrained, directory)
     tokenizer = load_tokenizer(untrained)
-    model = Qwen2(replace(Qwen2Config.from_json(untrained), tie_word_embeddings=False), rngs=nnx.Rngs(1))
+    model = Qwen2(replace(DecoderConfig.from_json(untrained), tie_word_embeddings=False), rngs=nnx.Rngs(1))
     nnx.update(model, jax.tree.map(lambda weight: weight * 8, nnx.state(model, nnx.Param)))
     chosen = np.zeros(len(tokenizer))
     chosen[tokenizer("I hear you<|im_end|>", add_special_tokens=False)["input_ids"]] = 1

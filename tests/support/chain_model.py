@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.qwen2 import Qwen2
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import Qwen2
 from compeer_jax.models.tokenizer import load_tokenizer
 
 
@@ -30,7 +30,7 @@ def chain_model(directory: Path, base: Path, followers: Mapping[str, Sequence[st
         (only,) = tokenizer.encode(text, add_special_tokens=False)
         return only
 
-    config = replace(Qwen2Config.from_json(base), tie_word_embeddings=False)
+    config = replace(DecoderConfig.from_json(base), tie_word_embeddings=False)
     assert len(followers) <= config.hidden_size
     model = Qwen2(config, rngs=nnx.Rngs(0))
     if not learns:

@@ -6,11 +6,11 @@ import jax
 import numpy as np
 from flax import nnx
 
-from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.qwen2 import Qwen2
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import Qwen2
 
 # For tests that draw: a wide start spreads the logits, so that choices are plain and rows differ.
-DECISIVE = Qwen2Config(
+DECISIVE = DecoderConfig(
     vocab_size=160,
     hidden_size=32,
     intermediate_size=48,
@@ -42,7 +42,7 @@ class CountingQwen2(Qwen2):
         return super().extend(tokens, cache, valid=valid)
 
 
-def tiny_config(**changes) -> Qwen2Config:
+def tiny_config(**changes) -> DecoderConfig:
     """Two layers, 8 query heads over 8 key-value heads, so that meshes of 8 devices divide everything."""
     shape = {
         "vocab_size": 64,
@@ -55,7 +55,7 @@ def tiny_config(**changes) -> Qwen2Config:
         "max_position_embeddings": 128,
         "tie_word_embeddings": True,
     }
-    return Qwen2Config(**(shape | changes))
+    return DecoderConfig(**(shape | changes))
 
 
 def tiny_model(seed: int = 0, **changes) -> Qwen2:

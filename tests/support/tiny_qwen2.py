@@ -4,7 +4,7 @@ import torch
 from transformers import Qwen2Config as TorchConfig
 from transformers import Qwen2ForCausalLM
 
-from compeer_jax.models.qwen2 import Qwen2
+from compeer_jax.models.decoder import Qwen2
 
 YARN = {
     "rope_type": "yarn",

@@ -13,7 +13,7 @@ from small_runs import run_of
 from tiny import tiny_config, tiny_model
 
 from compeer_jax.errors import UserError
-from compeer_jax.models.qwen2 import Qwen2
+from compeer_jax.models.decoder import Qwen2
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.parallel.mesh import MeshConfig
 from compeer_jax.training.export import export_run

@@ -13,7 +13,7 @@ from tiny import tiny_model
 from compeer_jax.data.chat import Example
 from compeer_jax.errors import UserError
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.qwen2 import param_axes
+from compeer_jax.models.parameters import param_axes
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import place_batch, shardings
 from compeer_jax.training.config import GRPOConfig, LossConfig, SFTConfig

@@ -24,7 +24,7 @@ from compeer_jax.data.silver.judging import silver_judge_records
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
-from compeer_jax.models.qwen2 import Qwen2
+from compeer_jax.models.decoder import Qwen2
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.rewards.judge_card import CARD, JudgeCard
 from compeer_jax.runs.metrics import read_metrics

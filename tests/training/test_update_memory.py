@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from compeer_jax.generation.sampling import SamplingConfig
-from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.qwen2 import abstract
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import abstract
 from compeer_jax.training.config import LossConfig
 from compeer_jax.training.optimizer import OptimizerConfig, make_optimizer
 from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_policy_loss
@@ -26,7 +26,7 @@ def size(tree) -> int:
 @pytest.fixture(scope="module")
 def update():
     """The weights, and the compiled update of a batch with full rematerialisation."""
-    config = Qwen2Config(VOCABULARY, HIDDEN, 4 * HIDDEN, LAYERS, 4, 2, tie_word_embeddings=True)
+    config = DecoderConfig(VOCABULARY, HIDDEN, 4 * HIDDEN, LAYERS, 4, 2, tie_word_embeddings=True)
     graphdef, params = abstract(config, scan_layers=True, remat="full")
     optimizer = make_optimizer(OptimizerConfig(), 10)
     state = TrainState(params, jax.eval_shape(optimizer.init, params), jax.ShapeDtypeStruct((), jnp.int32))

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.qwen2 import Qwen2
-from compeer_jax.models.ragged_cache import RaggedKVCache, empty_ragged_cache
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import Qwen2
+from compeer_jax.models.kv_cache import RaggedKVCache
 
-CONFIG = Qwen2Config(64, 32, 48, 2, 4, 2, head_dim=12, initializer_range=0.2)
+CONFIG = DecoderConfig(64, 32, 48, 2, 4, 2, head_dim=12, initializer_range=0.2)
 PREFIX_LENGTHS = np.array([5, 2])
 PROMPTS = np.random.default_rng(0).integers(0, 64, (2, 5))
 OWN = np.random.default_rng(1).integers(0, 64, (6, 9))  # three rows a prompt
@@ -39,7 +39,7 @@ def expected(model: Qwen2, row: int, count: int):
 
 
 def shared_cache(model: Qwen2) -> RaggedKVCache:
-    cache = empty_ragged_cache(CONFIG, 2, 5, dtype=jnp.dtype("float32"), stacked=model.scan_layers)
+    cache = RaggedKVCache.empty(CONFIG, 2, 5, dtype=jnp.dtype("float32"), stacked=model.scan_layers)
     _, cache = read(model, PROMPTS, np.arange(5) < PREFIX_LENGTHS[:, None], cache)
     return cache.share(3).grow(8).grow(12)
 
@@ -79,13 +79,13 @@ def test_rows_of_all_lengths_read_at_their_own_pace_after_a_shared_prefix(model)
 
 
 def test_without_a_prefix_a_row_starts_at_position_0(model):
-    cache = empty_ragged_cache(CONFIG, 2, 6, dtype=jnp.dtype("float32"), stacked=model.scan_layers)
+    cache = RaggedKVCache.empty(CONFIG, 2, 6, dtype=jnp.dtype("float32"), stacked=model.scan_layers)
     hidden, _ = read(model, PROMPTS, np.ones((2, 5), bool), cache)
     np.testing.assert_allclose(hidden, at_once(model, jnp.asarray(PROMPTS)), atol=2e-5)
 
 
 def test_a_prompt_of_no_tokens_leaves_its_rows_to_themselves(model):
-    cache = empty_ragged_cache(CONFIG, 2, 5, dtype=jnp.dtype("float32"), stacked=model.scan_layers)
+    cache = RaggedKVCache.empty(CONFIG, 2, 5, dtype=jnp.dtype("float32"), stacked=model.scan_layers)
     _, cache = read(model, PROMPTS, np.zeros((2, 5), bool), cache)
     hidden, _ = read(model, OWN[:4, :5], np.ones((4, 5), bool), cache.share(2).grow(5))
     np.testing.assert_allclose(hidden, at_once(model, jnp.asarray(OWN[:4, :5])), atol=2e-5)

@@ -9,9 +9,9 @@ from flax import nnx
 from tiny_qwen2 import VARIANTS, same_model, torch_model
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from compeer_jax.models.config import Qwen2Config
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import Qwen2
 from compeer_jax.models.hf_names import hf_tensors
-from compeer_jax.models.qwen2 import Qwen2
 from compeer_jax.models.rope import attention_factor, inverse_frequencies
 
 LIMIT = 1e-4
@@ -105,9 +105,9 @@ def test_logits_logprobs_and_every_gradient_equal_transformers(variant, layout, 
 def test_yarn_frequencies_and_factor_equal_transformers(options):
     theirs = torch_model(rope_parameters={"rope_type": "yarn", "rope_theta": 1e6, **options}, head_dim=64).config
     frequencies, factor = ROPE_INIT_FUNCTIONS["yarn"](theirs, device="cpu")
-    ours = Qwen2Config.from_hf(theirs.to_dict())
+    ours = DecoderConfig.from_hf(theirs.to_dict())
     np.testing.assert_allclose(inverse_frequencies(ours), frequencies.numpy(), rtol=1e-6)
-    assert attention_factor(ours.yarn) == pytest.approx(factor, rel=1e-12)
+    assert attention_factor(ours.rope_scaling) == pytest.approx(factor, rel=1e-12)
 
 
 def test_bfloat16_forward_is_as_close_to_float32_as_transformers_own(tmp_path):
@@ -152,7 +152,7 @@ def test_scanned_and_rematerialised_layers_give_the_same_numbers(scan_layers, re
 
 def test_scanning_layers_keeps_the_program_flat_in_depth():
     def program_length(layers: int) -> int:
-        config = Qwen2Config(32, 16, 16, layers, 2, 1)
+        config = DecoderConfig(32, 16, 16, layers, 2, 1)
         model = nnx.eval_shape(lambda: Qwen2(config, rngs=nnx.Rngs(0), scan_layers=True))
         graphdef, params = nnx.split(model)
         tokens = jax.ShapeDtypeStruct((1, 4), jnp.int32)
@@ -162,7 +162,7 @@ def test_scanning_layers_keeps_the_program_flat_in_depth():
 
 
 def test_a_padded_row_and_its_gradient_stay_finite():
-    model = Qwen2(Qwen2Config(32, 16, 16, 2, 2, 1), rngs=nnx.Rngs(0))
+    model = Qwen2(DecoderConfig(32, 16, 16, 2, 2, 1), rngs=nnx.Rngs(0))
     tokens = jnp.ones((2, 6), jnp.int32)
     segment_ids = jnp.array([[0] * 6, [1] * 6])
     graphdef, params = nnx.split(model)
@@ -177,7 +177,7 @@ def test_a_padded_row_and_its_gradient_stay_finite():
 
 
 def test_positions_count_the_real_tokens_of_the_segment():
-    model = Qwen2(Qwen2Config(32, 16, 16, 1, 2, 1), rngs=nnx.Rngs(0))
+    model = Qwen2(DecoderConfig(32, 16, 16, 1, 2, 1), rngs=nnx.Rngs(0))
     tokens = jnp.arange(9)[None] % 5
     segment_ids = jnp.array([[0, 1, 1, 0, 1, 2, 2, 2, 0]])
     positions = jnp.array([[0, 0, 1, 0, 2, 0, 1, 2, 0]])

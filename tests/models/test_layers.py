@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from compeer_jax.models.norm import rms_norm
+from compeer_jax.models.layers import rms_norm
 
 EPSILON = 1e-6
 

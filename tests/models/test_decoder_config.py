@@ -7,8 +7,9 @@ import pytest
 import transformers
 
 from compeer_jax.errors import UserError
-from compeer_jax.models.config import Qwen2Config, Yarn
-from compeer_jax.models.qwen2 import abstract, param_axes
+from compeer_jax.models.config import DecoderConfig, Yarn
+from compeer_jax.models.decoder import abstract
+from compeer_jax.models.parameters import param_axes
 from compeer_jax.parallel.sharding import spec
 
 COMMON = {
@@ -59,7 +60,7 @@ def write(directory, **changes):
 def test_each_published_size_builds_without_memory_and_counts_its_parameters(size, tmp_path):
     values, count = SIZES[size]
     (tmp_path / "config.json").write_text(json.dumps(COMMON | dict(zip(KEYS, values, strict=True))))
-    config = Qwen2Config.from_json(tmp_path)
+    config = DecoderConfig.from_json(tmp_path)
     _, params = abstract(config, scan_layers=True)
     leaves = jax.tree.leaves(params)
     assert all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves)
@@ -67,7 +68,7 @@ def test_each_published_size_builds_without_memory_and_counts_its_parameters(siz
 
 
 def test_unrolled_and_scanned_layers_count_the_same_and_name_every_dimension():
-    config = Qwen2Config.from_hf(TINY)
+    config = DecoderConfig.from_hf(TINY)
     for scan_layers in (False, True):
         _, params = abstract(config, scan_layers=scan_layers)
         assert sum(leaf.size for leaf in jax.tree.leaves(params)) == config.parameter_count
@@ -94,8 +95,8 @@ def test_unrolled_and_scanned_layers_count_the_same_and_name_every_dimension():
     ],
 )
 def test_yarn_is_read_in_the_spelling_of_either_transformers(rope):
-    config = Qwen2Config.from_hf(TINY | rope)
-    assert config.yarn == Yarn(factor=4.0, original_max_position_embeddings=32768)
+    config = DecoderConfig.from_hf(TINY | rope)
+    assert config.rope_scaling == Yarn(factor=4.0, original_max_position_embeddings=32768)
     assert config.rope_theta == 1e6
 
 
@@ -116,19 +117,19 @@ def test_yarn_is_read_in_the_spelling_of_either_transformers(rope):
     ],
 )
 def test_a_config_comes_back_the_same_through_json_and_through_transformers(changes, tmp_path):
-    config = Qwen2Config.from_json(write(tmp_path, **changes))
-    assert Qwen2Config.from_hf(json.loads(json.dumps(config.to_hf()))) == config
+    config = DecoderConfig.from_json(write(tmp_path, **changes))
+    assert DecoderConfig.from_hf(json.loads(json.dumps(config.to_hf()))) == config
     (tmp_path / "config.json").write_text(json.dumps(config.to_hf()))
     theirs = transformers.AutoConfig.from_pretrained(tmp_path)
     assert isinstance(theirs, transformers.Qwen2Config)
     theirs.save_pretrained(tmp_path / "again")
-    assert Qwen2Config.from_json(tmp_path / "again") == config
+    assert DecoderConfig.from_json(tmp_path / "again") == config
 
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"model_type": "llama"}, "model_type is 'llama'"),
+        ({"model_type": "mistral"}, "model_type is 'mistral'"),
         ({"model_type": None}, "model_type is None"),
         ({"architectures": ["Qwen2ForRewardModel"]}, "Qwen2ForRewardModel"),
         ({"use_sliding_window": True, "max_window_layers": 1}, "use_sliding_window is true and layers 1 to 1"),
@@ -157,12 +158,12 @@ def test_a_config_comes_back_the_same_through_json_and_through_transformers(chan
 )
 def test_a_config_that_cannot_be_built_is_refused_by_name(changes, sentence, tmp_path):
     with pytest.raises(UserError, match=sentence) as raised:
-        Qwen2Config.from_json(write(tmp_path, **changes))
+        DecoderConfig.from_json(write(tmp_path, **changes))
     assert "\n" not in str(raised.value)
 
 
 def test_a_sliding_window_that_no_layer_uses_is_read(tmp_path):
-    config = Qwen2Config.from_json(write(tmp_path, use_sliding_window=True, max_window_layers=2))
+    config = DecoderConfig.from_json(write(tmp_path, use_sliding_window=True, max_window_layers=2))
     assert config.num_hidden_layers == 2
 
 
@@ -173,5 +174,5 @@ def test_a_config_file_that_cannot_be_read_is_named(text, sentence, tmp_path):
     if text is not None:
         (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError, match=sentence) as raised:
-        Qwen2Config.from_json(tmp_path)
+        DecoderConfig.from_json(tmp_path)
     assert str(tmp_path / "config.json") in str(raised.value)

@@ -1,4 +1,4 @@
-"""Qwen2.5, the dense decoder: one file from token ids to hidden states, to logits.
+"""Dense decoders (Qwen2.5, Qwen3, Llama): one file from token ids to hidden states, to logits.
 
 Shapes: N rows, T tokens, S cache slots, D hidden size, Q query heads, K key-value heads, H size of a head, F size of
 the MLP, V vocabulary, L layers. Weights are kept as they are multiplied, [inputs, outputs], and every one carries the
@@ -13,80 +13,40 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, DTypeLike, Float, Int, ScalarLike
 
-from compeer_jax.errors import unknown
+from compeer_jax.errors import UserError, unknown
 from compeer_jax.models import weights
 from compeer_jax.models.attention import Visibility, causal_visibility, segment_positions
 from compeer_jax.models.attention_kernels import AttentionName, attention_by_name
-from compeer_jax.models.cache import AnyCache, Cache, KVCache, empty_cache, grow, repeat_rows
-from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.norm import rms_norm
-from compeer_jax.models.parameters import WeightMaker, param_axes
-from compeer_jax.models.product import product
-from compeer_jax.models.quantized import QuantizedKernel, Storage, in_few_bits
+from compeer_jax.models.config import DecoderConfig, ModelType
+from compeer_jax.models.kv_cache import AnyCache, Cache, KVCache
+from compeer_jax.models.layers import Projection, RMSNorm
+from compeer_jax.models.parameters import WeightMaker
+from compeer_jax.models.quantized import Storage, in_few_bits
 from compeer_jax.models.rope import rotary_angles, rotate
 from compeer_jax.parallel.sharding import constrain, on_row_shards
 from compeer_jax.rl.logprobs import token_logprobs
-
-__all__ = ["KVCache", "Qwen2", "Qwen2Config", "abstract", "grow", "param_axes", "repeat_rows"]
 
 Remat = Literal["none", "full", "dots"]
 DecodeType = Literal["dtype", "int8"]
 Angles = tuple[Float[Array, "N T half"], Float[Array, "N T half"]]
 
 
-class RMSNorm(nnx.Module):
-    """`rms_norm` with a learned scale."""
-
-    def __init__(self, size: int, epsilon: float, make: WeightMaker):
-        self.scale = make.ones((size,), ("embed",))
-        self.epsilon = epsilon
-
-    def __call__(self, x: Float[Array, "*lead D"]) -> Float[Array, "*lead D"]:
-        return rms_norm(x, self.scale[...], self.epsilon)
-
-
-class Projection(nnx.Module):
-    """x · kernel + bias. The kernel's first `contract` dimensions are the last of x; the others are what comes out.
-
-    An `adapter` adds what it makes of x (see lora.py), and a kernel that doesn't learn may be kept in few bits (see
-    quantized.py).
-    """
-
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        axes: tuple[str, ...],
-        make: WeightMaker,
-        *,
-        contract: int = 1,
-        bias: bool = False,
-    ):
-        self.kernel: nnx.Param | QuantizedKernel = make.normal(shape, axes)
-        self.bias = make.zeros(shape[contract:], axes[contract:]) if bias else None
-        self.contract = contract
-        self.adapter: nnx.Module | None = nnx.data(None)
-
-    def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
-        if isinstance(self.kernel, QuantizedKernel):
-            y = self.kernel.multiply(x)
-        else:
-            y = product(x, self.kernel[...].astype(x.dtype), self.contract)
-        if self.adapter is not None:
-            y = y + self.adapter(x)
-        return y if self.bias is None else y + self.bias[...].astype(x.dtype)
-
-
 class Attention(nnx.Module):
-    """Grouped-query attention with biases on q, k and v."""
+    """Grouped-query attention; by family with biases on q, k and v, or norms of each head's q and k."""
 
-    def __init__(self, config: Qwen2Config, make: WeightMaker, attention: AttentionName):
+    def __init__(self, config: DecoderConfig, make: WeightMaker, attention: AttentionName):
         self.attend = attention_by_name(attention)
         d, h = config.hidden_size, config.head_dim
         q, k = config.num_attention_heads, config.num_key_value_heads
-        self.query = Projection((d, q, h), ("embed", "heads", "head_dim"), make, bias=True)
-        self.key = Projection((d, k, h), ("embed", "kv_heads", "head_dim"), make, bias=True)
-        self.value = Projection((d, k, h), ("embed", "kv_heads", "head_dim"), make, bias=True)
+        bias = config.family.qkv_bias
+        self.query = Projection((d, q, h), ("embed", "heads", "head_dim"), make, bias=bias)
+        self.key = Projection((d, k, h), ("embed", "kv_heads", "head_dim"), make, bias=bias)
+        self.value = Projection((d, k, h), ("embed", "kv_heads", "head_dim"), make, bias=bias)
         self.output = Projection((q, h, d), ("heads", "head_dim", "embed"), make, contract=2)
+        self.query_norm = self.key_norm = None
+        if config.family.qk_norm:
+            self.query_norm = RMSNorm(h, config.rms_norm_eps, make, axis="head_dim")
+            self.key_norm = RMSNorm(h, config.rms_norm_eps, make, axis="head_dim")
 
     def __call__(
         self,
@@ -96,9 +56,13 @@ class Attention(nnx.Module):
         cache: Cache | None,
         layer: int | Int[Array, ""],
     ) -> tuple[Float[Array, "N T D"], Cache | None]:
+        def heads(projection: Projection, norm: RMSNorm | None) -> Float[Array, "N T heads H"]:
+            projected = projection(x)
+            return rotate(projected if norm is None else norm(projected), *angles)
+
         with jax.named_scope("qkv"):
-            query = constrain(rotate(self.query(x), *angles), "batch", "length", "heads", "head_dim")
-            key = constrain(rotate(self.key(x), *angles), "batch", "length", "kv_heads", "head_dim")
+            query = constrain(heads(self.query, self.query_norm), "batch", "length", "heads", "head_dim")
+            key = constrain(heads(self.key, self.key_norm), "batch", "length", "kv_heads", "head_dim")
             value = constrain(self.value(x), "batch", "length", "kv_heads", "head_dim")
         if cache is None:
             with jax.named_scope("attend"):
@@ -115,7 +79,7 @@ class Attention(nnx.Module):
 class MLP(nnx.Module):
     """SwiGLU: down(silu(gate(x)) · up(x))."""
 
-    def __init__(self, config: Qwen2Config, make: WeightMaker):
+    def __init__(self, config: DecoderConfig, make: WeightMaker):
         d, f = config.hidden_size, config.intermediate_size
         self.gate = Projection((d, f), ("embed", "mlp"), make)
         self.up = Projection((d, f), ("embed", "mlp"), make)
@@ -128,7 +92,7 @@ class MLP(nnx.Module):
 class Layer(nnx.Module):
     """One decoder layer: attention, then the MLP, each on the normalised stream and added back to it."""
 
-    def __init__(self, config: Qwen2Config, make: WeightMaker, attention: AttentionName):
+    def __init__(self, config: DecoderConfig, make: WeightMaker, attention: AttentionName):
         self.attention_norm = RMSNorm(config.hidden_size, config.rms_norm_eps, make)
         self.attention = Attention(config, make, attention)
         self.mlp_norm = RMSNorm(config.hidden_size, config.rms_norm_eps, make)
@@ -150,8 +114,8 @@ class Layer(nnx.Module):
         return x, cache
 
 
-class Qwen2(nnx.Module):
-    """A dense Qwen2.5 model.
+class Decoder(nnx.Module):
+    """A dense decoder. Build the class of its family: `Qwen2`, `Qwen3` or `Llama`.
 
     Args:
         config: the model's shape.
@@ -171,7 +135,7 @@ class Qwen2(nnx.Module):
 
     def __init__(
         self,
-        config: Qwen2Config,
+        config: DecoderConfig,
         *,
         rngs: nnx.Rngs,
         dtype: DTypeLike = jnp.float32,
@@ -222,7 +186,7 @@ class Qwen2(nnx.Module):
             branches: 0 is the trunk of a segment, which all of it sees; equal other numbers see each other. Default:
                 all trunk.
             key_blocks: which blocks of its row each block of tokens sees any of, for attention that can leave out the
-                others (see `block_attention`). Default: all blocks are read.
+                others (see `attention.visible_blocks`). Default: all blocks are read.
         """
         if segment_ids is None:
             segment_ids = jnp.ones_like(tokens)
@@ -250,7 +214,7 @@ class Qwen2(nnx.Module):
 
     def init_cache(self, rows: int, length: int) -> KVCache:
         """An empty cache of `length` slots for each of `rows` rows."""
-        return empty_cache(self.config, rows, length, dtype=self.cache_dtype, stacked=self.scan_layers)
+        return KVCache.empty(self.config, rows, length, dtype=self.cache_dtype, stacked=self.scan_layers)
 
     @property
     def cache_dtype(self) -> jnp.dtype:
@@ -289,9 +253,23 @@ class Qwen2(nnx.Module):
         dtype: DTypeLike = jnp.float32,
         param_dtype: DTypeLike = jnp.float32,
         **options: Any,
-    ) -> "Qwen2":
-        """Loads a Hugging Face directory; see `compeer_jax.models.weights.load`, and `Qwen2` for the options."""
-        config = Qwen2Config.from_json(directory)
+    ) -> "Decoder":
+        """Loads a Hugging Face directory of this family.
+
+        Args:
+            directory: holds config.json and weights in safetensors.
+            mesh: where to put the weights, by their axis names; None is the default device.
+            dtype, param_dtype, options: as of `Decoder`.
+
+        Raises:
+            UserError: the model is of another family, asks for something that is not built, or its files are not whole.
+        """
+        config = DecoderConfig.from_json(directory)
+        if not issubclass(MODELS[config.model_type], cls):
+            raise UserError(
+                f"{directory}: model_type is {config.model_type!r}, which {cls.__name__} is not; take "
+                f"{MODELS[config.model_type].__name__}.from_pretrained, or from_pretrained for any family."
+            )
         weights.check_layers(directory, config.num_hidden_layers)
         graphdef, params = abstract(config, dtype=dtype, param_dtype=param_dtype, **options)
         return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh))
@@ -329,15 +307,43 @@ class Qwen2(nnx.Module):
             return self.norm(x), cache
 
 
-def abstract(config: Qwen2Config, *, quantize: Storage = "none", **options: Any) -> tuple[nnx.GraphDef, nnx.State]:
+class Qwen2(Decoder):
+    """Qwen2 and Qwen2.5."""
+
+
+class Qwen3(Decoder):
+    """Qwen3, dense."""
+
+
+class Llama(Decoder):
+    """Llama, and what has its shape, such as SmolLM2."""
+
+
+MODELS: dict[ModelType, type[Decoder]] = {"qwen2": Qwen2, "qwen3": Qwen3, "llama": Llama}
+
+
+def from_pretrained(
+    directory: str | Path,
+    *,
+    mesh: jax.sharding.Mesh | None = None,
+    dtype: DTypeLike = jnp.float32,
+    param_dtype: DTypeLike = jnp.float32,
+    **options: Any,
+) -> Decoder:
+    """Loads a Hugging Face directory of any family of `MODELS`; see `Decoder.from_pretrained`."""
+    return Decoder.from_pretrained(directory, mesh=mesh, dtype=dtype, param_dtype=param_dtype, **options)
+
+
+def abstract(config: DecoderConfig, *, quantize: Storage = "none", **options: Any) -> tuple[nnx.GraphDef, nnx.State]:
     """The model's graph and its weights as `ShapeDtypeStruct`s: nothing is allocated.
 
     Args:
         config: the model's shape.
         quantize: how its projections are kept, where nothing learns them; see `quantized.in_few_bits`.
-        options: the keyword arguments of `Qwen2`.
+        options: the keyword arguments of `Decoder`.
     """
-    return nnx.split(nnx.eval_shape(lambda: in_few_bits(Qwen2(config, rngs=nnx.Rngs(0), **options), quantize)))
+    build = MODELS[config.model_type]
+    return nnx.split(nnx.eval_shape(lambda: in_few_bits(build(config, rngs=nnx.Rngs(0), **options), quantize)))
 
 
 _REMAT_POLICIES = {

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from compeer_jax.models.config import Qwen2Config
-from compeer_jax.models.qwen2 import KVCache, Qwen2, repeat_rows
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.decoder import Qwen2
+from compeer_jax.models.kv_cache import KVCache
 
-CONFIG = Qwen2Config(64, 32, 48, 2, 4, 2, head_dim=12, initializer_range=0.2)
+CONFIG = DecoderConfig(64, 32, 48, 2, 4, 2, head_dim=12, initializer_range=0.2)
 # Left padding, none, and a hole within a later piece (slot 6 of the last row).
 VALID = np.array([[0] * 3 + [1] * 6, [1] * 9, [0] + [1] * 5 + [0] + [1] * 2], bool)
 SEGMENTS = jnp.asarray(VALID, jnp.int32)
@@ -57,7 +58,7 @@ def test_repeated_rows_continue_as_if_each_had_read_the_prompt(model):
     prompt, continuations = TOKENS[:, :5], np.random.default_rng(1).integers(0, 64, (6, 3))
     _, shared = read(model, prompt, VALID[:, :5], model.init_cache(3, 8))
     real = np.ones((6, 3), bool)
-    shared_hidden, _ = read(model, continuations, real, repeat_rows(shared, 3, 2))
+    shared_hidden, _ = read(model, continuations, real, shared.repeat(3, 2))
     _, own = read(model, np.repeat(prompt, 2, 0), np.repeat(VALID[:, :5], 2, 0), model.init_cache(6, 8))
     own_hidden, _ = read(model, continuations, real, own)
     np.testing.assert_allclose(shared_hidden, own_hidden, atol=2e-5)
