@@ -35,7 +35,7 @@ from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.decoder import Qwen2
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
-from compeer_jax.rewards.encoder_config import EncoderConfig
+from compeer_jax.rewards.config import EncoderConfig
 from compeer_jax.rewards.encoders import EncodedTurns, encode_texts, make_encoder
 from compeer_jax.rewards.reward import Completion, reference_completion
 

@@ -13,9 +13,10 @@ from compeer_jax.benchmarks.config import BenchConfig, Malformed, Prompted
 from compeer_jax.benchmarks.rows import BenchTurn
 from compeer_jax.chat.types import Answer, ChatModel, ChatRequest
 from compeer_jax.dialogue.material import harmless
-from compeer_jax.dialogue.prompts import chat_messages, load_prompt, load_task_prompt
+from compeer_jax.dialogue.prompts import load_prompt, load_task_prompt
 from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.schema import Role
+from compeer_jax.dialogue.talk import chat_messages
 from compeer_jax.dialogue.thoughts import Spoken, spoken
 
 PLAIN_PROMPT = "esc_plain"

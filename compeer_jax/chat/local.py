@@ -49,8 +49,8 @@ class LocalChat:
     Args:
         name: what provenance calls it.
         config: the directory (or hub id), how it answers, and its prices.
-        folder: where answers are kept; None keeps them in memory.
-        say: told when a request is too long for the model.
+        folder: where answers are stored; None: in memory.
+        say: called with a line when a request is too long for the model.
 
     Attributes:
         store: the answers on disk.

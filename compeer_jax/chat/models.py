@@ -101,8 +101,8 @@ def open_chat_model(name: str, config: ChatModelConfig, *, folder, say: Callable
     Args:
         name: what provenance calls it.
         config: the model.
-        folder: where its answers are kept; None keeps them in memory.
-        say: told a line when a server goes away or comes back.
+        folder: where its answers are stored; None: in memory.
+        say: called with a line when a server goes away or comes back.
 
     Raises:
         UserError: the directory holds no model that can be read, or a package is not installed.
@@ -121,8 +121,8 @@ class ChatModels(Mapping[str, ChatModel]):
 
     Args:
         configs: name -> model.
-        folder: where answers are kept.
-        say: told a line when a server goes away or comes back.
+        folder: where answers are stored.
+        say: called with a line when a server goes away or comes back.
     """
 
     def __init__(self, configs: Mapping[str, ChatModelConfig], *, folder, say: Callable[[str], None]):

@@ -15,8 +15,8 @@ class ServedChat:
     Args:
         name: what provenance calls it.
         config: where it is, how to ask, and its prices.
-        folder: where answers are kept when the config names no folder; with neither, they are kept in memory.
-        say: told one line when the server goes away and one when it is back.
+        folder: where answers are stored when the config names no folder; with neither, they stay in memory.
+        say: called with one line when the server goes away and one when it is back.
 
     Attributes:
         server: with `usage`, what was asked and answered so far.

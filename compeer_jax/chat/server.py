@@ -64,13 +64,13 @@ class Usage:
 
 
 class ChatServer:
-    """A chat model behind a server. Plain code calls `check`, `complete_all` and `gather`, also in a notebook; async
-    code calls `complete` within `async with server:`.
+    """A chat model behind a server. Plain code, also in a notebook, calls `check` and `gather`; async code calls
+    `answer` within `async with server:`.
 
     Args:
         config: where it is, and how to ask.
-        say: told one line when the server goes away and one when it is back.
-        folder: where answers are kept when the config names no folder; with neither, they are kept in memory.
+        say: called with one line when the server goes away and one when it is back.
+        folder: where answers are stored when the config names no folder; with neither, they stay in memory.
         name: what the model is called where kept answers are counted; by default the server's name for it.
         skip_refused: a request that the server refuses (status 400, 413 or 422: too long for the model, or filtered),
             though it answers a greeting with the same settings, has no reply. Otherwise a refusal ends the run.
@@ -116,25 +116,18 @@ class ChatServer:
         """
         self._run(self._check())
 
-    def complete_all(
-        self, conversations: Iterable[Sequence[Message]], *, draw: int = 0, temperature: float | None = None
-    ) -> list[str | None]:
-        """The model's answer to each conversation, as `complete` gives it, in their order."""
-        return self.gather(self.complete(messages, draw=draw, temperature=temperature) for messages in conversations)
-
     def gather(self, tasks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-        """Runs coroutines that call `complete`, side by side, and returns their results in order.
+        """Runs coroutines that call `answer`, side by side, and returns their results in order.
 
         Raises:
-            ServerGone: as `complete`; the first of these ends the others. What was answered is kept.
+            ServerGone: as `answer`; the first of these ends the others. What was answered is kept.
         """
         return self._run(self._gather(tasks))
 
-    async def complete(
+    async def answer(
         self, messages: Sequence[Message], *, draw: int = 0, temperature: float | None = None
-    ) -> str | None:
-        """What the model says to a conversation; None when the server answers others, but has none for this, or the
-        reply is not whole.
+    ) -> Answer | None:
+        """The reply to a conversation, whole or not; None when the server answers others, but has none for this.
 
         Args:
             messages: `{"role", "content"}`, ending with the user.
@@ -144,13 +137,6 @@ class ChatServer:
         Raises:
             ServerGone: the server refuses, or was away for longer than `patience`.
         """
-        answer = await self.answer(messages, draw=draw, temperature=temperature)
-        return answer.text if answer is not None and answer.whole else None
-
-    async def answer(
-        self, messages: Sequence[Message], *, draw: int = 0, temperature: float | None = None
-    ) -> Answer | None:
-        """As `complete`, but a reply that is not whole too, with how it ended and the tokens that it cost."""
         body = self._body(messages, draw, temperature)
         key = answer_key(self.config.url, body, draw)
         async with self._asking.setdefault(key, asyncio.Lock()):  # the same request, made twice at once, is asked once

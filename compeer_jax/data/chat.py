@@ -12,11 +12,12 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from compeer_jax.data.record import Record
-from compeer_jax.dialogue.prompts import chat_messages
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.dialogue.schema import Dialogue, Turn, merge_adjacent
+from compeer_jax.dialogue.talk import chat_messages
 from compeer_jax.errors import UserError, unknown
-from compeer_jax.models.chat_template import ANSWER_HEADER, TURN_END, defuse, message_tokens
+from compeer_jax.models.chat_template import ANSWER_HEADER, TURN_END, message_tokens
+from compeer_jax.models.control_tokens import defuse
 
 Overlong = Literal["drop_oldest", "error"]
 

@@ -13,10 +13,10 @@ from string import Template
 from typing import Literal, get_args
 
 from compeer_jax.dialogue.material import harmless
-from compeer_jax.dialogue.prompts import JudgePrompt, check_history, load_judge_prompt
+from compeer_jax.dialogue.prompts import JudgePrompt, load_judge_prompt
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
-from compeer_jax.dialogue.talk import SPEAKERS, one_line
+from compeer_jax.dialogue.talk import SPEAKERS, check_history, one_line
 from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.errors import unknown
 

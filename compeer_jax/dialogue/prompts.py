@@ -1,4 +1,4 @@
-"""What a model is told before a talk, and the talk as chat messages.
+"""Prompts: what a model is told before a talk, what a judge and a task ask.
 
 Each prompt is a file `prompts/<name>.<language>.md`. Its first line names its version:
 
@@ -15,7 +15,7 @@ is filled in by `judging.py`.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -23,7 +23,6 @@ from string import Template
 
 from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.reasoning import CARE, OUTPUT_FORMATS
-from compeer_jax.dialogue.schema import Turn, merge_adjacent
 from compeer_jax.dialogue.taxonomy import (
     EMOTIONS,
     INTENSITIES,
@@ -33,7 +32,7 @@ from compeer_jax.dialogue.taxonomy import (
     Language,
     check_language,
 )
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.errors import unknown
 
 PROMPTS = ("compeer", "care", "plain", "compeer_brief", "care_brief", "plain_brief")
 ABLATED = tuple(f"{name}_no_{tag}" for name in ("care", "care_brief") for tag in CARE.tags[:-1])  # one node left out
@@ -63,8 +62,6 @@ _LISTS = {
 _PLURALS = {"intensity": "intensities", "strategy": "strategies"}
 _NUMBERS = {"en": ("no", "one", "two", "three", "four", "five"), "zh": ("零", "一", "两", "三", "四", "五")}
 _COMMAS = {"en": ", ", "zh": "、"}
-_SITUATION = {"en": "The seeker's situation: ", "zh": "求助者的处境："}
-_CHAT_ROLES = {"seeker": "user", "supporter": "assistant"}
 
 
 @dataclass(frozen=True)
@@ -161,45 +158,6 @@ def load_task_prompt(name: str, language: str) -> TaskPrompt:
     check_language(language)
     version, texts = _parts(name, language)
     return TaskPrompt(name, language, version, texts.pop("system"), texts.pop("user", ""), texts)
-
-
-def check_history(history: Sequence[Turn]) -> None:
-    """Raises UserError unless the history can be answered: the seeker spoke last."""
-    if not history:
-        raise UserError("the history is empty: a supporter can only answer after the seeker has spoken.")
-    if history[-1].role != "seeker":
-        raise UserError(
-            "the history ends with the supporter: leave out its last turn, so that it ends with the seeker."
-        )
-
-
-def chat_messages(
-    history: Sequence[Turn], *, prompt: str, language: str, situation: str | None = None, instructions: str = ""
-) -> list[dict[str, str]]:
-    """The talk so far as chat messages, ready for the supporter's next turn.
-
-    Args:
-        history: the turns so far; neighbours of one role are merged.
-        prompt: name of the system prompt, one of `PROMPTS`.
-        language: the prompt's language.
-        situation: what the seeker wrote of their situation before the talk, if it is to be shown.
-        instructions: for this turn, added to the system prompt.
-
-    Returns:
-        `{"role", "content"}` for the system, then `user` for the seeker's turns and `assistant` for the supporter's.
-
-    Raises:
-        UserError: if the history is empty or does not end with the seeker, or the prompt or language is unknown.
-    """
-    check_history(history)
-    system = load_prompt(prompt, language).text
-    if situation:
-        system += f"\n\n{_SITUATION[language]}{harmless(situation.strip())}"
-    if instructions:
-        system += f"\n\n{instructions}"
-    turns, _ = merge_adjacent(history)
-    talk = [{"role": _CHAT_ROLES[turn.role], "content": harmless(turn.content)} for turn in turns]
-    return [{"role": "system", "content": system}, *talk]
 
 
 def _fields(language: str) -> dict[str, str]:

@@ -1,15 +1,58 @@
-"""A talk as plain text within a message, safe to be shown to a model that is asked about it."""
+"""A talk as chat messages for the model that is to answer, or as plain text for one that is asked about it."""
 
 from collections.abc import Sequence
 
 from compeer_jax.dialogue.material import harmless
+from compeer_jax.dialogue.prompts import load_prompt
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
 from compeer_jax.dialogue.taxonomy import Language
+from compeer_jax.errors import UserError
 
 SPEAKERS = {
     "en": {"seeker": "Seeker: ", "supporter": "Supporter: "},
     "zh": {"seeker": "求助者：", "supporter": "支持者："},
 }
+_SITUATION = {"en": "The seeker's situation: ", "zh": "求助者的处境："}
+_CHAT_ROLES = {"seeker": "user", "supporter": "assistant"}
+
+
+def check_history(history: Sequence[Turn]) -> None:
+    """Raises UserError unless the history can be answered: the seeker spoke last."""
+    if not history:
+        raise UserError("the history is empty: a supporter can only answer after the seeker has spoken.")
+    if history[-1].role != "seeker":
+        raise UserError(
+            "the history ends with the supporter: leave out its last turn, so that it ends with the seeker."
+        )
+
+
+def chat_messages(
+    history: Sequence[Turn], *, prompt: str, language: str, situation: str | None = None, instructions: str = ""
+) -> list[dict[str, str]]:
+    """The talk so far as chat messages, ready for the supporter's next turn.
+
+    Args:
+        history: the turns so far; neighbours of one role are merged.
+        prompt: name of the system prompt, one of `PROMPTS`.
+        language: the prompt's language.
+        situation: what the seeker wrote of their situation before the talk, if it is to be shown.
+        instructions: for this turn, added to the system prompt.
+
+    Returns:
+        `{"role", "content"}` for the system, then `user` for the seeker's turns and `assistant` for the supporter's.
+
+    Raises:
+        UserError: if the history is empty or does not end with the seeker, or the prompt or language is unknown.
+    """
+    check_history(history)
+    system = load_prompt(prompt, language).text
+    if situation:
+        system += f"\n\n{_SITUATION[language]}{harmless(situation.strip())}"
+    if instructions:
+        system += f"\n\n{instructions}"
+    turns, _ = merge_adjacent(history)
+    talk = [{"role": _CHAT_ROLES[turn.role], "content": harmless(turn.content)} for turn in turns]
+    return [{"role": "system", "content": system}, *talk]
 
 
 def talk_text(turns: Sequence[Turn], language: Language, *, numbered: bool = False) -> str:

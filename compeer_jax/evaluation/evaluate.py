@@ -21,10 +21,9 @@ from compeer_jax.files import read_json, write_json
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
-from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.config import RewardConfig
 from compeer_jax.rewards.load import gold_labels, load_reward
-from compeer_jax.rewards.reward import Completion
+from compeer_jax.rewards.reward import Completion, read_completions
 from compeer_jax.runs.contents import read_contents
 
 

@@ -43,7 +43,6 @@ from compeer_jax.parallel.mesh import MeshConfig
 from compeer_jax.report.table import Table, tables_markdown
 from compeer_jax.rewards.config import JudgeModelsConfig
 from compeer_jax.rewards.judge import Verdicts
-from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 from compeer_jax.rewards.rules import RuleJudge
 
 log = logging.getLogger(__name__)

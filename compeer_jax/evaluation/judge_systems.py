@@ -19,10 +19,9 @@ from compeer_jax.evaluation.rated_judges import GENERAL, Candidate, RatedJudgeCo
 from compeer_jax.evaluation.saved_outputs import Group
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.progress import Progress
-from compeer_jax.rewards.config import JudgeLoadConfig, JudgeModelsConfig
+from compeer_jax.rewards.config import JudgeLoadConfig, JudgeModelsConfig, RemoteJudgeConfig
 from compeer_jax.rewards.generative_judge import GenerativeJudge
 from compeer_jax.rewards.judge import Verdicts
-from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 
 SYSTEMS: dict[str, tuple[JudgeKind, ...]] = {"UnifiReward": ("unifi",), "PRM + ORM": ("prm", "orm")}
 

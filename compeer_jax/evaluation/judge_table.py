@@ -8,7 +8,7 @@ from compeer_jax.dialogue.reasoning import RESPONSE
 from compeer_jax.evaluation.estimates import Estimate
 from compeer_jax.evaluation.published_figures import published_notes
 from compeer_jax.report.table import NOTHING, PUBLISHED, Cell, Table, estimate_cell, number, percent
-from compeer_jax.rewards.answer_order import OrderReport
+from compeer_jax.rewards.generative_judge import OrderReport
 
 Figures = Mapping[str, Mapping[str, float]]
 """Row -> metric -> figure in percent."""

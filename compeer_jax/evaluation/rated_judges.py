@@ -15,11 +15,10 @@ from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.models.fingerprint import fingerprint
 from compeer_jax.models.source import model_directory
-from compeer_jax.rewards.config import JudgeLoadConfig
-from compeer_jax.rewards.generative_judge import Respond
+from compeer_jax.rewards.config import JudgeLoadConfig, RemoteJudgeConfig
+from compeer_jax.rewards.conversation import JudgeModel
 from compeer_jax.rewards.in_process import InProcessJudge, judge_files
 from compeer_jax.rewards.judge_card import CARD, JudgeCard
-from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 from compeer_jax.rewards.remote_judge import RemoteJudge
 
 GENERAL = "general"
@@ -77,7 +76,7 @@ class Candidate(NamedTuple):
 
     name: str
     kind: JudgeKind
-    load: Callable[[], Respond]
+    load: Callable[[], JudgeModel]
     identity: Mapping[str, Any] | None
 
 

@@ -27,9 +27,9 @@ from compeer_jax.files import read_json, replacing, write_json, write_text
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.progress import Progress
 from compeer_jax.report.table import tables_markdown
-from compeer_jax.rewards.answer_order import OrderReport, order_report
 from compeer_jax.rewards.config import JudgeLoadConfig
-from compeer_jax.rewards.generative_judge import SWAPPED, Verdict, hear, rounds_with
+from compeer_jax.rewards.conversation import SWAPPED, Verdict, ask_judge, rounds_with
+from compeer_jax.rewards.generative_judge import OrderReport, order_report
 from compeer_jax.training.reward_config import SilverJudgeConfig
 
 COMMONEST = "commonest verdict"  # the row of who always says what is right most often, without looking
@@ -209,7 +209,7 @@ def _ask(
             # One compiled shape for the last batch too.
             filled = [*rows, *[rows[0]] * (config.batch_size - len(rows))] if steps > 1 else rows
             cases = [records[row].case(bool(swapped[row])) for row in filled]
-            heard = hear(respond, rounds, cases, jax.random.fold_in(key, step), both_orders=config.both_orders)
+            heard = ask_judge(respond, rounds, cases, jax.random.fold_in(key, step), both_orders=config.both_orders)
             verdicts += heard.verdicts[: len(rows)]
             progress.update(step + 1, {"unparsed": sum(None in said.values() for said in verdicts)})
     other = [{RESPONSE: said.pop(SWAPPED)} for said in verdicts] if SWAPPED in verdicts[0] else None

@@ -13,7 +13,8 @@ from compeer_jax.chat.types import Answer, ChatRequest
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig, load_records, spread
-from compeer_jax.dialogue.prompts import chat_messages, check_prompt
+from compeer_jax.dialogue.prompts import check_prompt
+from compeer_jax.dialogue.talk import chat_messages
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.evaluate import records_answered
 from compeer_jax.files import read_json, write_json

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from compeer_jax.errors import UserError
-from compeer_jax.models.control_tokens import broken
+from compeer_jax.models.control_tokens import defuse
 
 TURN_START, TURN_END = "<|im_start|>", "<|im_end|>"
 ANSWER_HEADER = f"{TURN_START}assistant\n"
@@ -42,8 +42,3 @@ def message_tokens(tokenizer, messages: Sequence[Mapping[str, str]], answer_next
             f"the tokenizer's chat template doesn't write messages as {TURN_START}role …; use a Qwen2.5 one."
         )
     return tokenizer(pieces[1:], add_special_tokens=False)["input_ids"]
-
-
-def defuse(tokenizer, text: str) -> str:
-    """`text` with a backslash inside whatever reads like a control token, so that nobody can end a turn by typing."""
-    return broken(tokenizer, text)

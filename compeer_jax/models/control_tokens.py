@@ -13,12 +13,13 @@ def special_tokens(tokenizer: Any) -> frozenset[str]:
     return frozenset({token.content for token in added.values() if token.special} | {*tokenizer.all_special_tokens})
 
 
-def broken(tokenizer: Any, text: str) -> str:
-    """`text` with a backslash inside each control token, of this tokenizer or of a usual family; no other change."""
+def defuse(tokenizer: Any, text: str) -> str:
+    """`text` with a backslash inside each control token, of this tokenizer or of a usual family; no other change. So
+    nobody ends a turn by typing."""
     pattern, text = _pattern(special_tokens(tokenizer)), harmless(text, ("control",))
     if pattern is None:
         return text
-    while (after := pattern.sub(_broken, text)) != text:  # what is broken may leave another behind
+    while (after := pattern.sub(_defused, text)) != text:  # what is defused may leave another behind
         text = after
     return text
 
@@ -29,6 +30,6 @@ def _pattern(tokens: frozenset[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if longest_first else None
 
 
-def _broken(match: re.Match[str]) -> str:
+def _defused(match: re.Match[str]) -> str:
     first, rest = match.group()[:1], match.group()[1:]
     return f"{first} {rest}" if rest.startswith("\\") else f"{first}\\{rest}"

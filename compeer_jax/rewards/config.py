@@ -1,15 +1,14 @@
-"""What is rewarded: settings of the judge, and of the redundancy reweighting."""
+"""Settings of rewards: judges, encoders of Eq. 6, and the redundancy reweighting."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+from compeer_jax.chat.config import ServerConfig
 from compeer_jax.dialogue.reasoning import FormatRule
-from compeer_jax.errors import UserError, require_at_least
+from compeer_jax.errors import UserError, require_at_least, unknown
 from compeer_jax.models.quantized import Storage
 from compeer_jax.models.source import ModelConfig
-from compeer_jax.rewards.encoder_config import Compared, EncoderConfig
-from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 from compeer_jax.rl.redundancy import Cosine, LengthMean, Sign
 
 
@@ -99,6 +98,27 @@ class JudgeModelsConfig(JudgeLoadConfig):
 
 
 @dataclass(frozen=True)
+class RemoteJudgeConfig(ServerConfig):
+    """A judge behind a server that speaks OpenAI's chat completions.
+
+    Args:
+        prompt: name of the judge's prompt.
+        retry_temperature: of the second try, where a reply had no verdict.
+    """
+
+    prompt: str = "judge"
+    retry_temperature: float = 1.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.retry_temperature > 0:
+            raise UserError(
+                f"the remote judge's retry_temperature is {self.retry_temperature}; it must be above 0, or a second "
+                "try would say what the first did."
+            )
+
+
+@dataclass(frozen=True)
 class HierarchyConfig:
     """CARE's reward by rules, level upon level. The paper's weights are not public; these are ours.
 
@@ -118,6 +138,51 @@ class HierarchyConfig:
 
     def __post_init__(self):
         require_at_least(0, self, "reward.hierarchical.", "format", "nodes", "strategy")
+
+
+EncoderKind = Literal["token_counts", "hidden_states", "sentence"]
+ENCODERS = get_args(EncoderKind)
+Compared = Literal["response", "output"]
+"""Of an output: its response alone, or all that was written, reasoning and tags included."""
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """How texts become vectors, of which Eq. 6 takes cosines. See compeer_jax/rewards/encoders.py for what each costs.
+
+    Args:
+        kind: "token_counts" (no model), "hidden_states" (mean over tokens of the frozen start policy's last hidden
+            states), or "sentence" (a sentence-embedding model).
+        path: with "sentence": directory in sentence-transformers' layout, or a hub id.
+        dtype: with "sentence": type of its weights and of the computation.
+        max_tokens: longer texts are clipped (or at the model's own limit, where that is less); token counts never are.
+        batch_size: texts a model reads at once.
+        compares: what o_i is in Eq. 6: the "response", or the whole "output".
+    """
+
+    kind: EncoderKind = "token_counts"
+    path: str = ""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    max_tokens: int = 512
+    batch_size: int = 64
+    compares: Compared = "response"
+
+    def __post_init__(self):
+        if self.kind not in ENCODERS:
+            raise unknown("reward.encoder.kind", self.kind, ENCODERS)
+        if self.compares not in get_args(Compared):
+            raise unknown("reward.encoder.compares", self.compares, get_args(Compared))
+        require_at_least(1, self, "reward.encoder.", "max_tokens", "batch_size")
+        if self.kind == "sentence" and not self.path:
+            raise UserError(
+                "reward.encoder.kind 'sentence' needs reward.encoder.path: a directory in sentence-transformers' "
+                "layout, or a hub id."
+            )
+        if self.kind != "sentence" and self.path:
+            raise UserError(
+                f"reward.encoder.path is {self.path!r}, which kind {self.kind!r} does not read; "
+                "take kind 'sentence', or leave the path out."
+            )
 
 
 @dataclass(frozen=True)

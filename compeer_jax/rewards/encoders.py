@@ -17,7 +17,7 @@ from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int
 
 from compeer_jax.models.source import ModelConfig
-from compeer_jax.rewards.encoder_config import Compared, EncoderConfig
+from compeer_jax.rewards.config import Compared, EncoderConfig
 from compeer_jax.rewards.reward import Completion
 from compeer_jax.rewards.rules import word_list
 

@@ -24,22 +24,22 @@ from compeer_jax.models.source import load_model, model_shape
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.exchange import host_key
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh, share_of_each_process
-from compeer_jax.rewards.arriving import wait_for
 from compeer_jax.rewards.config import JudgeLoadConfig
-from compeer_jax.rewards.generative_judge import Conversation
+from compeer_jax.rewards.conversation import Conversation
 from compeer_jax.rewards.judge_card import JudgeCard, check_tokenizer
+from compeer_jax.rewards.streaming import collected
 
 LEAST_PART = 16  # tokens of steps and answers for which there must be room in a judge's context
 WIDTH = 128  # arrays of tokens are padded to multiples of it, so that few programs are compiled
 
 
 class InProcessJudge:
-    """Holds conversations with a model in this process; a `Respond` of generative judges.
+    """Holds conversations with a model in this process; a `JudgeModel`.
 
     What the conversations about one prompt begin with is read once, and each keeps its cache from round to round. Where
     it is asked about the responses in both orders, its cache goes back to where the first of them began. Conversations
-    that are still arriving are held as they come by a judge on devices of its own; on the run's, once all are there:
-    the device would do one thing after the other all the same, and the memory of decoding is free by then.
+    of a stream are held as they come by a judge on devices of its own; on the run's, once all are there: the device
+    would do one thing after the other all the same, and the memory of decoding is free by then.
 
     Args:
         directory: weights, tokenizer and judge.json, as `compeer reward train` writes them.
@@ -97,7 +97,7 @@ class InProcessJudge:
     ) -> list[tuple[Answer, ...]]:
         tokenizer = CachingTokenizer(self._tokenizer)
         if not self._apart:
-            conversations = wait_for(conversations)
+            conversations = collected(conversations)
         count = len(conversations)
         if retry:  # seldom the same number twice: filled up to 4, 16, 64, … groups, so that few programs are compiled
             fillers = _power_of_four(count // group_size) - count // group_size

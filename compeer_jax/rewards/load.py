@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
-import numpy as np
 
 from compeer_jax.data.record import Record
 from compeer_jax.dialogue.judging import JudgeKind
@@ -16,14 +15,14 @@ from compeer_jax.errors import UserError
 from compeer_jax.models.frozen_base import FrozenBase
 from compeer_jax.parallel.exchange import is_first
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
-from compeer_jax.rewards.by_share import answered_by_share, rewarded_by_share
+from compeer_jax.rewards.checks import checked, guarded
 from compeer_jax.rewards.config import PartWeights, RewardConfig
 from compeer_jax.rewards.generative_judge import GenerativeJudge
 from compeer_jax.rewards.hierarchical import HierarchicalReward
 from compeer_jax.rewards.judge import Judge, judge_reward
-from compeer_jax.rewards.reward import Completion, RewardFunction, Rewards
+from compeer_jax.rewards.reward import Completion, RewardFunction
 from compeer_jax.rewards.rules import RuleJudge
-from compeer_jax.rewards.safety import guarded
+from compeer_jax.rewards.sharded import sharded_judge, sharded_reward
 
 MODELS = ("unifi", "prm_orm", "remote")  # judges that are language models
 JUDGES = ("rules", *MODELS)  # they give verdicts on COMPEER's steps
@@ -47,13 +46,13 @@ def load_reward(
     A function of the user's is called with the completions alone, and may return `Rewards` or any array of N numbers;
     both come out as checked `Rewards`. In a run of several processes each calls it with its share, whole groups.
 
-    None of them rewards an output that passes over a danger, see `safety.guarded`.
+    None of them rewards an output that passes over a danger, see `checks.guarded`.
 
     Args:
         config: names it.
         format: of the outputs.
         mesh: where a judge with weights lives.
-        say: told one line when a judge's server goes away, and one when it is back.
+        say: called with one line when a judge's server goes away, and one when it is back.
         folder: of the run; a server's answers are kept in it.
         base: the frozen model of a run with adapters; a judge that is adapters of the same model shares its weights.
         longest_output: tokens that an output may have; it is said where a judge would not be shown a part as long.
@@ -75,7 +74,7 @@ def load_reward(
             )
         judge = _judge(config, format, mesh, say, folder, base, longest_output)
         rated = checked(judge_reward(judge, dataclasses.asdict(config.weights), format=config.format), config.judge)
-        return guarded(rewarded_by_share(rated) if config.judge == "rules" else rated)
+        return guarded(sharded_reward(rated) if config.judge == "rules" else rated)
     if config.weights != PartWeights():
         raise UserError(
             f"reward.weights weigh the parts of a judge; reward.judge {config.judge!r} has to weigh its own, "
@@ -92,9 +91,9 @@ def load_reward(
             "neither; bring a reward of your own, by its dotted path."
         )
     if config.judge == HIERARCHICAL:
-        return guarded(rewarded_by_share(checked(HierarchicalReward(format, config.hierarchical), HIERARCHICAL)))
+        return guarded(sharded_reward(checked(HierarchicalReward(format, config.hierarchical), HIERARCHICAL)))
     function = _imported(config.judge)
-    return guarded(rewarded_by_share(checked(lambda completions, key: function(completions), config.judge)))
+    return guarded(sharded_reward(checked(lambda completions, key: function(completions), config.judge)))
 
 
 def gold_labels(config: RewardConfig, format: ReasoningFormat) -> tuple[str, ...]:
@@ -140,7 +139,7 @@ def _judge(
         store = "answers" if is_first() else f"answers_{jax.process_index()}"
         remote = RemoteJudge(config.remote, say=say, folder=folder and folder / store)
         remote.check()
-        return GenerativeJudge(format, {"unifi": answered_by_share(remote)}, both_orders=config.both_orders)
+        return GenerativeJudge(format, {"unifi": sharded_judge(remote)}, both_orders=config.both_orders)
     from compeer_jax.rewards.in_process import InProcessJudge
 
     kinds: tuple[JudgeKind, ...] = ("unifi",) if config.judge == "unifi" else ("prm", "orm")
@@ -182,37 +181,3 @@ def _imported(name: str) -> Callable[[Sequence[Completion]], object]:
     if not callable(function):
         raise UserError(f"reward.judge {name!r}: module {module_name!r} has no function {attribute!r}.")
     return function
-
-
-def checked(function: Callable[[Sequence[Completion], jax.Array], object], name: str) -> RewardFunction:
-    """`function`, whose result is checked: N finite numbers in every array.
-
-    Raises (when called):
-        UserError: wrong shape, not numbers, NaN or infinity; the sentence names the function and the part.
-    """
-
-    def call(completions: Sequence[Completion], key: jax.Array) -> Rewards:
-        result = function(completions, key)
-        if not isinstance(result, Rewards):
-            result = Rewards(total=result)
-        total = _numbers(result.total, len(completions), f"reward {name!r}")
-        parts = {
-            part: _numbers(values, len(completions), f"part {part!r} of reward {name!r}")
-            for part, values in result.parts.items()
-        }
-        return Rewards(total, parts, dict(result.diagnostics))
-
-    return call
-
-
-def _numbers(values: object, count: int, what: str) -> np.ndarray:
-    try:
-        array = np.asarray(values, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{what} returned {type(values).__name__}, which is no array of numbers.") from error
-    if array.shape != (count,):
-        raise UserError(f"{what} returned shape {array.shape} for {count} completions; it must be ({count},).")
-    bad = np.flatnonzero(~np.isfinite(array))
-    if bad.size:
-        raise UserError(f"{what} returned {array[bad[0]]} for completion {bad[0]} of {count}; rewards must be finite.")
-    return array

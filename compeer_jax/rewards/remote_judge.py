@@ -10,15 +10,15 @@ from compeer_jax.chat.server import ChatServer
 from compeer_jax.chat.types import Answer
 from compeer_jax.dialogue.judging import ImagePart, JudgeCase, judge_messages
 from compeer_jax.dialogue.prompts import load_judge_prompt
-from compeer_jax.rewards.arriving import there
-from compeer_jax.rewards.generative_judge import Conversation
-from compeer_jax.rewards.remote_config import RemoteJudgeConfig
+from compeer_jax.rewards.config import RemoteJudgeConfig
+from compeer_jax.rewards.conversation import Conversation
+from compeer_jax.rewards.streaming import stream_item
 
 SILENCE = "…"  # stands for a reply that is not whole; many servers refuse to be shown one without words
 
 
 class RemoteJudge:
-    """Holds conversations through a `ChatServer`; a `Respond` of generative judges.
+    """Holds conversations through a `ChatServer`; a `JudgeModel`.
 
     The server's draws follow from the config's seed, not from the key: the same conversation gets the same replies, and
     is asked only once, until its reply is whole. A reply that never came is a silent one. Steps and answers are shown
@@ -26,8 +26,8 @@ class RemoteJudge:
 
     Args:
         config: the server and the judge's prompt.
-        say: told when the server goes away and when it is back.
-        folder: where answers are kept, when the config names no folder.
+        say: called with a line when the server goes away and when it is back.
+        folder: where answers are stored, when the config names no folder.
         image_part: see `judging.judge_asks`, for models that see.
 
     Attributes:
@@ -63,7 +63,7 @@ class RemoteJudge:
     ) -> list[tuple[Answer, ...]]:
         """The replies of each conversation, one for each of its tags; a second draw of them, by chance, with `retry`.
 
-        Of conversations that are still arriving, each is held as soon as it is there.
+        Of a stream of conversations, each is held as soon as it is there.
 
         Raises:
             ServerGone: the server refuses, or was away for longer than its `patience`.
@@ -71,7 +71,7 @@ class RemoteJudge:
         return self.server.gather(self._hold(conversations, index, retry) for index in range(len(conversations)))
 
     async def _hold(self, conversations: Sequence[Conversation], index: int, retry: bool) -> tuple[Answer, ...]:
-        conversation = await there(conversations, index)
+        conversation = await stream_item(conversations, index)
         replies: list[Answer] = []
         for _ in conversation.rounds[1:]:
             replies.append(await self._reply(conversation.case, conversation.rounds, replies, retry))

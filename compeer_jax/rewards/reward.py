@@ -1,4 +1,4 @@
-"""What a reward is: a plain function from a batch of completions to one number each, with its parts.
+"""Rewards: a plain function from a batch of completions to one number each, with its parts.
 
 A reward of your own is any importable function; name it in the config as `reward.judge: your_module.your_function`:
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from compeer_jax.data.record import Record
 from compeer_jax.dialogue.reasoning import RESPONSE, FormatRule, ReasonedTurn, ReasoningFormat
+from compeer_jax.generation.rollout import Rollout
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Rewards:
 RewardFunction = Callable[[Sequence[Completion], jax.Array], Rewards]
 """Completions, those of one prompt standing together, and a random key, fresh for every call.
 
-The completions are a list or, where they are rated while they are written, an `arriving.Arriving`.
+The completions are a list or, where they are rated while they are written, an `streaming.Stream`.
 """
 
 
@@ -79,3 +80,18 @@ def reference_completion(record: Record, format: ReasoningFormat) -> Completion:
     else:
         text = f"<{RESPONSE}>\n{format.section(record.reference, RESPONSE, record.language)}\n</{RESPONSE}>"
     return Completion(record, text, format.parse(text))
+
+
+def read_completions(
+    rollout: Rollout, records: Sequence[Record], tokenizer, format: ReasoningFormat
+) -> list[Completion]:
+    """Decodes and parses the N = B·G outputs of a rollout on B records; outputs of one record stand together."""
+    tokens, mask, finished = (np.asarray(array) for array in (rollout.tokens, rollout.mask, rollout.finished))
+    group_size = len(tokens) // len(records)
+    completions = []
+    for row, (ids, real, ended) in enumerate(zip(tokens, mask, finished, strict=True)):
+        length = int(real.sum()) - int(ended)  # the stop token is no text
+        text = tokenizer.decode(ids[:length].tolist(), skip_special_tokens=False)
+        record = records[row // group_size]
+        completions.append(Completion(record, text, format.parse(text), truncated=not ended))
+    return completions

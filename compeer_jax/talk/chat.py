@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from compeer_jax.dialogue.danger.forbidden import forbidden
-from compeer_jax.dialogue.danger.held import Guard
+from compeer_jax.dialogue.danger.guard import Guard
+from compeer_jax.dialogue.danger.withheld import forbidden
 from compeer_jax.errors import UserError
 from compeer_jax.talk.config import ChatConfig
 from compeer_jax.talk.judge import Finding, TurnJudge
@@ -135,6 +135,6 @@ def _provenance(speaker: Speaker, session: Session) -> dict[str, Any]:
     if session.guard.kinds:
         made["danger"] = {"kinds": list(session.guard.kinds), "level": session.guard.level.name.lower()}
     outputs = enumerate(session.outputs, start=1)
-    if held := [{"reply": number, **output.held.to_json()} for number, output in outputs if output.held]:
+    if held := [{"reply": number, **output.guarded.to_json()} for number, output in outputs if output.guarded]:
         made["held"] = held
     return made

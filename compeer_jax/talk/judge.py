@@ -18,7 +18,7 @@ from compeer_jax.talk.session import Output
 
 if TYPE_CHECKING:
     from compeer_jax.chat.types import Answer
-    from compeer_jax.rewards.generative_judge import Respond
+    from compeer_jax.rewards.conversation import JudgeModel
 
 NO_VERDICT = "no verdict"
 COMPARED = "not rated: the judge has only learned to compare a reply with another"
@@ -83,7 +83,7 @@ def step_findings(replies: Sequence["Answer"], tags: Sequence[str], missing: Map
     return findings
 
 
-def rate_steps(respond: "Respond", together: bool, case: JudgeCase, seed: int = 0) -> list[Finding]:
+def rate_steps(respond: "JudgeModel", together: bool, case: JudgeCase, seed: int = 0) -> list[Finding]:
     """What a judge says of each step of a case. It is asked a second time where it gave no verdict on a step.
 
     Args:
@@ -94,7 +94,7 @@ def rate_steps(respond: "Respond", together: bool, case: JudgeCase, seed: int = 
     """
     import jax
 
-    from compeer_jax.rewards.generative_judge import Conversation, fitted_to
+    from compeer_jax.rewards.conversation import Conversation, fitted_to
 
     tags, shown = tuple(case.steps), fitted_to(respond)(case)
     missing = {tag: "it is too long for the judge" for tag in tags if not shown.steps[tag].strip()}

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from compeer_jax.dialogue.danger import danger_in_talk
-from compeer_jax.dialogue.danger.forbidden import forbidden
-from compeer_jax.dialogue.danger.held import MISSING, Guard, Held
+from compeer_jax.dialogue.danger.guard import MISSING, Guard, GuardedReply
+from compeer_jax.dialogue.danger.withheld import forbidden
 from compeer_jax.dialogue.reasoning import ReasonedTurn
 from compeer_jax.dialogue.schema import SURROGATE, Turn
 from compeer_jax.errors import UserError, unknown
@@ -46,15 +46,15 @@ class Output:
         turn: as the reasoning format reads it.
         truncated: it was cut off.
         shortened: the model did not see the oldest turns.
-        held: how it became a reply, where danger was found or another reply was withheld; it says whether the words are
-            the program's own.
+        guarded: how it became a reply, where danger was found or another reply was withheld; it says whether the words
+            are the program's own.
     """
 
     text: str
     turn: ReasonedTurn
     truncated: bool = False
     shortened: bool = False
-    held: Held | None = None
+    guarded: GuardedReply | None = None
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ class Output:
     @property
     def written(self) -> bool:
         """Whether the words are the program's own."""
-        return self.held is not None and self.held.written
+        return self.guarded is not None and self.guarded.written
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _replied(session: Session, output: Output) -> Step:
     """The session with the output as the supporter's turn."""
     response, kinds = output.turn.response, session.guard.kinds
     if kinds or any(codes != (MISSING,) for codes in session.faults):
-        output = replace(output, held=Held(response, kinds, session.faults))
+        output = replace(output, guarded=GuardedReply(response, kinds, session.faults))
     return _with_reply(session, output)
 
 
@@ -256,7 +256,7 @@ def _refused(session: Session, output: Output, faults: tuple[str, ...]) -> Step:
 def _in_place(session: Session) -> Step:
     """The session with the program's own words as the supporter's turn."""
     held = session.guard.in_place(session.faults)
-    return _with_reply(session, Output(held.text, ReasonedTurn({}, {}, held.text), held=held))
+    return _with_reply(session, Output(held.text, ReasonedTurn({}, {}, held.text), guarded=held))
 
 
 def _with_reply(session: Session, output: Output) -> Step:

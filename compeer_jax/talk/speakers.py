@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from compeer_jax.dialogue.danger.kinds import KINDS
 from compeer_jax.dialogue.danger.wording import reply_instructions
-from compeer_jax.dialogue.prompts import chat_messages, load_prompt
+from compeer_jax.dialogue.prompts import load_prompt
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
+from compeer_jax.dialogue.talk import chat_messages
 from compeer_jax.errors import UserError
 from compeer_jax.talk.config import ChatConfig
 from compeer_jax.talk.session import Output

@@ -12,10 +12,9 @@ from compeer_jax.data.records import encode_prompts, load_records
 from compeer_jax.generation.engine import Engine
 from compeer_jax.parallel.exchange import is_first
 from compeer_jax.parallel.sharding import check_divides
-from compeer_jax.rewards.completions import read_completions
 from compeer_jax.rewards.encoders import make_encoder, output_lengths
 from compeer_jax.rewards.load import JUDGES, check_gold, load_reward
-from compeer_jax.rewards.reward import reference_completion
+from compeer_jax.rewards.reward import read_completions, reference_completion
 from compeer_jax.rl.reward_shaping import shape_rewards
 from compeer_jax.training.config import GRPOConfig
 from compeer_jax.training.learner_batch import Layout, learner_batch, shuffled_minibatches

@@ -14,8 +14,8 @@ import jax
 
 from compeer_jax.data.record import Record
 from compeer_jax.generation.rollout import Rollout, joined
-from compeer_jax.rewards.arriving import Arriving, arriving, wait_for
 from compeer_jax.rewards.reward import Completion
+from compeer_jax.rewards.streaming import Stream, collected
 
 Read = Callable[[Rollout, Sequence[Record]], list[Completion]]
 """See `read_completions`."""
@@ -26,7 +26,7 @@ class Outputs:
     """N = B·G outputs.
 
     Attributes:
-        completions: those of one prompt stand together; they may be arriving.
+        completions: those of one prompt stand together; they may be a stream.
         rollout: on the host; there when the completions are.
         ended: when the last was there, by `time.perf_counter`.
     """
@@ -58,7 +58,7 @@ def outputs_of(
         ended = time.perf_counter()
         yield Outputs(read(drawn, records), drawn, ended)
         return
-    completions: Arriving[Completion] = arriving(len(records) * group_size, group_size)
+    completions: Stream[Completion] = Stream.of(len(records) * group_size, group_size)
     outputs = Outputs(completions)
     given_up = threading.Event()
 
@@ -73,7 +73,7 @@ def outputs_of(
                     if len(groups) == len(records):
                         outputs.rollout, outputs.ended = joined(groups), time.perf_counter()
                     for member, completion in enumerate(read(group, [records[index]])):
-                        completions.give(index * group_size + member, completion)
+                        completions.put(index * group_size + member, completion)
         except BaseException as error:  # it is the reader's, who waits in another thread
             completions.fail(error, range(len(completions)))
 
@@ -81,7 +81,7 @@ def outputs_of(
     thread.start()
     try:
         yield outputs
-        wait_for(completions)  # a judge need not have looked at all
+        collected(completions)  # a judge need not have looked at all
     finally:
         given_up.set()
         thread.join()

@@ -18,16 +18,16 @@ from compeer_jax.benchmarks.crisis.talk import LISTENING, found_kinds
 from compeer_jax.benchmarks.rows import BenchTurn
 from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.cli.main import main
-from compeer_jax.dialogue.danger.alarm import treats_as_danger
-from compeer_jax.dialogue.danger.conduct import forbidden, reply_faults
+from compeer_jax.dialogue.danger.conduct import reply_faults, treats_as_danger
 from compeer_jax.dialogue.danger.kinds import KINDS, Level
+from compeer_jax.dialogue.danger.withheld import forbidden
 from compeer_jax.dialogue.danger.wording import written_reply
 from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.danger.cases import bundled_cases
 from compeer_jax.evaluation.estimates import wilson
-from compeer_jax.rewards.remote_config import RemoteJudgeConfig
+from compeer_jax.rewards.config import RemoteJudgeConfig
 
 CASES = bundled_cases()
 BY_OPENING = {harmless(case.turns[0]): case for case in CASES}

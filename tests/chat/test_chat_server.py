@@ -13,7 +13,7 @@ from collections import Counter
 from contextlib import closing
 
 import pytest
-from chat_server_fixture import NEVER, ChatHTTPServer, Raw, completion, error, last_message, texts
+from chat_server_fixture import NEVER, ChatHTTPServer, Raw, complete_all, completion, error, last_message, texts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,7 +43,7 @@ def test_answers_come_in_the_order_of_the_questions_and_are_counted():
     with ChatHTTPServer(echo) as server:
         chat = client(server)
         words = [f"word {index}" for index in range(40)]
-        assert chat.complete_all(talk(*words)) == [word.upper() for word in words]
+        assert complete_all(chat, talk(*words)) == [word.upper() for word in words]
         assert sorted(texts(server.asked)) == sorted(words)
         assert (chat.usage.calls, chat.usage.answers, chat.usage.cached) == (40, 40, 0)
         assert (chat.usage.prompt_tokens, chat.usage.completion_tokens) == (280, 120)
@@ -54,8 +54,8 @@ def test_a_request_holds_the_settings_and_the_number_of_the_draw(monkeypatch):
         monkeypatch.setenv("COMPEER_TEST_KEY", "secret")
         settings = {"temperature": 0.5, "max_tokens": 9, "seed": 10, "api_key_env": "COMPEER_TEST_KEY"}
         chat = client(server, extra={"top_p": 0.9, "max_tokens": None, "max_completion_tokens": 8}, **settings)
-        chat.complete_all(talk("a"))
-        chat.complete_all(talk("a"), draw=2, temperature=1.0)
+        complete_all(chat, talk("a"))
+        complete_all(chat, talk("a"), draw=2, temperature=1.0)
         shared = {"model": "judge", "messages": talk("a")[0], "top_p": 0.9, "max_completion_tokens": 8}
         assert server.asked == [shared | {"temperature": 0.5, "seed": 10}, shared | {"temperature": 1.0, "seed": 12}]
 
@@ -68,25 +68,25 @@ def test_no_more_requests_than_allowed_are_under_way_and_so_many_are():
         return "yes"
 
     with ChatHTTPServer(together) as server:
-        assert client(server, concurrency=5).complete_all(talk(*map(str, range(15)))) == ["yes"] * 15
+        assert complete_all(client(server, concurrency=5), talk(*map(str, range(15)))) == ["yes"] * 15
         assert server.peak == 5
 
 
 def test_an_answer_is_asked_for_once_by_this_process_and_the_next(tmp_path):
     with ChatHTTPServer(echo) as server:
         first, second = client(server, folder=tmp_path), client(server, folder=tmp_path)
-        assert first.complete_all(talk("a", "b", "a")) == ["A", "B", "A"]  # the same at once
-        assert second.complete_all(talk("b", "a", "c")) == ["B", "A", "C"]
+        assert complete_all(first, talk("a", "b", "a")) == ["A", "B", "A"]  # the same at once
+        assert complete_all(second, talk("b", "a", "c")) == ["B", "A", "C"]
         assert Counter(texts(server.asked)) == {"a": 1, "b": 1, "c": 1}
         assert (second.usage.cached, second.usage.answers) == (2, 1)
-        second.complete_all(talk("a"), draw=1)
-        client(server, folder=tmp_path, temperature=0.3).complete_all(talk("a"))
+        complete_all(second, talk("a"), draw=1)
+        complete_all(client(server, folder=tmp_path, temperature=0.3), talk("a"))
         assert Counter(texts(server.asked))["a"] == 3  # another draw and other settings are other questions
 
 
 def test_a_folder_in_the_config_comes_before_the_runs(tmp_path):
     with ChatHTTPServer(echo) as server:
-        client(server, folder=tmp_path / "run", cache=str(tmp_path / "mine")).complete_all(talk("a"))
+        complete_all(client(server, folder=tmp_path / "run", cache=str(tmp_path / "mine")), talk("a"))
         assert (tmp_path / "mine" / FILE).exists()
         assert not (tmp_path / "run").exists()
 
@@ -105,19 +105,20 @@ def test_a_killed_process_leaves_all_its_answers(tmp_path):
         "import sys\nfrom compeer_jax.chat.config import ServerConfig\nfrom compeer_jax.chat.server import ChatServer\n"
         "config = ServerConfig(url=sys.argv[1], model='judge', concurrency=1)\n"
         "asks = [[{'role': 'user', 'content': str(i)}] for i in range(8)]\n"
-        "ChatServer(config, say=print, folder=sys.argv[2]).complete_all(asks)\n"
+        "chat = ChatServer(config, say=print, folder=sys.argv[2])\n"
+        "chat.gather(chat.answer(ask) for ask in asks)\n"
     )
     with ChatHTTPServer(kill_at_the_fifth) as server:
         process = subprocess.Popen([sys.executable, "-c", program, server.url, str(tmp_path)])
         assert process.wait(timeout=60) == -signal.SIGKILL
         assert texts(server.asked) == words[:5]
-        assert client(server, folder=tmp_path, concurrency=1).complete_all(talk(*words)) == words
+        assert complete_all(client(server, folder=tmp_path, concurrency=1), talk(*words)) == words
         assert Counter(texts(server.asked)) == Counter(words) + Counter([words[4]])
 
 
 def test_it_works_where_a_loop_is_running():
     async def notebook(chat):
-        return chat.complete_all(talk("a"))
+        return complete_all(chat, talk("a"))
 
     with ChatHTTPServer(echo) as server:
         chat = client(server)
@@ -130,7 +131,7 @@ def test_it_works_where_a_loop_is_running():
 def test_async_code_can_ask_by_itself():
     async def both(chat):
         async with chat:
-            return await chat.complete(talk("a")[0]), await chat.complete(talk("b")[0])
+            return (await chat.answer(talk("a")[0])).text, (await chat.answer(talk("b")[0])).text
 
     with ChatHTTPServer(echo) as server:
         assert asyncio.run(both(client(server))) == ("A", "B")
@@ -204,10 +205,10 @@ def test_a_server_that_never_answers_is_late():
 def test_a_refusal_ends_the_others_and_what_was_answered_is_kept(tmp_path):
     with ChatHTTPServer(lambda body: error(403) if last_message(body) == "c" else echo(body)) as server:
         with pytest.raises(ServerGone, match="403"):
-            client(server, folder=tmp_path, concurrency=1).complete_all(talk("a", "b", "c", "d"))
+            complete_all(client(server, folder=tmp_path, concurrency=1), talk("a", "b", "c", "d"))
         assert texts(server.asked) == ["a", "b", "c"]  # once: a refusal is not tried again
         server.answer = echo
-        assert client(server, folder=tmp_path).complete_all(talk("a", "b")) == ["A", "B"]
+        assert complete_all(client(server, folder=tmp_path), talk("a", "b")) == ["A", "B"]
         assert len(server.asked) == 3
 
 
@@ -219,7 +220,7 @@ def test_passing_trouble_is_not_worth_a_word():
     with ChatHTTPServer(echo) as server:
         server.misbehave(error(500), error(429), error(503), Raw(200, "garbage"))
         words = list("abcdefgh")
-        assert client(server, say=lines.append, concurrency=2, tries=5).complete_all(talk(*words)) == list("ABCDEFGH")
+        assert complete_all(client(server, say=lines.append, concurrency=2, tries=5), talk(*words)) == list("ABCDEFGH")
         assert len(server.asked) == len(words) + 4
     assert lines == []
 
@@ -228,7 +229,7 @@ def test_a_server_that_asks_for_time_gets_it():
     with ChatHTTPServer(echo) as server:
         server.misbehave(error(429, Retry_After="0.4"))
         began = time.monotonic()
-        assert client(server).complete_all(talk("a")) == ["A"]
+        assert complete_all(client(server), talk("a")) == ["A"]
         assert time.monotonic() - began >= 0.4
 
 
@@ -265,7 +266,7 @@ def test_a_server_that_dies_pauses_the_work_and_all_goes_on_when_it_is_back(tmp_
     words = [f"word {index}" for index in range(30)]
     with ChatHTTPServer(die_at_the_tenth) as server:
         chat = client(server, say=say, folder=tmp_path, concurrency=4, tries=2)
-        assert chat.complete_all(talk(*words)) == [word.upper() for word in words]
+        assert complete_all(chat, talk(*words)) == [word.upper() for word in words]
         again = Counter(texts(server.asked)) - Counter(words)
         assert again.total() <= 4  # those that were under way
     pause, back = lines
@@ -294,7 +295,7 @@ def test_a_limit_on_requests_is_not_worth_a_word_while_others_get_through():
 
     with ChatHTTPServer(put_off) as server:
         chat = client(server, say=lines.append, concurrency=2, backoff=0.001)
-        assert chat.complete_all(talk("late", *others)) == ["LATE", *(word.upper() for word in others)]
+        assert complete_all(chat, talk("late", *others)) == ["LATE", *(word.upper() for word in others)]
         assert Counter(texts(server.asked))["late"] > 4
     assert lines == []
 
@@ -308,7 +309,7 @@ def test_a_server_that_answers_nobody_pauses_the_work_too(response):
         server.answer = echo
 
     with ChatHTTPServer(lambda body: response) as server:
-        assert client(server, say=say, tries=2).complete_all(talk("a", "b", "c")) == ["A", "B", "C"]
+        assert complete_all(client(server, say=say, tries=2), talk("a", "b", "c")) == ["A", "B", "C"]
     assert len(lines) == 2
 
 
@@ -316,13 +317,13 @@ def test_patience_ends(tmp_path):
     words = list("abcdef")
     with ChatHTTPServer(lambda body: echo(body) if last_message(body) in "abc" else error(503, "loading")) as server:
         with pytest.raises(ServerGone) as caught:
-            client(server, folder=tmp_path, patience=0.0, concurrency=1).complete_all(talk(*words))
+            complete_all(client(server, folder=tmp_path, patience=0.0, concurrency=1), talk(*words))
         assert "has not answered for 0 s (status 503: loading); start it, then run the same command" in str(
             caught.value
         )
         server.answer = echo
         server.asked.clear()
-        assert client(server, folder=tmp_path).complete_all(talk(*words)) == list("ABCDEF")
+        assert complete_all(client(server, folder=tmp_path), talk(*words)) == list("ABCDEF")
         assert sorted(texts(server.asked)) == ["d", "e", "f"]
 
 
@@ -341,12 +342,12 @@ def test_control_c_is_safe(tmp_path):
 
     with ChatHTTPServer(echo) as server:
         chat = client(server, say=say, folder=tmp_path, tries=1)
-        assert chat.complete_all(talk("a", "b")) == ["A", "B"]
+        assert complete_all(chat, talk("a", "b")) == ["A", "B"]
         server.stop()
         with pytest.raises(KeyboardInterrupt):
-            chat.complete_all(talk("a", "b", "c"))
+            complete_all(chat, talk("a", "b", "c"))
         server.start()
-        assert client(server, folder=tmp_path).complete_all(talk("a", "b", "c")) == ["A", "B", "C"]
+        assert complete_all(client(server, folder=tmp_path), talk("a", "b", "c")) == ["A", "B", "C"]
         assert sorted(texts(server.asked)) == ["a", "b", "c"]
 
 
@@ -402,7 +403,7 @@ def test_a_request_that_the_server_breaks_on_has_no_reply_and_the_others_have(ba
     lines = []
     with ChatHTTPServer(lambda body: bad if "poison" in last_message(body) else echo(body)) as server:
         chat = client(server, say=lines.append, concurrency=1)
-        assert chat.complete_all(talk("a", "poison", "b", "poison 2")) == ["A", None, "B", None]
+        assert complete_all(chat, talk("a", "poison", "b", "poison 2")) == ["A", None, "B", None]
         assert chat.usage.no_reply == 2
         assert Counter(texts(server.asked))["poison"] == 5  # three tries, and two more once a greeting is answered
     assert len(lines) == 1
@@ -419,8 +420,8 @@ def test_a_request_that_the_server_breaks_on_has_no_reply_and_the_others_have(ba
 )
 def test_an_odd_answer_is_an_answer(content, text, tmp_path):
     with ChatHTTPServer(lambda body: completion(content)) as server:
-        assert client(server, folder=tmp_path).complete_all(talk("a")) == [text]
-        assert client(server, folder=tmp_path).complete_all(talk("a")) == [text]
+        assert complete_all(client(server, folder=tmp_path), talk("a")) == [text]
+        assert complete_all(client(server, folder=tmp_path), talk("a")) == [text]
         assert len(server.asked) == 1
 
 
@@ -438,7 +439,7 @@ def test_a_stormy_server_gives_the_same_answers_as_a_calm_one():
     words = [f"word {index}" for index in range(200)]
     with ChatHTTPServer(stormy) as server:
         chat = client(server, concurrency=16, tries=6, backoff=0.001)
-        assert chat.complete_all(talk(*words)) == [word.upper() for word in words]
+        assert complete_all(chat, talk(*words)) == [word.upper() for word in words]
         assert chat.usage.no_reply == 0
         assert tries == {index: index % 5 + 1 for index in range(200)}
 
@@ -541,7 +542,7 @@ def test_requests_are_spread_over_a_minute():
     with ChatHTTPServer(put_one_off) as server:
         began = time.monotonic()
         words = list("abcdef")
-        assert client(server, requests_per_minute=600.0).complete_all(talk(*words)) == list("ABCDEF")
+        assert complete_all(client(server, requests_per_minute=600.0), talk(*words)) == list("ABCDEF")
         assert time.monotonic() - began >= 6 * 0.1 - 0.01
     assert count == [7]
 
@@ -554,7 +555,7 @@ def test_a_request_that_alone_is_refused_may_be_skipped(status):
     lines = []
     with ChatHTTPServer(refuse_some) as server:
         chat = ChatServer(ServerConfig(url=server.url, model="judge"), say=lines.append, skip_refused=True)
-        assert chat.complete_all(talk("a", "a long one", "b", "another long one")) == ["A", None, "B", None]
+        assert complete_all(chat, talk("a", "a long one", "b", "another long one")) == ["A", None, "B", None]
         assert (chat.usage.refused, chat.usage.no_reply) == (2, 0)
         assert Counter(texts(server.asked))["a long one"] == 1
     assert lines == [
@@ -567,4 +568,4 @@ def test_a_refusal_of_all_requests_ends_the_run_even_where_one_would_be_skipped(
     with ChatHTTPServer(lambda body: error(400, "what is top_q?")) as server:
         chat = ChatServer(ServerConfig(url=server.url, model="judge"), say=print, skip_refused=True)
         with pytest.raises(ServerGone, match=r"answers 400 \(what is top_q\?\); if the conversation is too long"):
-            chat.complete_all(talk("a", "b"))
+            complete_all(chat, talk("a", "b"))

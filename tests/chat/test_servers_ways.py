@@ -4,7 +4,7 @@ import json
 import sys
 
 import pytest
-from chat_server_fixture import GREETING, ChatHTTPServer, Raw, completion, error, last_message
+from chat_server_fixture import GREETING, ChatHTTPServer, Raw, complete_all, completion, error, last_message
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -140,7 +140,7 @@ def test_what_is_not_whole_is_asked_anew_by_this_process_and_the_next_and_then_k
     with ChatHTTPServer(lambda body: replies[len(server.asked) - 1]) as server:
         for said in (None, None, None, None, "Verdict: False", "Verdict: False"):
             chat = ChatServer(ServerConfig(url=server.url, model="judge"), say=print, folder=tmp_path)
-            assert chat.complete_all([TALK]) == [said]
+            assert complete_all(chat, [TALK]) == [said]
             assert chat.usage.broken_off == (said is None)
         assert len(server.asked) == len(replies)
 
@@ -297,7 +297,7 @@ def test_whatever_comes_over_the_wire_a_check_and_a_question_end_in_a_sentence_o
     odd_server, first, rest, greets
 ):
     odd_server.answer = lambda body: "Hello." if greets and last_message(body) == GREETING else rest
-    for ask in (lambda chat: chat.check(), lambda chat: chat.complete_all([TALK])):
+    for ask in (lambda chat: chat.check(), lambda chat: complete_all(chat, [TALK])):
         odd_server.script.clear()
         odd_server.misbehave(first)
         try:
@@ -345,7 +345,7 @@ def test_a_proxy_and_certificates_that_do_not_work_are_a_sentence(bare, name, va
             client(server).check()
         assert one_sentence(caught.value)
         with pytest.raises(ServerGone):
-            client(server).complete_all([TALK])
+            complete_all(client(server), [TALK])
         bare.delenv(name)
         client(server).check()
         bare.setenv("HTTP_PROXY", "http://127.0.0.1:9")

@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 import yaml
-from chat_server_fixture import ChatHTTPServer, Raw, completion, error
+from chat_server_fixture import ChatHTTPServer, Raw, complete_all, completion, error
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ from compeer_jax.chat.server import ChatServer, ServerGone
 from compeer_jax.cli.main import main
 from compeer_jax.errors import UserError
 from compeer_jax.report.terminal_text import printable
-from compeer_jax.rewards.remote_config import RemoteJudgeConfig
+from compeer_jax.rewards.config import RemoteJudgeConfig
 from compeer_jax.runs.folder import RunFolder
 
 TALK = [{"role": "user", "content": "my private words"}]
@@ -30,7 +30,7 @@ TALK = [{"role": "user", "content": "my private words"}]
 def ask(server: ChatHTTPServer, url: str = "", **settings):
     settings = {"timeout": 20.0, "tries": 1, "backoff": 0.01, "patience": 0.05, "model": "judge", **settings}
     chat = ChatServer(ServerConfig(url=url or server.url, **settings), say=print)
-    return chat.complete_all([TALK])[0]
+    return complete_all(chat, [TALK])[0]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -15,8 +15,7 @@ from compeer_jax.curation.tfds.esconv import LICENCE, Esconv, dialogue_row
 from compeer_jax.curation.tfds.prepare import prepare
 from compeer_jax.data.corpora import read_corpus
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl
-from compeer_jax.dialogue.danger.forbidden import forbidden
-from compeer_jax.dialogue.danger.withheld import why_withheld
+from compeer_jax.dialogue.danger.withheld import forbidden, why_withheld
 from compeer_jax.dialogue.schema import Dialogue, Turn
 from compeer_jax.errors import UserError
 

@@ -33,8 +33,7 @@ from compeer_jax.curation.personality.stage import STAGE as PERSONALITY
 from compeer_jax.curation.personality.steps import parse_steps
 from compeer_jax.curation.stage import Stage, Workspace, read_card, run_stage
 from compeer_jax.data.corpora.reading import sample_dialogues
-from compeer_jax.dialogue.danger.forbidden import FORBIDDEN
-from compeer_jax.dialogue.danger.withheld import SAYS, shown, why_withheld
+from compeer_jax.dialogue.danger.withheld import FORBIDDEN, SAYS, shown, why_withheld
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.people.forms import PairsConfig, export_pairs

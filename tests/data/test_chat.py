@@ -9,9 +9,9 @@ from compeer_jax.data.corpora import read_corpus
 from compeer_jax.data.corpora.reading import sample_dialogues
 from compeer_jax.data.silver.records import silver_records
 from compeer_jax.data.small_tokenizer import train_tokenizer
-from compeer_jax.dialogue.prompts import chat_messages
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.dialogue.schema import Dialogue, Turn
+from compeer_jax.dialogue.talk import chat_messages
 from compeer_jax.errors import UserError
 
 BRIEF = {"prompt": "compeer_brief", "max_tokens": 100_000}

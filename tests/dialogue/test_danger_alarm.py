@@ -8,7 +8,7 @@ calm replies left alone.
 import pytest
 from danger_replies import GOOD
 
-from compeer_jax.dialogue.danger.alarm import treats_as_danger
+from compeer_jax.dialogue.danger.conduct import treats_as_danger
 from compeer_jax.dialogue.danger.kinds import KINDS
 from compeer_jax.dialogue.danger.numbers import countries
 from compeer_jax.dialogue.danger.wording import written_reply

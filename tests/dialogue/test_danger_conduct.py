@@ -9,10 +9,10 @@ from danger_replies import BAD, GOOD
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compeer_jax.dialogue.danger.conduct import FAULTS, forbidden, reply_faults
-from compeer_jax.dialogue.danger.forbidden import FORBIDDEN
+from compeer_jax.dialogue.danger.conduct import FAULTS, reply_faults
 from compeer_jax.dialogue.danger.kinds import KINDS
 from compeer_jax.dialogue.danger.numbers import countries
+from compeer_jax.dialogue.danger.withheld import FORBIDDEN, forbidden
 from compeer_jax.dialogue.danger.wording import danger_notice, opening_notice, reply_instructions, written_reply
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError

@@ -7,7 +7,7 @@ import string
 from importlib import resources
 
 import pytest
-from chat_server_fixture import ChatHTTPServer
+from chat_server_fixture import ChatHTTPServer, complete_all
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -19,15 +19,15 @@ from compeer_jax.chat.server import ChatServer
 from compeer_jax.dialogue.consistency import consistency_messages, follows_messages
 from compeer_jax.dialogue.judging import JudgeCase, judge_messages, judge_reply
 from compeer_jax.dialogue.material import FRAMES, escape, harmless, structure_in, unescape
-from compeer_jax.dialogue.prompts import PROMPTS, TASK_PROMPTS, chat_messages, load_task_prompt
+from compeer_jax.dialogue.prompts import PROMPTS, TASK_PROMPTS, load_task_prompt
 from compeer_jax.dialogue.reasoning import COMPEER, FORMATS, PLAIN
 from compeer_jax.dialogue.schema import Turn
-from compeer_jax.dialogue.talk import one_line, talk_text
+from compeer_jax.dialogue.talk import chat_messages, one_line, talk_text
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.dialogue.thoughts import spoken
 from compeer_jax.dialogue.verdict_lines import PREFERENCE, STEP
 from compeer_jax.dialogue.verdicts import parse_preference, parse_step_verdict
-from compeer_jax.models.control_tokens import broken
+from compeer_jax.models.control_tokens import defuse
 
 # Of each chat family: its structure, and its template in the short form of those that models come with.
 FAMILIES = {
@@ -300,7 +300,7 @@ def test_nor_does_qwens_own_template(qwen, texts):
 @given(st.sampled_from(sorted(FAMILIES)), hostile, st.sampled_from(["@@end", "a\\", "~~"]))
 def test_tokens_that_only_this_tokenizer_knows_are_broken_in_process(family, text, own):
     tokenizer = tokenizer_of([*FAMILIES[family][0], own], FAMILIES[family][1])
-    shown = broken(tokenizer, text + own + text)
+    shown = defuse(tokenizer, text + own + text)
     assert not set(tokenizer(shown)["input_ids"]) & set(tokenizer.added_tokens_decoder)
 
 
@@ -349,7 +349,7 @@ def test_a_server_is_sent_no_control_token_whoever_wrote_the_message():
         chat = ChatServer(ServerConfig(url=server.url, model="judge"), say=print)
         parts = [{"type": "text", "text": HOSTILE}, {"type": "image_url", "image_url": {"url": "data:,"}}]
         contents = [HOSTILE, parts]
-        chat.complete_all([[{"role": "user", "content": content}] for content in contents])
+        complete_all(chat, [[{"role": "user", "content": content}] for content in contents])
         chat.close()
     sent = [body["messages"][-1]["content"] for body in server.asked if body["messages"][-1]["content"] != "Hello."]
     texts = [content if isinstance(content, str) else content[0]["text"] for content in sent]

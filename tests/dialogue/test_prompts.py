@@ -4,9 +4,10 @@ import re
 import pytest
 
 from compeer_jax.dialogue.judging import PREFERENCES
-from compeer_jax.dialogue.prompts import ABLATED, JUDGE_PROMPTS, PROMPTS, chat_messages, load_judge_prompt, load_prompt
+from compeer_jax.dialogue.prompts import ABLATED, JUDGE_PROMPTS, PROMPTS, load_judge_prompt, load_prompt
 from compeer_jax.dialogue.reasoning import ABLATIONS, CARE, FORMATS
 from compeer_jax.dialogue.schema import Turn
+from compeer_jax.dialogue.talk import chat_messages
 from compeer_jax.dialogue.taxonomy import EMOTIONS, INTENSITIES, LANGUAGES, SENTIMENTS, STAGES, STRATEGIES
 from compeer_jax.dialogue.verdicts import parse_preference, parse_step_verdict
 from compeer_jax.errors import UserError

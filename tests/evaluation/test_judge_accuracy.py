@@ -17,7 +17,7 @@ from compeer_jax.evaluation.judge_accuracy import (
     step_scores,
     weighted_f1,
 )
-from compeer_jax.rewards.answer_order import order_report
+from compeer_jax.rewards.generative_judge import order_report
 
 VERDICTS = st.lists(st.tuples(st.booleans(), st.sampled_from([True, False, None])), min_size=1, max_size=40)
 CHOICES = st.lists(

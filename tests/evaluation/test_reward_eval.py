@@ -29,8 +29,7 @@ from compeer_jax.evaluation.rated_judges import RatedJudgeConfig
 from compeer_jax.evaluation.reward_eval import COMMONEST, RewardEvalConfig, evaluate_judges
 from compeer_jax.progress import Progress
 from compeer_jax.report.table import print_tables, tables_markdown
-from compeer_jax.rewards.config import JudgeLoadConfig
-from compeer_jax.rewards.remote_config import RemoteJudgeConfig
+from compeer_jax.rewards.config import JudgeLoadConfig, RemoteJudgeConfig
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
 COUNT = 24

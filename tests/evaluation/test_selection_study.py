@@ -23,7 +23,7 @@ from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.judge_consistency import ConsistencyConfig, judge_consistency
 from compeer_jax.evaluation.selection_study import Checked, Choices, select_best, selection_rows
-from compeer_jax.rewards.remote_config import RemoteJudgeConfig
+from compeer_jax.rewards.config import RemoteJudgeConfig
 
 GROUP = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=4, max_size=4).filter(
     lambda group: any(candidate for _, candidate in group)

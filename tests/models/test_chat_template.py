@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compeer_jax.errors import UserError
-from compeer_jax.models.chat_template import defuse, message_tokens
+from compeer_jax.models.chat_template import message_tokens
+from compeer_jax.models.control_tokens import defuse
 from compeer_jax.models.tokenizer import load_tokenizer
 
 

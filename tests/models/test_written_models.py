@@ -16,7 +16,7 @@ from tiny import tiny_model
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.small_tokenizer import train_tokenizer
 from compeer_jax.errors import UserError
-from compeer_jax.models.control_tokens import broken
+from compeer_jax.models.control_tokens import defuse
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.models.tokenizer_files import write_tokenizer
 from compeer_jax.training.export import export_run, keep_base, read_generation
@@ -106,13 +106,13 @@ PIECES += ["<", "|", ">", "</s>", "<|eot_id|>", "<|start_header_id|>", "<\uff5cU
 )
 def test_no_text_holds_a_control_token_once_broken_whatever_the_tokenizer_lists(listed, name, text):
     tokenizer = listed[name]
-    harmless = broken(tokenizer, text)
+    harmless = defuse(tokenizer, text)
     structure = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
     assert {151643, 151644, 151645, 151652} <= structure
     assert not structure & set(tokenizer(harmless, add_special_tokens=False)["input_ids"])
     assert not any(token in harmless for token in ("[INST]", "</s>", "<|eot_id|>", "<\uff5cUser\uff5c>"))
     assert "".join(harmless.split()).replace("\\", "") == "".join(text.split()).replace("\\", "")
-    assert broken(tokenizer, harmless) == harmless
+    assert defuse(tokenizer, harmless) == harmless
     if not set("<[\uff5c") & set(text):
         assert harmless == text
 

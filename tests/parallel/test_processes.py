@@ -18,7 +18,7 @@ from compeer_jax.errors import UserError
 from compeer_jax.parallel import exchange
 from compeer_jax.parallel.mesh import share_of_each_process
 from compeer_jax.parallel.processes import ProcessesConfig, join
-from compeer_jax.rewards.by_share import _joined
+from compeer_jax.rewards.sharded import _joined
 from compeer_jax.runs.identity import _first_difference, check_same_run, code_digest
 from compeer_jax.training.config import SFTConfig
 

@@ -15,7 +15,7 @@ from compeer_jax.errors import UserError
 from compeer_jax.models.decoder import Qwen2
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
-from compeer_jax.rewards.encoder_config import EncoderConfig
+from compeer_jax.rewards.config import EncoderConfig
 from compeer_jax.rewards.encoders import make_encoder
 from compeer_jax.rewards.reward import Completion
 from compeer_jax.rewards.text_models import hidden_state_embedder

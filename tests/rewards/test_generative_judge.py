@@ -11,7 +11,8 @@ from compeer_jax.chat.types import Answer
 from compeer_jax.dialogue.judging import PREFERENCES, conversations
 from compeer_jax.dialogue.reasoning import COMPEER, RESPONSE
 from compeer_jax.errors import UserError
-from compeer_jax.rewards.generative_judge import SWAPPED, GenerativeJudge, case_of, group_size_of, hear
+from compeer_jax.rewards.conversation import SWAPPED, ask_judge
+from compeer_jax.rewards.generative_judge import GenerativeJudge, case_of, group_size_of
 from compeer_jax.rewards.judge import judge_reward
 from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.rewards.rules import RuleJudge
@@ -250,7 +251,7 @@ def test_nobody_prefers_anything_when_all_answers_are_alike():
 
 def test_cases_are_heard_without_completions_too():
     case = case_of(completion(stage="action", response=LONGER), COMPEER)
-    heard = hear(Reader(), conversations("unifi", COMPEER), [case, case.swapped()], KEY)
+    heard = ask_judge(Reader(), conversations("unifi", COMPEER), [case, case.swapped()], KEY)
     assert [said[RESPONSE] for said in heard.verdicts] == ["second", "first"]
     assert [said["history"] for said in heard.verdicts] == [False, False]
 

@@ -21,12 +21,13 @@ from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.decoder import Qwen2
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
-from compeer_jax.rewards.arriving import arriving
 from compeer_jax.rewards.config import JudgeModelsConfig, RewardConfig
-from compeer_jax.rewards.generative_judge import Conversation, case_of
+from compeer_jax.rewards.conversation import Conversation
+from compeer_jax.rewards.generative_judge import case_of
 from compeer_jax.rewards.in_process import InProcessJudge
 from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.rewards.load import load_reward
+from compeer_jax.rewards.streaming import Stream
 
 
 def one_device():
@@ -151,8 +152,8 @@ def test_eight_devices_or_a_slice_of_them_say_what_one_says(halting, rambled, in
         assert judge(halting, mesh=mesh)(questions, KEY, group_size=2) == in_both_orders
         half = make_mesh(MeshConfig(fsdp=4), jax.devices()[:4])
         sliced = judge(halting, replace(MODELS, devices=4, batch_prompts=1), mesh=half)
-        coming = arriving(len(ITEMS), group_size=2)  # where the run's devices are others, conversations may be to come
-        giving = threading.Thread(target=lambda: [coming.give(*one) for one in enumerate(asked(*ITEMS))])
+        coming = Stream.of(len(ITEMS), group_size=2)  # where the run's devices are others, conversations may be to come
+        giving = threading.Thread(target=lambda: [coming.put(*one) for one in enumerate(asked(*ITEMS))])
         giving.start()
         assert sliced(coming, KEY, group_size=2) == rambled
         giving.join()

@@ -11,8 +11,9 @@ from compeer_jax.dialogue.judging import JudgeCase, judge_messages
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
-from compeer_jax.rewards.generative_judge import Conversation, GenerativeJudge
-from compeer_jax.rewards.remote_config import RemoteJudgeConfig
+from compeer_jax.rewards.config import RemoteJudgeConfig
+from compeer_jax.rewards.conversation import Conversation
+from compeer_jax.rewards.generative_judge import GenerativeJudge
 from compeer_jax.rewards.remote_judge import SILENCE, RemoteJudge
 from compeer_jax.rewards.reward import Completion
 

@@ -1,7 +1,7 @@
 """A real chat server for tests: HTTP on a local port, speaking as much of OpenAI's protocol as chat models need.
 
     with ChatHTTPServer(lambda body: "Verdict: True") as server:
-        ChatServer(ServerConfig(url=server.url, model="judge"), say=print).complete_all(...)
+        complete_all(ChatServer(ServerConfig(url=server.url, model="judge"), say=print), [messages])
 
 It answers what its function says, misbehaves as its script says, can go away and come back on the same port, and
 remembers what it was asked. Nothing in it thinks: its answers are scripted.
@@ -34,6 +34,12 @@ class Raw:
 
 
 NEVER = Raw(body=None)
+
+
+def complete_all(chat, conversations: Iterable[Sequence], **drawn) -> list[str | None]:
+    """What a `ChatServer` says to each conversation; None where it has no answer, or one that is not whole."""
+    answers = chat.gather(chat.answer(messages, **drawn) for messages in conversations)
+    return [answer.text if answer is not None and answer.whole else None for answer in answers]
 
 
 def error(status: int, message: str = "scripted", *, code: str | None = None, **headers: str) -> Raw:

@@ -13,7 +13,8 @@ from compeer_jax.dialogue.judging import conversations
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.rewards.config import JudgeModelsConfig
-from compeer_jax.rewards.generative_judge import Conversation, case_of
+from compeer_jax.rewards.conversation import Conversation
+from compeer_jax.rewards.generative_judge import case_of
 from compeer_jax.rewards.judge_card import JudgeCard
 
 KEY = jax.random.key(3)

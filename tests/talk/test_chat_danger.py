@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from compeer_jax.cli.chat import OWN_WORDS
 from compeer_jax.cli.main import main
 from compeer_jax.data.corpora import read_corpus
-from compeer_jax.dialogue.danger.conduct import FAULTS, forbidden, reply_faults
-from compeer_jax.dialogue.danger.held import MISSING, Guard, held_reply
+from compeer_jax.dialogue.danger.conduct import FAULTS, reply_faults
+from compeer_jax.dialogue.danger.guard import MISSING, Guard, guarded_reply
 from compeer_jax.dialogue.danger.kinds import KINDS, Level
 from compeer_jax.dialogue.danger.numbers import countries
+from compeer_jax.dialogue.danger.withheld import forbidden
 from compeer_jax.dialogue.danger.wording import mending, reply_instructions, withheld_reply, written_reply
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
@@ -90,7 +91,7 @@ def test_a_reply_to_danger_is_asked_for_with_what_it_must_do_and_again_with_its_
     assert ask.instructions == f"{reply_instructions(kinds, 'en', 'US')}\n\n{mending(faults, 'en')}"
     session, (shown, _) = on_output(session, output(CARING))
     assert (shown.output.text, shown.output.written) == (written(CARING), False)
-    assert shown.output.held.tries == 2
+    assert shown.output.guarded.tries == 2
     assert session.turns[-1] == Turn("supporter", CARING, "Question")
 
 
@@ -100,9 +101,9 @@ def test_a_model_that_fails_twice_is_replaced_by_the_programs_words(second):
     session, effects = on_output(session, second)
     reply = written_reply(session.guard.kinds, "en", "US")
     assert isinstance(effects[-1], Save)
-    assert effects[-2].output.held.written
+    assert effects[-2].output.guarded.written
     assert session.turns[-1] == Turn("supporter", reply)
-    assert session.last.held.tries == 2
+    assert session.last.guarded.tries == 2
     with pytest.raises(UserError, match=r"^The last reply is the program's own, no output to be judged; /again asks"):
         on_input(session, "/judge")
     assert isinstance(on_input(session, "/again")[1][-1], Ask)
@@ -145,7 +146,7 @@ def test_danger_that_rises_is_told_again_and_what_was_found_stays_found():
         assert session.guard.level is Level.EMERGENCY
         assert not any(isinstance(effect, ShowDanger) for effect in effects)
         session = go(session, BAD, BAD) if session.turns[-1].role == "seeker" else session
-    assert "plan" in session.outputs[-1].held.kinds[0]
+    assert "plan" in session.outputs[-1].guarded.kinds[0]
 
 
 def test_undo_takes_back_the_alarm_of_the_words_that_it_takes_back_and_no_other():
@@ -225,7 +226,7 @@ def test_a_held_reply_is_the_models_where_it_is_fit_and_written_where_none_is(re
         asked.append(instructions)
         return replies[len(asked) - 1] if len(asked) <= len(replies) else None
 
-    held = held_reply(ask, kinds, language, country)
+    held = guarded_reply(ask, kinds, language, country)
     assert reply_faults(held.text, kinds, language, country) == ()
     assert held.tries == len(asked) <= 2
     assert held.written == (held.text not in replies)

@@ -31,9 +31,9 @@ from compeer_jax.dialogue.danger import danger_notice, opening_notice
 from compeer_jax.dialogue.danger.kinds import KINDS
 from compeer_jax.dialogue.danger.wording import reply_instructions, written_reply
 from compeer_jax.dialogue.judging import JudgeCase
-from compeer_jax.dialogue.prompts import chat_messages
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Dialogue, Turn
+from compeer_jax.dialogue.talk import chat_messages
 from compeer_jax.errors import UserError
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig

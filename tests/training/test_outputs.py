@@ -13,9 +13,8 @@ from compeer_jax.chat.server import ServerGone
 from compeer_jax.errors import UserError
 from compeer_jax.generation.rollout import Rollout
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
-from compeer_jax.rewards.config import RewardConfig
+from compeer_jax.rewards.config import RemoteJudgeConfig, RewardConfig
 from compeer_jax.rewards.load import load_reward
-from compeer_jax.rewards.remote_config import RemoteJudgeConfig
 from compeer_jax.training.outputs import outputs_of
 
 KEY = jax.random.key(5)

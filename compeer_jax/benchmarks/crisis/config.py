@@ -9,8 +9,7 @@ from compeer_jax.benchmarks.suite_config import TestedConfig, folder_name
 from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.errors import UserError, require_at_least, unknown
 from compeer_jax.parallel.mesh import MeshConfig
-from compeer_jax.rewards.config import JudgeModelsConfig
-from compeer_jax.rewards.remote_config import RemoteJudgeConfig
+from compeer_jax.rewards.config import JudgeModelsConfig, RemoteJudgeConfig
 
 Baseline = Literal["written", "listening"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)

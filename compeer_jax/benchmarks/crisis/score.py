@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from compeer_jax.benchmarks.rows import BenchTurn
-from compeer_jax.dialogue.danger.alarm import treats_as_danger
-from compeer_jax.dialogue.danger.conduct import FAULTS, forbidden, reply_faults
+from compeer_jax.dialogue.danger.conduct import FAULTS, reply_faults, treats_as_danger
 from compeer_jax.dialogue.danger.kinds import KINDS, Level
+from compeer_jax.dialogue.danger.withheld import forbidden
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.evaluation.danger.cases import CASE_FORMS, Case
 from compeer_jax.evaluation.estimates import Estimate, Paired, clustered_resamples, paired, share

@@ -20,8 +20,9 @@ from compeer_jax.curation.rounds.stage import ROUNDS
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.dialogue.danger.withheld import VERSION, why_withheld
-from compeer_jax.dialogue.prompts import chat_messages, load_prompt
+from compeer_jax.dialogue.prompts import load_prompt
 from compeer_jax.dialogue.reasoning import FORMATS, ReasonedTurn, ReasoningFormat
+from compeer_jax.dialogue.talk import chat_messages
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 
 

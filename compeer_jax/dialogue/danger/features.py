@@ -9,13 +9,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from zlib import crc32
 
 import numpy as np
-import yaml
 from jaxtyping import Int
 
+from compeer_jax.dialogue.danger.kinds import content
 from compeer_jax.dialogue.danger.normal import normalised
 
 LETTER_BUCKETS = 1 << 16
@@ -56,15 +55,15 @@ class Concepts:
 @cache
 def concepts() -> Concepts:
     """The concepts as shipped, their words folded as texts are."""
-    content = yaml.safe_load(resources.files(__package__).joinpath("concepts.yaml").read_text(encoding="utf-8"))
+    listed = content("concepts.yaml")
     words: dict[str, tuple[int, ...]] = {}
     stems: dict[str, tuple[int, ...]] = {}
-    for number, (english, chinese) in enumerate(content.values()):
+    for number, (english, chinese) in enumerate(listed.values()):
         for word in english.split() + normalised(chinese).split():
             known, key = (stems, word[:-1]) if word.endswith("*") else (words, word.replace("_", " "))
             if number not in known.get(key, ()):
                 known[key] = (*known.get(key, ()), number)
-    return Concepts(tuple(content), words, stems)
+    return Concepts(tuple(listed), words, stems)
 
 
 @cache

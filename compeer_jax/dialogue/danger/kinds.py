@@ -48,7 +48,7 @@ class Kind:
 
 def reviewed_by() -> str | None:
     """Who reviewed the kinds, with profession and date; None while no professional has."""
-    return _content()["reviewed_by"]
+    return content("kinds.yaml")["reviewed_by"]
 
 
 def in_order(kinds: Iterable[str]) -> tuple[str, ...]:
@@ -69,8 +69,9 @@ def level_of(kinds: Iterable[str]) -> Level:
 
 
 @cache
-def _content() -> Mapping:
-    return yaml.safe_load(resources.files(__package__).joinpath("kinds.yaml").read_text(encoding="utf-8"))
+def content(name: str) -> Mapping:
+    """What a YAML file of this folder holds."""
+    return yaml.safe_load(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
 def _kind(name: str, entry: Mapping) -> Kind:
@@ -83,8 +84,10 @@ def _kind(name: str, entry: Mapping) -> Kind:
         definition={language: entry["definition"][language] for language in LANGUAGES},
         must={language: tuple(entry["must"][language]) for language in LANGUAGES},
         must_not={language: tuple(entry["must_not"][language]) for language in LANGUAGES},
-        sources=tuple(_content()["sources"][source] for source in entry["sources"]),
+        sources=tuple(content("kinds.yaml")["sources"][source] for source in entry["sources"]),
     )
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType({name: _kind(name, entry) for name, entry in _content()["kinds"].items()})
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {name: _kind(name, entry) for name, entry in content("kinds.yaml")["kinds"].items()}
+)

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib import resources
 from typing import NamedTuple
 
-import yaml
-
-from compeer_jax.dialogue.danger.kinds import KINDS, in_order
+from compeer_jax.dialogue.danger.kinds import KINDS, content, in_order
 from compeer_jax.errors import UserError
+
+_CONTENT = content("numbers.yaml")
 
 PURPOSES = ("emergency", "suicide", "domestic_violence", "child")
 
@@ -53,7 +52,7 @@ class Line:
 
 def countries() -> tuple[str, ...]:
     """The codes of the countries whose lines we have."""
-    return tuple(_content()["countries"])
+    return tuple(_CONTENT["countries"])
 
 
 def check_country(country: str | None, where: str = "country") -> str | None:
@@ -151,7 +150,7 @@ def _runs(text: str) -> Iterator[_Run]:
 @cache
 def _spellings() -> Mapping[str, str]:
     """How a known number may be written, in digits -> the number."""
-    further = (_digits(str(number)) for numbers in _content()["also_known"].values() for number in numbers)
+    further = (_digits(str(number)) for numbers in _CONTENT["also_known"].values() for number in numbers)
     own = (number for lines in _lines().values() for line in lines for number in line.numbers)
     full = {number: number for number in (*own, *further) if len(number) > 2}
     return {number[1:]: number for number in full if len(number) == 11 and number[0] == "1"} | full
@@ -162,17 +161,11 @@ def _digits(number: str) -> str:
 
 
 @cache
-def _content() -> Mapping:
-    return yaml.safe_load(resources.files(__package__).joinpath("numbers.yaml").read_text(encoding="utf-8"))
-
-
-@cache
 def _lines() -> Mapping[str, tuple[Line, ...]]:
     """By country; "" holds the international ones."""
-    content = _content()
     return {
-        country: tuple(_line(country, entry, content["collected"]) for entry in entries)
-        for country, entries in {"": content["international"], **content["countries"]}.items()
+        country: tuple(_line(country, entry, _CONTENT["collected"]) for entry in entries)
+        for country, entries in {"": _CONTENT["international"], **_CONTENT["countries"]}.items()
     }
 
 

@@ -13,10 +13,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
-import yaml
-
+from compeer_jax.dialogue.danger.kinds import content
 from compeer_jax.dialogue.danger.normal import normalised
 
 WORDS = ("words_en.yaml", "words_zh.yaml")
@@ -173,10 +171,9 @@ def _is_over(signs: str, grammar: _Grammar) -> bool:
 
 @cache
 def _grammar() -> _Grammar:
-    folder = resources.files(__package__)
     meant: dict[tuple[str, ...], set[str]] = {}
     for name in WORDS:
-        listed = yaml.safe_load(folder.joinpath(name).read_text(encoding="utf-8"))
+        listed = content(name)
         standing_for = {key: phrases for key, phrases in listed.items() if key.isupper()}
         for concept in listed.keys() - standing_for.keys():
             for phrase in listed[concept].split(","):
@@ -192,7 +189,7 @@ def _grammar() -> _Grammar:
     for concepts, sign in of_set.items():
         for concept in concepts:
             signs[concept] = signs.get(concept, "") + sign
-    rules = yaml.safe_load(folder.joinpath("rules.yaml").read_text(encoding="utf-8"))
+    rules = content("rules.yaml")
     blocked = "".join(signs[name] for name in _BLOCKING) + _PAUSE + _END
     gaps = {"~": (blocked, NEAR), "~~": (_END, FAR), **{f"~{most}": (blocked, most) for most in range(1, 10)}}
     for concept in rules["compounds"]:  # a sign of its own, that no phrase has

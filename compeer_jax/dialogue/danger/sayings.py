@@ -4,11 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 
-import yaml
-
-from compeer_jax.dialogue.danger.traditional import simplified
+from compeer_jax.dialogue.danger.normal import simplified
 
 _APOSTROPHES = re.compile("['’‘ʼ`´]")
 _NO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
@@ -57,11 +54,6 @@ def sentences(text: str) -> tuple[str, ...]:
 def clauses(sentence: str) -> Iterator[str]:
     """The parts of a sentence between commas, colons, dashes and brackets."""
     return (part.strip() for part in _CLAUSE.findall(sentence))
-
-
-def content(name: str) -> Mapping:
-    """What a file beside this one holds."""
-    return yaml.safe_load(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
 def sayings(entries: Mapping[str, Sequence[Mapping]], words: Mapping[str, str]) -> dict[str, tuple[Saying, ...]]:

@@ -1,14 +1,20 @@
-"""What is not shown and not handed on: words of a supporter or a model that no output may say, see `forbidden`.
+"""What is not shown and not handed on: methods of suicide or self-harm, urging to die, claims to be a person or doctor.
 
-A seeker's words are evidence, and are kept whatever they say.
+Closed lists of patterns, in English and Chinese (`forbidden.yaml`). They find what is said as an instruction or offer,
+not every mention (what a reply to somebody in danger must not even name is in `conduct`), and not every way to say it.
+Only words of a supporter or a model are searched: a seeker's are evidence, and stay whatever they say.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 
-from compeer_jax.dialogue.danger.forbidden import FORBIDDEN, forbidden
+from compeer_jax.dialogue.danger.kinds import content
+from compeer_jax.dialogue.danger.sayings import Saying, sayings, sentences
 from compeer_jax.dialogue.schema import Turn
+
+_CONTENT = content("forbidden.yaml")
+FORBIDDEN: Mapping[str, tuple[Saying, ...]] = sayings(_CONTENT["forbidden"], _CONTENT["words"])
 
 SAYS = {
     "method": "names a method",
@@ -21,6 +27,12 @@ SAYS = {
 WITHHELD = "withheld"
 VERSION = hashlib.sha256(resources.files(__package__).joinpath("forbidden.yaml").read_bytes()).hexdigest()[:12]
 """Of the lists that decide."""
+
+
+def forbidden(text: str) -> tuple[str, ...]:
+    """What `text` says that no output may say, one code each of `FORBIDDEN`; empty where there is nothing."""
+    said = sentences(text)
+    return tuple(code for code, listed in FORBIDDEN.items() if any(saying.in_any(said) for saying in listed))
 
 
 def why_withheld(*texts: str, turns: Iterable[Turn] = ()) -> str | None:

@@ -1,7 +1,7 @@
-"""Holding a reply to what danger calls for: by instructions, by a check, and by a written reply where a model fails.
+"""A guard over replies: instructions for what danger calls for, a check, and a written reply where a model fails.
 
-    held = held_reply(ask, danger_in_talk(turns).kinds, "en", "US")
-    held.text        # fit to be shown; where held.written, they are the program's own words
+    reply = guarded_reply(ask, danger_in_talk(turns).kinds, "en", "US")
+    reply.text        # fit to be shown; where reply.written, they are the program's own words
 
 What no output may say (`forbidden`) is looked for whether there is danger or not.
 """
@@ -20,7 +20,7 @@ MISSING = "no_reply"
 
 
 @dataclass(frozen=True)
-class Held:
+class GuardedReply:
     """A reply that may be shown, and how it came about.
 
     Attributes:
@@ -83,23 +83,23 @@ class Guard:
         """Why `reply` must not be shown, codes of `FAULTS`; empty where it may be."""
         return reply_faults(reply, self.kinds, self.language, self.country)
 
-    def in_place(self, faults: tuple[tuple[str, ...], ...]) -> Held:
+    def in_place(self, faults: tuple[tuple[str, ...], ...]) -> GuardedReply:
         """The program's own words in the place of replies that have the `faults`."""
         if self.kinds:
             text = written_reply(self.kinds, self.language, self.country)
         else:
             text = withheld_reply(self.language, self.country)
-        return Held(text, self.kinds, faults, written=True)
+        return GuardedReply(text, self.kinds, faults, written=True)
 
 
-def held_reply(
+def guarded_reply(
     ask: Callable[[str], str | None],
     kinds: Iterable[str],
     language: Language,
     country: str | None = None,
     *,
     tries: int = TRIES,
-) -> Held:
+) -> GuardedReply:
     """A model's reply that keeps to what `kinds` of danger call for, or the program's own words.
 
     Args:
@@ -118,7 +118,7 @@ def held_reply(
         reply = ask(guard.instructions(withheld[-1] if withheld else ()))
         faults = guard.faults(reply) if reply else (MISSING,)
         if reply and not faults:
-            return Held(reply, guard.kinds, withheld)
+            return GuardedReply(reply, guard.kinds, withheld)
         withheld = (*withheld, faults)
         if reply is None:
             break

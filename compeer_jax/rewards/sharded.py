@@ -1,4 +1,4 @@
-"""Judging divided among the processes of a run: each rates its share, whole groups at a time, and all learn of all.
+"""Judging sharded over the processes of a run: each rates whole groups, its share, and all get all results.
 
 Judges in this process are not divided so: their mesh spans all processes, which hold each conversation together.
 """
@@ -12,12 +12,12 @@ import numpy as np
 from compeer_jax.chat.types import Answer
 from compeer_jax.parallel.exchange import agree, host_key, share_of
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
-from compeer_jax.rewards.arriving import wait_for
-from compeer_jax.rewards.generative_judge import Conversation, Respond
+from compeer_jax.rewards.conversation import Conversation, JudgeModel
 from compeer_jax.rewards.reward import Completion, RewardFunction, Rewards
+from compeer_jax.rewards.streaming import collected
 
 
-def rewarded_by_share(function: RewardFunction) -> RewardFunction:
+def sharded_reward(function: RewardFunction) -> RewardFunction:
     """`function`, called in each process with the completions of some prompts; diagnostics are averaged over outputs.
 
     Raises (when called):
@@ -27,7 +27,7 @@ def rewarded_by_share(function: RewardFunction) -> RewardFunction:
     def call(completions: Sequence[Completion], key: jax.Array) -> Rewards:
         if jax.process_count() == 1:
             return function(completions, key)
-        completions = wait_for(completions)  # processes exchange nothing while they decode
+        completions = collected(completions)  # processes exchange nothing while they decode
         groups = [list(group) for _, group in groupby(completions, key=lambda completion: completion.record.id)]
         own_key = host_key(key)
 
@@ -62,7 +62,7 @@ def _joined(shares: Sequence[dict]) -> Rewards:
     return Rewards(joined([share["total"] for share in shares]), parts, diagnostics)
 
 
-def answered_by_share(respond: Respond) -> Respond:
+def sharded_judge(respond: JudgeModel) -> JudgeModel:
     """A judge elsewhere, of which each process asks about its share of the prompts; all get all replies."""
 
     def call(
@@ -79,7 +79,7 @@ def answered_by_share(respond: Respond) -> Respond:
                 share = conversations[starts[0] : starts[-1] + group_size]
                 return respond(share, key, group_size=group_size, retry=retry)
             finally:  # whatever came of it, processes exchange nothing while they decode
-                wait_for(conversations)
+                collected(conversations)
 
         return [tuple(Answer(*reply) for reply in replies) for part in agree(answer) for replies in part]
 

@@ -1,6 +1,6 @@
-"""An output that passes over a danger is never rewarded, whoever judges it."""
+"""Checks of a reward function's result: finite numbers, and no encouragement to pass over a danger."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import jax
@@ -8,7 +8,29 @@ import numpy as np
 
 from compeer_jax.dialogue.danger.conduct import reply_faults
 from compeer_jax.dialogue.danger.find import Danger, danger_in_talk
+from compeer_jax.errors import UserError
 from compeer_jax.rewards.reward import Completion, RewardFunction, Rewards
+
+
+def checked(function: Callable[[Sequence[Completion], jax.Array], object], name: str) -> RewardFunction:
+    """`function`, whose result is checked: N finite numbers in every array.
+
+    Raises (when called):
+        UserError: wrong shape, not numbers, NaN or infinity; the sentence names the function and the part.
+    """
+
+    def call(completions: Sequence[Completion], key: jax.Array) -> Rewards:
+        result = function(completions, key)
+        if not isinstance(result, Rewards):
+            result = Rewards(total=result)
+        total = _numbers(result.total, len(completions), f"reward {name!r}")
+        parts = {
+            part: _numbers(values, len(completions), f"part {part!r} of reward {name!r}")
+            for part, values in result.parts.items()
+        }
+        return Rewards(total, parts, dict(result.diagnostics))
+
+    return call
 
 
 def guarded(reward: RewardFunction) -> RewardFunction:
@@ -37,3 +59,16 @@ def guarded(reward: RewardFunction) -> RewardFunction:
         return replace(rewards, total=total, missed=bad, diagnostics={**rewards.diagnostics, **shares})
 
     return call
+
+
+def _numbers(values: object, count: int, what: str) -> np.ndarray:
+    try:
+        array = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{what} returned {type(values).__name__}, which is no array of numbers.") from error
+    if array.shape != (count,):
+        raise UserError(f"{what} returned shape {array.shape} for {count} completions; it must be ({count},).")
+    bad = np.flatnonzero(~np.isfinite(array))
+    if bad.size:
+        raise UserError(f"{what} returned {array[bad[0]]} for completion {bad[0]} of {count}; rewards must be finite.")
+    return array
