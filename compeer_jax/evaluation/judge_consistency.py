@@ -41,7 +41,7 @@ from compeer_jax.evaluation.selection_study import (
 from compeer_jax.files import write_json, write_text
 from compeer_jax.parallel.mesh import MeshConfig
 from compeer_jax.report.table import Table, tables_markdown
-from compeer_jax.rewards.config import JudgeModelsConfig
+from compeer_jax.rewards.config import JudgeModelsConfig, RemoteJudgeConfig
 from compeer_jax.rewards.judge import Verdicts
 from compeer_jax.rewards.rules import RuleJudge
 
