@@ -20,12 +20,19 @@ by_name = pytest.mark.parametrize("page", PAGES, ids=name_of)
 TOLD = [page for page in PAGES if "results" not in page.parts]
 """Pages whose blocks are run. Those of results are measurements of hours; they are parsed."""
 
-FEWER = {
-    "sft": ["--steps", "2"],
-    "reward train": ["--steps", "2", "--eval_records", "4"],
-    "grpo": ["--steps", "3", "--prompts_per_step", "2", "--sampling.max_new_tokens", "24"],
-    "eval --": ["--records", "4", "--group_size", "2", "--sampling.max_new_tokens", "24"],
+FEWER = {  # the first that a command begins with
+    "sft --config configs/tiny_sft.yaml --output": ["--steps", "2", "--eval_every", "0"],
+    "sft": [
+        "--steps",
+        "160",
+        "--eval_every",
+        "0",
+    ],  # enough to keep the format now and then, or GRPO has nothing to learn
+    "reward train --config configs/tiny_reward.yaml --kind": ["--steps", "2", "--eval_every", "0"],
+    "reward train": ["--steps", "100", "--eval_every", "0"],
     "reward eval": ["--limit", "8"],
+    "grpo": ["--steps", "3", "--prompts_per_step", "4"],
+    "eval --": ["--records", "4", "--group_size", "2"],
     "eval crisis": ["--resamples", "20"],
 }
 

@@ -107,7 +107,7 @@ def run_block(text: str, folder: Path, fewer: dict[str, Sequence[str]]) -> None:
         text=True,
         timeout=1800,
     )
-    assert done.returncode == 0, f"{text}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    assert done.returncode == 0, f"{text}\n{done.stdout[-1000:]}\n{done.stderr[-1000:]}"
 
 
 def executable(path: Path, text: str) -> None:
