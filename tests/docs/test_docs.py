@@ -30,7 +30,8 @@ FEWER = {  # the first that a command begins with
     ],  # enough to keep the format now and then, or GRPO has nothing to learn
     "reward train --config configs/tiny_reward.yaml --kind": ["--steps", "2", "--eval_every", "0"],
     "reward train": ["--steps", "100", "--eval_every", "0"],
-    "reward eval": ["--limit", "8"],
+    "reward eval": ["--limit", "4"],
+    "grpo --config configs/tiny_grpo.yaml --config": ["--steps", "2", "--prompts_per_step", "4"],
     "grpo": ["--steps", "3", "--prompts_per_step", "4"],
     "eval --": ["--records", "4", "--group_size", "2"],
     "eval crisis": ["--resamples", "20"],
