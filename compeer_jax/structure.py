@@ -139,7 +139,7 @@ def _converter(strict: bool) -> Any:
         def shaped(value: list, _: Any) -> Sequence:
             if length and len(value) != length:
                 raise ValueError(f"must be a list of {length}, found {len(value)}")
-            return list(read(value)) if get_origin(kind) is list else read(value)
+            return list(read(value)) if get_origin(kind) is list else read(value)  # pyrefly: ignore[bad-argument-count]
 
         return _only(list, shaped)
 

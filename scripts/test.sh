@@ -3,4 +3,5 @@
 . "$(dirname "$0")/setup.sh" "[test]"
 ruff check .
 ruff format --check .
+pyrefly check
 exec python -m pytest "$@"

@@ -233,7 +233,8 @@ def _verdicts(
     rules = rows_of(RuleJudge()(whole), known) if format is COMPEER else None
     agree = {name: [bool(said[name][row]) for row in known] for name in said}
     rows = [consistency_row(name, rows_of(verdicts[name], known), agree[name], weights, rules) for name in said]
-    versus = paired(*list(agree.values())[:2], weights) if len(systems) > 1 else None
+    first, *others = agree.values()
+    versus = paired(first, others[0], weights) if others else None
     results = ConsistencyResults(len(known), len(whole) - len(known), config.outputs, config.by, rows, versus)
     if folder:
         content = {"outputs": results.count, "unknown": results.unknown, "rows": rows, "paired": versus}

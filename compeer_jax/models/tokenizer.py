@@ -85,12 +85,6 @@ def chat_ids(tokenizer: Any) -> tuple[tuple[int, ...], int]:
     return (turn_end, text_end), text_end
 
 
-def stop_ids(tokenizer: Any) -> list[int]:
-    """The ids that end an answer, of those that the tokenizer has; see `chat_ids`."""
-    vocabulary = tokenizer.get_vocab()
-    return [vocabulary[token] for token in ("<|im_end|>", "<|endoftext|>") if token in vocabulary]
-
-
 def _check_vocabulary(directory: Path, vocabulary: Mapping[str, int]) -> None:
     """Raises UserError where the model beside a tokenizer, or that adapters there are for, has too few embeddings."""
     if (directory / "adapter_config.json").is_file() and not (directory / "config.json").is_file():

@@ -22,7 +22,6 @@ from compeer_jax.errors import UserError
 from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.hf_names import DECODER, HFTensor, TensorNames, hf_tensors
 from compeer_jax.models.parameters import param_axes
-from compeer_jax.models.tokenizer import stop_ids
 from compeer_jax.models.tokenizer_files import FILES as TOKENIZER_FILES
 from compeer_jax.models.tokenizer_files import write_tokenizer
 from compeer_jax.parallel.exchange import fetch, is_first
@@ -335,9 +334,15 @@ def _write_configs(
             values[name] = getattr(tokenizer, name, None)
     _write_json(directory / "config.json", values)
     ids = {name: values[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")} | dict(generation)
-    if tokenizer is not None and (ends := stop_ids(tokenizer)):
+    if tokenizer is not None and (ends := _stop_ids(tokenizer)):
         ids["eos_token_id"] = ends  # what it was taught to end with, whatever the start model ended with
     _write_json(directory / "generation_config.json", {name: i for name, i in ids.items() if i is not None})
+
+
+def _stop_ids(tokenizer: Any) -> list[int]:
+    """The ids that end an answer, of those that the tokenizer has; see `compeer_jax.models.tokenizer.chat_ids`."""
+    vocabulary = tokenizer.get_vocab()
+    return [vocabulary[token] for token in ("<|im_end|>", "<|endoftext|>") if token in vocabulary]
 
 
 def _write_tensors(directory: Path, params: nnx.State, max_shard_size: int) -> None:

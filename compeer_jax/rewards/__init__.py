@@ -1,0 +1,11 @@
+"""Rewards: judges by rule, trained, or behind a server; their verdicts, and what these are worth.
+
+A reward of your own is a function of completions, named by `reward.judge: module.function`.
+
+The names in `__all__`, their arguments, and what they return follow semantic versioning: within a major version they
+are added to, not changed or taken away. Everything else in this package may change at any time.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

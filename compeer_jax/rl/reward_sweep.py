@@ -186,7 +186,7 @@ def _shape(setting: RewardSettings, outputs: _Outputs, length_mean: LengthMean, 
     def reweighted(sign: str) -> Float[Array, "G B M"]:
         """Eq. 5 needs nothing of a group but its τ, so each output may pass as a group of one."""
         alone = (array.reshape(members, -1, 1) for array in (judged, outputs.s_in, outputs.s_hi))
-        return jax.vmap(lambda *output: reweight(*output, tau, sign=sign))(*alone).reshape(judged.shape)
+        return jax.vmap(lambda *output: reweight(*output, tau, sign=sign))(*alone).reshape(judged.shape)  # pyrefly: ignore[bad-argument-count]
 
     rewards = jnp.where(setting.aware, reweighted("aware"), reweighted("paper"))
     rewards = jnp.where(setting.reweighting, rewards, judged)

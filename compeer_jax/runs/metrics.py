@@ -76,8 +76,8 @@ class MetricWriter:
     def _write_events(self, step: int, row: Mapping[str, float]) -> None:
         # Without tensorboardX's SummaryWriter, whose thread dies when the clock is set back by weeks.
         from tensorboardX.event_file_writer import EventsWriter
-        from tensorboardX.proto.event_pb2 import Event, SessionLog
-        from tensorboardX.proto.summary_pb2 import Summary
+        from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyrefly: ignore[missing-module-attribute]
+        from tensorboardX.proto.summary_pb2 import Summary  # pyrefly: ignore[missing-module-attribute]
 
         if self._events is None:
             # TensorBoard hides what earlier event files hold from this step on. The suffix keeps a run that goes on

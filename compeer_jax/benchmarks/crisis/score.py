@@ -231,5 +231,6 @@ def compared(played: Sequence[Played], against: str, *, resamples: int, seed: in
             ]
             if both:
                 weights = clustered_resamples(range(len(both)), resamples, seed)
-                pairs.append(Versus(first, against, measure, len(both), paired(*zip(*both, strict=True), weights)))
+                ours, theirs = zip(*both, strict=True)
+                pairs.append(Versus(first, against, measure, len(both), paired(ours, theirs, weights)))
     return pairs

@@ -55,7 +55,7 @@ class Profile:
             raise ValueError("field 'first_talk' is no text")
         if any(SURROGATE.search(text) for text in (*(row[name] for name in TEXTS), *group, first)):
             raise ValueError("half a character")
-        return cls(*(row[name] for name in TEXTS[:4]), tuple(group), row["task"], first.strip())
+        return cls(*(row[name] for name in TEXTS[:4]), tuple(group), row["task"], first.strip())  # pyrefly: ignore[bad-argument-count]
 
     def to_json(self) -> dict:
         """What pages and tables show of it: plain texts by name."""

@@ -66,7 +66,7 @@ class SagePrompts:
                 )
             found.append(prompts[language])
         tested = released_prompts(TESTED).get(language) if official and config.prompt == "default" else None
-        return cls(*found, tested)
+        return cls(*found, tested)  # pyrefly: ignore[bad-argument-count]
 
     def versions(self) -> dict[str, int | str]:
         """name.language -> version, or hash of what is not ours."""
