@@ -192,6 +192,7 @@ def api_page(name: str) -> str:
     """The names that a public package exports, each rendered from where it is defined."""
     package = importlib.import_module(f"compeer_jax.{name}")
     lines = [f"# compeer_jax.{name}", "", inspect.getdoc(package) or "", ""]
+    lines += [f"Import these names from `compeer_jax.{name}`; each is shown as where it is defined.", ""]
     for export in getattr(package, "__all__", ()):
         lines += [f"::: {defined_at(package, export)}", ""]
     return "\n".join(lines)
@@ -200,10 +201,9 @@ def api_page(name: str) -> str:
 def defined_at(package: types.ModuleType, name: str) -> str:
     """The dotted path of an exported name where it is defined: of constants, too, which know no module."""
     value = getattr(package, name)
-    module = getattr(value, "__module__", None)
-    if isinstance(module, str) and hasattr(value, "__qualname__"):
+    module, prefix = getattr(value, "__module__", None), package.__name__ + "."
+    if isinstance(module, str) and module.startswith(prefix) and hasattr(value, "__qualname__"):
         return f"{module}.{value.__qualname__}"
-    prefix = package.__name__ + "."
     for path in sorted((ROOT / prefix.replace(".", "/")).rglob("*.py")):
         dotted = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         if re.search(rf"^{name}\b.*=", path.read_text(encoding="utf-8"), re.M):
