@@ -12,7 +12,7 @@ from compeer_jax.errors import UserError
 from compeer_jax.generation.prompt_batch import bucket, pad_left
 from compeer_jax.generation.rollout import Rollout, joined, rollout
 from compeer_jax.generation.sampling import SamplingConfig, row_keys
-from compeer_jax.generation.slot_engine import Completion, OnTokens, SlotEngine
+from compeer_jax.generation.slot_engine import Completion, SlotEngine
 from compeer_jax.generation.stop_strings import Decode, StopStrings
 
 Limits = Sequence[int] | Int[np.ndarray, " N"]
@@ -113,13 +113,11 @@ class Engine:
         key: Key[Array, ""] | Key[Array, " N"],
         group_size: int = 1,
         limits: Limits | None = None,
-        on_tokens: OnTokens | None = None,
     ) -> Iterator[tuple[int, Rollout]]:
         """The number of each prompt and its G completions, as soon as all of them have ended, while others decode.
 
         Args:
             params, prompts, key, group_size, limits: as of `generate`, which gives the same completions.
-            on_tokens: told, every few tokens, a row's number and what it has written since.
 
         Raises:
             UserError: as `generate`.
@@ -133,7 +131,6 @@ class Engine:
             group_size,
             self._limits(self.sampling.max_new_tokens if limits is None else limits, rows),
             slots=self.slots or rows,
-            on_tokens=on_tokens,
         )
         groups: dict[int, dict[int, Completion]] = {}
         for row, completion in complete:

@@ -20,14 +20,11 @@ from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.generation.stop_strings import StopStrings
 from compeer_jax.parallel.exchange import fetch
 
-STEPS = 32  # tokens between two looks at what has been written, if nobody waits for them
-STEPS_HEEDED = 4  # if somebody reads along, or a stop string may have come
+STEPS = 32  # tokens between two looks at what has been written
+STEPS_TO_STOP = 4  # if a stop string may have come
 REFILL_SHARE = 1 / 8  # of the slots are free before rows that wait are admitted
 READ_SHARE = 1 / 4  # of the slots are filled by the prompts that are read at once
 HALVINGS = 2  # how often the slots become half as many, once so few rows are left; each compiles one program more
-
-OnTokens = Callable[[int, Sequence[int]], None]
-"""Told a row's number and what it has written since it was told last."""
 
 
 class Completion(NamedTuple):
@@ -100,7 +97,6 @@ class SlotEngine:
         limits: np.ndarray,
         *,
         slots: int,
-        on_tokens: OnTokens | None = None,
     ) -> Iterator[tuple[int, Completion]]:
         """Every row's number and completion, as they end; row b·G + g is the g-th of prompt b.
 
@@ -111,29 +107,26 @@ class SlotEngine:
             group_size: rows a prompt (G).
             limits: after how many tokens each row is cut off.
             slots: how many rows are decoded together at most.
-            on_tokens: called with what rows write, as they write it.
         """
         model = nnx.merge(self._graphdef, params)
         model = nnx.split(ready_to_decode(model, self._longest_completion))
         queue = _Queue(prompts, keys, group_size, limits, pad_id=self._pad_id, multiple=self._multiple)
         held = _Held.none(self._programs, model, queue, min(slots, queue.rows))
-        heeded = on_tokens is not None or bool(self._stop.strings)
+        may_stop = bool(self._stop.strings)
         while queue.waits or held.any:
             if queue.waits:
                 held.admit(queue)
             elif held.can_narrow:
                 held.narrow()
-            ended = held.decode(STEPS_HEEDED if heeded else STEPS, queue.waits)
-            if not (heeded or ended.any()):
+            ended = held.decode(STEPS_TO_STOP if may_stop else STEPS, queue.waits)
+            if not (may_stop or ended.any()):
                 continue
             tokens, logps = fetch((held.slots.tokens, held.slots.logps))
             for slot in np.flatnonzero(held.rows >= 0).tolist():
-                row, end, before = int(held.rows[slot]), int(held.written[slot]), int(held.told[slot])
-                cut = self._stop.cut(tokens[slot, :end].tolist(), before)
+                row, end = int(held.rows[slot]), int(held.written[slot])
+                cut = self._stop.cut(tokens[slot, :end].tolist(), int(held.searched[slot]))
                 end = cut or end
-                if on_tokens is not None and end > before:
-                    on_tokens(row, tokens[slot, before:end].tolist())
-                held.told[slot] = end
+                held.searched[slot] = end
                 if cut or ended[slot]:
                     finished = bool(cut or held.finished[slot])
                     held.release(slot)
@@ -214,13 +207,13 @@ class _Held:
     Attributes:
         slots: on the device.
         rows: which row each holds; -1: it is free.
-        told: how much of it was looked through for stop strings, and told to who listens.
+        searched: how much of it was searched for stop strings.
         written, finished: as of `slots` when it was last seen.
     """
 
     def __init__(self, programs_: _Programs, model: tuple, slots: programs.Slots, size: int):
         self._programs, self._model, self.slots = programs_, model, slots
-        self.rows, self.told = np.full(size, -1), np.zeros(size, int)
+        self.rows, self.searched = np.full(size, -1), np.zeros(size, int)
         self._halted = np.zeros(size, bool)  # rows that met a stop string, which the device doesn't know yet
         self._halvings = HALVINGS
         self.written = self.finished = np.zeros(size, int)
@@ -249,13 +242,13 @@ class _Held:
             read, arrivals, new = queue.arrivals(self._programs, self._model, free, len(self.rows))
             self.slots = self._programs.admit(self.slots, read, arrivals)
             taken = free[: len(new)]
-            self.rows[taken], self.told[taken], self._halted[taken] = new, 0, False
+            self.rows[taken], self.searched[taken], self._halted[taken] = new, 0, False
 
     def narrow(self) -> None:
         """Goes on in half the slots."""
         kept = np.argsort(self.rows < 0, kind="stable")[: self._half]
         self.slots = self._programs.narrow(self.slots, kept)
-        self.rows, self.told, self._halted = self.rows[kept], self.told[kept], self._halted[kept]
+        self.rows, self.searched, self._halted = self.rows[kept], self.searched[kept], self._halted[kept]
         self._halvings -= 1
 
     def decode(self, steps: int, waiting: bool) -> np.ndarray:

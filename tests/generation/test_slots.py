@@ -157,20 +157,6 @@ def test_groups_come_as_soon_as_they_end_and_hold_what_generate_gives(weights, e
         assert_same(group, rows_of(expected, slice(index * GROUP, (index + 1) * GROUP)))
 
 
-def test_a_listener_is_told_every_token_of_every_row_once_and_in_order(weights, engine, at_once):
-    told = {}
-
-    def listen(row, tokens):
-        told.setdefault(row, []).append(tokens)
-
-    calls = list(engine.stream(weights[1], PROMPTS, KEY, GROUP, LIMITS, on_tokens=listen))
-    assert len(calls) == len(PROMPTS)
-    for row in range(ROWS):
-        written = np.asarray(at_once.tokens[row])[np.asarray(at_once.mask[row])].tolist()
-        assert [token for tokens in told[row] for token in tokens] == written
-        assert len(told[row]) >= len(written) // 5  # bit by bit
-
-
 # ---- stop strings
 
 
