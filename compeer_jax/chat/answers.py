@@ -1,4 +1,4 @@
-"""Answers of chat models, kept on disk as they come, so that a run that was killed asks nothing twice.
+"""A store of chat models' answers, filled as they come, so that a run that was killed asks nothing twice.
 
 An answer is kept with how it ended. Those of files that don't say that are not given out: nobody knows whether they are
 whole.

@@ -1,4 +1,4 @@
-"""A chat model in this process: a Hugging Face directory and the engine, answers kept on disk a batch at a time.
+"""A chat model in this process: a Hugging Face directory and the engine, answers stored a batch at a time.
 
 A run that was killed and is started again gets the same answers as one that never was:
 

@@ -1,4 +1,4 @@
-"""What a model is asked: does a reply follow from the reasoning, and do a judge's verdicts on both go together?"""
+"""Prompts about consistency: does a reply follow from the reasoning, and do a judge's verdicts on both go together?"""
 
 from collections.abc import Mapping
 from functools import cache

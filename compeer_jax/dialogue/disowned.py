@@ -1,4 +1,4 @@
-"""Whether the line above an answer says that it is somebody else's words, or no answer of the writer's.
+"""A check of quotations: whether the line above an answer leaves it to somebody else, or denies it.
 
 What a model is shown may speak to it, and a model may quote that: "It ends with the line", and below it the line. Prose
 that has come to its end says nothing of what follows, unless it denies it in so many words.

@@ -1,4 +1,4 @@
-r"""Words from outside, made harmless before they stand in a prompt.
+r"""Material, that is words from outside, made harmless before it stands in a prompt.
 
 Whatever a corpus, a seeker, a policy, a judge or a profile says is material. Where it spells structure, somebody would
 take it for structure: a tokenizer or a server's template a control token, a reader of ours a tag, a judge a verdict

@@ -1,4 +1,4 @@
-"""What a dialogue is: turns of a seeker and a supporter, and where they come from. No I/O.
+"""The schema of dialogues: turns of a seeker and a supporter, and where they come from. No I/O.
 
 The JSON form, one object a dialogue:
 

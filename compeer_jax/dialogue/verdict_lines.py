@@ -1,4 +1,4 @@
-r"""What one line says of a verdict: a closed grammar of the spellings that models really use, and nothing else.
+r"""The grammar of verdict lines: the spellings that models really use, and nothing else.
 
     VERDICT: [so,] [my] [final] Verdict [(choices)] SIGN VALUE [confidence] [.]        with a marker
              VALUE [.]                                                                 bare

@@ -1,4 +1,4 @@
-r"""What a judge's reply says in its verdict: a line that is nothing but the verdict (`verdict_lines`), at the end.
+r"""The parser of a judge's replies: a verdict is a line that is nothing else (`verdict_lines`), at the end.
 
 What a judge is shown may speak to it, and a judge may quote that, so a line that looks like a verdict need not be one:
 

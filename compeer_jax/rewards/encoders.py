@@ -1,4 +1,4 @@
-"""What Eq. 6 compares: vectors of the responses (or of whole outputs) and of the utterances before them.
+"""Encoders of Eq. 6: vectors of the responses (or of whole outputs) and of the utterances before them.
 
 Three encoders, chosen by config:
 

@@ -1,4 +1,4 @@
-"""judge.json: what a directory of weights must say of itself to be used as a judge.
+"""The judge card, judge.json: what a directory of weights must say of itself to be used as a judge.
 
 A judge only works when it is asked as it was trained: the same rounds, the same prompt, histories and steps cut at the
 same lengths. The card holds that; `compeer reward train` writes it, and everything that asks a judge reads it.

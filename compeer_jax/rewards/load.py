@@ -1,4 +1,4 @@
-"""The reward that a config names, found and checked."""
+"""Loading of the reward that a config names, with what it needs checked."""
 
 import dataclasses
 import importlib

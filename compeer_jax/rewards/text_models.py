@@ -1,4 +1,4 @@
-"""Texts to vectors with a frozen model: tokenized, sorted into batches of few shapes, read on the mesh, pooled."""
+"""Embedders, frozen models that give texts vectors: tokenized, sorted into batches, read on the mesh, pooled."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

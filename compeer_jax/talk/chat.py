@@ -1,4 +1,4 @@
-"""A person talks with a model: lines in, what happens to be shown out, the talk saved after every turn."""
+"""The loop of a terminal chat: lines in, what is to be shown out, the talk saved after every turn."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext

@@ -1,4 +1,4 @@
-"""How a person talks with a model."""
+"""Settings of the terminal chat."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar

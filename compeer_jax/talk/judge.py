@@ -1,4 +1,4 @@
-"""What a judge says of one output in a live talk, where no reference and no annotation is at hand.
+"""Judges of single outputs in a live talk, where no reference and no annotation is at hand.
 
 A judge with weights rates the reasoning steps as it rates them in training: it reads the talk, then each step, and says
 True or False. The reply itself it can't rate, as it has only learned to compare a reply with another one. Rules can say

@@ -1,4 +1,4 @@
-"""A conversation with a model as a state and what happens to it; no input, output or model in here.
+"""The state of a terminal chat, and what follows from a line or an output; no input, output or model in here.
 
     session, effects = on_input(session, "I can't sleep.")   # effects: (Ask(history, draw=0),)
     session, effects = on_output(session, output)            # effects: (ShowReply(output), Save())

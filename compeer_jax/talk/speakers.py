@@ -1,4 +1,4 @@
-"""Who answers in a conversation: a model in this process, or one behind a server."""
+"""Speakers, the models that answer in a terminal chat: in this process, or behind a server."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A talk with a model, kept as a dialogue in JSON lines that everything here reads."""
+"""The transcript of a talk with a model: a dialogue in JSON lines that everything here reads."""
 
 import json
 import os

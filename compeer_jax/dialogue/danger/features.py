@@ -1,4 +1,4 @@
-"""What the classifier sees of a text: counts of its letters and words, its concepts, and pairs of concepts.
+"""Features of the danger classifier: counts of its letters and words, its concepts, and pairs of concepts.
 
 Letters alone know only the words they were trained on, and a few thousand sentences hold few of the ways in which
 people say that they are in danger. So words of one meaning also stand under one name (`concepts.yaml`), in both

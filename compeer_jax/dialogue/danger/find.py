@@ -1,4 +1,4 @@
-"""Danger in what somebody says: the kinds that are found, by which layer, and how urgent it is.
+"""The finder of danger in what somebody says: kinds, which layer found each, and how urgent they are.
 
 It is no assessment. It misses ways in which people say that they are in danger and finds some that mean something
 else; how often, `compeer eval danger` measures.

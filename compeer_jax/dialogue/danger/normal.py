@@ -1,4 +1,4 @@
-"""One plain spelling of a text, however it is written: half-width, caseless, simplified, and nothing hidden.
+"""Normalisation of text to one plain spelling: half-width, caseless, simplified, and nothing hidden.
 
 People in danger write as they can, and some hide the words from filters: "k1ll", "s u i c i d e", "su*cide", "自*杀",
 "想４". A word is uncovered only if what comes out is one of the words that matter here; all else stays as it is.

@@ -1,4 +1,4 @@
-"""Asking a chat model whether the last turns of a talk show danger, and reading what it says."""
+"""The danger rubric: asks a chat model whether the last turns of a talk show danger, and reads what it says."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""What is not shown and not handed on: methods of suicide or self-harm, urging to die, claims to be a person or doctor.
+"""Words that are withheld from every output: methods of suicide or self-harm, urging to die, claims to be a person.
 
 Closed lists of patterns, in English and Chinese (`forbidden.yaml`). They find what is said as an instruction or offer,
 not every mention (what a reply to somebody in danger must not even name is in `conduct`), and not every way to say it.

@@ -1,4 +1,4 @@
-"""What the program itself says when somebody may be in danger: notices, written replies, instructions to a model.
+"""The program's own words when somebody may be in danger: notices, written replies, instructions to a model.
 
 The words are in `wording.yaml`. No professional has reviewed them as long as `reviewed_by()` is None.
 """
