@@ -88,18 +88,21 @@ class CaseVerdicts(NamedTuple):
         shown: the cases as the judge was shown them, see `fitted_to`.
         verdicts: for each case, by tag; on responses as they were shown, under `SWAPPED` in the other order.
         faults: for each case, why there is no verdict, by tag.
+        replies: for each case, what was read, by tag.
         retried: conversations that were held twice.
     """
 
     shown: Sequence[JudgeCase]
     verdicts: list[dict[str, Verdict]]
     faults: list[dict[str, Fault]]
+    replies: list[dict[str, Answer]]
     retried: int
 
 
 class _Reading(NamedTuple):
     """What a reply says: a verdict, or None and why."""
 
+    reply: Answer
     verdict: Verdict
     fault: Fault | None
 
@@ -149,11 +152,13 @@ def ask_judge(
     for index, said in enumerate(readings):
         merged[index // len(rounds)] |= said
     for case, as_shown, said in zip(cases, shown, merged, strict=True):
-        said |= {tag: _Reading(None, "too_long") for tag in said if has_part(case, tag) and not has_part(as_shown, tag)}
+        too_long = [tag for tag in said if has_part(case, tag) and not has_part(as_shown, tag)]
+        said |= {tag: _Reading(said[tag].reply, None, "too_long") for tag in too_long}
     return CaseVerdicts(
         shown,
         [{tag: one.verdict for tag, one in said.items()} for said in merged],
         [{tag: one.fault for tag, one in said.items() if one.fault} for said in merged],
+        [{tag: one.reply for tag, one in said.items()} for said in merged],
         len(unread),
     )
 
@@ -170,9 +175,9 @@ def _read_replies(tags: Sequence[str], replies: Sequence[Answer]) -> dict[str, _
 
 def _read_reply(tag: str, reply: Answer) -> _Reading:
     if not reply.whole:
-        return _Reading(None, reply.ending)
+        return _Reading(reply, None, reply.ending)
     verdict = parse_preference(reply.text) if tag in (RESPONSE, SWAPPED) else parse_step_verdict(reply.text)
-    return _Reading(verdict, "unclear" if verdict is None else None)
+    return _Reading(reply, verdict, "unclear" if verdict is None else None)
 
 
 def _lacks_verdict(conversation: Conversation, tags: Sequence[str], said: Mapping[str, _Reading]) -> bool:

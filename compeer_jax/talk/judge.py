@@ -5,8 +5,9 @@ True or False. The reply itself it can't rate, as it has only learned to compare
 less: whether the form is kept, and whether the reply repeats what was said before.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from compeer_jax.dialogue.judging import JudgeCase
@@ -17,7 +18,6 @@ from compeer_jax.talk.config import ChatConfig
 from compeer_jax.talk.session import Output
 
 if TYPE_CHECKING:
-    from compeer_jax.chat.types import Answer
     from compeer_jax.rewards.conversation import JudgeModel
 
 NO_VERDICT = "no verdict"
@@ -66,51 +66,33 @@ def rule_findings(history: Sequence[Turn], output: Output) -> list[Finding]:
     return [form, Finding(RESPONSE, NO_VERDICT, "it repeats no earlier turn; rules know no more of it")]
 
 
-def step_findings(replies: Sequence["Answer"], tags: Sequence[str], missing: Mapping[str, str]) -> list[Finding]:
-    """A judge's replies about steps as findings. A step that is `missing` is wrong for what stands there, whatever the
-    reply; one about which the reply is not whole has no verdict."""
-    from compeer_jax.dialogue.verdicts import parse_step_verdict
-
-    findings = []
-    for reply, tag in zip(replies, tags, strict=True):
-        if tag in missing:
-            findings.append(Finding(tag, "wrong", missing[tag]))
-        elif not reply.whole:
-            findings.append(Finding(tag, NO_VERDICT, f"the judge gave {reply.fault}"))
-        else:
-            verdict = {True: "right", False: "wrong", None: NO_VERDICT}[parse_step_verdict(reply.text)]
-            findings.append(Finding(tag, verdict, reply.text.strip()))
-    return findings
-
-
-def rate_steps(respond: "JudgeModel", together: bool, case: JudgeCase, seed: int = 0) -> list[Finding]:
-    """What a judge says of each step of a case. It is asked a second time where it gave no verdict on a step.
+def rate_steps(model: "JudgeModel", rounds: Sequence[tuple[str, ...]], case: JudgeCase, seed: int = 0) -> list[Finding]:
+    """What a judge says of each step of a case, asked a second time where it gave no verdict.
 
     Args:
-        respond: the judge.
-        together: rate all steps in one conversation, not each in its own.
-        case: what is rated; its steps are those of the format, in order.
+        model: the judge.
+        rounds: of each conversation with it, which together ask about every step.
+        case: what is rated.
         seed: of what is random in the replies.
     """
     import jax
 
-    from compeer_jax.rewards.conversation import Conversation, fitted_to
+    from compeer_jax.rewards.conversation import ask_judge
 
-    tags, shown = tuple(case.steps), fitted_to(respond)(case)
-    missing = {tag: "it is too long for the judge" for tag in tags if not shown.steps[tag].strip()}
-    missing |= {tag: "it is missing" for tag in tags if not case.steps[tag].strip()}
-    asked = [Conversation(shown, rounds) for rounds in ([tags] if together else [(tag,) for tag in tags])]
+    result = ask_judge(model, rounds, [case], jax.random.key(seed), group_size=1)
+    shown, verdicts, replies = result.shown[0], result.verdicts[0], result.replies[0]
 
-    def ask(retry: bool) -> list[Finding]:
-        key = jax.random.key(seed + retry)
-        held = respond(asked, key, group_size=1 if retry else len(asked), retry=retry)
-        return step_findings([reply for replies in held for reply in replies], tags, missing)
+    def finding(tag: str) -> Finding:
+        if not case.steps[tag].strip():
+            return Finding(tag, "wrong", "it is missing")
+        if not shown.steps[tag].strip():
+            return Finding(tag, "wrong", "it is too long for the judge")
+        if not replies[tag].whole:
+            return Finding(tag, NO_VERDICT, f"the judge gave {replies[tag].fault}")
+        verdict = {True: "right", False: "wrong", None: NO_VERDICT}[verdicts[tag]]
+        return Finding(tag, verdict, replies[tag].text.strip())
 
-    findings = ask(retry=False)
-    if any(finding.verdict == NO_VERDICT for finding in findings):
-        pairs = zip(findings, ask(retry=True), strict=True)
-        findings = [second if first.verdict == NO_VERDICT else first for first, second in pairs]
-    return [*findings, Finding(RESPONSE, COMPARED)]
+    return [*map(finding, case.steps), Finding(RESPONSE, COMPARED)]
 
 
 class _StepJudge:
@@ -119,7 +101,7 @@ class _StepJudge:
     def __init__(self, config: ChatConfig):
         from compeer_jax.rewards.judge_card import JudgeCard
 
-        self._config, self._format, self._respond = config, config.data.reasoning, None
+        self._config, self._format = config, config.data.reasoning
         card = JudgeCard.read(config.judge)
         if card.kind == "orm":
             raise UserError(
@@ -131,20 +113,20 @@ class _StepJudge:
                 f"the judge in {config.judge} reads {card.format!r} outputs, but data.format is "
                 f"{config.data.format!r}; name another judge, or none."
             )
-        self._kind, self._together = card.kind, card.kind == "unifi" or card.prm_calls == "together"
+        self._kind, steps = card.kind, self._format.tags[:-1]
+        together = card.kind == "unifi" or card.prm_calls == "together"
+        self._rounds = [steps] if together else [(tag,) for tag in steps]
 
     def __call__(self, history: Sequence[Turn], output: Output) -> list[Finding]:
         steps = {tag: self._format.section(output.turn, tag, self._config.language) for tag in self._format.tags[:-1]}
         case = JudgeCase(self._config.language, tuple(history), steps, ("", output.turn.response))
-        return rate_steps(self._judge(), self._together, case, self._config.seed)
+        return rate_steps(self._model, self._rounds, case, self._config.seed)
 
-    def _judge(self):
-        if self._respond is None:
-            from compeer_jax.parallel.mesh import make_mesh
-            from compeer_jax.rewards.config import JudgeModelsConfig
-            from compeer_jax.rewards.in_process import InProcessJudge
+    @cached_property
+    def _model(self) -> "JudgeModel":
+        from compeer_jax.parallel.mesh import make_mesh
+        from compeer_jax.rewards.config import JudgeModelsConfig
+        from compeer_jax.rewards.in_process import InProcessJudge
 
-            models = JudgeModelsConfig(dtype=self._config.model.dtype, scan_layers=self._config.model.scan_layers)
-            mesh = make_mesh(self._config.mesh)
-            self._respond = InProcessJudge(self._config.judge, self._kind, self._format, models, mesh)
-        return self._respond
+        models = JudgeModelsConfig(dtype=self._config.model.dtype, scan_layers=self._config.model.scan_layers)
+        return InProcessJudge(self._config.judge, self._kind, self._format, models, make_mesh(self._config.mesh))

@@ -38,7 +38,7 @@ from compeer_jax.errors import UserError
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.talk.config import ChatConfig, ChatPromptConfig
-from compeer_jax.talk.judge import COMPARED, Finding, open_judge, rate_steps, rule_findings, step_findings
+from compeer_jax.talk.judge import COMPARED, Finding, open_judge, rate_steps, rule_findings
 from compeer_jax.talk.session import (
     COMMANDS,
     NO_REPLY,
@@ -309,17 +309,28 @@ def test_rules_know_form_and_repetition():
     assert response == Finding("response", "wrong", "there is none")
 
 
+def scripted(**replies: Answer):
+    """A judge that replies to each step as given, however often it is asked."""
+    return lambda conversations, key, **_: [tuple(replies[tag] for tag in one.tags) for one in conversations]
+
+
 def test_a_reply_without_a_verdict_is_none_and_a_missing_step_is_wrong():
-    replies = [Answer("It fits.\nVerdict: True"), Answer("Verdict: False"), Answer("Hm.")]
-    tags = COMPEER.tags[:-1]
-    assert [one.verdict for one in step_findings(replies, tags, {})] == ["right", "wrong", "no verdict"]
-    found = step_findings(replies, tags, {"history": "it is missing"})
+    judge = scripted(
+        history=Answer("It fits.\nVerdict: True"), emotion=Answer("Verdict: False"), strategy=Answer("Hm.")
+    )
+    case = JudgeCase("en", HISTORY, STEPS, ("", "I see."))
+    found = rate_steps(judge, [tuple(STEPS)], case)
+    assert [one.verdict for one in found] == ["right", "wrong", "no verdict", COMPARED]
+    assert [one.critique for one in found] == ["It fits.\nVerdict: True", "Verdict: False", "Hm.", ""]
+    found = rate_steps(judge, [tuple(STEPS)], replace(case, steps=STEPS | {"history": " "}))
     assert found[0] == Finding("history", "wrong", "it is missing")
 
 
 @pytest.mark.parametrize("ended", ["cut", "refused", "thinking"])
 def test_a_reply_that_is_not_whole_has_no_verdict(ended):
-    (found,) = step_findings([Answer("Verdict: True", ended=ended)], ["history"], {})
+    judge = scripted(history=Answer("Verdict: True", ended=ended))
+    case = JudgeCase("en", HISTORY, {"history": "An exam is near."}, ("", "I see."))
+    found, _ = rate_steps(judge, [("history",)], case)
     assert found.verdict == "no verdict"
     assert found.critique == f"the judge gave {WHY_NOT[ended]}"
 
@@ -415,20 +426,21 @@ def test_a_judge_rates_the_steps_and_says_that_it_can_not_rate_the_reply(directo
     assert [one.verdict for one in judge(HISTORY, without)][:3] == ["right", "wrong", "right"]
 
 
-@pytest.mark.parametrize("together, rounds", [(True, [tuple(STEPS)]), (False, [(tag,) for tag in STEPS])])
-def test_a_judge_without_a_verdict_is_asked_once_more(together, rounds):
+@pytest.mark.parametrize("rounds", [[tuple(STEPS)], [(tag,) for tag in STEPS]])
+def test_a_judge_without_a_verdict_is_asked_once_more_about_what_lacks_one(rounds):
     asked = []
 
-    def scripted(conversations, key, *, group_size, retry=False):
+    def judge(conversations, key, *, group_size, retry=False):
         """Says True of the first step, and of the second when it is asked again."""
         asked.append(([one.rounds for one in conversations], retry))
         sure = ["history", "emotion"] if retry else ["history"]
         said = ((("Verdict: True" if tag in sure else "Hm.") for tag in one.rounds) for one in conversations)
         return [tuple(map(Answer, replies)) for replies in said]
 
-    findings = rate_steps(scripted, together, JudgeCase("en", HISTORY, STEPS, ("", "I see.")))
+    findings = rate_steps(judge, rounds, JudgeCase("en", HISTORY, STEPS, ("", "I see.")))
     assert [one.verdict for one in findings] == ["right", "right", "no verdict", COMPARED]
-    assert asked == [(rounds, False), (rounds, True)]
+    lacking = [one for one in rounds if one != ("history",)]
+    assert asked == [(rounds, False), (lacking, True)]
 
 
 def test_a_judge_that_can_not_rate_a_talk_is_refused_before_it_begins(directory, tmp_path):
