@@ -1,5 +1,6 @@
 """The documentation holds: it builds, its links and paths lead somewhere, its commands are accepted and run."""
 
+import ast
 import importlib
 import json
 import pkgutil
@@ -97,6 +98,9 @@ def test_paths_and_names_in_the_repository_exist(page):
     text = page.read_text(encoding="utf-8")
     for path in re.findall(r"`((?:compeer_jax|configs|docs|notebooks|scripts|tests)/[\w./*-]*)`", text):
         assert list(ROOT.glob(path.rstrip("/"))), f"{name_of(page)}: there is no {path}"
+    rooms = "|".join(path.name for path in (ROOT / "compeer_jax").iterdir() if path.is_dir())
+    for path in re.findall(rf"`((?:{rooms})/[\w./*-]*\.(?:py|yaml|md))`", text):
+        assert list((ROOT / "compeer_jax").glob(path)), f"{name_of(page)}: there is no {path} in compeer_jax/"
     for dotted in re.findall(r"\b(compeer_jax(?:\.\w+)+)\b", text):
         if not dotted.endswith((".py", ".egg")):
             pkgutil.resolve_name(dotted)
@@ -115,6 +119,14 @@ def test_commands_are_accepted(page, tmp_path, monkeypatch):
             elif command in ("bash", "python"):
                 files = words[2:] if words[0] == "-m" else words[:1]
                 assert all(Path(file).exists() for file in files if not file.startswith("-")), words
+
+
+@by_name
+def test_python_blocks_import_what_exists(page):
+    for block in blocks(page, "python"):
+        tree = ast.parse(block.text)
+        tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        exec(compile(tree, name_of(page), "exec"), {})
 
 
 @pytest.mark.parametrize("page", [page for page in TOLD if any(not block.mark for block in blocks(page))], ids=name_of)
