@@ -26,8 +26,10 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from compeer_jax.rl.advantages import SCALES
 from compeer_jax.rl.redundancy import cosine_redundancy
-from compeer_jax.rl.reward_sweep import SCALES, TIE, RewardSettings, sweep_rewards, sweep_summaries
+from compeer_jax.rl.reward_shaping import RewardSettings
+from compeer_jax.rl.reward_sweep import TIE, sweep_rewards, sweep_summaries
 
 PARTS = 5
 UTTERANCES = 8

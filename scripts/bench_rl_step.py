@@ -108,16 +108,14 @@ def ours(case: Case, overlap: bool) -> Callable[[], None]:
     import jax.numpy as jnp
     from flax import nnx
 
-    from compeer_jax.generation.engine import Engine
     from compeer_jax.generation.sampling import SamplingConfig
     from compeer_jax.models.decoder import Qwen2
     from compeer_jax.parallel.mesh import MeshConfig, make_mesh
     from compeer_jax.rl.advantages import group_advantages
     from compeer_jax.training.config import GRPOConfig, LossConfig
-    from compeer_jax.training.learner_batch import Layout, learner_batch
     from compeer_jax.training.optimizer import OptimizerConfig, make_optimizer
-    from compeer_jax.training.policy_update import count_whole, make_policy_loss
-    from compeer_jax.training.update import init_state, make_update
+    from compeer_jax.training.step import GRPOStep
+    from compeer_jax.training.update import init_state
 
     tokenizer, vocabulary = case.tokenizer(), peers.SHAPES[case.shape].vocabulary
     config = GRPOConfig(
@@ -132,16 +130,15 @@ def ours(case: Case, overlap: bool) -> Callable[[], None]:
     mesh = make_mesh(MeshConfig())
     options = {"dtype": case.dtype, "param_dtype": case.dtype, "scan_layers": jax.default_backend() != "cpu"}
     graphdef, params = nnx.split(Qwen2.from_pretrained(case.folder, mesh=mesh, **options), nnx.Param)
-    engine = Engine(graphdef, sampling=config.sampling, stop_ids=(vocabulary,), pad_id=0)
     optimizer = make_optimizer(config.optimizer, STEPS)
-    update = make_update(make_policy_loss(graphdef, config.loss, config.sampling), optimizer, whole=count_whole)
+    width = peers.SHAPES[case.shape].hidden
+    grpo = GRPOStep(config, graphdef, optimizer, mesh, hidden_size=width, stop_ids=(vocabulary,), pad_id=0)
     state, texts, key = init_state(params, optimizer, mesh), case.texts(), jax.random.key(0)
-    layout = Layout(config, mesh, peers.SHAPES[case.shape].hidden)
     del params
 
     def draw(number: int):
         prompts = tokenizer(next(texts))["input_ids"]
-        return prompts, engine.generate(state.params, prompts, jax.random.fold_in(key, number), case.group)
+        return prompts, grpo.roll_out(state.params, prompts, jax.random.fold_in(key, number))
 
     ahead, number = None, 0
 
@@ -152,9 +149,8 @@ def ours(case: Case, overlap: bool) -> Callable[[], None]:
         ahead = draw(number) if overlap else None
         rewards = case.rewards(tokenizer.batch_decode(rollout.tokens))
         rewards = jnp.asarray(rewards, jnp.float32).reshape(case.prompts, case.group)
-        advantages = np.asarray(group_advantages(rewards)).reshape(-1)
-        batch, _ = layout.place(learner_batch(rollout, prompts, advantages, 0, config))
-        state, metrics = update(state, batch)
+        batch = grpo.batch(state.params, rollout, prompts, np.asarray(group_advantages(rewards)))
+        state, metrics = grpo.learn(state, batch, key)
         jax.block_until_ready((state, metrics, ahead))  # nothing of ours goes on in the turns of others
 
     return step

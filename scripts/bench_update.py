@@ -79,21 +79,22 @@ def ours(case: Case, row_tokens: int) -> Step:
     from compeer_jax.generation.sampling import SamplingConfig
     from compeer_jax.models.decoder import Qwen2
     from compeer_jax.parallel.mesh import MeshConfig, make_mesh
-    from compeer_jax.training.config import GRPOConfig, LossConfig
-    from compeer_jax.training.learner_batch import Layout
+    from compeer_jax.training.config import GRPOConfig
     from compeer_jax.training.optimizer import OptimizerConfig, make_optimizer
-    from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_policy_loss
-    from compeer_jax.training.update import init_state, make_update
+    from compeer_jax.training.policy_update import PolicyBatch
+    from compeer_jax.training.step import GRPOStep
+    from compeer_jax.training.update import init_state
 
-    mesh, sampling = make_mesh(MeshConfig()), SamplingConfig(case.new)
-    config = GRPOConfig(output="", row_tokens=row_tokens, prompts_per_step=case.outputs // case.group)
+    mesh, prompts = make_mesh(MeshConfig()), case.outputs // case.group
+    sampling = SamplingConfig(case.new)
+    config = GRPOConfig(output="", sampling=sampling, row_tokens=row_tokens, prompts_per_step=prompts)
     options = {"dtype": case.dtype, "param_dtype": case.dtype, "scan_layers": jax.default_backend() != "cpu"}
     model = Qwen2.from_pretrained(case.folder, mesh=mesh, remat=case.remat, **options)
     graphdef, params = nnx.split(model, nnx.Param)
     del model
     optimizer = make_optimizer(OptimizerConfig(learning_rate=LEARNING_RATE), 10**6)
-    layout = Layout(config, mesh, peers.SHAPES[case.shape].hidden)
-    update = make_update(make_policy_loss(graphdef, LossConfig(), sampling), optimizer, whole=count_whole)
+    width = peers.SHAPES[case.shape].hidden
+    grpo = GRPOStep(config, graphdef, optimizer, mesh, hidden_size=width, stop_ids=(), pad_id=0)
     prompts, completions, advantages = case.arrays()
     real = np.ones(completions.shape, bool)
     batch = PolicyBatch(
@@ -110,7 +111,7 @@ def ours(case: Case, row_tokens: int) -> Step:
 
     def step() -> list[float]:
         nonlocal state
-        state, metrics = update(state, layout.place(batch)[0])
+        state, metrics = grpo.update(state, batch)
         jax.block_until_ready(state)
         memory = jax.local_devices()[0].memory_stats() or {}
         return [float(metrics["grad_norm"]), memory.get("peak_bytes_in_use", 0)]

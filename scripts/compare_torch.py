@@ -207,10 +207,10 @@ def train_ours(case: Case, folder: str, sampled: list[Sampled]) -> list[Update]:
     from compeer_jax.parallel.mesh import MeshConfig, make_mesh
     from compeer_jax.rl.advantages import group_advantages
     from compeer_jax.training.config import GRPOConfig, LossConfig
-    from compeer_jax.training.learner_batch import Layout
     from compeer_jax.training.optimizer import OptimizerConfig, make_optimizer
-    from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_policy_loss
-    from compeer_jax.training.update import init_state, make_update
+    from compeer_jax.training.policy_update import PolicyBatch
+    from compeer_jax.training.step import GRPOStep
+    from compeer_jax.training.update import init_state
 
     def snapshot(params) -> dict[str, np.ndarray]:
         flat = dict(nnx.to_flat_state(params))
@@ -231,13 +231,11 @@ def train_ours(case: Case, folder: str, sampled: list[Sampled]) -> list[Update]:
         ),
     )
     model = Qwen2.from_pretrained(folder, mesh=mesh, dtype="float32", param_dtype="float32")
-    layout = Layout(config, mesh, model.config.hidden_size)
+    width = model.config.hidden_size
     graphdef, params = nnx.split(model, nnx.Param)
     reference = jax.tree.map(lambda x: x.copy(), params)  # the update gives its state's memory away
     optimizer = make_optimizer(config.optimizer, case.updates)
-    loss = make_policy_loss(graphdef, config.loss, config.sampling)
-    update = make_update(loss, optimizer, parts=layout.parts, used=layout.used, whole=count_whole)
-    logprobs = layout.make_logprobs(graphdef, case.temperature)
+    grpo = GRPOStep(config, graphdef, optimizer, mesh, hidden_size=width, stop_ids=(), pad_id=0)
     state, updates = init_state(params, optimizer, mesh), []
     for count, part in enumerate(sampled):
         rewards = jnp.asarray(part.rewards).reshape(-1, case.group_size)
@@ -251,9 +249,9 @@ def train_ours(case: Case, folder: str, sampled: list[Sampled]) -> list[Update]:
             sampler_logps=np.zeros(part.mask.shape, np.float32),  # for a metric that isn't compared
         )
         if count % EPOCHS == 0:
-            old_logps = logprobs(state.params, batch)
-        batch = batch._replace(old_logps=old_logps, ref_logps=logprobs(reference, batch))
-        state, metrics = update(state, layout.place(batch)[0])
+            old_logps = grpo.logprobs(state.params, batch)
+        batch = batch._replace(old_logps=old_logps, ref_logps=grpo.logprobs(reference, batch))
+        state, metrics = grpo.update(state, batch)
         updates.append(Update(float(metrics["loss"]), float(metrics["grad_norm"]), snapshot(state.params)))
     return updates
 

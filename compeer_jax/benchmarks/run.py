@@ -19,9 +19,9 @@ from compeer_jax.benchmarks.config import BenchConfig
 from compeer_jax.benchmarks.rows import Scenario
 from compeer_jax.chat.models import ChatModels
 from compeer_jax.chat.types import ChatModel
-from compeer_jax.errors import UserError
 from compeer_jax.files import read_json, replacing
 from compeer_jax.progress import Progress
+from compeer_jax.runs.binding import check_same, short_json
 from compeer_jax.runs.model_folder import models_in
 
 SETTINGS = "settings.json"
@@ -60,7 +60,7 @@ class BenchRun:
         now = json.loads(json.dumps({**settings, "models": models}))
         path = self.folder / SETTINGS
         if path.exists():
-            _check_same(self.folder, _read(path), now)
+            check_same(self.folder, _read(path), now, choose="choose another output", shown=short_json)
             return True
         for name in used:
             self.models[name].check()
@@ -112,30 +112,6 @@ def scenarios_hash(scenarios: Iterable[Scenario]) -> str:
     for one in scenarios:
         digest.update(json.dumps([one.id, one.language, dict(one.card)], sort_keys=True).encode() + b"\n")
     return digest.hexdigest()
-
-
-def _check_same(folder: Path, old: Mapping, new: Mapping) -> None:
-    old, new = dict(_flat(old)), dict(_flat(new))
-    differing = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
-    if differing:
-        lines = ", ".join(f"{key} ({_shown(old.get(key))} there, {_shown(new.get(key))} now)" for key in differing)
-        raise UserError(
-            f"The folder {folder} holds a run with other settings: {lines}; "
-            "choose another output, or set these back to go on with that run."
-        )
-
-
-def _flat(value: Mapping, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, item in value.items():
-        if isinstance(item, Mapping) and item:
-            yield from _flat(item, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", item
-
-
-def _shown(value: Any) -> str:
-    text = "absent" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 40 else text[:39] + "…"
 
 
 def _read(path: Path) -> dict:

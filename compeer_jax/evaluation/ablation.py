@@ -17,8 +17,10 @@ import numpy as np
 from jaxtyping import Float
 
 from compeer_jax.errors import UserError, require_at_least, unknown
+from compeer_jax.rl.advantages import SCALES
 from compeer_jax.rl.redundancy import Sign
-from compeer_jax.rl.reward_sweep import SCALES, RewardSettings, SettingSummary, sweep_rewards, sweep_summaries
+from compeer_jax.rl.reward_shaping import RewardSettings
+from compeer_jax.rl.reward_sweep import SettingSummary, sweep_rewards, sweep_summaries
 from compeer_jax.runs.folder import RunFolder
 from compeer_jax.training.samples import LoggedRollouts, read_rollouts
 

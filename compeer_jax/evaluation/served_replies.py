@@ -18,6 +18,7 @@ from compeer_jax.dialogue.talk import chat_messages
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.evaluate import records_answered
 from compeer_jax.files import read_json, write_json
+from compeer_jax.runs.binding import check_same, short_json
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,9 @@ def write_replies(config: RepliesConfig, say: Callable[[str], None]) -> ServedRe
     del settings["output"]
     settings = json.loads(json.dumps(settings))
     report = folder / "report.json"
-    _check_same(report, settings)
+    if report.exists():
+        held = read_json(report, "the settings", dict, mend="name another output folder").get("settings", {})
+        check_same(folder, held, settings, choose="name another output folder", shown=short_json)
     records = getattr(load_records(config.data, "rl"), config.split)
     if config.records_of:
         records = records_answered(config.records_of, records, f"the {config.split} split of {config.data.path}")
@@ -137,10 +140,3 @@ def _row(record: Record, answer: Answer | None, config: RepliesConfig) -> dict:
 
 def _is_faulty(row: dict) -> bool:
     return bool(row["problems"]) or "truncated" in row
-
-
-def _check_same(report: Path, settings: dict) -> None:
-    if not report.exists():
-        return
-    if read_json(report, "the settings", dict, mend="name another output folder").get("settings") != settings:
-        raise UserError(f"{report.parent} holds outputs that were made otherwise; name another output folder.")

@@ -1,4 +1,4 @@
-"""What a run holds in memory, as shapes on a mesh whose devices need not be there: nothing is allocated."""
+"""Abstract arrays of a run: weights, optimiser and batches as shapes on a mesh whose devices need not be there."""
 
 import math
 from typing import Any, NamedTuple

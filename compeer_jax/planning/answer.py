@@ -1,4 +1,4 @@
-"""What `compeer plan` does: plans as the settings ask for it, prints it, and says in a sentence when nothing fits."""
+"""The command `compeer plan`: plans as its settings say, prints that, and raises a sentence when nothing fits."""
 
 import json
 import logging

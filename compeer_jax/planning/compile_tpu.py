@@ -1,4 +1,4 @@
-"""The TPU compiler on a machine without TPUs, and what it says of a program."""
+"""Compilation for TPUs on a machine without any, and what the compiler says of a program."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""What a compiled program does on each device: operations, bytes to and from memory, and what goes over the links.
+"""Counts of a compiled program, for each device: operations, bytes to and from memory, and traffic over the links.
 
 XLA's own `cost_analysis` counts a loop's body once. Here it counts as often as it runs: the number is read off the
 loop's condition, `i < n`. A loop that may end earlier, as decoding does when all rows have stopped, counts in full; for
@@ -10,9 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from compeer_jax.planning.flops import kernel_flops, product_flops
 from compeer_jax.planning.hlo import ArrayType, Computation, Instruction, Program
-from compeer_jax.planning.kernels import kernel_flops
-from compeer_jax.planning.products import product_flops
 
 COLLECTIVES = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute", "ragged-all-to-all")
 

@@ -1,4 +1,4 @@
-"""What a step does and needs by closed forms: for machines whose compiler is not at hand, and to rank what to compile.
+"""Estimate of a step by closed forms: for machines whose compiler is not at hand, and to rank what to compile.
 
 The forms follow the programs as they are: attention through a cache holds its scores, in training a kernel does not
 where there is one; weights are gathered layer by layer over `fsdp` and cast to the type of the computation; the LM head

@@ -1,4 +1,4 @@
-"""Where each weight lives: its logical axes, how the mesh splits it, and what every chip holds of it."""
+"""Placement of weights: their logical axes, how the mesh splits them, and what every chip holds of them."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Reads the text of a compiled program: its computations, their instructions, and the arrays between them.
+"""Parser of a compiled program's text (HLO): its computations, their instructions, and the arrays between them.
 
 The text is what `jax.stages.Compiled.as_text` gives: HLO, XLA's language, after all optimisation, for one device.
 """

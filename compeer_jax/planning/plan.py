@@ -1,4 +1,4 @@
-"""Whether a run fits a machine, and what bounds its speed."""
+"""The plan of a run on a machine: whether it fits, and what bounds its speed (roofline)."""
 
 import math
 import time

@@ -34,8 +34,8 @@ from compeer_jax.rewards.judge_card import CARD, JudgeCard
 from compeer_jax.training.config import GRPOConfig
 from compeer_jax.training.learner_batch import Layout, learner_batch, shuffled_minibatches
 from compeer_jax.training.optimizer import make_optimizer
-from compeer_jax.training.policy_update import PackedBatch, PolicyBatch, count_whole, make_policy_loss
-from compeer_jax.training.update import make_update
+from compeer_jax.training.policy_update import PackedBatch, PolicyBatch
+from compeer_jax.training.step import GRPOStep
 
 STOP, PAD = (1,), 0  # any ids serve: they change no shape
 QUESTION = 96  # tokens that stand around a step or answer in a judge's ask, about
@@ -104,23 +104,17 @@ def grpo_step(config: GRPOConfig, mesh: AnyMesh) -> Step:
     judges = list(_judges(config, mesh, weights, notes))
     resident |= {judge.name: judge.bytes for judge in judges}
 
-    layout = Layout(config, mesh, shape.hidden_size)
+    width = shape.hidden_size
+    grpo = GRPOStep(config, weights.graphdef, optimizer, mesh, hidden_size=width, stop_ids=STOP, pad_id=PAD)
+    layout = grpo.layout
     batch = _batch(config)
     minibatch = next(iter(shuffled_minibatches(batch, jax.random.key(0), config)))
-    update = make_update(
-        make_policy_loss(weights.graphdef, config.loss, config.sampling),
-        optimizer,
-        parts=layout.parts,
-        used=layout.used,
-        whole=count_whole,
-    )
     programs = [_rollout(config, weights, mesh, policy)]
     programs += [judge.program for judge in judges]
 
     def scoring(name: str, holds: set[str]) -> Planned:
-        logprobs = layout.compiled_logprobs(weights.graphdef, config.sampling.temperature)
         laid_out = rows(_laid_out(layout, batch, mesh, layout.times), mesh)
-        return Planned(name, lambda: logprobs.lower(weights.whole, laid_out), mesh, 1, frozenset(holds))
+        return Planned(name, lambda: grpo.compiled_logprobs.lower(weights.whole, laid_out), mesh, 1, frozenset(holds))
 
     if updates > 1:
         programs.append(scoring("old log-probs", policy))
@@ -129,14 +123,14 @@ def grpo_step(config: GRPOConfig, mesh: AnyMesh) -> Step:
         programs.append(scoring("reference log-probs", (policy - {"policy"}) | {"reference"}))
         minibatch = minibatch._replace(ref_logps=minibatch.sampler_logps)
     laid_out = _laid_out(layout, minibatch, mesh)
-    loops = {"": layout.parts(laid_out)}  # of which those that hold nothing are skipped
+    loops = {"": layout.microbatches(laid_out)}  # of which those that hold nothing are skipped
     given = (state, rows(laid_out, mesh), weights.frozen)
     held = frozenset(policy | {"optimizer"})
-    programs.append(Planned("update", lambda: update.lower(*given), mesh, updates, held, loops))
+    programs.append(Planned("update", lambda: grpo.compiled_update.lower(*given), mesh, updates, held, loops))
     return Step(tuple(programs), resident, weights.whole, tuple(notes))
 
 
-def _laid_out(layout: Layout, batch: PolicyBatch, mesh: AnyMesh, times: int = 1) -> PolicyBatch | PackedBatch:
+def _laid_out(layout: Layout, batch: PolicyBatch, mesh: AnyMesh, times: int = 1) -> PackedBatch:
     """A batch in the rows that it has on this mesh's kind of machine."""
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
         return layout.lay_out(batch, times)[0]

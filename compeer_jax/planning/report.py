@@ -1,4 +1,4 @@
-"""A plan for people, as tables, and for programs, as JSON."""
+"""Output of a plan: tables for people, JSON for programs."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping

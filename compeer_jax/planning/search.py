@@ -1,4 +1,4 @@
-"""Other meshes, micro-batches, remat policies and ways to generate: all by estimate, the best compiled, ranked."""
+"""Search over meshes, microbatches, remat policies and ways to generate: all by estimate, the best compiled, ranked."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The shape of a model whose weights nobody needs: from its config.json, or by the name of a published one."""
+"""Model shapes without weights: from a config.json, or by the name of a published model."""
 
 import re
 from pathlib import Path

@@ -11,8 +11,8 @@ from compeer_jax.rl.advantages import equal_reward_share, group_advantages
 from compeer_jax.rl.logprobs import token_logprobs
 from compeer_jax.rl.policy_loss import kl_divergence, policy_loss, reduce_tokens
 from compeer_jax.rl.redundancy import cosine_redundancy, length_coefficient, reweight
-from compeer_jax.rl.reward_shaping import ShapedRewards, shape_rewards, shape_verdicts
-from compeer_jax.rl.reward_sweep import RewardSettings, SettingSummary, SweptRewards, sweep_rewards, sweep_summaries
+from compeer_jax.rl.reward_shaping import RewardSettings, ShapedRewards, shape_rewards, shape_verdicts
+from compeer_jax.rl.reward_sweep import SettingSummary, SweptRewards, sweep_rewards, sweep_summaries
 
 __all__ = [
     "RewardSettings",

@@ -1,13 +1,15 @@
-"""How much better an output is than the others of its prompt (Eq. 3)."""
+"""Group advantages (Eq. 3): how much better an output is than the others of its prompt."""
 
 from typing import Literal, get_args
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, ScalarLike
+from jaxtyping import Array, Float, Int, ScalarLike
 
 from compeer_jax.errors import unknown
 
 Scale = Literal["group", "batch", "none"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
 
 
 def group_advantages(
@@ -30,13 +32,31 @@ def group_advantages(
     Raises:
         UserError: `scale` is none of the three.
     """
-    if scale not in get_args(Scale):
-        raise unknown("scale of advantages", scale, get_args(Scale))
-    deviations = _deviations(rewards)
-    if scale == "none":
-        return deviations
-    spread = _standard_deviation(rewards if scale == "group" else rewards.reshape(1, -1), ddof)
-    return jnp.where(spread > 0, deviations / (spread + epsilon), 0)
+    if scale not in SCALES:
+        raise unknown("scale of advantages", scale, SCALES)
+    return member_advantages(rewards.T[:, :, None], jnp.int32(SCALES.index(scale)), epsilon, ddof)[:, :, 0].T
+
+
+def member_advantages(
+    rewards: Float[Array, "G B M"], scale: Int[Array, ""], epsilon: ScalarLike, ddof: int = 1
+) -> Float[Array, "G B M"]:
+    """`group_advantages` on each of M steps, the place in the group as first axis; `scale` is an index of `SCALES`.
+
+    A sum over a group is then one of G long vectors. Written as Python's `sum`, G additions, a compiler fuses it with
+    what comes before and after: on a CPU several times quicker than reducing a last axis of 4 or 8.
+    """
+    members, prompts, _ = rewards.shape
+    from_first = rewards - rewards[0]  # so that equal rewards give exactly 0, where a plain mean would be rounded
+    means = sum(from_first) / members
+    deviations = from_first - means
+    squares = sum(deviations**2)
+    group = _inverse(squares / max(members - ddof, 1), epsilon)
+    # A step's variance is that within its groups and that between their means.
+    means = means + rewards[0]
+    means = means - means[0]
+    between = members * (means - means.mean(axis=0)) ** 2
+    batch = _inverse((squares + between).sum(axis=0) / max(members * prompts - ddof, 1), epsilon)
+    return deviations * jax.lax.select_n(scale, group, jnp.broadcast_to(batch, group.shape), jnp.ones_like(group))
 
 
 def equal_reward_share(rewards: Float[Array, "B G"]) -> Float[Array, ""]:
@@ -44,19 +64,7 @@ def equal_reward_share(rewards: Float[Array, "B G"]) -> Float[Array, ""]:
     return (rewards == rewards[:, :1]).all(axis=1).mean()
 
 
-def _deviations(values: Float[Array, "R K"]) -> Float[Array, "R K"]:
-    """Values minus their row's mean.
-
-    The first value is taken off beforehand: equal values then give exactly 0, where the rounding of a plain mean would
-    leave a remainder that a small ε blows up.
-    """
-    shifted = values - values[:, :1]
-    return shifted - shifted.mean(axis=1, keepdims=True)
-
-
-def _standard_deviation(values: Float[Array, "R K"], ddof: int) -> Float[Array, "R 1"]:
-    """Of each row; 0, with gradient 0, for a row of equal values or of one (where √ has no derivative)."""
-    count = max(values.shape[1] - ddof, 1)
-    variance = (_deviations(values) ** 2).sum(axis=1, keepdims=True) / count
+def _inverse(variance: Float[Array, "*_"], epsilon: ScalarLike) -> Float[Array, "*_"]:
+    """1 / (deviation + ε); 0, with gradient 0, where nothing varies (and √ has no derivative)."""
     varied = variance > 0
-    return jnp.where(varied, jnp.sqrt(jnp.where(varied, variance, 1)), 0)
+    return jnp.where(varied, 1 / (jnp.sqrt(jnp.where(varied, variance, 1)) + epsilon), 0)

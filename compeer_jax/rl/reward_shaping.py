@@ -1,25 +1,109 @@
-"""From verdicts, or rewards made of them, to advantages in one compiled function: Eq. 6, 7, 5, then 3."""
+"""Reward shaping: from verdicts, or rewards made of them, to advantages (Eq. 6, 7, 5, then 3).
 
-from functools import partial
-from typing import NamedTuple
+There is one way, `shape_outputs`: a training run takes it with its setting, a sweep (`reward_sweep`) with thousands.
+"""
+
+from functools import partial, reduce
+from typing import NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Real, ScalarLike
+from jaxtyping import Array, Bool, Float, Int, Real, ScalarLike
 
-from compeer_jax.rl.advantages import Scale, group_advantages
+from compeer_jax.errors import unknown
+from compeer_jax.rl.advantages import SCALES, Scale, member_advantages
 from compeer_jax.rl.redundancy import Cosine, LengthMean, Sign, cosine_redundancy, length_coefficient, reweight
+
+
+class RewardSettings(NamedTuple):
+    """S settings; or one, when the arrays lack that axis.
+
+    Attributes:
+        reweighting: whether Eq. 5 is applied; where it is not, alpha, beta and aware do nothing.
+        alpha: steepness of τ in the length (Eq. 7).
+        beta: length at which τ is 1/2 (Eq. 7).
+        aware: whether redundancy costs a negative reward too ("aware"), or pays there ("paper").
+        weights: of the reward's parts, which are added up.
+        scale: what divides in Eq. 3, as an index into `SCALES`.
+    """
+
+    reweighting: Bool[Array, "*S"]
+    alpha: Float[Array, "*S"]
+    beta: Float[Array, "*S"]
+    aware: Bool[Array, "*S"]
+    weights: Float[Array, "*S K"]
+    scale: Int[Array, "*S"]
+
+
+class JudgedOutputs(NamedTuple):
+    """M steps of B prompts with G outputs each, the place in the group as first axis and the step as last.
+
+    Attributes:
+        verdicts: K parts of each output's reward: ±1 for each step, the response and the format, 0 for no verdict.
+        s_in, s_hi: redundancy (Eq. 6).
+        lengths: of the responses, in the unit of `beta` (Eq. 7).
+        missed: True for an output that must not be encouraged, whatever its reward; see `floored`.
+    """
+
+    verdicts: Float[Array, "K G B M"]
+    s_in: Float[Array, "G B M"]
+    s_hi: Float[Array, "G B M"]
+    lengths: Real[Array, "G B M"]
+    missed: Bool[Array, "G B M"] | None
+
+
+class ShapedOutputs(NamedTuple):
+    """What one setting makes of `JudgedOutputs`.
+
+    Attributes:
+        judged: weighted sums of the verdicts.
+        tau: the weight of redundancy (Eq. 7).
+        rewards: after Eq. 5, or as judged when reweighting is off; those of outputs that `missed` at the floor.
+        advantages: of `rewards` (Eq. 3).
+    """
+
+    judged: Float[Array, "G B M"]
+    tau: Float[Array, "B M"]
+    rewards: Float[Array, "G B M"]
+    advantages: Float[Array, "G B M"]
+
+
+def shape_outputs(
+    setting: RewardSettings, outputs: JudgedOutputs, *, length_mean: LengthMean = "group", epsilon: ScalarLike = 1e-4
+) -> ShapedOutputs:
+    """Eq. 7, 5 and 3 under one setting, whose choices are data: so one program serves all.
+
+    Args:
+        setting: one, without the axis of settings.
+        outputs: what was judged, and Eq. 6 of it.
+        length_mean: whether τ follows the mean length of the group, or of all outputs of the step.
+        epsilon: added to the divisor of Eq. 3.
+    """
+    members = len(outputs.s_in)
+    # Summed rather than contracted: a TPU would round the weights of a product to bfloat16.
+    judged = sum(weight * part for weight, part in zip(setting.weights, outputs.verdicts, strict=True))
+    coefficient = partial(length_coefficient, alpha=setting.alpha, beta=setting.beta, mean=length_mean)
+    tau = jax.vmap(coefficient)(outputs.lengths.T).T
+
+    def reweighted(sign: Sign) -> Float[Array, "G B M"]:
+        """Eq. 5 needs nothing of a group but its τ, so each output may pass as a group of one."""
+        alone = (array.reshape(members, -1, 1) for array in (judged, outputs.s_in, outputs.s_hi))
+        return jax.vmap(lambda *output: reweight(*output, tau.reshape(-1), sign=sign))(*alone).reshape(judged.shape)
+
+    rewards = jnp.where(setting.aware, reweighted("aware"), reweighted("paper"))
+    rewards = jnp.where(setting.reweighting, rewards, judged)
+    if outputs.missed is not None:
+        rewards = floored(rewards, outputs.missed)
+    return ShapedOutputs(judged, tau, rewards, member_advantages(rewards, setting.scale, epsilon))
 
 
 class ShapedRewards(NamedTuple):
     """What `shape_rewards` makes of B groups of G rewards.
 
     Attributes:
-        rewards: after Eq. 5, or as they came when reweighting is off; those of outputs that `missed` at the floor.
+        rewards, tau, advantages: see `ShapedOutputs`.
         s_in: redundancy among the outputs of a group (Eq. 6).
         s_hi: redundancy with the history (Eq. 6).
-        tau: the weight of redundancy, one a group (Eq. 7).
-        advantages: of `rewards` (Eq. 3).
     """
 
     rewards: Float[Array, "B G"]
@@ -29,56 +113,10 @@ class ShapedRewards(NamedTuple):
     advantages: Float[Array, "B G"]
 
 
-@partial(jax.jit, static_argnames=("sign", "cosine", "length_mean", "reweighting", "scale"))
-def shape_rewards(
-    rewards: Float[Array, "B G"],
-    outputs: Float[Array, "B G D"],
-    history: Float[Array, "B U D"],
-    history_mask: Bool[Array, "B U"],
-    lengths: Real[Array, "B G"],
-    *,
-    missed: Bool[Array, "B G"] | None = None,
-    alpha: ScalarLike = 0.5,
-    beta: ScalarLike = 5.0,
-    sign: Sign = "paper",
-    cosine: Cosine = "plain",
-    length_mean: LengthMean = "group",
-    reweighting: bool = True,
-    scale: Scale = "group",
-    epsilon: ScalarLike = 1e-4,
-) -> ShapedRewards:
-    """Reweights rewards by redundancy and compares them within their groups.
-
-    `alpha`, `beta` and `epsilon` may be arrays, so a sweep is one `vmap`:
-
-        jax.vmap(lambda alpha: shape_rewards(*batch, alpha=alpha).advantages)(jnp.linspace(0.1, 1, 10))
-
-    Args:
-        rewards: the judge's, −5 … +5 for `unified_reward`; any finite numbers will do.
-        outputs: vectors of the outputs' responses (Eq. 6).
-        history: vectors of the utterances before them.
-        history_mask: True where an utterance is real.
-        lengths: of the responses, in the unit of `beta` (Eq. 7).
-        missed: True for an output that must not be encouraged, whatever its reward; see `floored`.
-        alpha: steepness of τ in the length.
-        beta: length at which τ is 1/2.
-        sign: "paper", or "aware" so that redundancy costs a negative reward too.
-        cosine: "plain", or "positive" so that cosines below 0 count as 0.
-        length_mean: whether τ follows the mean length of the group or of the batch.
-        reweighting: False leaves the rewards alone; redundancy is measured all the same, to be logged.
-        scale: what divides in Eq. 3, see `group_advantages`.
-        epsilon: added to that divisor.
-    """
-    s_in, s_hi = cosine_redundancy(outputs, history, history_mask, cosine=cosine)
-    tau = length_coefficient(lengths, alpha=alpha, beta=beta, mean=length_mean)
-    if reweighting:
-        rewards = reweight(rewards, s_in, s_hi, tau, sign=sign)
-    if missed is not None:
-        rewards = floored(rewards, missed)
-    return ShapedRewards(rewards, s_in, s_hi, tau, group_advantages(rewards, scale=scale, epsilon=epsilon))
+_jit = partial(jax.jit, static_argnames=("sign", "cosine", "length_mean", "reweighting", "scale"))
 
 
-@partial(jax.jit, static_argnames=("sign", "cosine", "length_mean", "reweighting", "scale"))
+@_jit
 def shape_verdicts(
     verdicts: Float[Array, "B G K"],
     weights: Float[Array, " K"],
@@ -99,42 +137,58 @@ def shape_verdicts(
 ) -> ShapedRewards:
     """The whole of the reward's maths: verdicts, embeddings and lengths in, reweighted rewards and advantages out.
 
-    `shape_rewards` on the weighted sums of the verdicts, so `weights` can be swept with `vmap` too; for many settings
-    at once see `reward_sweep`.
+    `weights`, `alpha`, `beta` and `epsilon` may be swept with `vmap`; for many settings at once see `reward_sweep`:
+
+        jax.vmap(lambda alpha: shape_verdicts(*batch, alpha=alpha).advantages)(jnp.linspace(0.1, 1, 10))
 
     Args:
-        verdicts: K parts of each output's reward: ±1 for each step, the response and the format, 0 for no verdict.
+        verdicts: K parts of each output's reward, see `JudgedOutputs`.
         weights: of the parts; all 1 in the paper.
-        outputs, history, history_mask, lengths: as for `shape_rewards`, and so are the rest.
+        outputs: vectors of the outputs' responses (Eq. 6).
+        history: vectors of the utterances before them.
+        history_mask: True where an utterance is real.
+        lengths: of the responses, in the unit of `beta` (Eq. 7).
+        missed: True for an output that must not be encouraged, whatever its reward; see `floored`.
+        alpha: steepness of τ in the length.
+        beta: length at which τ is 1/2.
+        sign: "paper", or "aware" so that redundancy costs a negative reward too.
+        cosine: "plain", or "positive" so that cosines below 0 count as 0.
+        length_mean: whether τ follows the mean length of the group or of the batch.
+        reweighting: False leaves the rewards alone; redundancy is measured all the same, to be logged.
+        scale: what divides in Eq. 3, see `group_advantages`.
+        epsilon: added to that divisor.
+
+    Raises:
+        UserError: a sign, mean or scale that there is not.
     """
-    return shape_rewards(
-        weighted_sum(verdicts, weights),
-        outputs,
-        history,
-        history_mask,
-        lengths,
-        missed=missed,
-        alpha=alpha,
-        beta=beta,
-        sign=sign,
-        cosine=cosine,
-        length_mean=length_mean,
-        reweighting=reweighting,
-        scale=scale,
-        epsilon=epsilon,
+    for what, value, choices in (
+        ("sign of reweighting", sign, get_args(Sign)),
+        ("scale of advantages", scale, SCALES),
+    ):
+        if value not in choices:
+            raise unknown(what, value, choices)
+    s_in, s_hi = cosine_redundancy(outputs, history, history_mask, cosine=cosine)
+    setting = RewardSettings(
+        *map(jnp.asarray, (reweighting, alpha, beta, sign == "aware", weights)), jnp.int32(SCALES.index(scale))
     )
+    judged = JudgedOutputs(
+        verdicts.T[..., None], *jax.tree.map(lambda array: array.T[..., None], (s_in, s_hi, lengths, missed))
+    )
+    shaped = shape_outputs(setting, judged, length_mean=length_mean, epsilon=epsilon)
+    rewards, advantages = shaped.rewards[..., 0].T, shaped.advantages[..., 0].T
+    return ShapedRewards(rewards, s_in, s_hi, shaped.tau[:, 0], advantages)
 
 
-def floored(rewards: Float[Array, "B G"], missed: Bool[Array, "B G"]) -> Float[Array, "B G"]:
+@_jit
+def shape_rewards(rewards: Float[Array, "B G"], *batch: Array, **options) -> ShapedRewards:
+    """`shape_verdicts` on rewards that are ready, −5 … +5 for `unified_reward`; any finite numbers will do."""
+    return shape_verdicts(rewards[..., None], jnp.ones(1, jnp.float32), *batch, **options)
+
+
+def floored(rewards: Float[Array, "G *groups"], missed: Bool[Array, "G *groups"]) -> Float[Array, "G *groups"]:
     """Rewards in which an output that `missed` has the least of its group, and none above 0.
 
     Its advantage can then not be positive, whatever the verdicts, their weights, or Eq. 5, which as printed lifts a
     negative reward: the least of numbers is at most their mean.
     """
-    floor = jnp.minimum(rewards.min(axis=-1, keepdims=True), 0)
-    return jnp.where(missed, floor, rewards)
-
-
-def weighted_sum(verdicts: Float[Array, "B G K"], weights: Float[Array, " K"]) -> Float[Array, "B G"]:
-    """Rewards of the parts. Summed rather than contracted: a TPU would round the weights of a product to bfloat16."""
-    return (verdicts * weights).sum(axis=-1)
+    return jnp.where(missed, jnp.minimum(reduce(jnp.minimum, rewards), 0), rewards)

@@ -1,50 +1,27 @@
-"""Many settings of the reward at once: what would each have made of the same outputs?
+"""Sweep over settings of the reward: what would each have made of the same outputs?
 
 The weights of the parts, the price of redundancy and the divisor of an advantage are chosen before a run. Here they are
 arrays. Verdicts and redundancies (Eq. 6) do not depend on them and come in ready; Eq. 7, 5 and 3 then run for all
-settings in one compiled call. `reward_shaping.shape_verdicts` on one setting is the plain reference of all this.
+settings in one compiled call, by the function that a training run takes too: `reward_shaping.shape_outputs`.
 
 M steps of a run, B prompts a step, G outputs a prompt, K parts of the reward, S settings.
 """
 
 from functools import partial, reduce
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Real, ScalarLike
+from jaxtyping import Array, Bool, Float, Real, ScalarLike
 
-from compeer_jax.rl.advantages import Scale
-from compeer_jax.rl.redundancy import LengthMean, length_coefficient, reweight
-
-SCALES: tuple[Scale, ...] = get_args(Scale)
-"""What `RewardSettings.scale` counts through: "group", "batch", "none"."""
+from compeer_jax.rl.redundancy import LengthMean
+from compeer_jax.rl.reward_shaping import JudgedOutputs, RewardSettings, ShapedOutputs, shape_outputs
 
 CACHED, FILLED = 1 << 14, 1 << 22
 """Outputs x settings worked on at once: what stays in a CPU's nearest caches, and what fills an accelerator."""
 
 TIE = 1e-5
 """Rewards, or advantages, nearer to each other than this are equal."""
-
-
-class RewardSettings(NamedTuple):
-    """S settings; or one, when the arrays lack that axis.
-
-    Attributes:
-        reweighting: whether Eq. 5 is applied; where it is not, alpha, beta and aware do nothing.
-        alpha: steepness of τ in the length (Eq. 7).
-        beta: length at which τ is 1/2 (Eq. 7).
-        aware: whether redundancy costs a negative reward too ("aware"), or pays there ("paper").
-        weights: of the reward's parts, which are added up.
-        scale: what divides in Eq. 3, as an index into `SCALES`.
-    """
-
-    reweighting: Bool[Array, "*S"]
-    alpha: Float[Array, "*S"]
-    beta: Float[Array, "*S"]
-    aware: Bool[Array, "*S"]
-    weights: Float[Array, "*S K"]
-    scale: Int[Array, "*S"]
 
 
 class SweptRewards(NamedTuple):
@@ -114,11 +91,11 @@ def sweep_rewards(
         chunk: outputs x settings that one round of the compiled loop works on, the settings of a round by `vmap`;
             None chooses for the backend.
     """
-    outputs = _Outputs(*jax.tree.map(jnp.transpose, (verdicts, s_in, s_hi, lengths, missed)))
+    outputs = JudgedOutputs(*jax.tree.map(jnp.transpose, (verdicts, s_in, s_hi, lengths, missed)))
 
     def swept(setting: RewardSettings) -> SweptRewards:
-        _, rewards, advantages = _shape(setting, outputs, length_mean, epsilon)
-        return SweptRewards(rewards.T, advantages.T)
+        shaped = shape_outputs(setting, outputs, length_mean=length_mean, epsilon=epsilon)
+        return SweptRewards(shaped.rewards.T, shaped.advantages.T)
 
     return jax.lax.map(swept, settings, batch_size=_settings_a_round(s_in.size, chunk))
 
@@ -141,11 +118,12 @@ def sweep_summaries(
 
     No more than about `chunk` rewards are held at a time, however many settings there are.
     """
-    outputs = _Outputs(*jax.tree.map(jnp.transpose, (verdicts, s_in, s_hi, lengths, missed)))
-    reference = _shape(base, outputs, length_mean, epsilon)
+    outputs = JudgedOutputs(*jax.tree.map(jnp.transpose, (verdicts, s_in, s_hi, lengths, missed)))
+    shape = partial(shape_outputs, outputs=outputs, length_mean=length_mean, epsilon=epsilon)
+    reference = shape(base)
 
     def summary(setting: RewardSettings) -> SettingSummary:
-        return _summary(_shape(setting, outputs, length_mean, epsilon), reference, outputs)
+        return _summary(shape(setting), reference, outputs)
 
     return jax.lax.map(summary, settings, batch_size=_settings_a_round(s_in.size, chunk))
 
@@ -156,68 +134,9 @@ def _settings_a_round(outputs: int, chunk: int | None) -> int:
     return max(chunk // outputs, 1)
 
 
-class _Outputs(NamedTuple):
-    """The outputs, the place in the group as first axis and the step as last.
-
-    A sum over a group is then one of G long vectors. Written as Python's `sum`, G additions, a compiler fuses it with
-    what comes before and after: on a CPU several times quicker than reducing a last axis of 4 or 8.
-    """
-
-    parts: Float[Array, "K G B M"]
-    s_in: Float[Array, "G B M"]
-    s_hi: Float[Array, "G B M"]
-    lengths: Real[Array, "G B M"]
-    missed: Bool[Array, "G B M"] | None
-
-
-class _Shaped(NamedTuple):
-    judged: Float[Array, "G B M"]
-    rewards: Float[Array, "G B M"]
-    advantages: Float[Array, "G B M"]
-
-
-def _shape(setting: RewardSettings, outputs: _Outputs, length_mean: LengthMean, epsilon: ScalarLike) -> _Shaped:
-    """Eq. 7, 5 and 3 under one setting."""
-    members = len(outputs.s_in)
-    judged = sum(weight * part for weight, part in zip(setting.weights, outputs.parts, strict=True))
-    coefficient = partial(length_coefficient, alpha=setting.alpha, beta=setting.beta, mean=length_mean)
-    tau = jax.vmap(coefficient)(outputs.lengths.T).T.reshape(-1)
-
-    def reweighted(sign: str) -> Float[Array, "G B M"]:
-        """Eq. 5 needs nothing of a group but its τ, so each output may pass as a group of one."""
-        alone = (array.reshape(members, -1, 1) for array in (judged, outputs.s_in, outputs.s_hi))
-        return jax.vmap(lambda *output: reweight(*output, tau, sign=sign))(*alone).reshape(judged.shape)  # pyrefly: ignore[bad-argument-count]
-
-    rewards = jnp.where(setting.aware, reweighted("aware"), reweighted("paper"))
-    rewards = jnp.where(setting.reweighting, rewards, judged)
-    if outputs.missed is not None:
-        rewards = jnp.where(outputs.missed, jnp.minimum(reduce(jnp.minimum, rewards), 0), rewards)
-    return _Shaped(judged, rewards, _advantages(rewards, setting.scale, epsilon))
-
-
-def _advantages(rewards: Float[Array, "G B M"], scale: Int[Array, ""], epsilon: ScalarLike) -> Float[Array, "G B M"]:
-    """Eq. 3, as `group_advantages` has it, on each step. `scale` is data, so all three divisors are made."""
-    members, prompts, _ = rewards.shape
-    from_first = rewards - rewards[0]  # so that equal rewards give exactly 0
-    means = sum(from_first) / members
-    deviations = from_first - means
-    squares = sum(deviations**2)
-    group = _inverse(jnp.sqrt(squares / max(members - 1, 1)), epsilon)
-    # A step's variance is that within its groups and that between their means.
-    means = means + rewards[0]
-    means = means - means[0]
-    between = members * (means - means.mean(axis=0)) ** 2
-    batch = _inverse(jnp.sqrt((squares + between).sum(axis=0) / max(members * prompts - 1, 1)), epsilon)
-    return deviations * jax.lax.select_n(scale, group, jnp.broadcast_to(batch, group.shape), jnp.ones_like(group))
-
-
-def _inverse(spread: Float[Array, "*_"], epsilon: ScalarLike) -> Float[Array, "*_"]:
-    return jnp.where(spread > 0, 1 / (spread + epsilon), 0)
-
-
-def _summary(shaped: _Shaped, base: _Shaped, outputs: _Outputs) -> SettingSummary:
+def _summary(shaped: ShapedOutputs, base: ShapedOutputs, outputs: JudgedOutputs) -> SettingSummary:
     """See `SettingSummary`."""
-    judged, rewards, advantages = shaped
+    judged, _, rewards, advantages = shaped
     redundancy = outputs.s_in + outputs.s_hi
     everywhere = jnp.ones(rewards.shape, bool)
     lowest, highest = reduce(jnp.minimum, rewards), reduce(jnp.maximum, rewards)

@@ -1,4 +1,4 @@
-"""What the settings of a run name, told by content: dialogues, start model, judges, prompts, encoder.
+"""Fingerprints of the files that a run's settings name: dialogues, start model, judges, prompts, encoder.
 
 A path says where something lies, not what it is: other dialogues under `data.path`, or a judge trained anew, make
 another experiment, and the same files in another place the same one.

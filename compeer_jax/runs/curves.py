@@ -1,4 +1,4 @@
-"""The curves of a run in one picture: what was rewarded, how redundant and long the outputs were, how training went."""
+"""Plot of a run's metrics: what was rewarded, how redundant and long the outputs were, how training went."""
 
 import math
 import os

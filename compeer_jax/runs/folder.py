@@ -1,16 +1,16 @@
-"""The folder of a run: where everything lies, and the settings that it was started with."""
+"""The run folder: where everything lies, and the settings that it was started with."""
 
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from compeer_jax.errors import UserError
 from compeer_jax.files import FolderLock, read_json, replacing
+from compeer_jax.runs.binding import check_same
 from compeer_jax.strict_yaml import dump_yaml, load_yaml
 
 FINGERPRINTS = "fingerprints.json"
@@ -93,7 +93,9 @@ class RunFolder:
             if folder.resumed:
                 old = _plain(_filled(folder.settings(), defaults))
                 began = folder.fingerprints()
-                _check_same(path, dict(_flat(old)), dict(_flat(settings)), began, contents, may_change)
+                changed = check_same(path, old, settings, old_contents=began, contents=contents, may_change=may_change)
+                if changed:
+                    log.warning("The run in %s goes on with changed settings: %s.", path, ", ".join(changed))
                 contents = {**began, **contents}
             with replacing(folder.config) as temporary:
                 temporary.write_text(dump_yaml(settings), encoding="utf-8")
@@ -180,36 +182,6 @@ class RunFolder:
         return self.path / "model"
 
 
-def _check_same(
-    path: Path,
-    old: Mapping[str, Any],
-    new: Mapping[str, Any],
-    began: Mapping[str, str],
-    contents: Mapping[str, str],
-    may_change: tuple[str, ...],
-) -> None:
-    other = {key for key in contents if began.get(key, contents[key]) != contents[key]}
-    moved = {key for key in contents if key in began} - other
-    differing = {key for key in {*old, *new} if key not in old or key not in new or old[key] != new[key]}
-    lines, barred = {}, []
-    for key in sorted(differing | other):
-        how = [f"{old.get(key, 'absent')} there, {new.get(key, 'absent')} now"] if key in differing else []
-        how += [f"other content, SHA-256 {began[key][:8]}… there, {contents[key][:8]}… now"] if key in other else []
-        lines[key] = f"{key} ({'; '.join(how)})"
-        if key not in moved and not any(fnmatchcase(key, pattern) for pattern in may_change):
-            barred.append(key)
-    if barred:
-        back = ["set these back"] if any(key not in other for key in barred) else []
-        back += ["put the files that it began with in their places"] if other else []
-        mend = f"choose another output folder, or {' and '.join(back)} to go on with that run."
-        if any(key in differing and key not in old for key in barred):
-            mend = "settings that are absent there came with a later version, so choose another output folder."
-        named = ", ".join(lines[key] for key in barred)
-        raise UserError(f"The folder {path} holds a run with other settings: {named}; {mend}")
-    if lines:
-        log.warning("The run in %s goes on with changed settings: %s.", path, ", ".join(lines.values()))
-
-
 def _filled(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """`settings`, with what only `defaults` have."""
     own = {
@@ -219,14 +191,6 @@ def _filled(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[st
         for key, value in settings.items()
     }
     return {**defaults, **own}
-
-
-def _flat(config: Mapping, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in config.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _plain(value: Any) -> Any:

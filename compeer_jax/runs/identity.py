@@ -1,4 +1,4 @@
-"""That all processes of a run mean the same run: same settings, same code, same folder."""
+"""Opening of a run folder by all processes, once they have the same settings, code and folder."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ import jax
 import compeer_jax
 from compeer_jax.errors import UserError
 from compeer_jax.parallel.exchange import from_first, gather
+from compeer_jax.runs.binding import flat
 from compeer_jax.runs.contents import read_contents
 from compeer_jax.runs.folder import RunFolder
 
@@ -95,13 +96,11 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def _first_difference(one: Mapping, other: Mapping, prefix: str = "") -> tuple[str, Any, Any] | None:
+def _first_difference(one: Mapping, other: Mapping) -> tuple[str, Any, Any] | None:
     """(name, value in `one`, value in `other`) of the first setting that differs."""
+    one, other = flat(one), flat(other)
     for name in {**one, **other}:
-        a, b = one.get(name, "absent"), other.get(name, "absent")
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            if difference := _first_difference(a, b, f"{prefix}{name}."):
-                return difference
-        elif a != b:
-            return f"{prefix}{name}", a, b
+        values = one.get(name, "absent"), other.get(name, "absent")
+        if values[0] != values[1]:
+            return name, *values
     return None

@@ -1,4 +1,4 @@
-"""Numbers of a run: a JSON line a step, and TensorBoard events. A run that goes on leaves no gap and no double step."""
+"""Metric files of a run: a JSON line a step, and TensorBoard events. A resumed run leaves no gap and no double step."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""A folder in which chat models are asked: one process at a time, with what they answered kept in it.
+"""A working folder of chat models: for one process at a time, with a store of their answers.
 
 OUTPUT/
   answers/     what chat models said, as they said it; whoever goes on here asks nothing twice

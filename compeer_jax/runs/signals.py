@@ -1,4 +1,4 @@
-"""Signals by which a machine, or a person, ends a run, heard at moments where it can save."""
+"""Stop signals of a machine or a person, handled at moments where a run can save."""
 
 import contextlib
 import os
@@ -67,7 +67,7 @@ class StopSignals:
         finally:
             self._shielded = False
 
-    def asked(self) -> str:
+    def received(self) -> str:
         """The name of the signal that came to any process of the run, or "".
 
         Each process of a run must call it at the same points: they all get the same answer, so that all save together.

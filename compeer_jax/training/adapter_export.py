@@ -1,4 +1,4 @@
-"""What a run with adapters leaves: the adapters alone in PEFT's format, or merged into the model they are for.
+"""Export of adapters: alone in PEFT's format, or merged into the model they are for.
 
 Such a run's checkpoints hold the adapters and their optimiser, never the frozen weights. What they are is noted in
 base/adapter_config.json.

@@ -1,4 +1,4 @@
-"""Every setting of a training run, typed. YAML files in `configs/` and the command line set them.
+"""Settings of SFT and GRPO as typed dataclasses; YAML files in `configs/` and the command line set them.
 
 Defaults are the paper's where it gives one (marked *paper*), else the PyTorch trainers'.
 """
@@ -38,19 +38,16 @@ class CheckpointConfig:
 
 
 @dataclass(frozen=True)
-class SupervisedConfig:
-    """What all supervised training shares: `SFTConfig`, and `RewardTrainConfig` in reward_config.py.
+class RunConfig:
+    """What all training shares.
 
     Args:
         output: run folder; an interrupted run with the same settings goes on from its last checkpoint.
         steps: optimiser steps.
-        batch_size: records an optimiser step; a judge's record may make several conversations (paper: judges 64).
-        gradient_accumulation: parts a batch is computed in, to save memory; the result is the same.
-        row_tokens: examples are packed into rows of at most so many tokens (a longer one has a row of its own); the
-            result is the same. 0: one example a row, padded.
-        seed: seed of the shuffle.
-        eval_every: steps between passes over the valid split (0: only at the end).
-        eval_records: valid records a pass uses (0: all).
+        gradient_accumulation: microbatches that a batch is computed in, to save memory; the result is the same.
+        row_tokens: pack length: examples are packed into rows of at most so many tokens (a longer one has a row of its
+            own); the result is the same. 0: one example a row, padded.
+        seed: seed of all that is drawn.
         export: write the trained model to OUTPUT/model when done.
     """
 
@@ -62,17 +59,34 @@ class SupervisedConfig:
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-5))
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     steps: int = 1000
-    batch_size: int = 64
     gradient_accumulation: int = 1
     row_tokens: int = 4096
     seed: int = 0
-    eval_every: int = 100
-    eval_records: int = 256
     export: bool = True
 
     def __post_init__(self):
-        require_at_least(1, self, "", "steps", "batch_size", "gradient_accumulation")
-        require_at_least(0, self, "", "row_tokens", "eval_every", "eval_records")
+        require_at_least(1, self, "", "steps", "gradient_accumulation")
+        require_at_least(0, self, "", "row_tokens")
+
+
+@dataclass(frozen=True)
+class SupervisedConfig(RunConfig):
+    """What all supervised training shares: `SFTConfig`, and `RewardTrainConfig` in reward_config.py.
+
+    Args:
+        batch_size: records an optimiser step; a judge's record may make several conversations (paper: judges 64).
+        eval_every: steps between passes over the valid split (0: only at the end).
+        eval_records: valid records a pass uses (0: all).
+    """
+
+    batch_size: int = 64
+    eval_every: int = 100
+    eval_records: int = 256
+
+    def __post_init__(self):
+        super().__post_init__()
+        require_at_least(1, self, "", "batch_size")
+        require_at_least(0, self, "", "eval_every", "eval_records")
         require_divides(self, "gradient_accumulation", "batch_size", self.batch_size)
 
 
@@ -123,60 +137,50 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
-class GRPOConfig:
+class GRPOConfig(RunConfig):
     """GRPO with a judge and redundancy-aware rewards.
 
     Args:
-        output: run folder; an interrupted run with the same settings goes on from its last checkpoint.
         steps: rollouts; each is followed by epochs_per_rollout x minibatches optimiser steps.
         prompts_per_step: prompts of a rollout (paper: 32).
         group_size: outputs a prompt, at least 2 (paper: 4); a step trains prompts_per_step x group_size outputs.
         minibatches: optimiser steps a rollout is divided into.
         epochs_per_rollout: passes over each rollout.
-        gradient_accumulation: parts a minibatch is computed in, to save memory; the result is the same.
-        row_tokens: outputs are packed into rows of at most so many tokens to compute them (a longer output has a row of
-            its own), those of a prompt behind one copy of it; the result is the same. 0: one output a row, padded.
+        gradient_accumulation: microbatches that a minibatch is computed in, to save memory; the result is the same.
+        row_tokens: pack length: outputs are packed into rows of at most so many tokens to compute them (a longer output
+            has a row of its own), those of a prompt behind one copy of it; the result is the same. 0: one output a row,
+            padded.
         tokens_per_microbatch: instead of gradient_accumulation: at most so many tokens are computed at once, in as many
-            parts as that takes (0: off). Rollouts of any lengths then share a program.
-        slots: outputs decoded at once (0: all of a step); with fewer, one that has ended makes room for one that waits,
-            which saves time where lengths differ, and memory. Those that have ended are judged while others decode.
-        seed: seed of the shuffle and of the sampling.
-        overlap: draw the outputs of the next step while those of this one are judged and learnt from, so with weights
-            one step old; needs loss.importance_cap.
+            microbatches as that takes (0: off). Rollouts of any lengths then share a program.
+        slots: continuous batching: outputs decoded at once (0: all of a step); with fewer, one that has ended makes
+            room for one that waits, which saves time where lengths differ, and memory. Those that have ended are judged
+            while others decode.
+        overlap: off-policy by one step: draw the outputs of the next step while those of this one are judged and learnt
+            from, so with weights one step old; needs loss.importance_cap.
         samples_every: steps between entries in samples.md.
-        export: write the trained model to OUTPUT/model when done.
     """
 
     OF_THE_CARD: ClassVar = ASKED
 
-    output: str
-    model: ModelConfig = field(default_factory=ModelConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    mesh: MeshConfig = field(default_factory=MeshConfig)
-    processes: ProcessesConfig = field(default_factory=ProcessesConfig)
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-6))
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     loss: LossConfig = field(default_factory=LossConfig)
-    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     steps: int = 300
     prompts_per_step: int = 32
     group_size: int = 4
     minibatches: int = 1
     epochs_per_rollout: int = 1
-    gradient_accumulation: int = 1
-    row_tokens: int = 4096
     tokens_per_microbatch: int = 0
     slots: int = 0
-    seed: int = 0
     overlap: bool = False
     samples_every: int = 10
-    export: bool = True
 
     def __post_init__(self):
-        counts = ("steps", "prompts_per_step", "group_size", "minibatches", "epochs_per_rollout")
-        require_at_least(1, self, "", *counts, "gradient_accumulation", "samples_every")
-        require_at_least(0, self, "", "row_tokens", "tokens_per_microbatch", "slots")
+        super().__post_init__()
+        counts = ("prompts_per_step", "group_size", "minibatches", "epochs_per_rollout", "samples_every")
+        require_at_least(1, self, "", *counts)
+        require_at_least(0, self, "", "tokens_per_microbatch", "slots")
         if self.group_size == 1:
             raise UserError(
                 "group_size is 1, but an output is rated against the others of its group (Eq. 3), so one alone teaches "

@@ -1,4 +1,4 @@
-"""From a run's checkpoint to a Hugging Face directory.
+"""Export of a run's checkpoint as a Hugging Face directory.
 
 A run keeps the config and the tokenizer of the model that it started from under `base/`, so that it can be exported
 when that model is gone, and the card that says how the policy, or the judge, is asked.

@@ -5,7 +5,7 @@ completion sees its prompt and itself and nothing else in its row: the loss is t
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -94,7 +94,7 @@ def choose_length(
     prompt_sizes: Sequence[int],
     sizes: Sequence[int],
     *,
-    longest: int,
+    pack_length: int,
     reach: float = math.inf,
     multiple: int = 1,
     shared: bool = True,
@@ -108,7 +108,7 @@ def choose_length(
 
     Args:
         prompt_of, prompt_sizes, sizes, shared: see `plan_rows`.
-        longest: the most tokens of a row, unless one completion needs more.
+        pack_length: the most tokens of a row, unless one completion needs more.
         reach: in a row of so many tokens, attention takes as long as all else.
         multiple: what the number of rows must be a multiple of.
         width: what lengths must be a multiple of.
@@ -121,12 +121,12 @@ def choose_length(
         return shape.rows * length * (1 + length / reach), shape, rows
 
     tried = [planned(bucket(needed, width, steps=2))]
-    while len(tried[-1][2]) > multiple and (length := bucket(tried[-1][1].length + 1, width, steps=2)) <= longest:
+    while len(tried[-1][2]) > multiple and (length := bucket(tried[-1][1].length + 1, width, steps=2)) <= pack_length:
         tried.append(planned(length))
     shape, rows = _cheapest(tried)
     if len(rows) <= FEW * multiple:
         length = bucket(max(needed, 2 * shape.length // 3), width, steps=8)
-        while length <= min(3 * shape.length // 2, longest):
+        while length <= min(3 * shape.length // 2, pack_length):
             tried.append(planned(length))
             length = bucket(length + 1, width, steps=8)
     return _cheapest(tried)
@@ -152,10 +152,10 @@ def length_width(kind: str) -> int:
 def pack(
     batch: PolicyBatch,
     *,
-    longest: int,
+    pack_length: int,
     reach: float = math.inf,
     multiple: int = 1,
-    tokens_at_once: int = 0,
+    tokens_per_microbatch: int = 0,
     shared: bool = True,
     width: int = 32,
     in_blocks: bool = False,
@@ -164,39 +164,80 @@ def pack(
 
     Args:
         batch: one completion a row.
-        longest, reach, width: see `choose_length`.
+        pack_length, reach, width: see `choose_length`.
         multiple: what the number of rows computed at once must be a multiple of.
-        tokens_at_once: 0, or how many tokens a part of the batch holds at most (but it holds `multiple` rows at least):
-            the number of rows is then a multiple of `rows_at_once`.
+        tokens_per_microbatch: 0, or how many tokens a microbatch holds at most (but it holds `multiple` rows at least):
+            the number of rows is then a multiple of `rows_per_microbatch`.
         shared: see `plan_rows`.
         in_blocks: whether attention reads only the blocks that a block sees, which the batch then says.
     """
-    whole_prompts = np.concatenate([batch.prompts * batch.prompt_mask, batch.prompt_mask], axis=1)
-    _, first, prompt_of = np.unique(whole_prompts, axis=0, return_index=True, return_inverse=True)
-    prompt_of = prompt_of.reshape(-1)
-    prompts = [batch.prompts[row][batch.prompt_mask[row]] for row in first]
-    completions = [tokens[mask] for tokens, mask in zip(batch.completions, batch.mask, strict=True)]
-    sizes = list(map(len, completions))
-    lengths = prompt_of.tolist(), list(map(len, prompts)), sizes
-    shape, rows = choose_length(*lengths, longest=longest, reach=reach, multiple=multiple, shared=shared, width=width)
-    if tokens_at_once:
-        at_once = rows_at_once(shape.length, tokens_at_once, multiple)
-        parts = bucket(-(-len(rows) // at_once), 1)
-        shape = Shape(parts * at_once, shape.length)
-        # Parts are dealt out like cards; rows go into the first parts, so that the others are empty and skipped.
-        spots = np.arange(shape.rows).reshape(at_once, parts).T.reshape(-1)
+    prompt_of, prompts = _distinct_prompts(batch)
+    sizes = batch.mask.sum(axis=1).tolist()
+    lengths = prompt_of, list(map(len, prompts)), sizes
+    shape, rows = choose_length(
+        *lengths, pack_length=pack_length, reach=reach, multiple=multiple, shared=shared, width=width
+    )
+    if tokens_per_microbatch:
+        at_once = rows_per_microbatch(shape.length, tokens_per_microbatch, multiple)
+        microbatches = bucket(-(-len(rows) // at_once), 1)
+        shape = Shape(microbatches * at_once, shape.length)
+        # Microbatches are dealt out like cards; rows go into the first ones, so that the others are empty and skipped.
+        spots = np.arange(shape.rows).reshape(at_once, microbatches).T.reshape(-1)
     else:
         spots = np.arange(shape.rows)
-
     deepest = max(sum(len(block.completions) for block in row) for row in rows)
     most = max(sum(sizes[index] for block in row for index in block.completions) for row in rows)
     depth, scored = max(1 << (deepest - 1).bit_length(), DEPTH), min(bucket(most, 1, steps=2), shape.length)
+    placed = dict(zip(spots.tolist(), rows, strict=False))
+    packed, slots = _filled(batch, prompts, shape, placed, depth=depth, scored=scored, shared=shared)
+    return packed._replace(key_blocks=_key_blocks(packed) if in_blocks else None), slots
+
+
+def one_a_row(batch: PolicyBatch) -> tuple[PackedBatch, Int[np.ndarray, " N"]]:
+    """A batch on the host with each completion in a row of its own, in their order; and the completions' places."""
+    prompts = [tokens[real] for tokens, real in zip(batch.prompts, batch.prompt_mask, strict=True)]
+    sizes = batch.mask.sum(axis=1).tolist()
+    scored = min(bucket(max(sizes)), batch.mask.shape[1])
+    shape = Shape(len(sizes), batch.prompts.shape[1] + scored)
+    rows = {row: [Block(row, (row,), len(prompts[row]) + size)] for row, size in enumerate(sizes)}
+    return _filled(batch, prompts, shape, rows, depth=1, scored=scored, shared=False)
+
+
+def _distinct_prompts(batch: PolicyBatch) -> tuple[list[int], list[Int[np.ndarray, " P"]]]:
+    """The number of each completion's prompt, and the tokens of each prompt."""
+    whole = np.concatenate([batch.prompts * batch.prompt_mask, batch.prompt_mask], axis=1)
+    _, first, prompt_of = np.unique(whole, axis=0, return_index=True, return_inverse=True)
+    return prompt_of.reshape(-1).tolist(), [batch.prompts[row][batch.prompt_mask[row]] for row in first]
+
+
+def _filled(
+    batch: PolicyBatch,
+    prompts: Sequence[Int[np.ndarray, " P"]],
+    shape: Shape,
+    rows: Mapping[int, Row],
+    *,
+    depth: int,
+    scored: int,
+    shared: bool,
+) -> tuple[PackedBatch, Int[np.ndarray, " N"]]:
+    """A batch laid into rows, see `pack`.
+
+    Args:
+        batch: one completion a row.
+        prompts: tokens of each prompt.
+        shape: of the rows.
+        rows: what is in each that is not empty.
+        depth: places for completions in a row (K).
+        scored: places for their tokens in a row (C).
+        shared: see `plan_rows`.
+    """
+    completions = [tokens[mask] for tokens, mask in zip(batch.completions, batch.mask, strict=True)]
     columns = batch.mask.shape[1]
     packed = PackedBatch(
-        tokens=np.zeros((shape.rows, shape.length), np.int32),
-        positions=np.zeros((shape.rows, shape.length), np.int32),
-        segments=np.zeros((shape.rows, shape.length), np.int32),
-        branches=np.zeros((shape.rows, shape.length), np.int32) if shared else None,
+        tokens=np.zeros(shape, np.int32),
+        positions=np.zeros(shape, np.int32),
+        segments=np.zeros(shape, np.int32),
+        branches=np.zeros(shape, np.int32) if shared else None,
         predictors=np.zeros((shape.rows, scored), np.int32),
         targets=np.zeros((shape.rows, scored), np.int32),
         places=np.zeros((shape.rows, depth, columns), np.int32),
@@ -205,8 +246,8 @@ def pack(
         advantages=None,
         sampler_logps=None,
     )
-    slots = np.zeros(len(sizes), np.int64)
-    for spot, row in zip(spots, rows, strict=False):
+    slots = np.zeros(len(completions), np.int64)
+    for spot, row in rows.items():
         end = seen = k = 0
         for segment, block in enumerate(row, start=1):
             prompt = prompts[block.prompt]
@@ -215,7 +256,7 @@ def pack(
             packed.positions[spot, end:trunk] = np.arange(len(prompt))
             end = trunk
             for branch, index in enumerate(block.completions, start=1):
-                size = sizes[index]
+                size = len(completions[index])
                 packed.tokens[spot, end : end + size] = completions[index]
                 packed.positions[spot, end : end + size] = len(prompt) + np.arange(size)
                 if shared:
@@ -238,8 +279,7 @@ def pack(
         return out.reshape(shape.rows, depth, *values.shape[1:])
 
     names = ("mask", "trained", "advantages", "sampler_logps", "old_logps", "ref_logps")
-    packed = packed._replace(**{name: spread(getattr(batch, name)) for name in names})
-    return packed._replace(key_blocks=_key_blocks(packed) if in_blocks else None), slots
+    return packed._replace(**{name: spread(getattr(batch, name)) for name in names}), slots
 
 
 def _key_blocks(packed: PackedBatch) -> Int[np.ndarray, "R B M"] | None:
@@ -252,6 +292,6 @@ def _key_blocks(packed: PackedBatch) -> Int[np.ndarray, "R B M"] | None:
     return np.array([[seen + [-1] * (most - len(seen)) for seen in row] for row in rows], np.int32)
 
 
-def rows_at_once(length: int, tokens_at_once: int, multiple: int) -> int:
-    """How many rows of `length` tokens a part holds: as many as fit, in multiples, and one multiple at least."""
-    return max(tokens_at_once // length // multiple, 1) * multiple
+def rows_per_microbatch(length: int, tokens_per_microbatch: int, multiple: int) -> int:
+    """How many rows of `length` tokens a microbatch holds: as many as fit, in multiples, and one multiple at least."""
+    return max(tokens_per_microbatch // length // multiple, 1) * multiple

@@ -1,4 +1,4 @@
-"""policy.json: how a model was trained to be asked. `compeer sft` and `grpo` write it beside the weights.
+"""The policy card, policy.json: prompt, format and lengths that a model was trained with, beside its weights.
 
 A policy only answers well when it is asked as it was trained: the same system prompt and format, histories cut at the
 same length. Commands that ask the model take these settings from the card where nobody gives others.
@@ -10,15 +10,16 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig
 from compeer_jax.dialogue.prompts import check_prompt, load_prompt
 from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS
 from compeer_jax.dialogue.taxonomy import LANGUAGES
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.errors import unknown
 from compeer_jax.files import read_json, replacing
+from compeer_jax.structure import Check, at_least, structured
 
 CARD = "policy.json"
 
@@ -41,8 +42,8 @@ class PolicyCard:
     format: str
     prompt: str
     prompt_version: dict[str, int]
-    max_prompt_tokens: int
-    max_answer_tokens: int
+    max_prompt_tokens: Annotated[int, Check(at_least(1))]
+    max_answer_tokens: Annotated[int, Check(at_least(1))]
     languages: list[str]
 
     @classmethod
@@ -69,16 +70,10 @@ class PolicyCard:
         if not path.is_file():
             return None
         values = read_json(path, "the card", dict, mend="copy it anew from the model's run, or remove it")
-        names = [field.name for field in dataclasses.fields(cls)]
-        if values.keys() != set(names):
-            raise UserError(f"{path} must hold {', '.join(names)}: copy it anew from the model's run, or remove it.")
-        card = cls(**values)
-        counts = (card.max_prompt_tokens, card.max_answer_tokens)
-        if not all(type(count) is int and count > 0 for count in counts) or not isinstance(card.languages, list):
-            raise UserError(f"{path} holds lengths or languages that are none: copy it anew from the model's run.")
-        if card.format not in [*OUTPUT_FORMATS]:
+        card = structured(cls, values, str(path))
+        if card.format not in OUTPUT_FORMATS:
             raise unknown("format", card.format, OUTPUT_FORMATS, str(path))
-        check_prompt(str(card.prompt), card.format, str(path))
+        check_prompt(card.prompt, card.format, str(path))
         here = {name: load_prompt(card.prompt, name).version for name in LANGUAGES}
         if here != card.prompt_version:
             log.warning(

@@ -1,4 +1,4 @@
-"""The learner's side of GRPO: log-probabilities of completions under the weights, and the loss of Eq. 2 on them.
+"""Log-probabilities of completions under the learner's weights, and the policy loss (Eq. 2) on them.
 
 Arrays only. Only what predicts a completion's token ever reaches the LM head.
 """
@@ -14,11 +14,11 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.rl.policy_loss import importance_weights, policy_loss
 from compeer_jax.training.config import LossConfig
-from compeer_jax.training.update import Parts, deal
+from compeer_jax.training.update import Microbatches, deal
 
 
 class PolicyBatch(NamedTuple):
-    """N completions to learn from, one a row: each starts in the same column.
+    """N completions to learn from, on the host, as they were drawn: each starts in the same column.
 
     Attributes:
         prompts, prompt_mask: [N P], left-padded.
@@ -43,7 +43,9 @@ class PolicyBatch(NamedTuple):
 
 
 class PackedBatch(NamedTuple):
-    """The same completions in R rows of L tokens: see packing.py, which makes it. A row has up to K of them.
+    """The same completions in R rows of L tokens, as the learner wants them; packing.py makes it.
+
+    A row has up to K of them: several behind one copy of their prompt, or one alone.
 
     Attributes:
         tokens: [R L].
@@ -76,77 +78,71 @@ class PackedBatch(NamedTuple):
 
 
 def completion_logprobs(
-    graphdef: nnx.GraphDef, params: PyTree, batch: PolicyBatch | PackedBatch, temperature: float
-) -> tuple[Float[Array, "*N T"], Float[Array, "*N T"]]:
-    """Log-probability and entropy of each completion token, at the temperature it was sampled with: as `mask`."""
+    graphdef: nnx.GraphDef, params: PyTree, batch: PackedBatch, temperature: float
+) -> tuple[Float[Array, "R K T"], Float[Array, "R K T"]]:
+    """Log-probability and entropy of each completion token, at the temperature it was sampled with."""
     model = nnx.merge(graphdef, params)
-    if isinstance(batch, PackedBatch):
-        seen = {"segment_ids": batch.segments, "branches": batch.branches, "key_blocks": batch.key_blocks}
-        hidden = model(batch.tokens, positions=batch.positions, **seen)
-        hidden = jnp.take_along_axis(hidden, batch.predictors[:, :, None], axis=1)
-        scores = model.token_logprobs(hidden, batch.targets, temperature=temperature)
-        places = batch.places.reshape(len(batch.places), -1)
-        logps, entropy = (jnp.take_along_axis(score, places, axis=1).reshape(batch.places.shape) for score in scores)
-        return logps, entropy
-    tokens = jnp.concatenate([batch.prompts, batch.completions], axis=1)
-    segment_ids = jnp.concatenate([batch.prompt_mask, batch.mask], axis=1).astype(jnp.int32)
-    hidden = model(tokens, segment_ids=segment_ids)
-    start = batch.prompts.shape[1] - 1  # the hidden state of a token predicts the next one
-    return model.token_logprobs(hidden[:, start:-1], batch.completions, temperature=temperature)
+    seen = {"segment_ids": batch.segments, "branches": batch.branches, "key_blocks": batch.key_blocks}
+    hidden = model(batch.tokens, positions=batch.positions, **seen)
+    hidden = jnp.take_along_axis(hidden, batch.predictors[:, :, None], axis=1)
+    scores = model.token_logprobs(hidden, batch.targets, temperature=temperature)
+    places = batch.places.reshape(len(batch.places), -1)
+    logps, entropy = (jnp.take_along_axis(score, places, axis=1).reshape(batch.places.shape) for score in scores)
+    return logps, entropy
 
 
 def make_policy_loss(graphdef: nnx.GraphDef, config: LossConfig, sampling: SamplingConfig) -> Callable:
-    """Eq. 2 on a part of the batch, as `update.make_update` wants it; with `count_whole` as its view of the whole."""
+    """Eq. 2 on a microbatch, as `update.make_update` wants it; with `count_whole` as its view of the whole batch."""
     fixed_length = sampling.max_new_tokens if config.reduction == "fixed_length" else None
 
-    def loss(params, part: PolicyBatch | PackedBatch, whole):
-        logps, entropy = completion_logprobs(graphdef, params, part, sampling.temperature)
-        if isinstance(part, PackedBatch):  # places that no completion takes count for nothing: their mask is False
-            logps, entropy, part = jax.tree.map(_completions, (logps, entropy, _without_rows(part)))
-        old_logps = jax.lax.stop_gradient(logps) if part.old_logps is None else part.old_logps
+    def loss(params, microbatch: PackedBatch, whole):
+        logps, entropy = completion_logprobs(graphdef, params, microbatch, sampling.temperature)
+        # Places that no completion takes count for nothing: their mask is False.
+        logps, entropy, microbatch = jax.tree.map(_completions, (logps, entropy, _without_rows(microbatch)))
+        old_logps = jax.lax.stop_gradient(logps) if microbatch.old_logps is None else microbatch.old_logps
         cap = config.importance_cap
-        weights = None if cap is None else importance_weights(old_logps, part.sampler_logps, cap)
+        weights = None if cap is None else importance_weights(old_logps, microbatch.sampler_logps, cap)
         value, metrics = policy_loss(
             logps,
             old_logps,
-            part.advantages,
-            part.trained,
+            microbatch.advantages,
+            microbatch.trained,
             ratio=config.ratio,
             clip_low=config.clip_low,
             clip_high=config.clip_high,
             dual_clip=config.dual_clip,
             kl_coefficient=config.kl_coefficient,
-            ref_logps=part.ref_logps,
+            ref_logps=microbatch.ref_logps,
             kl_estimator=config.kl_estimator,
             token_weights=weights,
             reduction=config.reduction,
             fixed_length=fixed_length,
         )
-        # A part's share of the batch, for the loss and for the metrics that come with it: by what each is a mean over.
-        by_rows = part.mask.shape[0] / jnp.maximum(whole["rows"], 1)
-        by_tokens = part.trained.sum() / jnp.maximum(whole["trained"], 1)
-        by_outputs = part.trained.any(axis=1).sum() / jnp.maximum(whole["outputs"], 1)
+        # A microbatch's share of the batch, for the loss and for its metrics: by what each is a mean over.
+        by_rows = microbatch.mask.shape[0] / jnp.maximum(whole["rows"], 1)
+        by_tokens = microbatch.trained.sum() / jnp.maximum(whole["trained"], 1)
+        by_outputs = microbatch.trained.any(axis=1).sum() / jnp.maximum(whole["outputs"], 1)
         share = by_tokens if config.reduction == "token_mean" else by_rows
         ratio_share = by_tokens if config.ratio == "token" else by_outputs
 
         existing = jnp.maximum(whole["tokens"], 1)
-        gap = jnp.abs(jax.lax.stop_gradient(logps) - part.sampler_logps)
+        gap = jnp.abs(jax.lax.stop_gradient(logps) - microbatch.sampler_logps)
         metrics = {
             name: number * (by_tokens if name in ("approx_kl", "kl") else ratio_share)
             for name, number in metrics.items()
         }
-        metrics["entropy"] = jnp.where(part.mask, entropy, 0).sum() / existing
-        metrics["sampling/logp_difference"] = jnp.where(part.mask, gap, 0).sum() / existing
+        metrics["entropy"] = jnp.where(microbatch.mask, entropy, 0).sum() / existing
+        metrics["sampling/logp_difference"] = jnp.where(microbatch.mask, gap, 0).sum() / existing
         if weights is not None:
-            metrics["importance/mean"] = jnp.where(part.mask, weights, 0).sum() / existing
-            metrics["importance/capped"] = (part.mask & (weights >= cap)).sum() / existing
+            metrics["importance/mean"] = jnp.where(microbatch.mask, weights, 0).sum() / existing
+            metrics["importance/capped"] = (microbatch.mask & (weights >= cap)).sum() / existing
         return value * share, jax.lax.stop_gradient(metrics)
 
     return loss
 
 
-def count_whole(batch: PolicyBatch | PackedBatch) -> dict[str, Int[Array, ""]]:
-    """What a part must know of the whole batch: rows, tokens, tokens that train, and outputs that have such tokens."""
+def count_whole(batch: PackedBatch) -> dict[str, Int[Array, ""]]:
+    """What a microbatch must know of the whole batch: rows, tokens, those that train, outputs that have such ones."""
     trained = batch.trained
     return {
         "rows": batch.mask.any(axis=-1).sum(),  # a completion has one token at least
@@ -156,17 +152,17 @@ def count_whole(batch: PolicyBatch | PackedBatch) -> dict[str, Int[Array, ""]]:
     }
 
 
-def make_logprobs(graphdef: nnx.GraphDef, temperature: float, parts: Parts) -> Callable:
+def make_logprobs(graphdef: nnx.GraphDef, temperature: float, microbatches: Microbatches) -> Callable:
     """The compiled function `(params, batch) -> logps, shaped as the mask` for old and reference log-probs.
 
-    They are computed part by part; `parts` is as in `make_update`.
+    They are computed one microbatch at a time; `microbatches` is as in `make_update`.
     """
 
     @jax.jit
-    def logprobs(params: PyTree, batch: PolicyBatch | PackedBatch) -> Float[Array, "*N T"]:
-        count = parts if isinstance(parts, int) else parts(batch)
+    def logprobs(params: PyTree, batch: PackedBatch) -> Float[Array, "R K T"]:
+        count = microbatches if isinstance(microbatches, int) else microbatches(batch)
         dealt = jax.tree.map(lambda rows: deal(rows, count), batch)
-        logps = jax.lax.map(lambda part: completion_logprobs(graphdef, params, part, temperature)[0], dealt)
+        logps = jax.lax.map(lambda microbatch: completion_logprobs(graphdef, params, microbatch, temperature)[0], dealt)
         return logps.swapaxes(0, 1).reshape(batch.mask.shape)
 
     return logprobs

@@ -1,4 +1,4 @@
-"""Where a GRPO step's time goes: a trace of a few steps for XProf or TensorBoard, and a table for the terminal.
+"""Profile of a GRPO run: a trace of a few steps for XProf or TensorBoard, and a table of where their time goes.
 
 The table is of wall time between points where the device has nothing left to do, so its rows add up to the step. A
 rollout is one program, or with slots some that take turns; how much of it is prefill is found afterwards, by drawing
@@ -8,12 +8,12 @@ one token for the same prompts.
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 
 import jax
+from jaxtyping import PyTree
 
-from compeer_jax.data.record import Record
 from compeer_jax.generation.engine import Engine
 from compeer_jax.training.rollout_metrics import Clock
 from compeer_jax.training.run import Run
@@ -41,11 +41,10 @@ class Profile(contextlib.AbstractContextManager):
     Args:
         run: what is profiled, once it has started.
         first_step: of this start of the run.
-        prompted: what an engine draws a step's outputs from, given the step's records and number.
         on: whether to do anything at all.
     """
 
-    def __init__(self, run: Run, first_step: int, prompted: Callable[[list[Record], int], tuple], *, on: bool):
+    def __init__(self, run: Run, first_step: int, *, on: bool):
         self.run, self.last = run, run.config.steps
         self.steps = range(first_step + SKIPPED, first_step + SKIPPED + STEPS)
         self.on = on and self.steps[-1] <= self.last
@@ -53,7 +52,6 @@ class Profile(contextlib.AbstractContextManager):
             run.say(
                 f"Nothing is profiled: that takes steps {self.steps[0]}-{self.steps[-1]}, and the last is {self.last}."
             )
-        self._prompted = prompted
         self._seconds: Counter[str] = Counter({"compiling": 0.0})
         self._compiled: list[tuple[float, float]] = []  # when, and how long it had taken
         self._tracing = contextlib.ExitStack()
@@ -61,13 +59,13 @@ class Profile(contextlib.AbstractContextManager):
     def __exit__(self, *_) -> None:
         self._tracing.close()
 
-    def _heed(self, event: str, seconds: float, **_) -> None:
-        """Listens to what JAX tells of itself."""
+    def _count_compiling(self, event: str, seconds: float, **_) -> None:
+        """A listener to JAX's monitoring."""
         if event in COMPILING:
             self._compiled.append((time.perf_counter(), seconds))
 
-    def step_done(self, step: int, clock: Clock, chosen: list[Record]) -> None:
-        """To be told at the end of each step, with its clock and records."""
+    def step_done(self, step: int, clock: Clock, params: PyTree, prompts: Sequence[Sequence[int]]) -> None:
+        """To be told at the end of each step, with its clock, the weights that learn, and its prompts."""
         if not self.on:
             return
         if step in self.steps:
@@ -79,25 +77,26 @@ class Profile(contextlib.AbstractContextManager):
             self._compiled.clear()
         if step + 1 == self.steps[0]:
             self._tracing.callback(jax.profiler.stop_trace)
-            self._tracing.callback(jax.monitoring.unregister_event_duration_listener, self._heed)
-            jax.monitoring.register_event_duration_secs_listener(self._heed)
+            self._tracing.callback(jax.monitoring.unregister_event_duration_listener, self._count_compiling)
+            jax.monitoring.register_event_duration_secs_listener(self._count_compiling)
             jax.profiler.start_trace(self.run.folder.profile)
         if step == self.steps[-1]:
             self._tracing.close()
             self.on = False
             if not self.run.config.overlap:  # with it, what a step waits for is not all of its rollout
-                self._seconds["prefill"] = STEPS * self._time_of_prefill(chosen)
+                self._seconds["prefill"] = STEPS * self._time_of_prefill(params, prompts)
                 self._seconds["decode"] = self._seconds.pop("rollout") - self._seconds["prefill"]
             self._report()
 
-    def _time_of_prefill(self, chosen: list[Record]) -> float:
+    def _time_of_prefill(self, params: PyTree, prompts: Sequence[Sequence[int]]) -> float:
         """Of drawing one token for the same prompts: the second of two calls, since the first may compile."""
         run = self.run
         sampling = replace(run.config.sampling, max_new_tokens=1)
         engine = Engine(run.graphdef, sampling=sampling, stop_ids=run.stop_ids, pad_id=run.pad_id)
         for _ in range(2):
             start = time.perf_counter()
-            jax.block_until_ready(engine.generate(*self._prompted(chosen, 0)))
+            drawn = engine.generate(run.whole(params), prompts, jax.random.key(0), run.config.group_size)
+            jax.block_until_ready(drawn)
         return time.perf_counter() - start
 
     def _report(self) -> None:

@@ -1,4 +1,4 @@
-"""Training a generative judge (Eq. 4): it learns to write the critiques and verdicts of its records, all its turns.
+"""Training of a generative judge (Eq. 4): it learns to write the critiques and verdicts of its records, all its turns.
 
 UnifiReward, PRM and ORM differ only in which rounds make a conversation; see `dialogue/judging.py`.
 """

@@ -1,4 +1,4 @@
-"""The settings of `compeer reward train`."""
+"""Settings of a judge's training, `compeer reward train`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,22 +1,63 @@
-"""What a step's outputs were like, and where its time went."""
+"""Metrics of a GRPO step: what its outputs were like and where its time went; and the record of both."""
 
 import time
 
 import jax.numpy as jnp
 import numpy as np
 
+from compeer_jax.generation.rollout import Rollout
+from compeer_jax.rewards.reward import Rewards
 from compeer_jax.rl.advantages import equal_reward_share
+from compeer_jax.rl.reward_shaping import ShapedRewards
+from compeer_jax.training.config import GRPOConfig
+from compeer_jax.training.run import Run
+from compeer_jax.training.sampler import Sampled
+from compeer_jax.training.samples import log_rollout
 
 
-def grouped(values: np.ndarray, group_size: int) -> np.ndarray:
-    """[N] -> [B, G]."""
-    return np.asarray(values, np.float32).reshape(-1, group_size)
+def record_step(
+    run: Run,
+    step: int,
+    metrics: dict[str, float],
+    sampled: Sampled,
+    rewards: Rewards,
+    shaped: ShapedRewards,
+    lengths: np.ndarray,
+) -> dict[str, float]:
+    """Writes a step's metrics and outputs; returns all of its metrics.
+
+    Args:
+        run: whose files they are.
+        step: its number.
+        metrics: of the update, with learning rate and times.
+        sampled: the outputs.
+        rewards: of each.
+        shaped: of each, in groups.
+        lengths: of each (Eq. 7).
+    """
+    metrics = metrics | rollout_metrics(sampled.rollout, rewards, shaped)
+    run.log(step, metrics, shown=("reward", "rewards/format/mean", "entropy", "grad_norm"))
+    log_rollout(run.folder, step, sampled.completions, rewards, shaped, lengths, every=run.config.samples_every)
+    if metrics["grad_norm"] > 0 and loss_is_zero(run.config):
+        run.say_once(
+            "zero loss",
+            f"The loss prints {metrics['loss']:+.1e}: with one update a rollout the ratio is 1 and the "
+            f"advantages average 0, so it always prints about 0. It learns all the same: see grad_norm.",
+        )
+    return metrics
 
 
-def rollout_metrics(rollout, rewards, shaped) -> dict[str, float]:
-    """What a step's outputs were like; names as TRL's where the thing is the same."""
+def loss_is_zero(config: GRPOConfig) -> bool:
+    """Whether the loss is the mean of the advantages, and so 0, whatever is learnt: where updates are on-policy."""
+    loss = config.loss
+    plain = not (loss.kl_coefficient or loss.mask_truncated or loss.importance_cap)
+    return plain and config.epochs_per_rollout * config.minibatches == 1 and loss.reduction == "sequence_mean"
+
+
+def rollout_metrics(rollout: Rollout, rewards: Rewards, shaped: ShapedRewards) -> dict[str, float]:
+    """Of a step's outputs; names as TRL's where the thing is the same."""
     lengths = rollout.mask.sum(axis=1)
-    groups = grouped(rewards.total, shaped.advantages.shape[1])
+    groups = np.asarray(rewards.total, np.float32).reshape(shaped.advantages.shape)
     deviation = groups.std(axis=1, ddof=1) if groups.shape[1] > 1 else np.zeros(len(groups))
     metrics = {
         "reward": rewards.total.mean(),

@@ -1,4 +1,4 @@
-"""The edges of a training run: its folder, mesh, model, checkpoints, metrics and progress. The loops stay plain.
+"""A training run's I/O: its folder, mesh, model, checkpoints, metrics and progress. The loops stay plain.
 
 A checkpoint holds weights, optimiser and the place in the data. Random keys are made from seed and step number, both of
 which the run folder has, so nothing random needs saving.
@@ -32,7 +32,7 @@ from compeer_jax.runs.identity import open_folder
 from compeer_jax.runs.metrics import MetricWriter, read_metrics
 from compeer_jax.runs.signals import StopSignals
 from compeer_jax.training.adapter_export import keep_adapter_config
-from compeer_jax.training.config import GRPOConfig, SupervisedConfig
+from compeer_jax.training.config import GRPOConfig, RunConfig
 from compeer_jax.training.export import best_by, export_run, keep_base
 from compeer_jax.training.optimizer import learning_rate_at, make_optimizer
 from compeer_jax.training.policy_card import PolicyCard
@@ -41,7 +41,7 @@ from compeer_jax.training.update import TrainState, init_state
 log = logging.getLogger(__name__)
 
 
-def open_run(config: SupervisedConfig | GRPOConfig, kind: str, *, optimizer_steps: int) -> "Run":
+def open_run(config: RunConfig, kind: str, *, optimizer_steps: int) -> "Run":
     """Makes or reopens the run folder, and finds the mesh and the tokenizer: all that is quick to check.
 
     Args:
@@ -76,7 +76,6 @@ class Run:
         stop: what signals have asked for.
         writer: of the metrics; in process 0, once `start` was there.
         skipped_in_row: how many steps in a row, up to the last one, had an update skipped.
-        told_of_zero: whether it was said that a gradient was 0.
     """
 
     def __init__(self, config, kind: str, folder: RunFolder, mesh, tokenizer, optimizer_steps: int):
@@ -92,7 +91,7 @@ class Run:
         self.frozen = None
         self.stop = StopSignals()
         self.skipped_in_row = 0
-        self.told_of_zero = False
+        self._said: set[str] = set()
 
     def start(self, batches) -> tuple[TrainState, int]:
         """Loads the model, or the last checkpoint over it, and sets `batches` to where they were.
@@ -208,9 +207,9 @@ class Run:
         self.progress.update(step, {name: metrics[name] for name in shown if name in metrics})
         if not metrics["skipped"]:
             self.skipped_in_row = 0
-            if metrics["grad_norm"] == 0 and not self.told_of_zero:
-                self.told_of_zero = True
-                self.say(f"Step {step}: the gradient is 0, so that update teaches nothing{self._why_zero(metrics)}.")
+            if metrics["grad_norm"] == 0:
+                why = self._why_zero(metrics)
+                self.say_once("zero gradient", f"Step {step}: the gradient is 0, so that update teaches nothing{why}.")
             return
         self.skipped_in_row += 1
         name = next((name for name in ("loss", "grad_norm") if not math.isfinite(metrics[name])), "a gradient")
@@ -257,13 +256,13 @@ class Run:
             position = {"batches": batches.get_state()}
             self.checkpoints.save(step, state, position, dict(metrics))
         if not last:
-            with self.kept(step, state, batches.get_state(), metrics):
-                self.heed_signals()
+            with self.saved_on_error(step, state, batches.get_state(), metrics):
+                self.raise_if_stopped()
         if due and is_first():
             self.draw_curves()
 
     @contextmanager
-    def kept(self, step: int, state: TrainState, position, metrics: Mapping[str, float]) -> Iterator[None]:
+    def saved_on_error(self, step: int, state: TrainState, position, metrics: Mapping[str, float]) -> Iterator[None]:
         """A block of work on the step after `step`: given up for a reason that may pass, it leaves `step` saved.
 
         Args:
@@ -281,13 +280,13 @@ class Run:
                     self.checkpoints.save(step, state, {"batches": position}, metrics)
             raise
 
-    def heed_signals(self) -> None:
-        """Raises StopAsked, or KeyboardInterrupt, when a signal has come; in a `kept` block, between its parts."""
-        asked = self.stop.asked()
-        if asked == "SIGINT":
+    def raise_if_stopped(self) -> None:
+        """Raises StopAsked, or KeyboardInterrupt, when a signal has come; for use in a `saved_on_error` block."""
+        received = self.stop.received()
+        if received == "SIGINT":
             raise KeyboardInterrupt
-        if asked:
-            raise StopAsked(f"{asked} came; the steps done are saved, and the same command goes on after them.")
+        if received:
+            raise StopAsked(f"{received} came; the steps done are saved, and the same command goes on after them.")
 
     def finish(self, *, export: bool) -> Path:
         """Closes the checkpoints and exports the last one.
@@ -322,6 +321,12 @@ class Run:
         """Tells how many records were too long, if any."""
         if count:
             self.say(f"{count} of {of} {what} records exceed data.max_prompt_tokens or max_answer_tokens: left out.")
+
+    def say_once(self, topic: str, line: str) -> None:
+        """One line, unless this start of the run has said something on that topic."""
+        if topic not in self._said:
+            self._said.add(topic)
+            self.say(line)
 
     def say(self, line: str) -> None:
         """One line to the person at the terminal, from process 0."""

@@ -1,4 +1,4 @@
-"""What the policy wrote, for people and for later analysis.
+"""Logs of rollouts: what the policy wrote, for people and for later analysis.
 
 `rollouts/step_000012.jsonl` holds every output of a step with its reward parts; `samples.md` shows one group of some
 steps. The second is made anew from the first, so that a run that was killed leaves no gap and nothing twice.
@@ -17,6 +17,7 @@ from compeer_jax.data.jsonl import read_jsonl, write_jsonl
 from compeer_jax.dialogue.danger.withheld import shown
 from compeer_jax.errors import UserError
 from compeer_jax.files import replacing
+from compeer_jax.parallel.exchange import is_first
 from compeer_jax.rewards.reward import Completion, Rewards
 from compeer_jax.rl.reward_shaping import ShapedRewards
 from compeer_jax.runs.folder import RunFolder
@@ -32,8 +33,10 @@ def log_rollout(
     rewards: Rewards,
     shaped: ShapedRewards,
     lengths: Sequence[int] | np.ndarray,
+    *,
+    every: int = 0,
 ) -> None:
-    """Writes the outputs of a step, with all numbers that its advantages were made of.
+    """Writes the outputs of a step, with all numbers that its advantages were made of; process 0 does.
 
     Args:
         folder: of the run.
@@ -42,7 +45,10 @@ def log_rollout(
         rewards: of each.
         shaped: of B groups of G.
         lengths: of each output, by the run's `reward.length_of` and `reward.length_unit`; what τ was made of.
+        every: samples.md is made anew every so many steps, and after the first (0: never).
     """
+    if not is_first():
+        return
     group_size = shaped.rewards.shape[1]
     rows = []
     for index, completion in enumerate(completions):
@@ -70,6 +76,8 @@ def log_rollout(
         if member == 0:
             rows[-1]["history"] = [{"role": turn.role, "content": turn.content} for turn in completion.record.history]
     write_jsonl(rollout_path(folder, step), rows)
+    if every and (step == 1 or step % every == 0):
+        write_samples(folder, every=every, last=step)
 
 
 def rollout_path(folder: RunFolder, step: int) -> Path:

@@ -1,22 +1,24 @@
-"""The loop of all supervised training, of a policy on reasoned answers and of a judge on critiques with verdicts.
+"""Supervised training, of a policy on reasoned answers and of a judge on critiques with verdicts: loop and loss.
 
 What differs is how records become examples: see `sft.py` and `reward.py`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from flax import nnx
+from jaxtyping import Array, Int
 
-from compeer_jax.data.batches import shuffled_batches
+from compeer_jax.data.batches import TokenBatch, shuffled_batches
 from compeer_jax.data.chat import Example
 from compeer_jax.data.records import spread
 from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.training.config import SupervisedConfig
 from compeer_jax.training.run import Run, open_run
-from compeer_jax.training.supervised_loss import count_trained, make_supervised_loss
 from compeer_jax.training.supervised_rows import SupervisedRows
 from compeer_jax.training.update import make_update
 
@@ -59,7 +61,7 @@ def train_supervised(
     run.check_context(longest, longest_setting)
     rows = SupervisedRows((*train, *valid), config, run.mesh, run.model_config.hidden_size, run.pad_id)
     loss = make_supervised_loss(run.graphdef)
-    update = make_update(loss, run.optimizer, parts=config.gradient_accumulation, whole=count_trained)
+    update = make_update(loss, run.optimizer, microbatches=config.gradient_accumulation, whole=count_trained)
     evaluate = jax.jit(lambda params, batch: loss(params, batch, count_trained(batch))[0])
     at_once = config.batch_size // config.gradient_accumulation  # what training has memory for
     valid_batches = rows.lay_out([valid[start : start + at_once] for start in range(0, len(valid), at_once)])
@@ -72,7 +74,7 @@ def train_supervised(
 
     with run.under_way():
         for step in range(first_step, config.steps + 1):
-            batch = rows.lay_out([next(batches)], parts=config.gradient_accumulation)[0]
+            batch = rows.lay_out([next(batches)], microbatches=config.gradient_accumulation)[0]
             state, metrics = update(state, place_batch(batch, run.mesh), run.frozen)
             metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
             metrics["batch_tokens"] = float((batch.segment_ids > 0).sum())
@@ -86,3 +88,26 @@ def train_supervised(
             run.save(step, state, batches, metrics, last=last)
 
     return run.finish(export=config.export)
+
+
+def make_supervised_loss(graphdef: nnx.GraphDef) -> Callable:
+    """Mean negative log-likelihood of trained tokens, with logits at those positions only, as `update.make_update`
+    wants it; with `count_trained` for the whole batch."""
+
+    def loss(params, microbatch: TokenBatch, trained_in_batch):
+        model = nnx.merge(graphdef, params)
+        hidden = model(microbatch.tokens, segment_ids=microbatch.segment_ids)
+        before = jnp.maximum(microbatch.trained - 1, 0)  # the hidden state of a token predicts the next one
+        hidden = jnp.take_along_axis(hidden, before[:, :, None], axis=1)
+        targets = jnp.take_along_axis(microbatch.tokens, microbatch.trained, axis=1)
+        logps, entropy = model.token_logprobs(hidden, targets)
+        share = jnp.where(microbatch.trained > 0, 1 / jnp.maximum(trained_in_batch, 1), 0)
+        metrics = {"entropy": jax.lax.stop_gradient((entropy * share).sum())}
+        return -(logps * share).sum(), metrics
+
+    return loss
+
+
+def count_trained(batch: TokenBatch) -> Int[Array, ""]:
+    """Trained tokens of the whole batch."""
+    return (batch.trained > 0).sum()

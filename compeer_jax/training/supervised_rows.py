@@ -1,4 +1,4 @@
-"""How the examples of supervised training are laid into rows: packed where that pays, else each in one of its own."""
+"""Rows of supervised training: examples are packed where that pays, else each has a row of its own."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -61,10 +61,10 @@ class SupervisedRows:
         if self.packed:
             self.length = best
 
-    def lay_out(self, batches: Sequence[Sequence[Sequence[Example]]], parts: int = 1) -> list[TokenBatch]:
-        """Batches of records in rows, all of one shape, with as many rows as `parts` and the mesh divide."""
+    def lay_out(self, batches: Sequence[Sequence[Sequence[Example]]], microbatches: int = 1) -> list[TokenBatch]:
+        """Batches of records in rows, all of one shape, with as many rows as `microbatches` and the mesh divide."""
         rows = [self._rows(list(chain.from_iterable(batch))) for batch in batches]
-        multiple, most = self.shards * parts, self.most_trained
+        multiple, most = self.shards * microbatches, self.most_trained
         count = max(map(len, rows if self.packed else batches)) * (1 if self.packed else self.most_examples)
         if self.packed:
             count, most = _count(count), bucket(max(sum(map(_trained, row)) for batch in rows for row in batch))

@@ -1,4 +1,4 @@
-"""One optimiser step: gradients of a batch, part by part, then the update. Shared by SFT and GRPO."""
+"""The optimiser step: gradients of a batch, one microbatch at a time, then the update. SFT and GRPO share it."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,8 +16,8 @@ from compeer_jax.parallel.sharding import constrain, replicated
 
 Batch = PyTree[Array]
 Loss = Callable[[PyTree, Batch, Any], tuple[Float[Array, ""], dict[str, Float[Array, ""]]]]
-Parts = int | Callable[[Batch], int]
-"""How many parts a batch is computed in: always as many, or by its shapes."""
+Microbatches = int | Callable[[Batch], int]
+"""How many microbatches a batch is computed in: always as many, or by its shapes."""
 
 
 class TrainState(NamedTuple):
@@ -50,20 +50,20 @@ def make_update(
     loss: Loss,
     optimizer: optax.GradientTransformation,
     *,
-    parts: Parts = 1,
-    used: Callable[[Batch], Int[Array, ""]] | None = None,
+    microbatches: Microbatches = 1,
+    filled: Callable[[Batch], Int[Array, ""]] | None = None,
     whole: Callable[[Batch], Any] = lambda batch: None,
 ) -> Callable[..., tuple[TrainState, dict[str, Float[Array, ""]]]]:
     """The compiled optimiser step.
 
     Args:
-        loss: `loss(params, part, whole(batch))` gives a part's share of the batch's loss, and shares of its metrics;
-            the shares of all parts add up to the value for the whole batch.
+        loss: `loss(params, microbatch, whole(batch))` gives its share of the batch's loss, and shares of its metrics;
+            the shares of all microbatches add up to the value for the whole batch.
         optimizer: an optax transformation; it sees the gradient of the whole batch, in float32.
-        parts: how many parts the batch is computed in, one after the other (gradient accumulation).
-        used: of the batch as dealt into parts, [parts, rows ...], how many of the parts, the first ones, hold anything;
-            the others are skipped, so that a smaller batch needs no program of its own. Default: all.
-        whole: what a part must know of the whole batch, such as its number of tokens.
+        microbatches: how many the batch is computed in, one after the other (gradient accumulation).
+        filled: of the batch as dealt out, [microbatches, rows ...], how many, the first ones, hold anything; the others
+            are skipped, so that a smaller batch needs no program of its own. Default: all.
+        whole: what a microbatch must know of the whole batch, such as its number of tokens.
 
     Returns:
         `update(state, batch, frozen=None) -> (state, metrics)`. The state given is donated; `frozen` is the weights
@@ -77,29 +77,31 @@ def make_update(
     ) -> tuple[TrainState, dict[str, Float[Array, ""]]]:
         context = whole(batch)
 
-        def loss_of(params: PyTree, part: Batch, context: Any) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-            return loss(join(params, frozen), part, context)
+        def loss_of(
+            params: PyTree, microbatch: Batch, context: Any
+        ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+            return loss(join(params, frozen), microbatch, context)
 
         gradient = jax.value_and_grad(loss_of, has_aux=True)
 
-        count = parts if isinstance(parts, int) else parts(batch)
+        count = microbatches if isinstance(microbatches, int) else microbatches(batch)
         if count == 1:
             (value, metrics), grads = gradient(state.params, batch, context)
             grads = _float32(grads)
         else:
             dealt = jax.tree.map(lambda rows: deal(rows, count), batch)
 
-            def add_part(index, total):
-                part = jax.tree.map(lambda rows: jax.lax.dynamic_index_in_dim(rows, index, keepdims=False), dealt)
-                more = gradient(state.params, part, context)
+            def add_microbatch(index, total):
+                microbatch = jax.tree.map(lambda rows: jax.lax.dynamic_index_in_dim(rows, index, keepdims=False), dealt)
+                more = gradient(state.params, microbatch, context)
                 report, grads = jax.tree.map(lambda a, b: a + b.astype(a.dtype), total, more)
                 return report, _laid_out(grads)
 
             first = jax.tree.map(lambda rows: rows[0], dealt)
             shapes = jax.eval_shape(gradient, state.params, first, context)
             report, grads = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.float32), shapes)
-            last = count if used is None else used(dealt)
-            (value, metrics), grads = jax.lax.fori_loop(0, last, add_part, (report, _laid_out(grads)))
+            last = count if filled is None else filled(dealt)
+            (value, metrics), grads = jax.lax.fori_loop(0, last, add_microbatch, (report, _laid_out(grads)))
 
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         norm = optax.tree.norm(grads)
@@ -126,6 +128,6 @@ def _laid_out(grads: PyTree) -> PyTree:
     return jax.tree.map(lay_out, grads, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
 
 
-def deal(rows: Array, parts: int) -> Array:
-    """[N, ...] -> [parts, N / parts, ...], dealt like cards: each device keeps the rows that it holds."""
-    return rows.reshape(rows.shape[0] // parts, parts, *rows.shape[1:]).swapaxes(0, 1)
+def deal(rows: Array, microbatches: int) -> Array:
+    """[N, ...] -> [microbatches, N / microbatches, ...], dealt like cards: each device keeps the rows that it holds."""
+    return rows.reshape(rows.shape[0] // microbatches, microbatches, *rows.shape[1:]).swapaxes(0, 1)

@@ -317,7 +317,7 @@ def test_a_served_model_answers_the_records_of_another_and_its_faults_are_counte
         asked = len(server.asked)
         assert write_replies(served(tmp_path, server, *more), say=print) == found
         assert (asked, len(server.asked)) == (4, 4 + 2)  # answers are kept; what is not whole is none
-        with pytest.raises(UserError, match=r"holds outputs that were made otherwise; name another output folder\."):
+        with pytest.raises(UserError, match=r'split \("test" there, "valid" now\); name another output folder'):
             write_replies(served(tmp_path, server, *more, "--split", "valid"), say=print)
     assert (found.count, found.well_formed, found.silent) == (4, 1, 1)
     assert found.problems == {"unclosed:response": 1, "cut off": 1}

@@ -16,8 +16,9 @@ from compeer_jax.dialogue.schema import Turn
 from compeer_jax.rewards.config import PartWeights, RewardConfig
 from compeer_jax.rewards.load import load_reward
 from compeer_jax.rewards.reward import Completion
-from compeer_jax.rl.reward_shaping import floored, shape_rewards, shape_verdicts
-from compeer_jax.rl.reward_sweep import SCALES, RewardSettings, sweep_rewards
+from compeer_jax.rl.advantages import SCALES
+from compeer_jax.rl.reward_shaping import RewardSettings, floored, shape_rewards, shape_verdicts
+from compeer_jax.rl.reward_sweep import sweep_rewards
 
 B, G, K, U, D = 2, 4, 5, 3, 6
 numbers = st.floats(-10, 10, width=32, allow_subnormal=False)
@@ -87,7 +88,7 @@ def test_no_setting_of_a_sweep_encourages_a_miss_and_all_are_what_a_run_would_do
 @given(arrays(np.float32, (B, G), elements=numbers), arrays(bool, (B, G)))
 @settings(deadline=None)  # the first call compiles
 def test_a_miss_has_the_least_of_its_group_and_the_others_keep_theirs(rewards, missed):
-    after = np.asarray(floored(jnp.asarray(rewards), jnp.asarray(missed)))
+    after = np.asarray(floored(jnp.asarray(rewards.T), jnp.asarray(missed.T)).T)
     for row, bad, new in zip(rewards, missed, after, strict=True):
         assert (new[bad] == min(row.min(), 0)).all()
         assert (new[~bad] == row[~bad]).all()

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from compeer_jax.rl.advantages import SCALES
 from compeer_jax.rl.redundancy import cosine_redundancy
-from compeer_jax.rl.reward_shaping import shape_rewards, shape_verdicts
-from compeer_jax.rl.reward_sweep import SCALES, RewardSettings, sweep_rewards, sweep_summaries
+from compeer_jax.rl.reward_shaping import RewardSettings, shape_rewards, shape_verdicts
+from compeer_jax.rl.reward_sweep import sweep_rewards, sweep_summaries
 
 M, B, G, K, S = 3, 5, 4, 5, 60
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compeer_jax.rl.token_counts import token_counts
+from compeer_jax.rl.redundancy import token_counts
 
 
 @given(st.lists(st.tuples(st.integers(-3, 9), st.booleans()), min_size=6, max_size=6))

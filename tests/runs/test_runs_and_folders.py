@@ -122,7 +122,7 @@ def test_ctrl_c_is_noted_raises_where_that_is_safe_and_ends_at_once_when_meant_a
         with StopSignals() as stop:
             for _ in range(3):
                 signal.raise_signal(signal.SIGINT)  # pressed once, passed on twice
-            assert stop.asked() == "SIGINT"
+            assert stop.received() == "SIGINT"
             assert capfd.readouterr().err.count("saves after this step") == 1
         signal.raise_signal(signal.SIGINT)  # passed on after the run has ended
         with StopSignals() as stop:
@@ -142,7 +142,7 @@ def test_ctrl_c_is_noted_raises_where_that_is_safe_and_ends_at_once_when_meant_a
                 signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGTERM)
             signal.raise_signal(signal.SIGINT)
-            assert stop.asked() == "SIGTERM"
+            assert stop.received() == "SIGTERM"
     finally:
         signal.signal(signal.SIGINT, before)
 

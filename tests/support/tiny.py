@@ -64,14 +64,15 @@ def tiny_model(seed: int = 0, **changes) -> Qwen2:
 
 
 def random_policy_batch(rows=8, prompt=5, length=12, seed=0):
-    """Random prompts and completions of uneven lengths, as `PolicyBatch` on the host."""
+    """Random prompts and completions of uneven lengths, one a row, as `PackedBatch` on the host."""
+    from compeer_jax.training.packing import one_a_row
     from compeer_jax.training.policy_update import PolicyBatch
 
     rng = np.random.default_rng(seed)
     lengths = rng.integers(3, length + 1, rows)
     mask = np.arange(length) < lengths[:, None]
     padding = rng.integers(0, prompt - 1, rows)
-    return PolicyBatch(
+    batch = PolicyBatch(
         prompts=rng.integers(0, 64, (rows, prompt)).astype(np.int32),
         prompt_mask=np.arange(prompt) >= padding[:, None],
         completions=rng.integers(0, 64, (rows, length)).astype(np.int32),
@@ -81,3 +82,4 @@ def random_policy_batch(rows=8, prompt=5, length=12, seed=0):
         sampler_logps=-rng.random((rows, length)).astype(np.float32) * mask,
         old_logps=-4 + 0.3 * rng.normal(size=(rows, length)).astype(np.float32),
     )
+    return one_a_row(batch)[0]

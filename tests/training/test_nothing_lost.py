@@ -43,7 +43,7 @@ def test_an_update_that_is_not_finite_changes_nothing_and_the_next_goes_on_as_if
         return jnp.sum(jnp.square(params["w"][...] @ rows.T)), {}
 
     optimizer = make_optimizer(OptimizerConfig(learning_rate=0.1, warmup_steps=2, weight_decay=0.1), 10)
-    update = make_update(loss, optimizer, parts=parts)
+    update = make_update(loss, optimizer, microbatches=parts)
     good = jnp.linspace(-1, 1, 8).reshape(4, 2)
 
     def after(*batches):

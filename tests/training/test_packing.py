@@ -17,10 +17,10 @@ from compeer_jax.models.parameters import param_axes
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import place_batch, shardings
 from compeer_jax.training.config import GRPOConfig, LossConfig, SFTConfig
-from compeer_jax.training.learner_batch import Layout, used_parts
-from compeer_jax.training.packing import choose_length, pack, plan_rows, rows_at_once
+from compeer_jax.training.learner_batch import Layout, filled_microbatches
+from compeer_jax.training.packing import choose_length, one_a_row, pack, plan_rows, rows_per_microbatch
 from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_logprobs, make_policy_loss
-from compeer_jax.training.supervised_loss import count_trained, make_supervised_loss
+from compeer_jax.training.supervised import count_trained, make_supervised_loss
 from compeer_jax.training.supervised_rows import SupervisedRows
 from compeer_jax.training.update import deal, init_state, make_update
 
@@ -68,9 +68,9 @@ def test_loss_metrics_and_gradients_are_those_of_one_completion_a_row(settings):
         return jax.value_and_grad(loss, has_aux=True)(params, batch, count_whole(batch))
 
     batch = groups()
-    (expected, plain), wanted = evaluate(params, batch)
+    (expected, plain), wanted = evaluate(params, one_a_row(batch)[0])
     for shared in (True, False) if settings == MODES[0] else (True,):
-        packed, _ = pack(batch, longest=64, shared=shared)
+        packed, _ = pack(batch, pack_length=64, shared=shared)
         assert packed.tokens.shape[0] < len(batch.mask)
         (value, metrics), grads = evaluate(params, packed)
         np.testing.assert_allclose(value, expected, rtol=2e-5)
@@ -82,23 +82,30 @@ def test_loss_metrics_and_gradients_are_those_of_one_completion_a_row(settings):
 
 
 def test_log_probs_come_back_to_the_completions_they_are_of():
-    graphdef, params = nnx.split(tiny_model(), nnx.Param)
+    """Packed, and one a row, they are those of each prompt and completion alone, from all of its logits."""
+    model = tiny_model()
+    graphdef, params = nnx.split(model, nnx.Param)
     batch = groups()
-    packed, slots = pack(batch, longest=64, multiple=2)
-    plain = make_logprobs(graphdef, 0.7, parts=1)(params, batch)
-    ours = np.asarray(make_logprobs(graphdef, 0.7, parts=2)(params, packed))
-    ours = ours.reshape(-1, ours.shape[-1])[slots]
-    np.testing.assert_allclose(np.where(batch.mask, ours, 0), np.where(batch.mask, plain, 0), atol=2e-5)
+    dense = np.zeros(batch.mask.shape)
+    for row, real in enumerate(batch.mask):
+        prompt, completion = batch.prompts[row][batch.prompt_mask[row]], batch.completions[row][real]
+        logits = model.logits(model(jnp.asarray([*prompt, *completion])[None]))[0, len(prompt) - 1 : -1]
+        logps = np.asarray(jax.nn.log_softmax(logits / 0.7))
+        dense[row, real] = logps[np.arange(len(completion)), completion]
+    for (rows, slots), parts in ((pack(batch, pack_length=64, multiple=2), 2), (one_a_row(batch), 1)):
+        logps = np.asarray(make_logprobs(graphdef, 0.7, microbatches=parts)(params, rows))
+        logps = logps.reshape(-1, logps.shape[-1])[slots]
+        np.testing.assert_allclose(np.where(batch.mask, logps, 0), dense, atol=2e-5)
 
 
-def updated(batch, *, parts=1, used=None, mesh=None):
+def updated(batch, *, microbatches=1, filled=None, mesh=None):
     """Weights and metrics after two updates."""
     graphdef, params = nnx.split(tiny_model(), nnx.Param)
     mesh = make_mesh(mesh or MeshConfig())
     params = jax.device_put(params, shardings(param_axes(params), mesh))
     optimizer = optax.sgd(0.1, momentum=0.9)
     loss = make_policy_loss(graphdef, LossConfig(reduction="token_mean", kl_coefficient=0.1), SAMPLING)
-    update = make_update(loss, optimizer, parts=parts, used=used, whole=count_whole)
+    update = make_update(loss, optimizer, microbatches=microbatches, filled=filled, whole=count_whole)
     with jax.set_mesh(mesh):
         state = init_state(params, optimizer, mesh)
         for _ in range(2):
@@ -108,13 +115,13 @@ def updated(batch, *, parts=1, used=None, mesh=None):
 
 def test_any_budget_of_tokens_on_any_mesh_gives_the_same_update():
     batch = groups()
-    params, metrics = updated(batch)
+    params, metrics = updated(one_a_row(batch)[0])
     for multiple, budget, mesh in [(1, 64, MeshConfig()), (4, 100, MeshConfig(data=2, fsdp=2))]:
-        packed, _ = pack(batch, longest=32, multiple=multiple, tokens_at_once=budget)
-        at_once = rows_at_once(packed.tokens.shape[1], budget, multiple)
+        packed, _ = pack(batch, pack_length=32, multiple=multiple, tokens_per_microbatch=budget)
+        at_once = rows_per_microbatch(packed.tokens.shape[1], budget, multiple)
         parts = len(packed.tokens) // at_once
         assert (len(packed.tokens) % at_once, parts > 1) == (0, True)
-        ours, reported = updated(packed, parts=parts, used=used_parts, mesh=mesh)
+        ours, reported = updated(packed, microbatches=parts, filled=filled_microbatches, mesh=mesh)
         for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(params), strict=True):
             np.testing.assert_allclose(a, b, atol=2e-5)
         for name in metrics:
@@ -161,7 +168,7 @@ def test_less_than_a_tenth_is_padding_and_few_shapes_are_compiled(settings, most
     shapes, shares, saved = set(), [], []
     for _ in range(40):
         prompt_of, prompt_sizes, sizes = uneven(rng)
-        shape, rows = choose_length(prompt_of, prompt_sizes, sizes, longest=4096, **settings)
+        shape, rows = choose_length(prompt_of, prompt_sizes, sizes, pack_length=4096, **settings)
         real = sum(block.size for row in rows for block in row)
         shapes.add(shape)
         shares.append(1 - real / (shape.rows * shape.length))
@@ -176,12 +183,12 @@ def test_less_than_a_tenth_is_padding_and_few_shapes_are_compiled(settings, most
 
 
 def test_rows_of_the_longest_prompts_and_completions_hold_no_padding():
-    shape, _ = choose_length([0, 1, 2, 3], [2048] * 4, [1024] * 4, longest=4096, shared=False, width=128)
+    shape, _ = choose_length([0, 1, 2, 3], [2048] * 4, [1024] * 4, pack_length=4096, shared=False, width=128)
     assert shape == (4, 3072)
 
 
 def test_a_completion_longer_than_the_rows_asked_for_has_a_row_to_itself():
-    shape, rows = choose_length([0, 0, 1], [40, 8], [500, 10, 10], longest=64)
+    shape, rows = choose_length([0, 0, 1], [40, 8], [500, 10, 10], pack_length=64)
     assert shape.length >= 540
     assert sorted(index for row in rows for block in row for index in block.completions) == [0, 1, 2]
 
@@ -190,12 +197,15 @@ def test_the_share_of_padding_counts_what_is_computed():
     batch = groups()
     config = GRPOConfig(output="", prompts_per_step=4, tokens_per_microbatch=64, row_tokens=32)
     mesh = make_mesh(MeshConfig())
-    placed, share = Layout(config, mesh, 32).place(batch)
+    layout = Layout(config, mesh, 32)
+    placed, _ = layout.lay_out(batch)
+    share = layout.padding(placed)
     used = np.asarray(placed.segments).reshape(2, -1, 32).any(axis=(0, 2))
     real = (np.asarray(placed.segments) != 0).sum()
     assert share == pytest.approx(1 - real / (used.sum() * 2 * 32))
     plain = batch.prompt_mask.sum() + batch.mask.sum()
-    _, share = Layout(GRPOConfig(output="", prompts_per_step=4, row_tokens=0), mesh, 32).place(batch)
+    layout = Layout(GRPOConfig(output="", prompts_per_step=4, row_tokens=0), mesh, 32)
+    share = layout.padding(layout.lay_out(batch)[0])
     assert share == pytest.approx(1 - plain / (16 * 25))
 
 

@@ -17,7 +17,7 @@ from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import place_batch, shardings
 from compeer_jax.training.config import LossConfig
 from compeer_jax.training.policy_update import count_whole, make_logprobs, make_policy_loss
-from compeer_jax.training.supervised_loss import count_trained, make_supervised_loss
+from compeer_jax.training.supervised import count_trained, make_supervised_loss
 from compeer_jax.training.update import deal, init_state, make_update
 
 SAMPLING = SamplingConfig(max_new_tokens=16, temperature=0.7)
@@ -41,13 +41,13 @@ def one_a_row() -> TokenBatch:
     return batch_of([[example] for example in examples()])
 
 
-def step(loss, whole, batch, *, parts=1, mesh=None, updates=2):
+def step(loss, whole, batch, *, microbatches=1, mesh=None, updates=2):
     """Parameters and metrics after some updates on `batch`, on a mesh."""
     graphdef, params = nnx.split(tiny_model(), nnx.Param)
     mesh = make_mesh(mesh or MeshConfig())
     params = jax.device_put(params, shardings(param_axes(params), mesh))
     optimizer = optax.sgd(0.1, momentum=0.9)
-    update = make_update(loss(graphdef), optimizer, parts=parts, whole=whole)
+    update = make_update(loss(graphdef), optimizer, microbatches=microbatches, whole=whole)
     with jax.set_mesh(mesh):
         state = init_state(params, optimizer, mesh)
         for _ in range(updates):
@@ -79,7 +79,7 @@ def test_a_policy_batch_in_parts_gives_the_update_of_the_whole(settings):
         return make_policy_loss(graphdef, LossConfig(**settings), SAMPLING)
 
     batch = random_policy_batch()
-    assert_same(step(loss, count_whole, batch), step(loss, count_whole, batch, parts=4))
+    assert_same(step(loss, count_whole, batch), step(loss, count_whole, batch, microbatches=4))
 
 
 def test_importance_weights_change_nothing_where_the_sampler_is_the_policy():
@@ -104,7 +104,7 @@ def test_importance_weights_of_parts_are_those_of_the_whole_and_reach_the_loss()
     noise = np.random.default_rng(1).normal(size=batch.mask.shape).astype(np.float32)
     batch = batch._replace(sampler_logps=batch.old_logps + noise)  # of other weights
     whole = step(loss(1.5), count_whole, batch)
-    assert_same(whole, step(loss(1.5), count_whole, batch, parts=4))
+    assert_same(whole, step(loss(1.5), count_whole, batch, microbatches=4))
     assert 0 < whole[1]["importance/capped"] < 1
     assert whole[1]["importance/mean"] <= 1.5
     assert whole[1]["loss"] != pytest.approx(step(loss(None), count_whole, batch)[1]["loss"], rel=0.01)
@@ -113,7 +113,7 @@ def test_importance_weights_of_parts_are_those_of_the_whole_and_reach_the_loss()
 def test_an_sft_batch_in_parts_gives_the_update_of_the_whole():
     batch = one_a_row()
     whole = step(make_supervised_loss, count_trained, batch)
-    assert_same(whole, step(make_supervised_loss, count_trained, batch, parts=4))
+    assert_same(whole, step(make_supervised_loss, count_trained, batch, microbatches=4))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_parts_on_a_mesh_give_the_update_of_the_whole_on_one_device():
 
     batch = random_policy_batch(rows=16)
     mesh = MeshConfig(data=2, fsdp=4)
-    assert_same(step(loss, count_whole, batch), step(loss, count_whole, batch, parts=2, mesh=mesh))
+    assert_same(step(loss, count_whole, batch), step(loss, count_whole, batch, microbatches=2, mesh=mesh))
 
 
 def test_the_optimiser_moments_lie_where_their_weights_lie():
@@ -175,8 +175,8 @@ def test_examples_side_by_side_in_a_row_give_the_update_of_one_a_row():
 def test_log_probs_part_by_part_are_those_of_the_whole_in_the_same_order():
     graphdef, params = nnx.split(tiny_model(), nnx.Param)
     batch = random_policy_batch()
-    whole = make_logprobs(graphdef, 0.7, parts=1)(params, batch)
-    parts = make_logprobs(graphdef, 0.7, parts=4)(params, batch)
+    whole = make_logprobs(graphdef, 0.7, microbatches=1)(params, batch)
+    parts = make_logprobs(graphdef, 0.7, microbatches=4)(params, batch)
     np.testing.assert_allclose(np.where(batch.mask, whole, 0), np.where(batch.mask, parts, 0), atol=1e-5)
 
 

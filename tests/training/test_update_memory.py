@@ -12,6 +12,7 @@ from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.decoder import abstract
 from compeer_jax.training.config import LossConfig
 from compeer_jax.training.optimizer import OptimizerConfig, make_optimizer
+from compeer_jax.training.packing import one_a_row
 from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_policy_loss
 from compeer_jax.training.update import TrainState, make_update
 
@@ -31,18 +32,17 @@ def update():
     optimizer = make_optimizer(OptimizerConfig(), 10)
     state = TrainState(params, jax.eval_shape(optimizer.init, params), jax.ShapeDtypeStruct((), jnp.int32))
 
-    def shape(*dimensions, dtype):
-        return jax.ShapeDtypeStruct(dimensions, dtype)
-
+    real = np.ones((ROWS, LENGTH), bool)
     batch = PolicyBatch(
-        prompts=shape(ROWS, PROMPT, dtype=jnp.int32),
-        prompt_mask=shape(ROWS, PROMPT, dtype=bool),
-        completions=shape(ROWS, LENGTH, dtype=jnp.int32),
-        mask=shape(ROWS, LENGTH, dtype=bool),
-        trained=shape(ROWS, LENGTH, dtype=bool),
-        advantages=shape(ROWS, dtype=jnp.float32),
-        sampler_logps=shape(ROWS, LENGTH, dtype=jnp.float32),
+        prompts=np.zeros((ROWS, PROMPT), np.int32),
+        prompt_mask=np.ones((ROWS, PROMPT), bool),
+        completions=np.zeros((ROWS, LENGTH), np.int32),
+        mask=real,
+        trained=real,
+        advantages=np.zeros(ROWS, np.float32),
+        sampler_logps=np.zeros((ROWS, LENGTH), np.float32),
     )
+    batch = jax.eval_shape(lambda: one_a_row(batch)[0])
     loss = make_policy_loss(graphdef, LossConfig(), SamplingConfig(LENGTH))
     return params, make_update(loss, optimizer, whole=count_whole).lower(state, batch).compile()
 

@@ -15,7 +15,7 @@ from compeer_jax.generation.rollout import Rollout
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.rewards.config import RemoteJudgeConfig, RewardConfig
 from compeer_jax.rewards.load import load_reward
-from compeer_jax.training.outputs import outputs_of
+from compeer_jax.training.sampler import Sampled
 
 KEY = jax.random.key(5)
 PROMPTS, GROUP_SIZE = 3, 2
@@ -42,7 +42,7 @@ def read(rollout, records):
 
 def outputs(drawn):
     records = [one.record for one in COMPLETIONS[::GROUP_SIZE]]
-    return outputs_of(drawn, records, GROUP_SIZE, read=read, mesh=make_mesh(MeshConfig(), jax.devices()[:1]))
+    return Sampled(records, drawn, GROUP_SIZE, read=read, mesh=make_mesh(MeshConfig(), jax.devices()[:1]))
 
 
 def drawn(until: threading.Event, closed: threading.Event | None = None):

@@ -2,8 +2,8 @@
 
 import json
 import shutil
-from functools import partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -14,10 +14,11 @@ from compeer_jax.cli.configure import parse_config
 from compeer_jax.data.batches import shuffled_batches
 from compeer_jax.errors import UserError
 from compeer_jax.generation.rollout import Rollout
+from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.runs.metrics import read_metrics
 from compeer_jax.training.config import GRPOConfig
 from compeer_jax.training.grpo import train_grpo
-from compeer_jax.training.rollout_ahead import Rollouts
+from compeer_jax.training.sampler import Sampler
 
 GRPO = COMMON + (
     "sampling: {max_new_tokens: 8}\nsteps: 4\nprompts_per_step: 4\ngroup_size: 4\nloss: {importance_cap: 2}\n"
@@ -35,13 +36,15 @@ def lengths_rollout(weights, chosen, step):
 
 def run(ahead: bool, steps: range, last: int, state=None) -> tuple[list, dict]:
     """What each step was given, and the state after the last of `steps`."""
-    rollouts, given = Rollouts(shuffled_batches(range(10), batch_size=4, seed=3), ahead=ahead), []
+    batches, mesh = shuffled_batches(range(10), batch_size=4, seed=3), make_mesh(MeshConfig(), jax.devices()[:1])
+    options = {"read": lambda rollout, records: [], "group_size": 1, "mesh": mesh, "overlap": ahead, "last_step": last}
+    sampler, given = Sampler(batches, lengths_rollout, **options), []
     if state is not None:
-        rollouts.set_state(json.loads(json.dumps(state)))
+        sampler.set_state(json.loads(json.dumps(state)))
     for step in steps:
-        roll_out = partial(lengths_rollout, step - 1)
-        given.append((step, *rollouts.take(roll_out, step, last=last)))
-    return given, rollouts.get_state()
+        sampled = sampler.sample(step - 1, step)
+        given.append((step, sampled.records, sampled.rollout))
+    return given, sampler.get_state()
 
 
 def test_steps_get_the_same_records_ahead_or_not_and_weights_at_most_one_update_old():

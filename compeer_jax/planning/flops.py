@@ -1,4 +1,5 @@
-"""Operations of one matrix product, which compilers for TPU write as a convolution."""
+"""Operations of one instruction: a matrix product, which compilers for TPU write as a convolution, or a kernel that
+XLA cannot look into, such as the splash attention of JAX's Pallas library."""
 
 import math
 import re
@@ -6,7 +7,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from compeer_jax.planning.hlo import Instruction
+from compeer_jax.planning.hlo import ArrayType, Instruction
+
+# Matrix products of [block, head] by [head, block], or the like, for each block of queries and keys that it computes:
+# scores and mixing forwards; backwards it takes one pass for queries, one for keys and values.
+_PRODUCTS = {"splash_mha_fwd": 2, "splash_mha_dq": 3, "splash_mha_dkv": 4}
 
 
 def product_flops(line: Instruction, left: tuple[int, ...], right: tuple[int, ...]) -> float:
@@ -56,3 +61,18 @@ def _meetings(left: int, right: int, output: int, *, stride: int, before: int, l
     """How many pairs of an output place and a window place fall on an element, not on padding or in a gap."""
     places = np.arange(output)[:, None] * stride - before + np.arange(right) * right_gap
     return int(((places >= 0) & (places <= (left - 1) * left_gap) & (places % left_gap == 0)).sum())
+
+
+def kernel_flops(line: Instruction, operands: list[ArrayType]) -> float:
+    """Multiplications and additions of a `custom-call`; 0 for one that is not known to multiply.
+
+    The kernel skips the blocks of keys that come after a block of queries.
+    """
+    products = next((count for name, count in _PRODUCTS.items() if any(name in part for part in line.scopes)), 0)
+    heads = [array for array in operands if len(array.shape) >= 3 and array.dtype in ("bf16", "f16", "f32")]
+    if not products or not heads:
+        return 0.0
+    *rows, query_heads, length, size = heads[0].shape  # a single row has no dimension of its own
+    block = int(line.attribute(r'block_q\\": (\d+)') or length)
+    blocks = math.ceil(length / block)
+    return 2.0 * products * math.prod(rows) * query_heads * size * (blocks * (blocks + 1) / 2) * block**2
