@@ -19,7 +19,7 @@ from compeer_jax.benchmarks.config import BenchConfig
 from compeer_jax.benchmarks.rows import Scenario
 from compeer_jax.chat.models import ChatModels
 from compeer_jax.chat.types import ChatModel
-from compeer_jax.files import read_json, replacing
+from compeer_jax.files import read_json, write_json
 from compeer_jax.progress import Progress
 from compeer_jax.runs.binding import check_same, short_json
 from compeer_jax.runs.model_folder import models_in
@@ -64,8 +64,7 @@ class BenchRun:
             return True
         for name in used:
             self.models[name].check()
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(now, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(path, now)
         return False
 
     def asked(self, names: Mapping[str, str]) -> dict[str, ChatModel]:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.chat.models import ChatModels
-from compeer_jax.errors import UserError
-from compeer_jax.files import FolderLock
+from compeer_jax.files import FolderLock, make_folder
 
 ANSWERS = "answers"
 
@@ -32,10 +31,7 @@ def models_in(
         UserError: the folder can't be made, or another process is at work in it.
     """
     folder = Path(output).expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} can't be made ({error.strerror}); choose another output.") from error
+    make_folder(folder)
     lock = FolderLock(folder)
     try:
         with contextlib.closing(ChatModels(configs, folder=folder / ANSWERS, say=say)) as models:

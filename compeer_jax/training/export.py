@@ -4,13 +4,12 @@ A run keeps the config and the tokenizer of the model that it started from under
 when that model is gone, and the card that says how the policy, or the judge, is asked.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from compeer_jax.errors import UserError
-from compeer_jax.files import read_json, replacing
+from compeer_jax.files import read_json, write_json
 from compeer_jax.models import weights
 from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.decoder import abstract
@@ -43,8 +42,7 @@ def keep_base(folder: RunFolder, config: DecoderConfig, tokenizer, start: Path |
     if start is not None and (generation := read_generation(base_directory(start))) is not None:
         kept[GENERATION] = generation
     for name, values in kept.items():
-        with replacing(folder.base / name) as temporary:
-            temporary.write_text(json.dumps(values, indent=2), encoding="utf-8")
+        write_json(folder.base / name, values)
     write_tokenizer(tokenizer, folder.base)
 
 

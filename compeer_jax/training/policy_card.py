@@ -5,7 +5,6 @@ same length. Commands that ask the model take these settings from the card where
 """
 
 import dataclasses
-import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from compeer_jax.dialogue.prompts import check_prompt, load_prompt
 from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import unknown
-from compeer_jax.files import read_json, replacing
+from compeer_jax.files import read_json, write_json
 from compeer_jax.structure import Check, at_least, structured
 
 CARD = "policy.json"
@@ -56,8 +55,7 @@ class PolicyCard:
 
     def write(self, directory: Path) -> None:
         """Writes the card."""
-        with replacing(directory / CARD) as temporary:
-            temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+        write_json(directory / CARD, dataclasses.asdict(self))
 
     @classmethod
     def read(cls, directory: str | Path) -> "PolicyCard | None":
