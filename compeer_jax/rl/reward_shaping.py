@@ -87,8 +87,9 @@ def shape_outputs(
 
     def reweighted(sign: Sign) -> Float[Array, "G B M"]:
         """Eq. 5 needs nothing of a group but its τ, so each output may pass as a group of one."""
+        eq5 = partial(reweight, tau=tau.reshape(-1), sign=sign)
         alone = (array.reshape(members, -1, 1) for array in (judged, outputs.s_in, outputs.s_hi))
-        return jax.vmap(lambda *output: reweight(*output, tau.reshape(-1), sign=sign))(*alone).reshape(judged.shape)
+        return jax.vmap(eq5)(*alone).reshape(judged.shape)
 
     rewards = jnp.where(setting.aware, reweighted("aware"), reweighted("paper"))
     rewards = jnp.where(setting.reweighting, rewards, judged)
@@ -169,7 +170,12 @@ def shape_verdicts(
             raise unknown(what, value, choices)
     s_in, s_hi = cosine_redundancy(outputs, history, history_mask, cosine=cosine)
     setting = RewardSettings(
-        *map(jnp.asarray, (reweighting, alpha, beta, sign == "aware", weights)), jnp.int32(SCALES.index(scale))
+        reweighting=jnp.asarray(reweighting),
+        alpha=jnp.asarray(alpha),
+        beta=jnp.asarray(beta),
+        aware=jnp.asarray(sign == "aware"),
+        weights=weights,
+        scale=jnp.int32(SCALES.index(scale)),
     )
     judged = JudgedOutputs(
         verdicts.T[..., None], *jax.tree.map(lambda array: array.T[..., None], (s_in, s_hi, lengths, missed))
