@@ -13,7 +13,8 @@
 Nothing is converted: a number is no text, "1" no number, true neither, a text no list. Null stands for the default of a
 field that has one and can't be None. What a type can't say is checked by a `Check` of the field, or in `__post_init__`
 where it concerns several. Both raise ValueError with a predicate ("must be a country's code, found 'x'"; a sentence, in
-`__post_init__`), or UserError with a sentence that names no place.
+`__post_init__`), or UserError with a sentence that names no place. A class with a `from_json(value, where)` and a
+`to_json()` of its own is read and written by those.
 """
 
 import enum
@@ -117,6 +118,8 @@ def _converter(strict: bool) -> Any:
 
     @converter.register_structure_hook_factory(is_dataclass)
     def read_object(kind: Any) -> Callable:
+        if hasattr(kind, "from_json"):  # it reads itself, and its errors name no place beside the one it is given
+            return lambda value, _: kind.from_json(value, "")
         read = make_dict_structure_fn(kind, converter)
         types = get_type_hints(kind)
         omissible = {
@@ -162,8 +165,18 @@ def _converter(strict: bool) -> Any:
 
     @converter.register_unstructure_hook_factory(is_dataclass)
     def write_object(kind: Any) -> Callable:
-        write = make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True)
-        return lambda instance: {name: value for name, value in write(instance).items() if value is not None}
+        if hasattr(kind, "to_json"):
+            return kind.to_json
+        write, names = (
+            make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True),
+            [*kind.__dataclass_fields__],
+        )
+
+        def ordered(instance: Any) -> dict[str, Any]:  # as written, fields that have a default come last
+            written = write(instance)
+            return {name: written[name] for name in names if written.get(name) is not None}
+
+        return ordered
 
     return converter
 
@@ -219,7 +232,8 @@ def _sentence(error: Exception, where: str) -> UserError:
     if isinstance(fault, KeyError):
         return UserError(f"{place}: field {name!r} is missing.")
     if isinstance(fault, UserError):
-        return UserError(f"{place}: {fault}")
+        said = str(fault)
+        return UserError(f"{place}{said}" if said.startswith((": ", ", ")) else f"{place}: {said}")
     return UserError(f"{place}: field {name!r} {fault}." if name else f"{place}: {fault}.")
 
 

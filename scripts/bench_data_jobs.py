@@ -1,4 +1,5 @@
 """The jobs that `bench_data.py` times, ours and the peers', each run in a process of its own. See there.
+from compeer_jax.structure import structured
 
 A job takes the folder of a corpus, with source.jsonl and what the pipeline's stages made of it, and an empty folder.
 In texts.jsonl are the seekers' own summaries, in place of descriptions of speakers, which a chat model would write.
@@ -122,7 +123,7 @@ def our_splits(inputs: Path, out: Path) -> dict[str, str]:
     from compeer_jax.curation.cer.split import SplitKey, split_records, talk_key
     from compeer_jax.curation.rounds.rows import Round
 
-    rounds = (Round.from_json(row, "here") for row in rows_of(inputs / "rounds/rounds.jsonl"))
+    rounds = (structured(Round, row, "here") for row in rows_of(inputs / "rounds/rounds.jsonl"))
     keys = (SplitKey(one.dialogue, one.source, one.language, talk_key(one.history)) for one in rounds)
     return split_records(keys, valid=0.05, test=0.05, seed=SEED)
 

@@ -3,7 +3,7 @@
 import enum
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -73,6 +73,7 @@ def test_what_is_written_is_json_that_reads_back_the_same(value):
     written = json.loads(json.dumps(unstructured(talk)))
     assert structured(Talk, {"begins": None} | written, "here") == talk
     assert written == {name: value for name, value in value.items() if value is not None}
+    assert list(written) == [field.name for field in fields(Talk) if field.name in written]
 
 
 def test_null_stands_for_a_default_that_is_no_null():

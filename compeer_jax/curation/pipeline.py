@@ -64,4 +64,4 @@ def run_and_tell(stage: Stage, work: Workspace, *, again: bool = False) -> None:
 
 
 def _load(name: str) -> Stage:
-    return importlib.import_module("compeer_jax.curation." + (name if name == "corpora" else f"{name}.stage")).STAGE
+    return importlib.import_module(f"compeer_jax.curation.{name}.stage").STAGE

@@ -17,7 +17,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,6 +28,7 @@ from compeer_jax.dialogue.danger.withheld import WITHHELD, why_withheld
 from compeer_jax.errors import UserError
 from compeer_jax.files import read_json
 from compeer_jax.progress import Progress
+from compeer_jax.structure import unstructured
 
 CARD = "stage.json"
 REJECTED = "rejected.jsonl"
@@ -115,12 +116,12 @@ class StageWriter:
         self._rows: Counter[str] = Counter()
         self._others: list[str] = []
 
-    def add(self, name: str, row: Mapping) -> None:
-        """Adds one row to the JSONL file `name`."""
+    def add(self, name: str, row: object) -> None:
+        """Adds one row, a mapping or a dataclass, to the JSONL file `name`."""
         if name not in self._open:
             self._begin(name)
         file, digest = self._open[name]
-        line = (json.dumps(row, ensure_ascii=False) + "\n").encode()
+        line = (json.dumps(_plain(row), ensure_ascii=False) + "\n").encode()
         file.write(line)
         digest.update(line)
         self._rows[name] += 1
@@ -137,11 +138,12 @@ class StageWriter:
             where: file and record, or the record's id.
             reason: the same words for the same fault: they are counted. What is special to the row comes after a
                 colon.
-            row: what was left out. It isn't kept if it was left out, or a chat model's answer in it has to be, for what
-                no output may say.
+            row: what was left out, JSON or a dataclass. It isn't kept if it was left out, or a chat model's answer in
+                it has to be, for what no output may say.
         """
         self.rejected[reason.partition(":")[0]] += 1
         kept: dict[str, object] = {"where": where, "reason": reason}
+        row = _plain(row)
         if row is not None and f"{WITHHELD} (" not in reason and not _answer_withheld(row):
             text = json.dumps(row, ensure_ascii=False)
             kept["row"] = row if len(text) <= LONGEST_ROW else text[:LONGEST_ROW]
@@ -201,6 +203,10 @@ class StageWriter:
     def _part(self, name: str) -> Path:
         path = self.folder / name
         return path.with_name(f".part-{path.name}")
+
+
+def _plain(row: object) -> object:
+    return unstructured(row) if is_dataclass(row) else row
 
 
 def _answer_withheld(row: object) -> bool:

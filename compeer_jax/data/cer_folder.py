@@ -7,6 +7,7 @@ from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.record import Record
 from compeer_jax.dialogue.judging import JUDGE_KINDS
 from compeer_jax.errors import UserError
+from compeer_jax.structure import structured
 
 FOLDER = "cer"
 UNIFI, SFT, RL = WITH_VARIANTS = ("unifi", "sft", "rl")  # the views whose train has variants
@@ -81,7 +82,7 @@ def read_policy_records(folder: Path, view: View, split: str, variant: Variant =
     """
     records: dict[str, Record] = {}
     for where, obj in read_jsonl(view_file(folder, view, split, variant)):
-        record = Record.from_json(obj, where)
+        record = structured(Record, obj, where)
         if record.id in records:
             raise UserError(f"{where}: the id {record.id!r} is there twice; give each record its own.")
         if view == SFT and not record.reference.steps:

@@ -1,4 +1,4 @@
-"""Judge records, as in CER: one output for a talk, whether each of its steps is right, and how two answers compare.
+"""Records of judgements, as in CER: one output for a talk, whether its steps are right, and how two answers compare.
 
 A record may lack a label or the preference, where those who were asked don't agree. What each kind of judge needs to
 learn from a record is in `check_labelled`.
@@ -7,20 +7,51 @@ learn from a record is in `check_labelled`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, cast
 
 from compeer_jax.data.jsonl import read_jsonl
-from compeer_jax.data.record import history_field, provenance_field, text_field
+from compeer_jax.data.record import History, Provenance
 from compeer_jax.dialogue.judging import PREFERENCES, JudgeCase, JudgeKind, Preference, swap_preference
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE
-from compeer_jax.dialogue.schema import Turn
-from compeer_jax.dialogue.taxonomy import check_language
+from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.dialogue.verdicts import parse_preference
 from compeer_jax.errors import UserError, unknown
+from compeer_jax.structure import Check, Text, structured
 
 POSITIONS = ("first", "second")  # of an answer, as shown; also what a judge's findings on each are kept under
 
+_NAMES = {"en": ("First: ", "Second: "), "zh": ("第一个：", "第二个：")}
+_SPACES = {"en": " ", "zh": ""}
 
-@dataclass(frozen=True)
+
+def known_preference(said: str | None) -> Preference | None:
+    """The check that a preference is one of the four, in our words or the paper's phrases; ours come out."""
+    found = None if said is None else parse_preference(said)
+    if said is not None and found is None:
+        raise unknown("preference", said, PREFERENCES)
+    return found
+
+
+def of_a_format(steps: Mapping[str, str]) -> Mapping[str, str]:
+    """The check that steps are all those of one reasoning format, and of no other."""
+    known = {name: [step.tag for step in format.steps] for name, format in FORMATS.items()}
+    for tag in steps:
+        if not any(tag in tags for tags in known.values()):
+            raise unknown("step", tag, dict.fromkeys(tag for tags in known.values() for tag in tags))
+    if not any(set(steps) == set(tags) for tags in known.values()):
+        whole = "; ".join(f"{name}: {', '.join(tags)}" for name, tags in known.items())
+        raise UserError(f"the steps {', '.join(steps) or '(none)'} are not those of a format ({whole}).")
+    return steps
+
+
+def said_by_both(responses: tuple[str, str]) -> tuple[str, str]:
+    """The check that there are two answers."""
+    if not all(text.strip() for text in responses):
+        raise UserError("a response is empty; a judge compares two that are there.")
+    return responses
+
+
+@dataclass(frozen=True, kw_only=True)
 class JudgeRecord:
     """What a judge is shown, and what it should say.
 
@@ -30,28 +61,37 @@ class JudgeRecord:
         source: "silver:<corpus>" for silver records.
         licence: the corpus's.
         situation: the seeker's own summary, if the corpus has one.
-        history: the turns so far; the last one is the seeker's.
         steps: tag -> the step as shown, free text and labelled line; "" when the output lacks it.
-        labels: tag -> whether the step is right; only for steps where that is known.
+        labels: tag -> whether the step is right, in the order of the steps; only for those where that is known.
         responses: two answers, the reference and the output; a judge may be shown them the other way round.
         preference: between the answers in the order they are kept in; None where it is not known.
         critiques: what the judge says before a verdict, where that is known: under a step's tag; under "first" and
             "second" what it finds in each answer; under "response" what it says of both, whatever their order.
-        provenance: where it comes from, an object for each stage that made or changed it, oldest first.
     """
 
-    id: str
-    language: str
-    source: str
-    licence: str
-    situation: str | None
-    history: tuple[Turn, ...]
-    steps: Mapping[str, str]
+    id: Text
+    language: Language
+    source: Text
+    licence: Text
+    situation: Text | None = None
+    history: History
+    steps: Annotated[Mapping[str, str], Check(of_a_format)]
     labels: Mapping[str, bool]
-    responses: tuple[str, str]
-    preference: Preference | None
+    responses: Annotated[tuple[str, str], Check(said_by_both)]
+    preference: Annotated[str | None, Check(known_preference)] = None
     critiques: Mapping[str, str] = field(default_factory=dict)
-    provenance: tuple[Mapping, ...] = ()
+    provenance: Provenance = ()
+
+    def __post_init__(self):
+        for tag in self.labels:
+            if tag not in self.steps:
+                raise unknown("step", tag, self.steps, "labels")
+        for name in self.critiques:
+            if name not in (names := (*self.steps, RESPONSE, *POSITIONS)):
+                raise unknown("critique", name, names)
+        if self.preference is None and not self.labels:
+            raise UserError("no step has a label and there is no preference; give one of them.")
+        object.__setattr__(self, "labels", {tag: self.labels[tag] for tag in self.steps if tag in self.labels})
 
     def case(self, swapped: bool = False) -> JudgeCase:
         """What the judge is shown; `swapped` shows the second answer first."""
@@ -65,7 +105,8 @@ class JudgeRecord:
         """
         if tag != RESPONSE:
             return self.labels.get(tag)
-        return swap_preference(self.preference) if swapped and self.preference else self.preference
+        preference = cast(Preference | None, self.preference)
+        return swap_preference(preference) if swapped and preference else preference
 
     def critique(self, tag: str, swapped: bool = False) -> str:
         """What comes before that verdict, "" if nothing is known; findings on the answers in the order shown."""
@@ -76,68 +117,17 @@ class JudgeRecord:
         findings = [name + self.critiques[position] for name, position in named if position in self.critiques]
         return _SPACES[self.language].join([*findings, *filter(None, [self.critiques.get(RESPONSE)])])
 
-    @classmethod
-    def from_json(cls, obj: Mapping, where: str) -> "JudgeRecord":
-        """The record that `obj` describes.
-
-        Raises:
-            UserError: naming `where` and the field, for anything missing, of the wrong type or unknown: steps that are
-                not those of a format, a preference that is none of the four, neither a label nor a preference.
-        """
-        for name in obj:
-            if name not in cls.__dataclass_fields__:
-                raise unknown("field", name, cls.__dataclass_fields__, where)
-        steps = _steps(obj.get("steps"), where)
-        labels = _labels(obj.get("labels"), steps, where)
-        said = text_field(obj, "preference", where) if obj.get("preference") is not None else None
-        preference = None if said is None else parse_preference(said)  # in the paper's phrases too
-        if said is not None and preference is None:
-            raise unknown("preference", said, PREFERENCES, where)
-        if preference is None and not labels:
-            raise UserError(f"{where}: no step has a label and there is no preference; give one of them.")
-        return cls(
-            id=text_field(obj, "id", where),
-            language=check_language(text_field(obj, "language", where), where),
-            source=text_field(obj, "source", where),
-            licence=text_field(obj, "licence", where),
-            situation=text_field(obj, "situation", where) if obj.get("situation") is not None else None,
-            history=history_field(obj, where),
-            steps=steps,
-            labels=labels,
-            responses=_responses(obj.get("responses"), where),
-            preference=preference,
-            critiques=_critiques(obj.get("critiques", {}), steps, where),
-            provenance=provenance_field(obj, where),
-        )
-
-    def to_json(self) -> dict:
-        """The JSON form, without what is not set."""
-        obj = {
-            "id": self.id,
-            "language": self.language,
-            "source": self.source,
-            "licence": self.licence,
-            "situation": self.situation,
-            "history": [turn.to_json() for turn in self.history],
-            "steps": dict(self.steps),
-            "labels": dict(self.labels),
-            "responses": list(self.responses),
-            "preference": self.preference,
-            "critiques": dict(self.critiques) or None,
-            "provenance": [dict(entry) for entry in self.provenance] or None,
-        }
-        return {name: value for name, value in obj.items() if value is not None}
-
 
 def read_judge_records(path: str | Path) -> list[JudgeRecord]:
     """The judge records of a JSONL file, one a line.
 
     Raises:
-        UserError: naming file, line and field; see `JudgeRecord.from_json`. An id that is there twice is one, too.
+        UserError: naming file, line and field; steps that are not those of a format, a preference that is none of the
+            four, neither a label nor a preference. An id that is there twice is one, too.
     """
     records: dict[str, JudgeRecord] = {}
     for where, obj in read_jsonl(path):
-        record = JudgeRecord.from_json(obj, where)
+        record = structured(JudgeRecord, obj, where)
         if record.id in records:
             raise UserError(f"{where}: the id {record.id!r} is there twice; give each record its own.")
         records[record.id] = record
@@ -164,51 +154,3 @@ def check_labelled(record: JudgeRecord, kind: JudgeKind) -> JudgeRecord:
             f"the view that is made for {kind!r}."
         )
     return record
-
-
-_NAMES = {"en": ("First: ", "Second: "), "zh": ("第一个：", "第二个：")}
-_SPACES = {"en": " ", "zh": ""}
-
-
-def _steps(value: object, where: str) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise UserError(f"{where}: field 'steps' must be an object of texts by tag.")
-    known = {name: [step.tag for step in format.steps] for name, format in FORMATS.items()}
-    for tag, text in value.items():
-        if not any(tag in tags for tags in known.values()):
-            raise unknown("step", tag, dict.fromkeys(tag for tags in known.values() for tag in tags), where)
-        if not isinstance(text, str):
-            raise UserError(f'{where}: step {tag!r} must be a string; "" when the output lacks it.')
-    if not any(set(value) == set(tags) for tags in known.values()):
-        whole = "; ".join(f"{name}: {', '.join(tags)}" for name, tags in known.items())
-        raise UserError(f"{where}: the steps {', '.join(value) or '(none)'} are not those of a format ({whole}).")
-    return dict(value)
-
-
-def _labels(value: object, steps: Mapping[str, str], where: str) -> dict[str, bool]:
-    if not isinstance(value, dict):
-        raise UserError(f"{where}: field 'labels' must be an object with true or false for steps.")
-    for tag in value:
-        if tag not in steps:
-            raise unknown("step", tag, steps, f"{where}, labels")
-    for tag, label in value.items():
-        if type(label) is not bool:
-            raise UserError(f"{where}: the label of step {tag!r} must be true or false, found {label!r}.")
-    return {tag: value[tag] for tag in steps if tag in value}
-
-
-def _responses(value: object, where: str) -> tuple[str, str]:
-    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(text, str) for text in value):
-        raise UserError(f"{where}: field 'responses' must be a list of two texts: the reference, then the output.")
-    if not all(text.strip() for text in value):
-        raise UserError(f"{where}: a response is empty; a judge compares two that are there.")
-    return value[0], value[1]
-
-
-def _critiques(value: object, steps: Mapping[str, str], where: str) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        raise UserError(f"{where}: field 'critiques' must be an object of texts.")
-    for name in value:
-        if name not in (*steps, RESPONSE, *POSITIONS):
-            raise unknown("critique", name, (*steps, RESPONSE, *POSITIONS), where)
-    return dict(value)

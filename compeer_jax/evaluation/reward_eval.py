@@ -30,6 +30,7 @@ from compeer_jax.report.table import tables_markdown
 from compeer_jax.rewards.config import JudgeLoadConfig
 from compeer_jax.rewards.conversation import SWAPPED, Verdict, ask_judge, rounds_with
 from compeer_jax.rewards.generative_judge import OrderReport, order_report
+from compeer_jax.structure import unstructured
 from compeer_jax.training.reward_config import SilverJudgeConfig
 
 COMMONEST = "commonest verdict"  # the row of who always says what is right most often, without looking
@@ -177,7 +178,7 @@ def _asked_once(
     if output is None or candidate.identity is None:
         return _ask(candidate, records, swapped, format, config)
     way = {name: getattr(config, name) for name in ("seed", "both_orders", "batch_size")}
-    asked = {"judge": candidate.identity, "records": [record.to_json() for record in records], **way}
+    asked = {"judge": candidate.identity, "records": [unstructured(record) for record in records], **way}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     path = output / "said" / f"{digest[:16]}.json"
     if path.is_file():

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from label_studio_sdk.label_interface import LabelInterface
 
 from compeer_jax.chat.types import Answer, Spent
-from compeer_jax.curation.annotation.authors import identities
 from compeer_jax.curation.annotation.dealing import deal_all, deal_third
-from compeer_jax.curation.annotation.drafts import critique_of
+from compeer_jax.curation.annotation.drafts import critique_of, identities
 from compeer_jax.curation.annotation.items import is_swapped, make_task, task_key
 from compeer_jax.curation.annotation.stage import STAGE
 from compeer_jax.curation.config import AnnotationConfig

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from label_studio_sdk.converter import Converter
 from label_studio_sdk.label_interface import LabelInterface
 
-from compeer_jax.curation.annotation.guidelines import guidelines
 from compeer_jax.curation.annotation.items import Tasks, make_task, verdict_field
 from compeer_jax.curation.annotation.label_studio import labelling_config, read_export, task_json, write_tasks
 from compeer_jax.curation.annotation.table import columns, read_table, safe_cell, write_table
 from compeer_jax.curation.annotation.votes import Fault, Filled, Votes, choices, parse_verdict, read_votes
+from compeer_jax.curation.annotation.wording import guidelines
 from compeer_jax.curation.candidates.rows import Candidate
 from compeer_jax.curation.config import CorpusConfig
 from compeer_jax.curation.rounds.rows import rounds_of
@@ -28,6 +28,7 @@ from compeer_jax.dialogue.prompts import load_judge_prompt
 from compeer_jax.dialogue.reasoning import CARE, COMPEER
 from compeer_jax.dialogue.taxonomy import EMOTIONS, INTENSITIES, SENTIMENTS, STAGES, STRATEGIES
 from compeer_jax.errors import UserError
+from compeer_jax.structure import structured, unstructured
 
 FORMATS = pytest.mark.parametrize("format", [COMPEER, CARE], ids=lambda format: format.name)
 MADE = candidates(4)
@@ -37,7 +38,7 @@ GOOD = {"history_verdict": "True", "emotion_verdict": "False", "strategy_verdict
 @pytest.fixture
 def tasks(tmp_path) -> Tasks:
     path = tmp_path / "candidates.jsonl"
-    write_jsonl(path, [candidate.to_json() for candidate in MADE])
+    write_jsonl(path, [unstructured(candidate) for candidate in MADE])
     return Tasks(path, seed=0)
 
 
@@ -63,7 +64,7 @@ def test_no_task_tells_who_made_what(tasks):
     for task in shown:
         text = json.dumps(task_json(task, COMPEER), ensure_ascii=False)
         assert not re.search(r"red|blue|talk-|swapped|esconv", text.replace("answered", ""))
-        assert {task.candidate.reference, task.candidate.response} == set(task.responses)
+        assert {task.candidate.reference.response, task.candidate.response} == set(task.responses)
     again = {task.key: task.swapped for task in (make_task(made, 0) for made in MADE)}
     assert again == {task.key: task.swapped for task in shown}
     assert not set(again) & {make_task(made, 1).key for made in MADE}
@@ -77,7 +78,7 @@ def test_real_talks_stay_whole_in_both_forms(shared_data, tmp_path):
         dialogues = islice(iter_corpus(CorpusConfig(path=str(path))), 30)
         for first, second, *_ in filter(lambda rounds: len(rounds) > 1, map(rounds_of, dialogues)):
             own = {"steps": MADE[0].steps, "labels": MADE[0].labels, "response": second.reference.response}
-            made.append(Candidate.from_json({**first.to_json(), **own, "id": f"{first.id}/red"}, "here"))
+            made.append(structured(Candidate, {**unstructured(first), **own, "id": f"{first.id}/red"}, "here"))
     shown = [make_task(candidate, 0) for candidate in made]
     assert len(shown) > 55
     write_tasks(tmp_path / "tasks.json", (task_json(task, COMPEER) for task in shown))

@@ -10,13 +10,15 @@ from scripted_chat import Scripted
 
 from compeer_jax.chat.config import ChatModelConfig, ServerConfig
 from compeer_jax.chat.models import ChatModels, Malformed
-from compeer_jax.curation.candidates.rows import Candidate, read_candidates
+from compeer_jax.curation.candidates.rows import Candidate
 from compeer_jax.curation.candidates.stage import STAGE, parse_output
 from compeer_jax.curation.config import BuildConfig, CandidatesConfig
+from compeer_jax.curation.rows import read_rows
 from compeer_jax.curation.stage import Workspace, read_card, run_stage
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.reasoning import CARE, COMPEER, ReasonedTurn
 from compeer_jax.errors import UserError
+from compeer_jax.structure import structured, unstructured
 
 TURN = ReasonedTurn(
     {"history": "She lost her job.", "emotion": "She is afraid.", "strategy": "She needs to be heard."},
@@ -68,12 +70,12 @@ def test_each_model_answers_each_round(tmp_path):
     models = {name: Scripted(f"{name}-7b", lambda messages, draw: COMPEER.render(TURN)) for name in ("red", "blue")}
     work = work_with(tmp_path, rows, models)
     assert run_stage(STAGE, work)
-    made = list(read_candidates(tmp_path / "candidates" / "candidates.jsonl"))
+    made = list(read_rows(tmp_path / "candidates" / "candidates.jsonl", Candidate))
     assert [candidate.id for candidate in made] == ["talk-1#1/red", "talk-2#1/red", "talk-1#1/blue", "talk-2#1/blue"]
     for candidate, row in zip(made, rows * 2, strict=True):
         assert candidate.turn == TURN
         kept = {name: value for name, value in row.items() if name not in ("id", "provenance")}
-        assert {name: candidate.to_json()[name] for name in kept} == kept
+        assert {name: unstructured(candidate)[name] for name in kept} == kept
         assert list(candidate.provenance[:-1]) == row["provenance"]
     last = made[2].provenance[-1]
     assert {"stage": "candidates", "model": "blue-7b", "prompt": "compeer v2", "draw": 0}.items() <= last.items()
@@ -106,7 +108,7 @@ def test_what_stays_malformed_is_set_aside_with_its_text(tmp_path):
     model = Scripted("red", say)
     work = work_with(tmp_path, [round_row(number) for number in says], {"red": model}, tries=3)
     run_stage(STAGE, work)
-    made = list(read_candidates(tmp_path / "candidates" / "candidates.jsonl"))
+    made = list(read_rows(tmp_path / "candidates" / "candidates.jsonl", Candidate))
     assert [(candidate.dialogue, candidate.provenance[-1]["draw"]) for candidate in made] == [
         ("talk-1", 0),
         ("talk-2", 1),
@@ -132,7 +134,7 @@ def test_no_models_and_no_rounds(tmp_path):
     assert (tmp_path / "a" / "candidates" / "candidates.jsonl").read_text() == ""
     assert said == ["candidates: candidates.models names no chat model, so no round is answered."]
     run_stage(STAGE, work_with(tmp_path / "b", [], {"red": Scripted("red", None)}))
-    assert list(read_candidates(tmp_path / "b" / "candidates" / "candidates.jsonl")) == []
+    assert list(read_rows(tmp_path / "b" / "candidates" / "candidates.jsonl", Candidate)) == []
 
 
 def test_a_model_that_never_keeps_to_the_format_is_named(tmp_path):
@@ -162,8 +164,8 @@ def test_a_changed_setting_makes_it_run_again_and_a_changed_waiting_time_does_no
 def test_a_candidate_survives_json_and_names_what_is_wrong(tmp_path):
     row = round_row(1) | {"id": "talk-1#1/red", "steps": dict(TURN.steps), "labels": dict(TURN.labels)}
     row["response"] = TURN.response
-    candidate = Candidate.from_json(row, "here")
-    assert Candidate.from_json(json.loads(json.dumps(candidate.to_json())), "here") == candidate
+    candidate = structured(Candidate, row, "here")
+    assert structured(Candidate, json.loads(json.dumps(unstructured(candidate))), "here") == candidate
     assert candidate.sections(COMPEER)["emotion"] == (
         "She is afraid.\nSentiment: negative ; Emotion: fear ; Intensity: 4"
     )
@@ -171,15 +173,15 @@ def test_a_candidate_survives_json_and_names_what_is_wrong(tmp_path):
     assert chinese["history"] == "She lost her job.\n阶段：探索"
     wrong = {
         "here: unknown field 'replay'; it can be one of": row | {"replay": 1},
-        "here: field 'reference' must be an object with a response.": row | {"reference": "I am sorry."},
+        "here: field 'reference' must be an object, found a string.": row | {"reference": "I am sorry."},
         "here: unknown step 'histroy'; did you mean 'history'?": row | {"steps": {"histroy": "x"}},
         "here: unknown stage 'listening'": row | {"labels": {"stage": "listening"}},
-        "here: field 'rounds' must be a whole number from 1.": row | {"rounds": 0},
-        "here: field 'provenance' must be a list of objects.": row | {"provenance": ["a"]},
+        "here: field 'rounds' must be a whole number from 1, found 0.": row | {"rounds": 0},
+        "here, provenance 1: must be an object, found a string.": row | {"provenance": ["a"]},
     }
     for sentence, bad in wrong.items():
         with pytest.raises(UserError) as caught:
-            Candidate.from_json(bad, "here")
+            structured(Candidate, bad, "here")
         assert str(caught.value).startswith(sentence)
 
 

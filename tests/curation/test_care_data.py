@@ -38,6 +38,7 @@ from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import LANGUAGES, STRATEGIES
 from compeer_jax.errors import UserError
 from compeer_jax.runs.metrics import read_metrics
+from compeer_jax.structure import unstructured
 from compeer_jax.training.config import SFTConfig
 from compeer_jax.training.sft import train_sft
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
@@ -381,8 +382,8 @@ def test_silver_chains_are_those_of_training_from_the_corpus(tmp_path):
     direct = load_records(DataConfig(path="sample", format="care", split_seed=5, silver_seed=3))
     made = load_records(DataConfig(path=str(folder), format="care", prompt="care"))
     for split in SPLITS:
-        plain = [{**record.to_json(), "provenance": None} for record in getattr(made, split)]
-        assert plain == [{**record.to_json(), "provenance": None} for record in getattr(direct, split)]
+        plain = [{**unstructured(record), "provenance": None} for record in getattr(made, split)]
+        assert plain == [{**unstructured(record), "provenance": None} for record in getattr(direct, split)]
     assert made.train[0].source == "silver:compeer-sample"
     assert {"stage": "chains", "silver": True, "seed": 3, "quotes": True} in made.train[0].provenance
     assert "**silver**" in (folder / "README.md").read_text(encoding="utf-8")

@@ -35,6 +35,7 @@ from compeer_jax.rewards.config import RewardConfig
 from compeer_jax.rewards.load import check_gold
 from compeer_jax.rewards.reward import Completion, reference_completion
 from compeer_jax.runs.metrics import read_metrics
+from compeer_jax.structure import structured, unstructured
 from compeer_jax.training.config import GRPOConfig, SFTConfig
 from compeer_jax.training.grpo import train_grpo
 from compeer_jax.training.reward import load_judge_records, train_reward
@@ -73,12 +74,12 @@ def test_every_row_is_a_record_of_its_view(cer, rows):
         assert found
         for row in found:
             if view in ("sft", "rl"):
-                record = Record.from_json(row, "here")
+                record = structured(Record, row, "here")
                 assert (
                     view == "rl" or COMPEER.parse(COMPEER.render(record.reference, record.language)) == record.reference
                 )
             else:
-                check_labelled(JudgeRecord.from_json(row, "here"), view)
+                check_labelled(structured(JudgeRecord, row, "here"), view)
     for variant in VARIANTS:
         assert read_judge_records(cer / "unifi" / f"train_{variant}.jsonl")
 
@@ -102,7 +103,7 @@ def test_no_dialogue_and_no_history_of_train_is_held_out(cer, rows):
         for path in (cer / view).glob(f"{split}*.jsonl"):
             form = Record if view in ("sft", "rl") else JudgeRecord
             for row in read(path):
-                record = form.from_json(row, "here")
+                record = structured(form, row, "here")
                 seen[split] |= {record.id.partition("#")[0], talk_key(record.history)}
     assert not seen["train"] & (seen["valid"] | seen["test"])
     assert not seen["valid"] & seen["test"]
@@ -330,10 +331,10 @@ def test_records_are_read_from_the_folder_or_the_pipelines_around_it(cer, rows):
     for path in (cer, cer.parent):
         splits = load_records(DataConfig(path=str(path), danger="train"))
         for split in SPLITS:
-            assert [record.to_json() for record in getattr(splits, split)] == rows["sft", split]
+            assert [unstructured(record) for record in getattr(splits, split)] == rows["sft", split]
         prompts = load_records(DataConfig(path=str(path), variant="p", danger="train"), "rl")
-        assert [record.to_json() for record in prompts.train] == read(cer / "rl" / "train_p.jsonl")
-        assert [record.to_json() for record in prompts.test] == rows["rl", "test"]
+        assert [unstructured(record) for record in prompts.train] == read(cer / "rl" / "train_p.jsonl")
+        assert [unstructured(record) for record in prompts.test] == rows["rl", "test"]
         assert f"train / valid / test: {len(splits.train)} / " in splits.summary
     assert len(load_records(DataConfig(path=str(cer), limit=3)).train) == 3
 

@@ -30,15 +30,17 @@ from compeer_jax.data.record import Record
 from compeer_jax.dialogue.reasoning import CARE, COMPEER
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
+from compeer_jax.structure import structured, unstructured
 
 ROW = candidate_rows()[0]
-CANDIDATE = Candidate.from_json(ROW, "here")
+CANDIDATE = structured(Candidate, ROW, "here")
+ASKED = [{"role": "seeker", "content": "Why?"}]
 RIGHT = {"history": True, "emotion": True, "strategy": True}
 
 
 def consensus(**changes) -> Consensus:
     row = {"id": CANDIDATE.id, "labels": RIGHT, "preference": "second", "provenance": label_row(ROW)["provenance"]}
-    return Consensus.from_json({**row, **changes}, "here")
+    return structured(Consensus, {**row, **changes}, "here")
 
 
 def judged(candidate: Candidate = CANDIDATE, **changes) -> JudgeRecord:
@@ -50,12 +52,12 @@ def judged(candidate: Candidate = CANDIDATE, **changes) -> JudgeRecord:
 
 def test_a_judge_record_shows_the_output_as_it_was_written_and_the_reference_first():
     record = judged(critiques={"history": "It fits."})
-    assert record.responses == (CANDIDATE.reference, CANDIDATE.response)
+    assert record.responses == (CANDIDATE.reference.response, CANDIDATE.response)
     assert record.critique("history") == "It fits."
     written = COMPEER.render(CANDIDATE.turn, CANDIDATE.language)
     assert all(f"<{tag}>\n{text}\n</{tag}>" in written for tag, text in record.steps.items())
     assert list(record.steps) == ["history", "emotion", "strategy"]
-    assert JudgeRecord.from_json(record.to_json(), "here") == record
+    assert structured(JudgeRecord, unstructured(record), "here") == record
 
 
 def test_a_record_tells_once_where_it_comes_from():
@@ -84,7 +86,7 @@ def test_fine_tuning_learns_right_steps_with_the_better_answer():
         assert record.reference.response == CANDIDATE.response
         assert record.provenance[-1] == {"stage": "cer", "response": "output"}
     assert COMPEER.parse(COMPEER.render(record.reference, record.language)) == record.reference
-    assert Record.from_json(record.to_json(), "here") == record
+    assert structured(Record, unstructured(record), "here") == record
 
 
 def test_the_reference_is_learned_only_with_steps_that_lead_to_its_strategy():
@@ -92,8 +94,8 @@ def test_the_reference_is_learned_only_with_steps_that_lead_to_its_strategy():
     others = "the reference is better, but follows another strategy"
     strategy = CANDIDATE.labels["strategy"]
     for named, fits in ((strategy, True), (None, True), ("Others", False)):
-        found = sft_record(replace(CANDIDATE, strategy=named), better)
-        assert found == others if not fits else found.reference.response == CANDIDATE.reference
+        found = sft_record(replace(CANDIDATE, reference=replace(CANDIDATE.reference, strategy=named)), better)
+        assert found == others if not fits else found.reference.response == CANDIDATE.reference.response
     assert strategy != "Others"
     assert found != sft_record(CANDIDATE, judged(preference="second"))
 
@@ -112,7 +114,7 @@ def test_fine_tuning_leaves_out_what_is_not_known_to_be_good(changes, why):
 
 
 def test_care_has_its_own_steps():
-    candidate = Candidate.from_json(candidate_rows(CARE)[0], "here")
+    candidate = structured(Candidate, candidate_rows(CARE)[0], "here")
     labels = dict.fromkeys(("context", "cognition", "emotion", "plan"), True)
     record = judge_record(candidate, consensus(id=candidate.id, labels=labels), CARE)
     assert list(record.steps) == list(labels)
@@ -125,7 +127,7 @@ def test_care_has_its_own_steps():
 
 def rewrites(**changes) -> list[Rewritten]:
     row = next(row for row in candidate_rows() if len(rewrite_rows(row)) == 2)
-    return [Rewritten.from_json(one | {"id": CANDIDATE.id} | changes, "here") for one in rewrite_rows(row)]
+    return [structured(Rewritten, one | {"id": CANDIDATE.id} | changes, "here") for one in rewrite_rows(row)]
 
 
 def test_a_rewritten_record_has_other_words_and_the_same_labels():
@@ -155,12 +157,12 @@ def test_rewritten_steps_keep_their_labelled_lines():
 
 @pytest.mark.parametrize("preference, place", [("second", 1), ("similar", 1), ("first", 0)])
 def test_fine_tuning_gets_the_rewrite_of_the_answer_that_it_had(preference, place):
-    rewrite, candidate = rewrites()[0], replace(CANDIDATE, strategy=None)
+    rewrite, candidate = rewrites()[0], replace(CANDIDATE, reference=replace(CANDIDATE.reference, strategy=None))
     record = sft_record(candidate, judged(candidate, preference=preference))
     made = rewritten_policy(record, rewrite)
     assert (made.id, made.history) == (f"{record.id}~{rewrite.variant}", rewrite.history)
     assert made.reference == replace(record.reference, response=rewrite.responses[place])
-    assert Record.from_json(made.to_json(), "here") == made
+    assert structured(Record, unstructured(made), "here") == made
 
 
 COUNTS = st.integers(0, 30)
@@ -183,7 +185,7 @@ def test_each_variant_adds_as_many_of_its_own(train, plain, persona, seed):
 # Prompts
 
 
-ROUND = Round.from_json(round_rows([ROW])[0], "here")
+ROUND = structured(Round, round_rows([ROW])[0], "here")
 
 
 def test_a_prompt_has_the_reply_that_was_given_and_no_reasoning():
@@ -191,7 +193,7 @@ def test_a_prompt_has_the_reply_that_was_given_and_no_reasoning():
     assert record.id == ROUND.id == CANDIDATE.of_round
     assert (record.history, record.reference.response) == (ROUND.history, ROUND.reference.response)
     assert (record.reference.steps, record.reference.labels) == ({}, {"strategy": "Question"})
-    assert Record.from_json(record.to_json(), "here") == record
+    assert structured(Record, unstructured(record), "here") == record
     assert record.provenance[-1]["labels_by"] == {"strategy": "corpus"}
 
 
@@ -212,19 +214,23 @@ def test_known_is_what_the_corpus_names_and_what_right_steps_agree_on():
 @pytest.mark.parametrize(
     "form, changes, said",
     [
-        (Consensus, {"labels": {"history": 1}}, "field 'labels' must be an object with true or false"),
-        (Consensus, {"critiques": ["a"]}, "field 'critiques' must be an object of texts"),
+        (Consensus, {"labels": {"history": 1}}, "field 'labels.history' must be true or false, found a number"),
+        (Consensus, {"critiques": ["a"]}, "field 'critiques' must be an object, found a list"),
         (Consensus, {"preference": "fist"}, "unknown preference 'fist'; did you mean 'first'"),
         (Consensus, {"id": None}, "field 'id'"),
         (Rewritten, {"variant": "d"}, "unknown variant 'd'"),
-        (Rewritten, {"variant": "p", "responses": ["one"]}, "field 'responses' must be a list of two"),
+        (Rewritten, {"variant": "p", "history": ASKED, "responses": ["one"]}, "field 'responses' must be a list of 2"),
         (Rewritten, {"variant": "p", "responses": ["one", "two"], "history": []}, "field 'history'"),
-        (Rewritten, {"variant": "p", "responses": ["one", "two"], "steps": ["one"]}, "field 'steps' must be an object"),
+        (
+            Rewritten,
+            {"variant": "p", "history": ASKED, "responses": ["one", "two"], "steps": [1]},
+            "field 'steps' must be an",
+        ),
     ],
 )
 def test_a_spoilt_row_is_named(form, changes, said):
     with pytest.raises(UserError, match=f"^here: {said}"):
-        form.from_json({"id": "a", **changes}, "here")
+        structured(form, {"id": "a", **changes}, "here")
 
 
 # Splits

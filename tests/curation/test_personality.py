@@ -13,12 +13,13 @@ from scripted_chat import SYSTEMS
 from compeer_jax.chat.config import ChatModelConfig, ServerConfig
 from compeer_jax.chat.models import ChatModels
 from compeer_jax.chat.types import Answer, Spent
-from compeer_jax.curation.candidates.rows import read_candidates
+from compeer_jax.curation.candidates.rows import Candidate
 from compeer_jax.curation.config import BuildConfig, PersonalityConfig
 from compeer_jax.curation.personality.rewriting import Talk, parse_rewrite, rewrite_messages
 from compeer_jax.curation.personality.stage import STAGE
 from compeer_jax.curation.personality.steps import parse_steps, unsaid
 from compeer_jax.curation.personality.traits import Traits
+from compeer_jax.curation.rows import read_rows
 from compeer_jax.curation.stage import Workspace, read_card, run_stage
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
@@ -151,12 +152,14 @@ def test_both_variants_of_each_labelled_candidate(tmp_path):
     assert [(row["id"], row["variant"]) for row in rewrites] == [
         (f"talk-{number}#3/m", variant) for number in range(8) for variant in ("r", "p")
     ]
-    for row, before in zip(rewrites[::2], read_candidates(work.file("candidates", "candidates.jsonl")), strict=True):
+    for row, before in zip(
+        rewrites[::2], read_rows(work.file("candidates", "candidates.jsonl"), Candidate), strict=True
+    ):
         assert [turn["role"] for turn in row["history"]] == ["seeker", "supporter", "seeker"]
         assert row["history"][1]["strategy"] == "Question"
         more = " you know" if before.language == "en" else "呢"
         assert [turn["content"] for turn in row["history"]] == [turn.content + more for turn in before.history]
-        assert row["responses"] == [before.reference + more, before.response + more]
+        assert row["responses"] == [before.reference.response + more, before.response + more]
         assert [entry["stage"] for entry in row["provenance"]] == ["corpora", "candidates", "personality"]
         entry = row["provenance"][-1]
         assert (entry["variant"], entry["prompt"], entry["draw"]) == ("r", "rewrite v1", 0)
@@ -203,7 +206,7 @@ def test_the_model_is_told_the_manner_of_both(tmp_path):
     told = [text for text, _ in model.asked if json.loads(text)[0]["content"] in SYSTEMS and "<first>" in text]
     personas = [text for text in told if "manner of speaking:" in text]
     assert len(personas) == 6
-    lively, calm = (Traits.from_json(traits("en", kind)).text("en") for kind in (True, False))
+    lively, calm = (Traits(**traits("en", kind)).text("en") for kind in (True, False))
     assert lively == (
         "Dominance high, influence high, steadiness low, conscientiousness low. "
         "Speaks in short, restless bursts and says it all."

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from compeer_jax.curation.config import RoundsConfig
-from compeer_jax.curation.rounds.drawing import round_probabilities, sample_rounds
 from compeer_jax.curation.rounds.rows import Reference, Round, rounds_of
-from compeer_jax.curation.rounds.stage import ROUNDS, STAGE
+from compeer_jax.curation.rounds.stage import ROUNDS, STAGE, round_probabilities, sample_rounds
 from compeer_jax.curation.stage import REJECTED, read_card, run_stage
 from compeer_jax.dialogue.schema import Dialogue, Turn
 from compeer_jax.errors import UserError
+from compeer_jax.structure import structured, unstructured
 
 DRAWS = 20_000
 LEAST_P = 1e-3  # a right sampler fails a chi-square test of ours once in a thousand seeds; the seeds are fixed
@@ -110,31 +110,31 @@ def test_rounds_are_the_turns_that_answer_the_seeker():
 
 def test_a_round_is_what_its_json_says():
     for number in rounds_of(Dialogue.from_json(dialogue("a", 3, provenance=[{"stage": "corpora"}]), "a")):
-        assert Round.from_json(json.loads(json.dumps(number.to_json())), "r") == number
+        assert structured(Round, json.loads(json.dumps(unstructured(number))), "r") == number
         assert number.provenance == ({"stage": "corpora"},)
 
 
-ROUND = rounds_of(Dialogue.from_json(dialogue("a", 2), "a"))[0].to_json()
+ROUND = unstructured(rounds_of(Dialogue.from_json(dialogue("a", 2), "a"))[0])
 
 
 @pytest.mark.parametrize(
     "change, sentence",
     (
         ({"round": 3}, "r: round 3 of 2 can't be; mend the row."),
-        ({"round": 0}, "r: field 'round' must be a whole number from 1."),
-        ({"rounds": "2"}, "r: field 'rounds' must be a whole number from 1."),
+        ({"round": 0}, "r: field 'round' must be a whole number from 1, found 0."),
+        ({"rounds": "2"}, "r: field 'rounds' must be a whole number, found a string."),
         ({"dialogue": ""}, "r: field 'dialogue' must be a string that is not empty."),
-        ({"reference": "Hm."}, "r: field 'reference' must be an object with a response."),
-        ({"reference": {"response": " "}}, "r: field 'response' must be a string that is not empty."),
+        ({"reference": "Hm."}, "r: field 'reference' must be an object, found a string."),
+        ({"reference": {"response": " "}}, "r: field 'reference.response' must be a string that is not empty."),
         ({"reference": {"response": "Hm.", "stategy": "Question"}}, "r, reference: unknown field 'stategy'; did you"),
         ({"history": []}, "r: field 'history' must be a list of at least one turn."),
-        ({"provenance": {"stage": "x"}}, "r: field 'provenance' must be a list of objects."),
+        ({"provenance": {"stage": "x"}}, "r: field 'provenance' must be a list, found an object."),
         ({"situations": "x"}, "r: unknown field 'situations'; did you mean 'situation'?"),
     ),
 )
 def test_a_broken_round_is_named_with_its_field(change, sentence):
     with pytest.raises(UserError) as error:
-        Round.from_json(ROUND | change, "r")
+        structured(Round, ROUND | change, "r")
     assert str(error.value).startswith(sentence)
 
 
@@ -144,7 +144,7 @@ def test_the_stage_samples_each_dialogue_by_its_id(tmp_path):
     work = workspace(tmp_path, rounds=RoundsConfig(per_dialogue=3), seed=5)
     given_rows(work, "filter", [*rows, silent])
     assert run_stage(STAGE, work)
-    made = [Round.from_json(row, "row") for row in read_rows(work, "rounds", ROUNDS)]
+    made = [structured(Round, row, "row") for row in read_rows(work, "rounds", ROUNDS)]
     generator = np.random.default_rng([*b"5/long"])
     assert [(row.dialogue, row.round) for row in made] == [
         *(("long", k) for k in sample_rounds(9, 3, generator)),

@@ -37,6 +37,7 @@ from compeer_jax.dialogue.danger.withheld import FORBIDDEN, SAYS, shown, why_wit
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.people.forms import PairsConfig, export_pairs
+from compeer_jax.structure import unstructured
 from compeer_jax.training.samples import rollout_path, write_samples
 
 METHOD = "Take the whole bottle of pills tonight."
@@ -148,7 +149,7 @@ def test_a_candidate_that_names_a_method_is_asked_for_again_and_then_rejected(tm
 
 @pytest.mark.parametrize("place", ["response", "reference", "steps", "history"])
 def test_annotators_and_their_labelling_tool_are_not_shown_it(tmp_path, place):
-    made_of = [one.to_json() for one in judged_candidates(2)]
+    made_of = [unstructured(one) for one in judged_candidates(2)]
     spoil(made_of[0], place)
     work = work_with(tmp_path, [])
     write(tmp_path / "candidates" / "candidates.jsonl", made_of)
@@ -246,7 +247,7 @@ def test_rewrites_and_critiques_in_cer_name_no_method(tmp_path):
 
 
 def test_chains_of_care_name_no_method(tmp_path):
-    talks = [one.to_json() for one in sample_dialogues()[:20]]
+    talks = [unstructured(one) for one in sample_dialogues()[:20]]
     first = next(place for place, turn in enumerate(talks[3]["turns"]) if turn["role"] == "supporter")
     talks[3]["turns"][first]["content"] = METHOD
     write(tmp_path / "talks.jsonl", talks)

@@ -13,6 +13,7 @@ from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.dialogue.schema import Dialogue, Turn
 from compeer_jax.dialogue.talk import chat_messages
 from compeer_jax.errors import UserError
+from compeer_jax.structure import unstructured
 
 BRIEF = {"prompt": "compeer_brief", "max_tokens": 100_000}
 TALK = Dialogue(
@@ -187,4 +188,4 @@ def test_examples_of_real_records_are_what_they_say(qwen, shared_data):
     for record in silver_records(dialogues[:3])[::8]:
         example = example_tokens(qwen, record, format=COMPEER, prompt="compeer", max_tokens=8192)
         turn = COMPEER.parse(qwen.decode(example.tokens[example.loss_mask]).removesuffix("<|im_end|>"))
-        assert turn == record.reference, json.dumps(record.to_json())
+        assert turn == record.reference, json.dumps(unstructured(record))

@@ -270,11 +270,11 @@ def test_without_danger_there_is_no_sheet(tmp_path, capsys):
     ("change", "sentence"),
     [
         ({"decision": "yes"}, "line 1: unknown decision 'yes'; it can be one of: train, leave_out."),
-        ({"decision": True}, "line 1: unknown decision 'True'"),
+        ({"decision": True}, "line 1: unknown decision True"),
         ({"decision": "train", "by": " "}, "line 1: a decision is somebody's; write who"),
         ({"decision": "train", "by": None}, "line 1: a decision is somebody's; write who"),
         ({"content": []}, "line 1: field 'content' must be the list of hashes"),
-        ({"content": "abc"}, "line 1: field 'content' must be the list of hashes"),
+        ({"content": "abc"}, "line 1: field 'content' must be a list, found a string."),
         ({"id": ""}, "line 1: field 'id' must be a string that is not empty."),
         ({"id": "b"}, "line 2: the dialogue 'b' is there twice"),
     ],

@@ -6,6 +6,7 @@ import pytest
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
+from compeer_jax.structure import structured, unstructured
 
 
 def obj(**changes):
@@ -30,13 +31,13 @@ def obj(**changes):
 
 
 def record(**changes):
-    return JudgeRecord.from_json(obj(**changes), "here")
+    return structured(JudgeRecord, obj(**changes), "here")
 
 
 def test_a_record_survives_json():
-    assert JudgeRecord.from_json(json.loads(json.dumps(record().to_json())), "here") == record()
+    assert structured(JudgeRecord, json.loads(json.dumps(unstructured(record()))), "here") == record()
     bare = {name: value for name, value in obj().items() if name not in ("situation", "critiques")}
-    assert JudgeRecord.from_json(bare, "here").to_json() == bare
+    assert unstructured(structured(JudgeRecord, bare, "here")) == bare
 
 
 def test_the_case_shows_what_the_record_holds():
@@ -100,16 +101,16 @@ def test_a_record_may_lack_labels_or_the_preference():
     assert list(steps.labels) == ["history", "strategy"], "in the order of the steps"
     assert [steps.verdict(tag) for tag in ("history", "emotion", "response")] == [True, None, None]
     assert steps.verdict("response", swapped=True) is None
-    assert "preference" not in steps.to_json()
-    assert JudgeRecord.from_json(steps.to_json(), "here") == steps
+    assert "preference" not in unstructured(steps)
+    assert structured(JudgeRecord, unstructured(steps), "here") == steps
     answers = record(labels={})
     assert answers.verdict("response", swapped=True) == "second"
-    assert JudgeRecord.from_json(answers.to_json(), "here") == answers
+    assert structured(JudgeRecord, unstructured(answers), "here") == answers
 
 
 def test_where_a_record_comes_from_is_kept():
     provenance = [{"stage": "corpora", "file": "ESConv.json", "record": 3}, {"stage": "privacy", "masked": {"url": 1}}]
-    assert record(provenance=provenance).to_json()["provenance"] == provenance
+    assert unstructured(record(provenance=provenance))["provenance"] == provenance
     assert record().provenance == ()
 
 
@@ -141,27 +142,27 @@ def test_each_kind_of_judge_needs_its_labels(changes, kinds, lacks):
         ({"labels": {}, "preference": None}, "no step has a label and there is no preference; give one of them"),
         (
             {"labels": obj()["labels"] | {"emotion": "yes"}},
-            "the label of step 'emotion' must be true or false, found 'y",
+            "field 'labels.emotion' must be true or false, found a string",
         ),
-        ({"labels": obj()["labels"] | {"emotion": 1}}, "the label of step 'emotion' must be true or false, found 1"),
+        ({"labels": obj()["labels"] | {"emotion": 1}}, "field 'labels.emotion' must be true or false, found a number"),
         ({"labels": obj()["labels"] | {"emotions": True}}, "labels: unknown step 'emotions'; did you mean 'emotion'"),
         ({"labels": None}, "field 'labels' must be an object"),
         ({"steps": obj()["steps"] | {"stratgy": ""}}, "unknown step 'stratgy'; did you mean 'strategy'"),
         ({"steps": {"history": "a", "emotion": "b"}}, "the steps history, emotion are not those of a format"),
         ({"steps": obj()["steps"] | {"plan": ""}}, "are not those of a format"),
         ({"steps": {}}, r"the steps \(none\)"),
-        ({"steps": obj()["steps"] | {"history": None}}, "step 'history' must be a string"),
+        ({"steps": obj()["steps"] | {"history": None}}, "field 'steps.history' must be a string"),
         ({"preference": "output"}, "unknown preference 'output'; .*first, second, similar, neither"),
         ({"preference": 2}, "field 'preference'"),
-        ({"responses": ["a"]}, "field 'responses' must be a list of two"),
+        ({"responses": ["a"]}, "field 'responses' must be a list of 2"),
         ({"responses": ["a", " "]}, "a response is empty"),
         ({"critiques": {"firts": "a"}}, "unknown critique 'firts'; did you mean 'first'"),
-        ({"critiques": {"first": 1}}, "field 'critiques' must be an object of texts"),
+        ({"critiques": {"first": 1}}, "field 'critiques.first' must be a string, found a number"),
         ({"history": []}, "field 'history'"),
         ({"history": [*obj()["history"], {"role": "supporter", "content": "x"}]}, "must end with the seeker"),
         ({"language": "fr"}, "unknown language 'fr'"),
         ({"label": {}}, "unknown field 'label'; did you mean 'labels'"),
-        ({"provenance": ["ESConv"]}, "field 'provenance' must be a list of objects"),
+        ({"provenance": ["ESConv"]}, "provenance 1: must be an object, found a string"),
         ({"id": ""}, "field 'id'"),
     ],
 )

@@ -17,6 +17,7 @@ from compeer_jax.dialogue.reasoning import CARE, COMPEER
 from compeer_jax.dialogue.schema import Dialogue, Turn
 from compeer_jax.dialogue.taxonomy import EMOTIONS, STAGES, STRATEGIES
 from compeer_jax.errors import UserError
+from compeer_jax.structure import structured, unstructured
 
 
 def dialogue(supporter_turns=6, **fields):
@@ -182,7 +183,7 @@ def test_impossible_corruptions_are_named():
 
 def test_a_record_survives_json():
     for record in silver_records(sample_dialogues())[::7]:
-        assert Record.from_json(json.loads(json.dumps(record.to_json())), "here") == record
+        assert structured(Record, json.loads(json.dumps(unstructured(record))), "here") == record
 
 
 @pytest.mark.parametrize(
@@ -194,12 +195,12 @@ def test_a_record_survives_json():
         (lambda obj: obj["history"].append({"role": "supporter", "content": "x"}), "must end with the seeker"),
         (lambda obj: obj["reference"]["labels"].update(stage="later"), "here: unknown stage 'later'"),
         (lambda obj: obj["reference"]["labels"].update(mood="good"), "here: unknown label 'mood'"),
-        (lambda obj: obj["reference"].update(response=None), "here: field 'response'"),
+        (lambda obj: obj["reference"].update(response=None), "here: field 'reference.response'"),
         (lambda obj: obj.update(reference=None), "here: field 'reference'"),
     ],
 )
 def test_a_bad_record_is_named(change, said):
-    obj = silver_records([dialogue()])[0].to_json()
+    obj = unstructured(silver_records([dialogue()])[0])
     change(obj)
     with pytest.raises(UserError, match=said):
-        Record.from_json(obj, "here")
+        structured(Record, obj, "here")

@@ -16,6 +16,7 @@ from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.reasoning import CARE, COMPEER, RESPONSE
 from compeer_jax.dialogue.taxonomy import EMOTIONS, STAGES, STRATEGIES
 from compeer_jax.errors import UserError
+from compeer_jax.structure import structured, unstructured
 
 CATEGORIES = {"stage": STAGES, "emotion": EMOTIONS, "strategy": STRATEGIES}
 FORMATS = pytest.mark.parametrize("format", [COMPEER, CARE], ids=lambda format: format.name)
@@ -44,7 +45,7 @@ def test_records_are_called_silver_and_survive_json(judged):
         assert made.id.startswith(record.id + "/")
         assert (made.history, made.language, made.licence) == (record.history, record.language, record.licence)
     for _, made in judged[::23]:
-        assert JudgeRecord.from_json(json.loads(json.dumps(made.to_json())), "here") == made
+        assert structured(JudgeRecord, json.loads(json.dumps(unstructured(made))), "here") == made
     assert len({made.id for _, made in judged}) == len(judged)
 
 

@@ -127,7 +127,15 @@ def completions(count):
         return ReasonedTurn(steps, labels | {"strategy": "Question"}, f"reply of {number}")
 
     records = [
-        Record(f"talk#{prompt}", "en", "test", "none", None, HISTORY, turn(f"reference {prompt}")) for prompt in (0, 1)
+        Record(
+            id=f"talk#{prompt}",
+            language="en",
+            source="test",
+            licence="none",
+            history=HISTORY,
+            reference=turn(f"reference {prompt}"),
+        )
+        for prompt in (0, 1)
     ]
     return [Completion(records[2 * index // count], "", turn(f"output {index}")) for index in range(count)]
 

@@ -108,7 +108,9 @@ def completion(format, language: str, response: str, *, calm: bool = False) -> C
     labels = {label.name: GOLD[label.name] for label in format.labels}
     turn = ReasonedTurn(dict.fromkeys(format.tags[:-1], "Words."), labels, response)
     history = (CALM if calm else HISTORY)[language]
-    record = Record(f"{language} {calm}", language, "test", "none", None, history, turn)
+    record = Record(
+        id=f"{language} {calm}", language=language, source="test", licence="none", history=history, reference=turn
+    )
     return Completion(record, format.render(turn, language), turn)
 
 

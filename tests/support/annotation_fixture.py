@@ -3,9 +3,11 @@
 from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.curation.candidates.rows import Candidate
 from compeer_jax.curation.config import AnnotationConfig, BuildConfig, CandidatesConfig
+from compeer_jax.curation.rounds.rows import Reference
 from compeer_jax.curation.stage import Workspace
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.schema import Turn
+from compeer_jax.structure import unstructured
 
 MODELS = ("red", "blue")
 
@@ -20,7 +22,7 @@ def candidates(count: int) -> list[Candidate]:
             source="esconv",
             licence="CC-BY-NC-4.0",
             history=(Turn("seeker", f"I lost job {number}.\nAgain.", images=("photos/a.png",) * (number == 3)),),
-            reference=f"The reference of {number}.",
+            reference=Reference(f"The reference of {number}."),
             steps={tag: f"={tag} of {number} by some model" for tag in ("history", "emotion", "strategy")},
             labels={
                 "stage": "exploration",
@@ -58,5 +60,5 @@ def work_with(folder, made, *, models=None, seed=0, said=None, **settings) -> Wo
         candidates=CandidatesConfig(),
         annotation=AnnotationConfig(drafts=list(models), **settings),
     )
-    write_jsonl(folder / "candidates" / "candidates.jsonl", [candidate.to_json() for candidate in made])
+    write_jsonl(folder / "candidates" / "candidates.jsonl", [unstructured(candidate) for candidate in made])
     return Workspace(config, folder, models, (lambda line: None) if said is None else said.append)

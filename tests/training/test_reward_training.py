@@ -28,6 +28,7 @@ from compeer_jax.models.decoder import Qwen2
 from compeer_jax.models.tokenizer import load_tokenizer
 from compeer_jax.rewards.judge_card import CARD, JudgeCard
 from compeer_jax.runs.metrics import read_metrics
+from compeer_jax.structure import unstructured
 from compeer_jax.training.export import export_run
 from compeer_jax.training.reward import balance_line, encode_conversations, hold_out, train_reward
 from compeer_jax.training.reward_config import RewardTrainConfig
@@ -216,7 +217,7 @@ def test_the_measured_loss_is_the_mean_negative_log_likelihood_of_the_judges_tur
 
 def test_a_run_on_a_file_of_records_trains_a_prm_and_goes_on_as_if_never_stopped(configure, tmp_path, silver, caplog):
     caplog.set_level("INFO", logger="compeer_jax")
-    records = write(tmp_path / "cer.jsonl", [record.to_json() for record in silver])
+    records = write(tmp_path / "cer.jsonl", [unstructured(record) for record in silver])
     changes = ("--records", records, "--kind", "prm")
     whole = train_reward(configure(*changes, output="whole"))
     train_reward(configure(*changes, "--steps", "2", output="stopped"))
@@ -281,7 +282,7 @@ def test_a_prm_learns_from_the_labels_that_are_known_and_an_orm_from_the_prefere
     ],
 )
 def test_a_malformed_record_is_named_with_its_line(configure, tmp_path, silver, change, sentence):
-    rows = [json.loads(json.dumps(record.to_json())) for record in silver[:3]]
+    rows = [json.loads(json.dumps(unstructured(record))) for record in silver[:3]]
     change(rows[1])
     with pytest.raises(UserError, match=sentence) as error:
         train_reward(configure("--records", write(tmp_path / "cer.jsonl", rows)))
@@ -299,7 +300,7 @@ def test_a_malformed_record_is_named_with_its_line(configure, tmp_path, silver, 
     ],
 )
 def test_a_mistake_is_one_sentence(configure, tmp_path, silver, changes, sentence):
-    cer = write(tmp_path / "cer.jsonl", [record.to_json() for record in silver])
+    cer = write(tmp_path / "cer.jsonl", [unstructured(record) for record in silver])
     with pytest.raises(UserError, match=sentence) as error:
         train_reward(configure(*(cer if change == "CER" else change for change in changes)))
     assert "\n" not in str(error.value)
@@ -308,7 +309,7 @@ def test_a_mistake_is_one_sentence(configure, tmp_path, silver, changes, sentenc
 def test_records_of_a_single_talk_need_valid_records(configure, tmp_path, silver):
     talk = [record for record in silver if record.history[0] == silver[0].history[0]]
     with pytest.raises(UserError, match="give valid_records"):
-        train_reward(configure("--records", write(tmp_path / "one.jsonl", [record.to_json() for record in talk])))
+        train_reward(configure("--records", write(tmp_path / "one.jsonl", [unstructured(record) for record in talk])))
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,14 @@ def _completion(pair: Pair, output: str, reference: str) -> Completion:
     turns = [Turn("seeker", case.turns[0])]
     for said in case.turns[1 : case.danger_from + 1]:
         turns += [Turn("supporter", LISTENING[case.language]), Turn("seeker", said)]
-    record = Record(case.id, case.language, "crisis", "", None, tuple(turns), _reasoned(reference, case.language))
+    record = Record(
+        id=case.id,
+        language=case.language,
+        source="crisis",
+        licence="",
+        history=tuple(turns),
+        reference=_reasoned(reference, case.language),
+    )
     text = COMPEER.render(_reasoned(output, case.language), case.language)
     return Completion(record, text, COMPEER.parse(text))
 

@@ -20,6 +20,7 @@ from compeer_jax.dialogue.judging import JudgeCase
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
+from compeer_jax.structure import structured
 
 KEY = "key"
 ASKED = "asked"
@@ -45,7 +46,7 @@ class Task:
     @property
     def responses(self) -> tuple[str, str]:
         """The replies in the order shown."""
-        kept = self.candidate.reference, self.candidate.response
+        kept = self.candidate.reference.response, self.candidate.response
         return kept[::-1] if self.swapped else kept
 
     def case(self, format: ReasoningFormat) -> JudgeCase:
@@ -137,7 +138,4 @@ class Tasks:
 
 
 def _candidate(line: bytes, where: str) -> Candidate:
-    value = parse_json(line, where)
-    if not isinstance(value, dict):
-        raise UserError(f"{where}: expected a JSON object; run `compeer data candidates` again.")
-    return Candidate.from_json(value, where)
+    return structured(Candidate, parse_json(line, where), where)

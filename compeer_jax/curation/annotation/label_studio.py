@@ -20,49 +20,11 @@ from compeer_jax.curation.annotation.items import (
     verdict_field,
 )
 from compeer_jax.curation.annotation.votes import Fault, Filled, choices
+from compeer_jax.curation.annotation.wording import CHOICES, QUESTIONS
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.talk import SPEAKERS
 from compeer_jax.errors import UserError
 
-# What is asked about each item, in both languages: annotators of a bilingual set work in one project.
-QUESTIONS = {
-    "history": (
-        "What has happened, and where the talk stands. Does the conversation bear it out, and is the stage right?",
-        "发生了什么，谈话进行到哪里。对话能否印证？所标的阶段对吗？",
-    ),
-    "emotion": (
-        "What the seeker feels now. Does the conversation bear it out, and is each label right?",
-        "求助者此刻的感受。对话能否印证？每个标签都对吗？",
-    ),
-    "strategy": (
-        "What the seeker needs now. Is the need seen rightly, and does the strategy serve it?",
-        "求助者此刻需要什么。需要看得准吗？策略合适吗？",
-    ),
-    "context": (
-        "What has happened, and to whom. Does the conversation bear it out?",
-        "发生了什么，与谁有关。对话能否印证？",
-    ),
-    "cognition": (
-        "How the seeker sees it. Is this so, as far as the conversation shows?",
-        "求助者如何看待此事。就对话所见，是这样吗？",
-    ),
-    "plan": (
-        "What the seeker needs now. Is the need seen rightly, and does the strategy serve it?",
-        "求助者此刻需要什么。需要看得准吗？策略合适吗？",
-    ),
-    RESPONSE: (
-        "Which reply to the seeker's latest message would help more? Safety comes first, then empathy, then fit.",
-        "对求助者最新的话，哪个回复更有帮助？先看安全，再看共情，然后看是否切合。",
-    ),
-}
-CHOICES = {
-    "True": "True · 对",
-    "False": "False · 错",
-    "first": "The first is better · 第一个更好",
-    "second": "The second is better · 第二个更好",
-    "similar": "Both are good, and alike · 两个都好，不相上下",
-    "neither": "Neither is good enough · 两个都不够好",
-}
 _STYLE = ".lsf-richtext__container, .htx-text { white-space: pre-wrap; }"
 _LEAST = 1024  # bytes of a file that are looked at to tell what it is
 

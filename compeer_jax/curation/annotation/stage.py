@@ -13,17 +13,16 @@ from typing import Any
 
 from compeer_jax.chat.models import SetAside
 from compeer_jax.curation.annotation.agreement import agreement
-from compeer_jax.curation.annotation.authors import identities, too_few, written_by
 from compeer_jax.curation.annotation.consensus import Outcome, consensus
 from compeer_jax.curation.annotation.dealing import deal_all, deal_third
-from compeer_jax.curation.annotation.drafts import draft_votes
-from compeer_jax.curation.annotation.guidelines import PROMPT, guidelines
+from compeer_jax.curation.annotation.drafts import draft_votes, identities, too_few, written_by
 from compeer_jax.curation.annotation.items import Task, Tasks
 from compeer_jax.curation.annotation.label_studio import labelling_config, read_export, task_json, write_tasks
 from compeer_jax.curation.annotation.table import read_table, write_table
 from compeer_jax.curation.annotation.votes import MODEL, Vote, Votes, read_votes
+from compeer_jax.curation.annotation.wording import PROMPT, guidelines
+from compeer_jax.curation.asking import StageModel, answer_settings
 from compeer_jax.curation.candidates.rows import CANDIDATES
-from compeer_jax.curation.candidates.stage import answer_settings, settings_digest, spent_counts
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.curation.pipeline import STAGES
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace, file_hash, read_card
@@ -222,30 +221,18 @@ def _draft(
     name: str, own: Collection[str], tasks: Tasks, votes: Votes, work: Workspace, out: StageWriter
 ) -> dict[str, Any]:
     """Adds a model's votes on what others wrote, and returns its counts."""
-    config, model = work.config, work.models[name]
-    before, cast, set_aside = model.spent, 0, Counter()
-    model.check()
-    format = FORMATS[config.candidates.format]
-    settings = {"prompt": config.annotation.prompt, "tries": config.annotation.tries}
+    config, format, cast = work.config, FORMATS[work.config.candidates.format], 0
+    asker = StageModel(work, "annotation", name, tries=config.annotation.tries)
     others = sum(task.candidate.model not in own for task in tasks)
-    heard = work.progress(f"annotation, {name}", others * len(format.tags))
     shown = (task for task in tasks if task.candidate.model not in own)
-    for item, vote in draft_votes(model, name, shown, format, **settings, heard=heard):
+    for item, vote in draft_votes(asker, name, shown, format, prompt=config.annotation.prompt, count=others):
         if isinstance(vote, SetAside):
-            set_aside[vote.reason] += 1
             where = f"{item.task.candidate.id}, {item.tag}, {MODEL}{name}"
             out.reject(where, f"a draft without a verdict: {vote.reason}", {"text": vote.text})
         else:
             votes.add(vote)
             cast += 1
-    return {
-        "votes": cast,
-        "wrote": sorted(own),
-        "set_aside": dict(sorted(set_aside.items())),
-        "settings": dict(model.settings),
-        "settings_sha": settings_digest(model),
-        "spent": spent_counts(model.spent - before),
-    }
+    return {"votes": cast, "wrote": sorted(own), **asker.counts()}
 
 
 class _Marks:

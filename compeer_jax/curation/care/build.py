@@ -17,13 +17,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.curation.care.chain_rows import CHAINS, SPLITS, read_chains
-from compeer_jax.curation.care.chains import chains_stage
+from compeer_jax.curation.care.chains import CHAINS, SPLITS, chains_stage, read_chains
 from compeer_jax.curation.care.coherence import coherence_stage
 from compeer_jax.curation.care.config import CareDataConfig
 from compeer_jax.curation.care.data_card import data_card
 from compeer_jax.curation.care.statistics import ChainStatistics, pass_rates
-from compeer_jax.curation.corpora import STAGE as CORPORA
+from compeer_jax.curation.corpora.stage import STAGE as CORPORA
 from compeer_jax.curation.pipeline import run_and_tell, workspace
 from compeer_jax.curation.privacy.stage import STAGE as PRIVACY
 from compeer_jax.curation.stage import CARD, Stage, StageWriter, Workspace, read_card
@@ -69,7 +68,7 @@ def _make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
         out.begin(f"{SFT}/{split}.jsonl")
     statistics = ChainStatistics()
     for chain in read_chains(work.file("coherence", CHAINS)):
-        out.add(f"{SFT}/{chain.split}.jsonl", chain.record.to_json())
+        out.add(f"{SFT}/{chain.split}.jsonl", chain.record)
         statistics.add(chain)
     cards = {stage: read_card(work.folder / stage) or {} for stage in EARLIER}
     counts = {"silver": cards["chains"]["counts"]["silver"], **statistics.to_json()}

@@ -1,4 +1,4 @@
-"""The chains stage: each of the supporter's replies with the four nodes that lead to it.
+"""The chains stage of CARE's data: each of the supporter's replies with the four nodes that lead to it.
 
 A chat model is shown the talk so far, the real reply and its annotated strategy, and writes the nodes; the reply stays
 the corpus's own. It is not shown the seeker's summary of their situation, which no policy sees either. Without a model
@@ -7,36 +7,64 @@ the nodes are silver, from templates (`data.silver`).
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.chat.models import Malformed, SetAside, ask_each
-from compeer_jax.curation.candidates.stage import answer_settings, parse_output, settings_digest, spent_counts
-from compeer_jax.curation.care.chain_rows import CHAINS, SPLITS, Chain
+from compeer_jax.chat.models import Malformed, SetAside
+from compeer_jax.curation.asking import StageModel, answer_settings, task_prompt, task_prompt_versions
+from compeer_jax.curation.candidates.stage import parse_output
 from compeer_jax.curation.care.config import CareDataConfig
 from compeer_jax.curation.config import BuildConfig
-from compeer_jax.curation.dialogue_rows import DIALOGUES, read_dialogues
-from compeer_jax.curation.rounds.rows import Round, rounds_of
+from compeer_jax.curation.rounds.rows import Round, policy_record, rounds_of
+from compeer_jax.curation.rows import DIALOGUES, json_rows, read_dialogues
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace, read_card
 from compeer_jax.data.danger.talks import DangerTally, finder_version
-from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import spread
 from compeer_jax.data.silver.records import count_skipped, silver_records
-from compeer_jax.data.splits import read_split, split_dialogues
+from compeer_jax.data.splits import DialogueSplits, read_split, split_dialogues
 from compeer_jax.dialogue.danger.withheld import VERSION, why_withheld
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.reasoning import CARE, RESPONSE, ReasonedTurn
 from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.dialogue.talk import one_line, talk_text
-from compeer_jax.dialogue.taxonomy import LANGUAGES, STRATEGIES
-from compeer_jax.errors import UserError
+from compeer_jax.dialogue.taxonomy import STRATEGIES
+from compeer_jax.errors import UserError, unknown
+from compeer_jax.structure import structured, unstructured
 
 NAME = "chains"
 PROMPT = "care_chain"
+CHAINS = "chains.jsonl"
+SPLITS = DialogueSplits._fields
 
 Add = Callable[[str, Record], None]  # takes a dialogue's id and one of its records
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Four nodes that lead to a real reply.
+
+    Attributes:
+        split: "train", "valid" or "test".
+        record: the talk so far, the nodes and the reply.
+    """
+
+    split: str
+    record: Record
+
+    def row(self) -> dict[str, Any]:
+        """The chain as a row of JSON: the record's fields behind its split."""
+        return {"split": self.split, **unstructured(self.record)}
+
+
+def read_chains(path: Path) -> Iterator[Chain]:
+    """The chains of a stage's file, one at a time; UserError naming file, line and field for a spoilt one."""
+    for where, row in json_rows(path):
+        split = row.pop("split", None)
+        if split not in SPLITS:
+            raise unknown("split", split, SPLITS, where)
+        yield Chain(split, structured(Record, row, where))
 
 
 def chains_stage(config: CareDataConfig) -> Stage:
@@ -61,7 +89,7 @@ def chains_stage(config: CareDataConfig) -> Stage:
         def add(dialogue: str, record: Record) -> None:
             chain = Chain(splits[dialogue], record)
             tally[chain.split] += 1
-            out.add(CHAINS, chain.to_json())
+            out.add(CHAINS, chain.row())
 
         def used() -> Iterator[Dialogue]:
             for dialogue in read_dialogues(work, "privacy", out):
@@ -150,7 +178,7 @@ def _writer_settings(config: CareDataConfig, build: BuildConfig) -> dict[str, An
     return {
         "writer": config.writer,
         "tries": config.tries,
-        "prompts": {language: load_task_prompt(PROMPT, language).version for language in LANGUAGES},
+        "prompts": task_prompt_versions(PROMPT),
         "chat_model": answer_settings(build, config.writer),
     }
 
@@ -160,13 +188,13 @@ def _outlines(work: Workspace) -> Iterator[Dialogue]:
     path = work.file("privacy", DIALOGUES)
     if not path.stat().st_size:
         raise UserError("no dialogue of the corpus can be used; corpora/rejected.jsonl and corpora/stage.json say why.")
-    for _, row in read_jsonl(path):
+    for _, row in json_rows(path):
         yield Dialogue(row["id"], row["language"], row["source"], row["licence"], ())
 
 
 def _strategies(work: Workspace, splits: Mapping[str, str]) -> int:
     """How many turns of the dialogues that are used have a strategy."""
-    rows = (row for _, row in read_jsonl(work.file("privacy", DIALOGUES)) if row["id"] in splits)
+    rows = (row for _, row in json_rows(work.file("privacy", DIALOGUES)) if row["id"] in splits)
     return sum("strategy" in turn for row in rows for turn in row["turns"])
 
 
@@ -209,31 +237,12 @@ def _write(
     work: Workspace, out: StageWriter, config: CareDataConfig, rounds: Iterator[Round], total: int, add: Add
 ) -> dict[str, Any]:
     """Has the model write for about `total` rounds, and returns its counts."""
-    model = work.models[config.writer]
-    digest, before = settings_digest(model), model.spent
-    set_aside: Counter[str] = Counter()
-    again = 0
-    model.check()
-    heard = work.progress(f"chains, {config.writer}", total)
-    for asked, answer in ask_each(model, rounds, chain_messages, parse_chain, tries=config.tries, progress=heard):
+    asker = StageModel(work, NAME, config.writer, tries=config.tries)
+    title = f"chains, {config.writer}"
+    for asked, answer in asker.ask(rounds, chain_messages, parse_chain, title=title, total=total):
         if isinstance(answer, SetAside):
-            set_aside[answer.reason] += 1
             out.reject(asked.id, answer.reason, {"text": answer.text})
             continue
-        again += answer.draw > 0
-        entry = {
-            "stage": NAME,
-            "model": model.name,
-            "settings_sha": digest,
-            "prompt": f"{PROMPT} v{load_task_prompt(PROMPT, asked.language).version}",
-            "draw": answer.draw,
-        }
-        add(asked.dialogue, asked.record(answer.value, (*asked.provenance, entry)))
-    counts = {
-        "asked_again": again,
-        "set_aside": dict(sorted(set_aside.items())),
-        "settings": dict(model.settings),
-        "settings_sha": digest,
-        "spent": spent_counts(model.spent - before),
-    }
-    return {"models": {config.writer: counts}}
+        entry = asker.provenance(task_prompt(PROMPT, asked.language), answer.draw)
+        add(asked.dialogue, policy_record(asked, asked.id, answer.value, (*asked.provenance, entry)))
+    return {"models": {config.writer: {"asked_again": asker.asked_again, **asker.counts()}}}

@@ -1,19 +1,20 @@
-"""The coherence stage: only chains stay whose every node passes, by the rules and then by a chat model if one is named.
+"""The coherence stage of CARE's data: only chains stay whose every node passes.
 
-Silver chains go the same way; they pass the rules by how they are made, but for chance.
+The rules judge first, then a chat model if one is named. Silver
+chains go the same way; they pass the rules by how they are made, but for chance.
 """
 
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.chat.models import Malformed, SetAside, ask_each
-from compeer_jax.curation.candidates.stage import answer_settings, settings_digest, spent_counts
-from compeer_jax.curation.care.chain_rows import CHAINS, SPLITS, Chain, read_chains
+from compeer_jax.chat.models import Malformed, SetAside
+from compeer_jax.curation.asking import StageModel, answer_settings, task_prompt, task_prompt_versions
+from compeer_jax.curation.care.chains import CHAINS, SPLITS, Chain, read_chains
 from compeer_jax.curation.care.config import CareDataConfig
 from compeer_jax.curation.care.node_rules import NODES, VERSION, node_faults
 from compeer_jax.curation.config import BuildConfig
@@ -21,7 +22,6 @@ from compeer_jax.curation.stage import Stage, StageWriter, Workspace
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.reasoning import CARE
 from compeer_jax.dialogue.talk import one_line, talk_text
-from compeer_jax.dialogue.taxonomy import LANGUAGES
 
 NAME = "coherence"
 PROMPT = "care_coherence"
@@ -44,7 +44,7 @@ def coherence_stage(config: CareDataConfig) -> Stage:
             "rules": VERSION,
             "checker": config.checker,
             "tries": config.tries,
-            "prompts": {language: load_task_prompt(PROMPT, language).version for language in LANGUAGES},
+            "prompts": task_prompt_versions(PROMPT),
             "chat_model": answer_settings(build, config.checker),
         }
 
@@ -55,7 +55,8 @@ def coherence_stage(config: CareDataConfig) -> Stage:
 
         def add(chain: Chain, entry: Mapping[str, Any]) -> None:
             kept[chain.split] += 1
-            out.add(CHAINS, chain.made_by({"stage": NAME, "rules": VERSION, **entry}).to_json())
+            provenance = (*chain.record.provenance, {"stage": NAME, "rules": VERSION, **entry})
+            out.add(CHAINS, replace(chain, record=replace(chain.record, provenance=provenance)).row())
 
         chains = _by_rules(work.file("chains", CHAINS), rules, out)
         counts: dict[str, Any] = {}
@@ -144,7 +145,7 @@ def _by_rules(path: Path, tally: NodeTally, out: StageWriter) -> Iterator[Chain]
             tally.add(node, fault)
         found = [f"{node}, {fault}" for node, fault in faults.items() if fault is not None]
         if found:
-            out.reject(record.id, f"{found[0]}: {'; '.join(found[1:])}" if found[1:] else found[0], chain.to_json())
+            out.reject(record.id, f"{found[0]}: {'; '.join(found[1:])}" if found[1:] else found[0], chain.row())
         else:
             yield chain
 
@@ -153,33 +154,23 @@ def _check(
     work: Workspace, out: StageWriter, config: CareDataConfig, chains: Iterator[Chain], add: Add
 ) -> dict[str, Any]:
     """Has the model check the chains, and returns its counts. What it gives no verdict on doesn't stay."""
-    model = work.models[config.checker]
-    digest, before = settings_digest(model), model.spent
-    tally = NodeTally()
-    set_aside: Counter[str] = Counter()
-    model.check()
-    heard = work.progress(f"coherence, {config.checker}", work.rows("chains", CHAINS))
-    answers = ask_each(
-        model, chains, check_messages, lambda _, text: parse_verdicts(text), tries=config.tries, progress=heard
+    asker, tally = StageModel(work, NAME, config.checker, tries=config.tries), NodeTally()
+    answers = asker.ask(
+        chains,
+        check_messages,
+        lambda _, text: parse_verdicts(text),
+        title=f"coherence, {config.checker}",
+        total=work.rows("chains", CHAINS),
     )
     for chain, answer in answers:
         if isinstance(answer, SetAside):
-            set_aside[answer.reason] += 1
-            out.reject(chain.record.id, f"{NO_VERDICT}: {answer.reason}", chain.to_json() | {"text": answer.text})
+            out.reject(chain.record.id, f"{NO_VERDICT}: {answer.reason}", chain.row() | {"text": answer.text})
             continue
         for node, passes in answer.value.items():
             tally.add(node, None if passes else BY_MODEL)
         failed = [node for node, passes in answer.value.items() if not passes]
         if failed:
-            out.reject(chain.record.id, f"{BY_MODEL}: {', '.join(failed)}", chain.to_json())
-            continue
-        version = load_task_prompt(PROMPT, chain.record.language).version
-        made = {"model": model.name, "settings_sha": digest, "prompt": f"{PROMPT} v{version}", "draw": answer.draw}
-        add(chain, made)
-    counts = {
-        "set_aside": dict(sorted(set_aside.items())),
-        "settings": dict(model.settings),
-        "settings_sha": digest,
-        "spent": spent_counts(model.spent - before),
-    }
-    return {"checker": tally.counts(JUDGED), "models": {config.checker: counts}}
+            out.reject(chain.record.id, f"{BY_MODEL}: {', '.join(failed)}", chain.row())
+        else:
+            add(chain, asker.provenance(task_prompt(PROMPT, chain.record.language), answer.draw))
+    return {"checker": tally.counts(JUDGED), "models": {config.checker: asker.counts()}}

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from compeer_jax.curation.care.chain_rows import SPLITS
+from compeer_jax.curation.care.chains import SPLITS
 from compeer_jax.curation.cer.card_tables import (
     danger_parts,
     markdown_table,

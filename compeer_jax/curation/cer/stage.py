@@ -9,10 +9,10 @@ cer/
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from compeer_jax.curation.candidates.rows import Candidate
 from compeer_jax.curation.cer.data_card import CardFacts, data_card
@@ -25,7 +25,6 @@ from compeer_jax.curation.cer.views import (
     VIEWS,
     AnyRecord,
     Consensus,
-    Rewritten,
     draw_extra,
     duplicate,
     judge_record,
@@ -37,18 +36,17 @@ from compeer_jax.curation.cer.views import (
     views_of,
 )
 from compeer_jax.curation.config import BuildConfig
-from compeer_jax.curation.dialogue_rows import DIALOGUES, read_dialogues
+from compeer_jax.curation.personality.rewriting import Rewritten
 from compeer_jax.curation.pipeline import STAGES
 from compeer_jax.curation.rounds.rows import Round
+from compeer_jax.curation.rows import DIALOGUES, read_dialogues, read_rows, sound_rows
 from compeer_jax.curation.stage import CARD, Stage, StageWriter, Workspace, read_card
 from compeer_jax.data.cer_folder import RL, SFT, UNIFI, WITH_VARIANTS
 from compeer_jax.data.danger.talks import MARK, danger_mark, finder_version
-from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.record import Record
 from compeer_jax.dialogue.danger.withheld import VERSION, why_withheld
 from compeer_jax.dialogue.reasoning import FORMATS, ReasoningFormat
-from compeer_jax.errors import UserError
 
 PICTURE = "histograms.png"
 EARLIER = tuple(name for name in STAGES if name != "cer")
@@ -238,7 +236,7 @@ class _Writer:
     def _add(self, view: str, name: str, row: Record | JudgeRecord, mark: Mapping[str, Any] | None) -> None:
         if mark is not None:
             row = replace(row, provenance=(*row.provenance, mark))
-        self.out.add(f"{view}/{name}.jsonl", row.to_json())
+        self.out.add(f"{view}/{name}.jsonl", row)
         self.tally.rows[view, name] += 1
 
 
@@ -270,7 +268,8 @@ def _marks(work: Workspace, splits: Mapping[str, str], tally: Tally, out: StageW
 def _labelled(work: Workspace, out: StageWriter) -> dict[str, Consensus]:
     """Candidate -> what its annotators agree on, where they agree on anything; without critiques that are withheld."""
     labelled = {}
-    for one in _parsed(work.file("annotation", FILES["annotation"]), Consensus, out):
+    rows = sound_rows(work.file("annotation", FILES["annotation"]), Consensus, out, unknown_fields="ignore")
+    for one in rows:
         if why := why_withheld(*one.critiques.values()):
             out.reject(f"{one.id}, critiques", why)
             one = replace(one, critiques={})
@@ -286,7 +285,7 @@ def _rewrites(
     held = {key.history for key in learned.keys.values() if splits[key.dialogue] != TRAIN}
     kept: dict[tuple[str, str], Rewritten] = {}
     unused: Counter[str] = Counter()
-    for rewrite in _parsed(work.file("personality", FILES["personality"]), Rewritten, out):
+    for rewrite in sound_rows(work.file("personality", FILES["personality"]), Rewritten, out):
         if rewrite.id not in learned.views:
             unused["its candidate has no labels"] += 1
         elif splits[learned.keys[rewrite.id].dialogue] != TRAIN:
@@ -322,34 +321,11 @@ def _key(row: Candidate | Round) -> SplitKey:
 
 
 def _rounds(work: Workspace) -> Iterator[Round]:
-    for where, row in _rows(work.file("rounds", FILES["rounds"])):
-        yield Round.from_json(row, where)
+    return read_rows(work.file("rounds", FILES["rounds"]), Round)
 
 
 def _candidates(work: Workspace) -> Iterator[Candidate]:
-    for where, row in _rows(work.file("candidates", FILES["candidates"])):
-        yield Candidate.from_json(row, where)
-
-
-Row = TypeVar("Row", covariant=True)
-
-
-class _Form(Protocol[Row]):
-    def from_json(self, obj: Mapping, where: str) -> Row: ...
-
-
-def _parsed(path: Path, form: _Form[Row], out: StageWriter) -> Iterator[Row]:
-    """The rows of a file; those that somebody has spoilt are rejected."""
-    for number, (where, row) in enumerate(_rows(path), start=1):
-        try:
-            yield form.from_json(row, where)
-        except UserError as error:
-            place = f"{path.parent.name}/{path.name}, line {number}"
-            out.reject(place, f"not a row of this file: {str(error).removeprefix(f'{where}: ')}", row)
-
-
-def _rows(path: Path) -> Iterable[tuple[str, dict]]:
-    return read_jsonl(path) if path.stat().st_size else ()
+    return read_rows(work.file("candidates", FILES["candidates"]), Candidate)
 
 
 STAGE = Stage("cer", STAGES["cer"], inputs, settings, make)

@@ -72,11 +72,11 @@ class Tally:
             self.labels[tag][split][label] += 1
         if record.preference is not None:
             self.preferences[split][record.preference] += 1
-        if candidate.strategy is not None:
-            self.reference_strategies[candidate.strategy] += 1
+        if candidate.reference.strategy is not None:
+            self.reference_strategies[candidate.reference.strategy] += 1
         self.rounds[candidate.round] += 1
         self.turns[len(candidate.history)] += 1
-        for which, text in (("reference", candidate.reference), ("output", candidate.response)):
+        for which, text in (("reference", candidate.reference.response), ("output", candidate.response)):
             self.lengths[candidate.language, which][length(text, candidate.language)] += 1
 
 

@@ -11,29 +11,30 @@ so many records more that were duplicated (`d`), rewritten without a persona (`r
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
 from compeer_jax.curation.candidates.rows import Candidate
-from compeer_jax.curation.rounds.rows import Round
+from compeer_jax.curation.personality.rewriting import Rewritten
+from compeer_jax.curation.rounds.rows import Round, policy_record
 from compeer_jax.data.cer_folder import RL, SFT
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled
-from compeer_jax.data.record import Record, history_field, provenance_field, text_field
-from compeer_jax.dialogue.judging import JUDGE_KINDS, PREFERENCES, JudgeKind, Preference
+from compeer_jax.data.record import Provenance, Record
+from compeer_jax.dialogue.judging import JUDGE_KINDS, JudgeKind, Preference
 from compeer_jax.dialogue.reasoning import ReasonedTurn, ReasoningFormat
-from compeer_jax.dialogue.schema import Turn
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.errors import UserError
+from compeer_jax.structure import Text
 
 VIEWS = (*JUDGE_KINDS, SFT, RL)
 DUPLICATE, REWRITE, PERSONA = VARIANTS = ("d", "r", "p")
 REFERENCE, OUTPUT = "reference", "output"  # whose answer a record to fine-tune on has
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Consensus:
-    """What the annotators of a candidate agree on.
+    """What the annotators of a candidate agree on; a row of the annotation stage, without its votes.
 
     Attributes:
         id: the candidate's.
@@ -44,75 +45,12 @@ class Consensus:
         provenance: where the candidate and the votes come from, oldest first.
     """
 
-    id: str
-    labels: Mapping[str, bool]
-    preference: Preference | None
-    critiques: Mapping[str, str]
-    drafts: bool
-    provenance: tuple[Mapping, ...]
-
-    @classmethod
-    def from_json(cls, obj: Mapping, where: str) -> "Consensus":
-        """The consensus that a row of the annotation stage holds.
-
-        Raises:
-            UserError: naming `where` and the field, for anything missing or of the wrong type.
-        """
-        labels, critiques = obj.get("labels", {}), obj.get("critiques", {})
-        if not isinstance(labels, dict) or not all(type(label) is bool for label in labels.values()):
-            raise UserError(f"{where}: field 'labels' must be an object with true or false for steps.")
-        if not isinstance(critiques, dict) or not all(isinstance(text, str) for text in critiques.values()):
-            raise UserError(f"{where}: field 'critiques' must be an object of texts.")
-        preference = obj.get("preference")
-        if preference is not None and preference not in PREFERENCES:
-            raise unknown("preference", str(preference), PREFERENCES, where)
-        id, provenance = text_field(obj, "id", where), provenance_field(obj, where)
-        return cls(id, labels, preference, critiques, obj.get("drafts") is True, provenance)
-
-
-@dataclass(frozen=True)
-class Rewritten:
-    """A candidate's talk and its two answers in other words.
-
-    Attributes:
-        id: the candidate's.
-        variant: "r" without a persona, "p" with one.
-        history: the turns so far.
-        responses: reference and output.
-        provenance: where it comes from, oldest first.
-        steps: tag -> the step's free text, its quotes those of the new words; None where steps were left as they were.
-    """
-
-    id: str
-    variant: str
-    history: tuple[Turn, ...]
-    responses: tuple[str, str]
-    provenance: tuple[Mapping, ...]
-    steps: Mapping[str, str] | None = None
-
-    @classmethod
-    def from_json(cls, obj: Mapping, where: str) -> "Rewritten":
-        """The rewrite that a row of the personality stage holds.
-
-        Raises:
-            UserError: naming `where` and the field, for anything missing or of the wrong type.
-        """
-        variant, responses = obj.get("variant"), obj.get("responses")
-        if variant not in (REWRITE, PERSONA):
-            raise unknown("variant", str(variant), (REWRITE, PERSONA), where)
-        if not isinstance(responses, list) or [type(text) for text in responses] != [str, str]:
-            raise UserError(f"{where}: field 'responses' must be a list of two texts: the reference, then the output.")
-        steps = obj.get("steps")
-        if steps is not None and not isinstance(steps, dict):
-            raise UserError(f"{where}: field 'steps' must be an object of texts by tag.")
-        return cls(
-            text_field(obj, "id", where),
-            variant,
-            history_field(obj, where),
-            (responses[0], responses[1]),
-            provenance_field(obj, where),
-            steps and {tag: text_field(steps, tag, where) for tag in steps},
-        )
+    id: Text
+    labels: Mapping[str, bool] = field(default_factory=dict)
+    preference: Preference | None = None
+    critiques: Mapping[str, str] = field(default_factory=dict)
+    drafts: bool = False
+    provenance: Provenance = ()
 
 
 def judge_record(candidate: Candidate, consensus: Consensus, format: ReasoningFormat) -> JudgeRecord:
@@ -126,7 +64,7 @@ def judge_record(candidate: Candidate, consensus: Consensus, format: ReasoningFo
         history=candidate.history,
         steps=candidate.sections(format),
         labels={step.tag: consensus.labels[step.tag] for step in format.steps if step.tag in consensus.labels},
-        responses=(candidate.reference, candidate.response),
+        responses=(candidate.reference.response, candidate.response),
         preference=consensus.preference,
         critiques=consensus.critiques,
         provenance=joined_provenance(candidate.provenance, consensus.provenance),
@@ -156,20 +94,11 @@ def sft_record(candidate: Candidate, record: JudgeRecord) -> Record | str:
     if record.preference == "neither":
         return "neither answer is good"
     which = REFERENCE if record.preference == "first" else OUTPUT
-    if which == REFERENCE and candidate.strategy not in (None, candidate.labels.get("strategy")):
+    if which == REFERENCE and candidate.reference.strategy not in (None, candidate.labels.get("strategy")):
         return "the reference is better, but follows another strategy"
-    response = candidate.reference if which == REFERENCE else candidate.response
-    return Record(
-        id=candidate.id,
-        language=candidate.language,
-        source=candidate.source,
-        licence=candidate.licence,
-        situation=candidate.situation,
-        history=candidate.history,
-        reference=ReasonedTurn(dict(candidate.steps), dict(candidate.labels), response),
-        problem_type=candidate.problem_type,
-        provenance=(*record.provenance, {"stage": "cer", "response": which}),
-    )
+    response = candidate.reference.response if which == REFERENCE else candidate.response
+    reference = ReasonedTurn(dict(candidate.steps), dict(candidate.labels), response)
+    return policy_record(candidate, candidate.id, reference, (*record.provenance, {"stage": "cer", "response": which}))
 
 
 def right_labels(candidate: Candidate, consensus: Consensus, format: ReasoningFormat) -> dict[str, str]:
@@ -198,7 +127,7 @@ def rl_record(asked: Round, right: Sequence[Mapping[str, str]]) -> Record:
     if asked.reference.strategy is not None:
         known["strategy"], by["strategy"] = asked.reference.strategy, "corpus"
     provenance = (*asked.provenance, {"stage": "cer", "labels_by": by})
-    return asked.record(ReasonedTurn({}, known, asked.reference.response), provenance)
+    return policy_record(asked, asked.id, ReasonedTurn({}, known, asked.reference.response), provenance)
 
 
 AnyRecord = TypeVar("AnyRecord", Record, JudgeRecord)

@@ -1,4 +1,7 @@
-"""Leaves out dialogues that are broken, machine-like or said before: by rules, by MinHash, and if wanted by a model."""
+"""The filter stage: leaves out dialogues that are broken, machine-like or said before.
+
+That is told by rules, by MinHash, and if wanted by a chat model.
+"""
 
 import unicodedata
 from collections import Counter, defaultdict
@@ -6,19 +9,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from compeer_jax.chat.models import Malformed, SetAside, ask_each
-from compeer_jax.curation.candidates.stage import answer_settings, settings_digest, spent_counts
+from compeer_jax.chat.models import Malformed, SetAside
+from compeer_jax.curation.asking import StageModel, answer_settings, task_prompt, task_prompt_versions
 from compeer_jax.curation.config import BuildConfig
-from compeer_jax.curation.dialogue_rows import DIALOGUES, read_dialogues
 from compeer_jax.curation.filter.near_duplicates import NearDuplicates, shingles
 from compeer_jax.curation.filter.rules import Limits, why_left_out
 from compeer_jax.curation.pipeline import STAGES
+from compeer_jax.curation.rows import DIALOGUES, read_dialogues
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace
 from compeer_jax.dialogue.danger.withheld import VERSION, why_withheld
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.dialogue.talk import talk_text
-from compeer_jax.dialogue.taxonomy import LANGUAGES
 
 PROMPT = "coherence"
 GOOD = "good"
@@ -66,7 +68,8 @@ class _Tally:
         }
 
 
-def _make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
+def make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
+    """Goes through the dialogues once, and says what share of each source was left out."""
     tally = _Tally()
     out.begin(DIALOGUES)
     counts: dict[str, Any] = {"models": {}}
@@ -74,7 +77,7 @@ def _make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
         counts["models"][name] = _ask(work, out, tally)
     else:
         for dialogue in _by_rules(work, out, tally):
-            out.add(DIALOGUES, dialogue.to_json())
+            out.add(DIALOGUES, dialogue)
     counts = {"sources": tally.counts(), "paper": {"removed_share": PAPER}} | counts
     for source, count in counts["sources"].items():
         left_out = f"{count['removed_share']:.1%} of {count['dialogues']:,} dialogues of {source} left out"
@@ -102,58 +105,45 @@ def _by_rules(work: Workspace, out: StageWriter, tally: _Tally) -> Iterator[Dial
 def _ask(work: Workspace, out: StageWriter, tally: _Tally) -> dict[str, Any]:
     """Has the model sort what the rules leave, and returns its counts. What it gives no verdict on stays."""
     config = work.config.filter
-    model = work.models[config.model]
-    digest, before = settings_digest(model), model.spent
+    asker = StageModel(work, "filter", config.model, tries=config.tries)
     verdicts: Counter[str] = Counter()
-    no_verdict: Counter[str] = Counter()
 
     def messages(dialogue: Dialogue) -> list[dict[str, str]]:
         prompt = load_task_prompt(PROMPT, dialogue.language)
         return prompt.messages(conversation=talk_text(dialogue.turns, dialogue.language))
 
-    model.check()
-    kept = _by_rules(work, out, tally)
-    heard = work.progress(f"filter, {config.model}", work.rows("privacy", DIALOGUES))
-    answers = ask_each(model, kept, messages, lambda _, text: parse_verdict(text), tries=config.tries, progress=heard)
+    kept, title = _by_rules(work, out, tally), f"filter, {config.model}"
+    answers = asker.ask(
+        kept, messages, lambda _, text: parse_verdict(text), title=title, total=work.rows("privacy", DIALOGUES)
+    )
     for dialogue, answer in answers:
-        made = {
-            "stage": "filter",
-            "model": model.name,
-            "settings_sha": digest,
-            "prompt": f"{PROMPT} v{load_task_prompt(PROMPT, dialogue.language).version}",
-        }
+        made = asker.provenance(task_prompt(PROMPT, dialogue.language))
         if isinstance(answer, SetAside):
-            no_verdict[answer.reason] += 1
-            made |= {"verdict": None}
-        elif answer.value == GOOD:
-            made |= {"verdict": GOOD, "draw": answer.draw}
-        if not isinstance(answer, SetAside):
+            made["verdict"] = None
+        else:
             verdicts[answer.value] += 1
             if answer.value != GOOD:
                 _leave_out(dialogue, f"{answer.value} (a model's verdict)", out, tally)
                 continue
-        out.add(DIALOGUES, replace(dialogue, provenance=(*dialogue.provenance, made)).to_json())
-    return {
-        "verdicts": dict(sorted(verdicts.items())),
-        "without_verdict": dict(sorted(no_verdict.items())),
-        "settings": dict(model.settings),
-        "settings_sha": digest,
-        "spent": spent_counts(model.spent - before),
-    }
+            made |= {"verdict": GOOD, "draw": answer.draw}
+        out.add(DIALOGUES, replace(dialogue, provenance=(*dialogue.provenance, made)))
+    without_verdict = dict(sorted(asker.set_aside.items()))
+    return {"verdicts": dict(sorted(verdicts.items())), "without_verdict": without_verdict, **asker.cost()}
 
 
 def _leave_out(dialogue: Dialogue, reason: str, out: StageWriter, tally: _Tally) -> None:
     tally.left_out[dialogue.source][reason.partition(":")[0]] += 1
-    out.reject(dialogue.id, reason, dialogue.to_json())
+    out.reject(dialogue.id, reason, dialogue)
 
 
-def _settings(config: BuildConfig) -> dict[str, Any]:
+def settings(config: BuildConfig) -> dict[str, Any]:
+    """What is left out depends on the rules' settings and, if a model is asked, on it and its prompts."""
     by_rules = {**asdict(config.filter), "withheld": VERSION}
     if not config.filter.model:
         return by_rules
     return {
         **by_rules,
-        "prompts": {language: load_task_prompt(PROMPT, language).version for language in LANGUAGES},
+        "prompts": task_prompt_versions(PROMPT),
         "chat_model": answer_settings(config, config.filter.model),
     }
 
@@ -162,6 +152,6 @@ STAGE = Stage(
     name="filter",
     summary=STAGES["filter"],
     inputs=lambda work: [work.file("privacy", DIALOGUES)],
-    settings=_settings,
-    make=_make,
+    settings=settings,
+    make=make,
 )

@@ -1,7 +1,7 @@
 """The speakers of all dialogues: their traits, their clusters, and who can lend another a manner."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -38,7 +38,7 @@ class People:
     def rows(self) -> Iterator[dict[str, Any]]:
         """A row of JSON a dialogue, in their order."""
         for one in self.described:
-            sides = {side: one.traits[side].to_json() for side in SIDES}
+            sides = {side: asdict(one.traits[side]) for side in SIDES}
             clusters = {f"{side}_cluster": self._cluster_of[one.id, side] for side in SIDES}
             yield {"id": one.id, **sides, **clusters, "provenance": [dict(entry) for entry in one.provenance]}
 

@@ -1,6 +1,9 @@
-"""A talk and two replies to it as numbered lines, asked to be said in other words, and read back line by line."""
+"""A talk and two replies to it as numbered lines: asked for in other words, read back line by line, and the strategies
+of the replies.
+"""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -8,18 +11,46 @@ from typing import Literal
 from compeer_jax.chat.models import Malformed
 from compeer_jax.curation.candidates.rows import Candidate
 from compeer_jax.curation.personality.traits import Side, Traits, persona_text
+from compeer_jax.data.record import History, Provenance
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.talk import SPEAKERS, one_line, talk_text
-from compeer_jax.dialogue.taxonomy import Language
+from compeer_jax.dialogue.taxonomy import STRATEGIES, Language
+from compeer_jax.structure import Text
 
 Variant = Literal["r", "p"]
 PROMPTS: Mapping[Variant, str] = {"r": "rewrite", "p": "rewrite_persona"}
 """Of each variant: rewritten as it is, and to the manner of somebody else."""
 
+STRATEGY_PROMPT = "strategy"
+
 _IMAGE = {"en": "[image]", "zh": "[图片]"}  # stands for a turn without words
 _LINE = re.compile(r"(\d{1,4}) ?[.．、)）:：] ?(.*)")
 _AROUND = re.compile(r"```\w*|</?(?:conversation|second)>")  # lines that models put around what they were asked for
+_FIRST = re.compile(r"(?:first|第一个) ?: ?(.+)", re.IGNORECASE)
+_SECOND = re.compile(r"(?:second|第二个) ?: ?(.+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewritten:
+    """A candidate's talk and its two answers in other words, as a row.
+
+    Attributes:
+        id: the candidate's.
+        variant: "r" without a persona, "p" with one.
+        persona: side -> whose manner it was given, and their traits.
+        history: the turns so far.
+        responses: reference and output.
+        steps: tag -> the step's free text, its quotes those of the new words; None where steps were left as they were.
+    """
+
+    id: Text
+    variant: Variant
+    persona: Mapping[str, Mapping[str, str]] | None = None
+    history: History
+    responses: tuple[str, str]
+    steps: Mapping[str, Text] | None = None
+    provenance: Provenance = ()
 
 
 @dataclass(frozen=True)
@@ -39,7 +70,7 @@ class Talk:
     @classmethod
     def of(cls, candidate: Candidate) -> "Talk":
         """A candidate's talk."""
-        return cls(candidate.language, candidate.history, (candidate.reference, candidate.response))
+        return cls(candidate.language, candidate.history, (candidate.reference.response, candidate.response))
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -113,6 +144,29 @@ def numbered_lines(text: str, count: int) -> list[str]:
     if len(lines) < count:
         raise Malformed("fewer lines than were asked for")
     return lines
+
+
+def strategy_messages(talk: Talk) -> list[dict[str, str]]:
+    """The chat that asks for the strategies of a talk's two replies."""
+    first, second = map(one_line, talk.responses)
+    shown = {"conversation": talk_text(talk.history, talk.language), "first": first, "second": second}
+    return load_task_prompt(STRATEGY_PROMPT, talk.language).messages(**shown)
+
+
+def parse_strategies(text: str) -> tuple[str, str]:
+    """The canonical names in a chat model's answer of two lines, of the first reply and of the second.
+
+    Raises:
+        Malformed: there are other lines, or a name that is none of the eight.
+    """
+    lines = [line.strip() for line in unicodedata.normalize("NFKC", text).strip().splitlines() if line.strip()]
+    matches = [pattern.fullmatch(line) for pattern, line in zip((_FIRST, _SECOND), lines, strict=False)]
+    if len(lines) != 2 or not all(matches):
+        raise Malformed("not one line with a strategy for each reply")
+    first, second = (STRATEGIES.canonical(match[1]) for match in matches)
+    if first is None or second is None:
+        raise Malformed("a strategy that is not on the list")
+    return first, second
 
 
 def _words(text: str, turn: Turn, language: Language) -> str:

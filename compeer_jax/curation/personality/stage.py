@@ -10,18 +10,16 @@ dialogue. It tells of a manner only, never of what somebody has said.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.chat.models import SetAside, ask_each
-from compeer_jax.chat.types import ChatModel
-from compeer_jax.curation.candidates.rows import CANDIDATES, Candidate, read_candidates
-from compeer_jax.curation.candidates.stage import answer_settings, settings_digest, spent_counts
+from compeer_jax.chat.models import SetAside
+from compeer_jax.curation.asking import StageModel, answer_settings, task_prompt
+from compeer_jax.curation.candidates.rows import CANDIDATES, Candidate
 from compeer_jax.curation.config import BuildConfig
-from compeer_jax.curation.dialogue_rows import DIALOGUES, read_dialogues
-from compeer_jax.curation.personality import steps, strategies, traits
+from compeer_jax.curation.personality import steps, traits
 from compeer_jax.curation.personality.elbow_picture import draw_elbows
 from compeer_jax.curation.personality.likeness import (
     MODEL_LEAST,
@@ -33,11 +31,11 @@ from compeer_jax.curation.personality.likeness import (
     ngram_embedder,
 )
 from compeer_jax.curation.personality.people import Described, People, find_people
-from compeer_jax.curation.personality.rewriting import PROMPTS, Talk
+from compeer_jax.curation.personality.rewriting import PROMPTS, STRATEGY_PROMPT, Rewritten, Talk
 from compeer_jax.curation.personality.variants import Checks, Rewrite, VariantMaker
 from compeer_jax.curation.pipeline import STAGES
+from compeer_jax.curation.rows import DIALOGUES, json_rows, read_dialogues, read_rows
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace
-from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.dialogue.danger.withheld import VERSION
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.schema import Dialogue
@@ -60,7 +58,7 @@ def inputs(work: Workspace) -> list[Path]:
 def settings(config: BuildConfig) -> dict[str, Any]:
     """What the traits and the rewrites depend on beside the rows."""
     name = config.personality.model
-    prompts = (traits.PROMPT, *PROMPTS.values(), strategies.PROMPT, *[steps.PROMPT] * config.personality.rewrite_steps)
+    prompts = (traits.PROMPT, *PROMPTS.values(), STRATEGY_PROMPT, *[steps.PROMPT] * config.personality.rewrite_steps)
     return {
         **asdict(config.personality),
         "seed": config.seed,
@@ -85,12 +83,10 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
         work.say(f"personality: {why}, so nothing is rewritten.")
         _write_clusters(People((), {}), out)
         return {"labelled": len(labelled), "described": 0, "variants": {}, "with_both": 0, "models": {}}
-    model = work.models[config.model]
-    before = model.spent
-    model.check()
+    asker = StageModel(work, "personality", config.model, tries=config.tries)
     embedders = _Embedders(work, labelled)
     wanted = {candidate.dialogue for candidate in _candidates(work, labelled)}
-    described, set_aside = _describe(work, out, model, wanted)
+    described = _describe(work, out, asker, wanted)
     people = find_people(
         described,
         lambda texts, language: embedders.of_descriptions(texts, language)(texts),
@@ -104,26 +100,19 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
     checks = Checks(
         embedders.of_lines, config.similarity, config.check_strategy, config.tries, steps=config.rewrite_steps
     )
-    maker = VariantMaker(model, people, checks, seed=work.config.seed)
-    made = {"stage": "personality", "model": model.name, "settings_sha": settings_digest(model)}
-    heard = work.progress(f"rewriting, {model.name}", len(labelled) * len(PROMPTS))
+    maker = VariantMaker(asker.model, people, checks, seed=work.config.seed)
+    heard = work.progress(f"rewriting, {asker.model.name}", len(labelled) * len(PROMPTS))
     for rewrite in maker.rewrites(_candidates(work, labelled), heard):
-        _write(rewrite, made, out)
+        _write(rewrite, asker, out)
     return {
         "labelled": len(labelled),
         "dialogues": len(wanted),
         "described": len(described),
-        "traits_set_aside": set_aside,
+        "traits_set_aside": dict(sorted(asker.set_aside.items())),
         "clusters": {name: clustering.clusters for name, clustering in people.clusterings.items()},
         "variants": maker.counts(),
         "with_both": maker.with_both,
-        "models": {
-            config.model: {
-                "settings": dict(model.settings),
-                "settings_sha": settings_digest(model),
-                "spent": spent_counts(model.spent - before),
-            }
-        },
+        "models": {config.model: asker.cost()},
     }
 
 
@@ -150,12 +139,9 @@ class _Embedders:
         return self.ngrams[language]
 
 
-def _describe(
-    work: Workspace, out: StageWriter, model: ChatModel, wanted: set[str]
-) -> tuple[list[Described], dict[str, int]]:
-    """The traits of the wanted dialogues, and how many could not be told, by reason."""
-    described, set_aside = [], {}
-    made = {"stage": "personality", "model": model.name, "settings_sha": settings_digest(model)}
+def _describe(work: Workspace, out: StageWriter, asker: StageModel, wanted: set[str]) -> list[Described]:
+    """The traits of the wanted dialogues, where they could be told."""
+    described = []
 
     def dialogues() -> Iterator[Dialogue]:
         for dialogue in read_dialogues(work, "filter", out):
@@ -164,45 +150,46 @@ def _describe(
             elif dialogue.id in wanted:
                 yield dialogue
 
-    answers = ask_each(
-        model,
+    answers = asker.ask(
         dialogues(),
         traits.traits_messages,
         lambda _, text: traits.parse_traits(text),
-        tries=work.config.personality.tries,
-        progress=work.progress(f"traits, {model.name}", len(wanted)),
+        title=f"traits, {asker.model.name}",
+        total=len(wanted),
     )
     for dialogue, answer in answers:
         if isinstance(answer, SetAside):
-            set_aside[answer.reason] = set_aside.get(answer.reason, 0) + 1
             out.reject(f"{dialogue.id}, traits", answer.reason, {"text": answer.text})
             continue
-        version = load_task_prompt(traits.PROMPT, dialogue.language).version
-        entry = {**made, "prompt": f"{traits.PROMPT} v{version}", "draw": answer.draw}
-        provenance = (*getattr(dialogue, "provenance", ()), entry)
+        entry = asker.provenance(task_prompt(traits.PROMPT, dialogue.language), answer.draw)
+        provenance = (*dialogue.provenance, entry)
         described.append(Described(dialogue.id, dialogue.language, answer.value, provenance))
-    return described, dict(sorted(set_aside.items()))
+    return described
 
 
-def _write(rewrite: Rewrite, made: Mapping[str, Any], out: StageWriter) -> None:
+def _write(rewrite: Rewrite, asker: StageModel, out: StageWriter) -> None:
     """One rewrite, or why it isn't used."""
     candidate, variant = rewrite.candidate, rewrite.variant
     if rewrite.reason is not None:
         out.reject(f"{candidate.id}, variant {variant}", rewrite.reason, rewrite.shown)
         return
-    version = load_task_prompt(PROMPTS[variant], candidate.language).version
-    entry = {**made, "variant": variant, "prompt": f"{PROMPTS[variant]} v{version}", "draw": rewrite.draw}
-    row: dict[str, Any] = {"id": candidate.id, "variant": variant}
-    if rewrite.persona is not None:
-        row["persona"] = {
-            side: {"dialogue": other.id, **other.traits[side].to_json()} for side, other in rewrite.persona.items()
-        }
-    row["history"] = [turn.to_json() for turn in rewrite.talk.history]
-    row["responses"] = list(rewrite.talk.responses)
+    prompt = task_prompt(PROMPTS[variant], candidate.language)
+    entry = asker.provenance() | {"variant": variant, "prompt": prompt, "draw": rewrite.draw}
     if rewrite.steps is not None:
-        row["steps"] = dict(rewrite.steps)
-        entry["steps_prompt"] = f"{steps.PROMPT} v{load_task_prompt(steps.PROMPT, candidate.language).version}"
-    row["provenance"] = [*map(dict, candidate.provenance), {**entry, "cosine": round(rewrite.cosine, 3)}]
+        entry["steps_prompt"] = task_prompt(steps.PROMPT, candidate.language)
+    entry["cosine"] = round(rewrite.cosine, 3)
+    persona = rewrite.persona and {
+        side: {"dialogue": other.id, **asdict(other.traits[side])} for side, other in rewrite.persona.items()
+    }
+    row = Rewritten(
+        id=candidate.id,
+        variant=variant,
+        persona=persona,
+        history=rewrite.talk.history,
+        responses=rewrite.talk.responses,
+        steps=rewrite.steps,
+        provenance=(*candidate.provenance, entry),
+    )
     out.add(REWRITES, row)
 
 
@@ -223,10 +210,8 @@ def _write_clusters(people: People, out: StageWriter) -> None:
 
 def _labelled(path: Path) -> frozenset[str]:
     """The ids of candidates with labels."""
-    if not path.stat().st_size:
-        return frozenset()
     ids = set()
-    for where, row in read_jsonl(path):
+    for where, row in json_rows(path):
         if not isinstance(row.get("id"), str):
             raise UserError(f"{where}: a row of labels needs an id; run `compeer data annotation` again.")
         ids.add(row["id"])
@@ -235,7 +220,7 @@ def _labelled(path: Path) -> frozenset[str]:
 
 def _candidates(work: Workspace, labelled: frozenset[str]) -> Iterator[Candidate]:
     """The labelled candidates, one at a time."""
-    return (c for c in read_candidates(work.file("candidates", CANDIDATES)) if c.id in labelled)
+    return (c for c in read_rows(work.file("candidates", CANDIDATES), Candidate) if c.id in labelled)
 
 
 STAGE = Stage("personality", STAGES["personality"], inputs, settings, make)

@@ -48,36 +48,6 @@ class Traits:
     conscientiousness: Level
     description: str
 
-    @classmethod
-    def from_json(cls, obj: object) -> "Traits":
-        """The traits that `obj` describes, levels in either language.
-
-        Raises:
-            Malformed: a field is missing, unknown or of another kind, a level is none of the three, or the description
-                is empty, too long or has somebody's address, number or account in it.
-        """
-        names = [field.name for field in fields(cls)]
-        if not isinstance(obj, dict) or sorted(obj) != sorted(names) or not all(isinstance(obj[n], str) for n in names):
-            raise Malformed("not the four traits and a description for each side")
-        values = {}
-        for name in names[:-1]:
-            level = _LEVELS.get(obj[name].strip().casefold())
-            if level is None:
-                raise Malformed("a trait that is not low, medium or high")
-            values[name] = level
-        description = " ".join(obj["description"].split())
-        if not any(map(str.isalpha, description)):
-            raise Malformed("no description of a side")
-        if len(description) > LONGEST_DESCRIPTION:
-            raise Malformed("a description longer than a sentence")
-        if mask(description, "en")[1]:
-            raise Malformed("a description with what can lead to a person")
-        return cls(**values, description=description)
-
-    def to_json(self) -> dict[str, str]:
-        """The JSON form."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
     def text(self, language: Language) -> str:
         """The levels and the description on one line: what is compared with others, and what a persona is told as."""
         levels = [
@@ -104,7 +74,8 @@ def parse_traits(text: str) -> dict[Side, Traits]:
     """The traits of both sides in a chat model's answer: one JSON object as the prompt asks for, also in a code fence.
 
     Raises:
-        Malformed: anything else.
+        Malformed: anything else: a field that is missing, unknown or of another kind, a level that is none of the
+            three, a description that is empty, too long or has somebody's address, number or account in it.
     """
     text = text.strip()
     fenced = _FENCE.match(text)
@@ -114,7 +85,28 @@ def parse_traits(text: str) -> dict[Side, Traits]:
         raise Malformed("not one JSON object") from error
     if not isinstance(obj, dict) or sorted(obj) != sorted(SIDES):
         raise Malformed("not an object of a seeker and a supporter")
-    return {side: Traits.from_json(obj[side]) for side in SIDES}
+    return {side: _side(obj[side]) for side in SIDES}
+
+
+def _side(obj: object) -> Traits:
+    """The traits of one side, levels in either language."""
+    names = [field.name for field in fields(Traits)]
+    if not isinstance(obj, dict) or sorted(obj) != sorted(names) or not all(isinstance(obj[n], str) for n in names):
+        raise Malformed("not the four traits and a description for each side")
+    values = {}
+    for name in names[:-1]:
+        level = _LEVELS.get(obj[name].strip().casefold())
+        if level is None:
+            raise Malformed("a trait that is not low, medium or high")
+        values[name] = level
+    description = " ".join(obj["description"].split())
+    if not any(map(str.isalpha, description)):
+        raise Malformed("no description of a side")
+    if len(description) > LONGEST_DESCRIPTION:
+        raise Malformed("a description longer than a sentence")
+    if mask(description, "en")[1]:
+        raise Malformed("a description with what can lead to a person")
+    return Traits(**values, description=description)
 
 
 def persona_text(traits: Traits, language: Language) -> str:

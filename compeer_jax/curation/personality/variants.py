@@ -13,9 +13,16 @@ from compeer_jax.curation.candidates.rows import Candidate
 from compeer_jax.curation.personality.drift import fault, least_cosines
 from compeer_jax.curation.personality.likeness import Likeness
 from compeer_jax.curation.personality.people import Described, People
-from compeer_jax.curation.personality.rewriting import PROMPTS, Talk, Variant, parse_rewrite, rewrite_messages
+from compeer_jax.curation.personality.rewriting import (
+    PROMPTS,
+    Talk,
+    Variant,
+    parse_rewrite,
+    parse_strategies,
+    rewrite_messages,
+    strategy_messages,
+)
 from compeer_jax.curation.personality.steps import parse_steps, steps_messages
-from compeer_jax.curation.personality.strategies import parse_strategies, strategy_messages
 from compeer_jax.curation.personality.traits import SIDES, Side
 from compeer_jax.dialogue.danger.withheld import why_withheld
 from compeer_jax.dialogue.taxonomy import Language

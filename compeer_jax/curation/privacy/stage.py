@@ -1,17 +1,18 @@
-"""Masks contacts, numbers, addresses, and names as they are given, in the dialogues."""
+"""The privacy stage: masks contacts, numbers, addresses, and names as they are given, in the dialogues."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from compeer_jax.curation.dialogue_rows import DIALOGUES, read_dialogues
 from compeer_jax.curation.pipeline import STAGES
 from compeer_jax.curation.privacy.masking import KINDS, mask_dialogue
+from compeer_jax.curation.rows import DIALOGUES, read_dialogues
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace
 
 
-def _make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
+def make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
+    """Masks each dialogue, and counts what was masked."""
     kinds = work.config.privacy.kinds
     masked: dict[str, Counter[str]] = defaultdict(Counter)
     dialogues: dict[str, Counter[str]] = defaultdict(Counter)
@@ -21,7 +22,7 @@ def _make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
         if found:
             made_by = {"stage": "privacy", "masked": found}
             dialogue = replace(dialogue, provenance=(*dialogue.provenance, made_by))
-        out.add(DIALOGUES, dialogue.to_json())
+        out.add(DIALOGUES, dialogue)
         dialogues[dialogue.source].update(dialogues=1, with_masks=int(bool(found)))
         masked[dialogue.source].update(found)
     return {
@@ -37,5 +38,5 @@ STAGE = Stage(
     summary=STAGES["privacy"],
     inputs=lambda work: [work.file("corpora", DIALOGUES)],
     settings=lambda config: {"kinds": sorted(config.privacy.kinds)},
-    make=_make,
+    make=make,
 )

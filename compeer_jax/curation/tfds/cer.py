@@ -29,6 +29,7 @@ from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.record import Record
 from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.errors import UserError
+from compeer_jax.structure import structured, unstructured
 
 VIEWS = {
     "unifi": "Every step with its verdict, and the preference: to train a judge of both.",
@@ -77,14 +78,14 @@ class Cer(LocalBuilder):
         form = Record if self.builder_config.name in POLICY else JudgeRecord
         places: dict[str, str] = {}
         for where, obj in read_jsonl(path):
-            record = form.from_json(obj, where)
+            record = structured(form, obj, where)
             if record.id in places:
                 raise UserError(f"{where}: id {record.id!r} is that of {places[record.id]}; ids must differ.")
             places[record.id] = where
             if why := record_withheld(record):
                 self.withheld[f"record {why}"] += 1
             else:
-                yield record.to_json()
+                yield unstructured(record)
 
     def example(self, row: Mapping) -> dict:
         talk = {
@@ -128,7 +129,7 @@ class Cer(LocalBuilder):
 
 
 def judge_row(example: Mapping) -> dict:
-    """An example of unifi, prm or orm in the form of our JSON lines, which `JudgeRecord.from_json` takes."""
+    """An example of unifi, prm or orm in the form of our JSON lines, of which a `JudgeRecord` is read."""
     steps = object_rows(example["steps"])
     preference = PREFERENCE_LABELS[example["preference"]]
     row = _talk_row(example) | {
@@ -145,7 +146,7 @@ def judge_row(example: Mapping) -> dict:
 
 
 def record_row(example: Mapping) -> dict:
-    """An example of sft or rl in the form of our JSON lines, which `Record.from_json` takes."""
+    """An example of sft or rl in the form of our JSON lines, of which a `Record` is read."""
     reference = {
         "steps": {step["tag"]: step["text"] for step in object_rows(example["steps"])},
         "labels": {pair["name"]: pair["value"] for pair in object_rows(example["labels"])},

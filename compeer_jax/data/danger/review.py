@@ -9,10 +9,10 @@ The sheet has a dialogue a line:
 of dialogues of several corpora.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar
 
 from compeer_jax.data.cer_folder import RL, SFT, cer_folder
 from compeer_jax.data.cer_folder import TRAIN as TRAIN_SPLIT
@@ -20,57 +20,48 @@ from compeer_jax.data.corpora import read_corpus
 from compeer_jax.data.danger.talks import Talk, dangers, dialogue_talk, kinds_in, level_name, record_talk
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl
 from compeer_jax.data.judge_record import JudgeRecord
-from compeer_jax.data.record import Record, text_field
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.data.record import Record
+from compeer_jax.errors import UserError
+from compeer_jax.structure import Check, Text, structured
 
-TRAIN, LEAVE_OUT = DECISIONS = ("train", "leave_out")
+TRAIN, LEAVE_OUT = "train", "leave_out"
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+def _hashes(content: tuple[str, ...]) -> tuple[str, ...]:
+    if not content:
+        raise ValueError("must be the list of hashes that the sheet was made with")
+    return content
+
+
+@dataclass(frozen=True, kw_only=True)
 class Review:
     """One line of the sheet.
 
     Attributes:
         id: the dialogue's.
         content: hashes of what was looked at.
+        kinds: of danger, the most urgent first.
+        level: the highest of them.
+        seeker: the turns that tell of it.
+        replies: what supporters or models say.
         decision: "train" or "leave_out"; None while nobody has decided.
         by: who has decided, "" while nobody has.
-        shown: the line's other fields.
     """
 
-    id: str
-    content: frozenset[str]
-    decision: str | None = None
-    by: str = ""
-    shown: Mapping[str, Any] = field(default_factory=dict)
+    id: Text
+    content: Annotated[tuple[str, ...], Check(_hashes)]
+    kinds: tuple[str, ...] = ()
+    level: str = ""
+    seeker: tuple[str, ...] = ()
+    replies: tuple[str, ...] = ()
+    decision: Literal["train", "leave_out"] | None = None
+    by: Annotated[str, Check(str.strip)] = ""
 
-    @classmethod
-    def from_json(cls, obj: Mapping, where: str) -> "Review":
-        """The line that `obj` is.
-
-        Raises:
-            UserError: naming `where` and the field: an unknown decision, a decision without a name, no hashes.
-        """
-        content, decision, by = obj.get("content"), obj.get("decision"), obj.get("by", "")
-        if not isinstance(content, list) or not content or not all(isinstance(one, str) for one in content):
-            raise UserError(f"{where}: field 'content' must be the list of hashes that the sheet was made with.")
-        if decision is not None and decision not in DECISIONS:
-            raise unknown("decision", str(decision), DECISIONS, where)
-        if not isinstance(by, str) or (decision is not None and not by.strip()):
-            raise UserError(f"{where}: a decision is somebody's; write who has looked at the dialogue into 'by'.")
-        return cls(text_field(obj, "id", where), frozenset(content), decision, by.strip())
-
-    def to_json(self) -> dict[str, Any]:
-        """The line."""
-        return {
-            "id": self.id,
-            "content": sorted(self.content),
-            **self.shown,
-            "decision": self.decision,
-            "by": self.by,
-        }
+    def __post_init__(self):
+        if self.decision is not None and not self.by:
+            raise UserError("a decision is somebody's; write who has looked at the dialogue into 'by'.")
 
 
 def read_sheet(path: str | Path) -> dict[str, Review]:
@@ -81,7 +72,7 @@ def read_sheet(path: str | Path) -> dict[str, Review]:
     """
     reviews: dict[str, Review] = {}
     for where, obj in read_jsonl(path):
-        review = Review.from_json(obj, where)
+        review = structured(Review, obj, where, unknown_fields="ignore")
         if review.id in reviews:
             raise UserError(f"{where}: the dialogue {review.id!r} is there twice; leave one of the lines out.")
         reviews[review.id] = review
@@ -192,7 +183,7 @@ def make_sheet(config: DangerSheetConfig) -> str:
     if not found:
         return f"No dialogue of {config.data} tells of danger, so there is nothing to look at, and no sheet."
     reviews = [_with_decision(_review(talks[id], kinds), before.get(id)) for id, kinds in found.items()]
-    write_jsonl(output, (review.to_json() for review in reviews))
+    write_jsonl(output, map(asdict, reviews))
     open_ones = sum(review.decision is None for review in reviews)
     return (
         f"{output}: {len(reviews):,} of {len(talks):,} dialogues of {config.data} tell of danger, {open_ones:,} of "
@@ -214,7 +205,7 @@ def _talks(config: DangerSheetConfig) -> Iterator[Talk]:
 
 
 def _record_talks(path: Path, form: type[Record] | type[JudgeRecord]) -> Iterator[Talk]:
-    return (record_talk(form.from_json(obj, where)) for where, obj in read_jsonl(path))
+    return (record_talk(structured(form, obj, where)) for where, obj in read_jsonl(path))
 
 
 def _holds_judge_records(path: str) -> bool:
@@ -233,16 +224,17 @@ def _review(talks: Iterable[Talk], kinds: tuple[str, ...]) -> Review:
     talks = list(talks)
     said = dict.fromkeys(text for talk in talks for text in talk.said)
     flagged = [text for text in said if kinds_in(text)]
-    shown = {
-        "kinds": list(kinds),
-        "level": level_name(kinds),
-        "seeker": flagged or list(said),  # the mark may be of a turn that comes later than all records
-        "replies": list(dict.fromkeys(text for talk in talks for text in talk.replies)),
-    }
-    return Review(talks[0].id, frozenset(talk.content for talk in talks), shown=shown)
+    return Review(
+        id=talks[0].id,
+        content=tuple(sorted({talk.content for talk in talks})),
+        kinds=kinds,
+        level=level_name(kinds),
+        seeker=tuple(flagged or said),  # the mark may be of a turn that comes later than all records
+        replies=tuple(dict.fromkeys(text for talk in talks for text in talk.replies)),
+    )
 
 
 def _with_decision(review: Review, before: Review | None) -> Review:
-    if before is None or not review.content <= before.content:
+    if before is None or not {*review.content} <= {*before.content}:
         return review
-    return Review(review.id, review.content, before.decision, before.by, review.shown)
+    return replace(review, decision=before.decision, by=before.by)

@@ -1,4 +1,4 @@
-"""The first stage: corpora become dialogues, each with the file it is from and its licence."""
+"""The corpora stage, the first: corpora become dialogues, each with the file it is from and its licence."""
 
 import hashlib
 from collections import Counter
@@ -9,6 +9,7 @@ from typing import Any
 
 from compeer_jax.curation.config import BuildConfig, CorpusConfig
 from compeer_jax.curation.pipeline import STAGES
+from compeer_jax.curation.rows import DIALOGUES
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace, file_hash
 from compeer_jax.data.corpora.licences import is_allowed
 from compeer_jax.data.corpora.places import corpus_files, plain_name, shown
@@ -17,7 +18,6 @@ from compeer_jax.data.corpora.rejected import Rejected
 from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.errors import UserError
 
-DIALOGUES = "dialogues.jsonl"
 FEW = 3
 
 
@@ -43,7 +43,8 @@ class SourceCounts:
         }
 
 
-def _inputs(work: Workspace) -> Sequence[Path]:
+def inputs(work: Workspace) -> Sequence[Path]:
+    """The corpora's files; none for the bundled dialogues and the Hub's."""
     if not work.config.corpora:
         raise UserError("corpora is empty; name at least one, such as {path: ESConv.json}, or {path: sample}.")
     for corpus in work.config.corpora:
@@ -51,7 +52,8 @@ def _inputs(work: Workspace) -> Sequence[Path]:
     return [file for corpus in work.config.corpora for file in corpus_files(corpus.path)]
 
 
-def _settings(config: BuildConfig) -> Mapping[str, Any]:
+def settings(config: BuildConfig) -> Mapping[str, Any]:
+    """Which corpora, and which licences are wanted."""
     corpora = [asdict(corpus) | {"path": _name(corpus), "files": _files_hash(corpus)} for corpus in config.corpora]
     return {"corpora": corpora, "licences": config.licences}
 
@@ -69,7 +71,8 @@ def _files_hash(corpus: CorpusConfig) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
+def make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
+    """Reads each corpus, and keeps the dialogues whose licence is wanted."""
     out.begin(DIALOGUES)
     seen: set[str] = set()
     counts: dict[str, SourceCounts] = {}
@@ -84,7 +87,7 @@ def _make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
             of_source = counts.setdefault(source, SourceCounts())
             of_source.read += 1
             if is_allowed(item.licence, work.config.licences):
-                out.add(DIALOGUES, _counted(item, of_source, corpus).to_json())
+                out.add(DIALOGUES, _counted(item, of_source, corpus))
             else:
                 of_source.licence_filtered += 1
         counts.setdefault(source, SourceCounts()).rejected += refused
@@ -141,4 +144,4 @@ def _remarks(source: str, counts: SourceCounts, config: BuildConfig) -> list[str
     return lines
 
 
-STAGE = Stage("corpora", STAGES["corpora"], _inputs, _settings, _make)
+STAGE = Stage("corpora", STAGES["corpora"], inputs, settings, make)
