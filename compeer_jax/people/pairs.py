@@ -14,6 +14,7 @@ from typing import Literal
 from compeer_jax.curation.annotation.items import is_swapped, task_key
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.record import history_field, text_field
+from compeer_jax.dialogue.language import language_of
 from compeer_jax.dialogue.material import structure_in
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import check_language
@@ -223,6 +224,5 @@ def _said(history: Sequence[Turn]) -> list[tuple[str, str]]:
 
 
 def _language(history: Sequence[Turn]) -> str:
-    """Chinese if more than a fifth of the letters are its characters, else English."""
-    letters = [letter for turn in history for letter in turn.content if letter.isalpha()]
-    return "zh" if sum("\u4e00" <= letter <= "\u9fff" for letter in letters) > len(letters) / 5 else "en"
+    """Chinese if that is what the talk is in, else English."""
+    return "zh" if language_of(turn.content for turn in history) == "zh" else "en"

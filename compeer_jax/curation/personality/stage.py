@@ -101,8 +101,8 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
         embedders.of_lines, config.similarity, config.check_strategy, config.tries, steps=config.rewrite_steps
     )
     maker = VariantMaker(asker.model, people, checks, seed=work.config.seed)
-    heard = work.progress(f"rewriting, {asker.model.name}", len(labelled) * len(PROMPTS))
-    for rewrite in maker.rewrites(_candidates(work, labelled), heard):
+    progress = work.progress(f"rewriting, {asker.model.name}", len(labelled) * len(PROMPTS))
+    for rewrite in maker.rewrites(_candidates(work, labelled), progress):
         _write(rewrite, asker, out)
     return {
         "labelled": len(labelled),

@@ -107,13 +107,13 @@ class VariantMaker:
         self._left_out: dict[Variant, Counter[str]] = {variant: Counter() for variant in PROMPTS}
 
     def rewrites(
-        self, candidates: Iterable[Candidate], heard: Callable[[int], None] = lambda done: None
+        self, candidates: Iterable[Candidate], progress: Callable[[int], None] = lambda done: None
     ) -> Iterator[Rewrite]:
         """Both variants of each candidate, in their order, with a reason where one isn't used.
 
         Args:
             candidates: what is rewritten.
-            heard: told how many rewrites are done so far.
+            progress: told how many rewrites are done so far.
         """
         candidates, done = iter(candidates), 0
         while batch := list(islice(candidates, BATCH)):
@@ -121,7 +121,7 @@ class VariantMaker:
             for step in (self._ask, self._look, self._compare, self._name_strategies, self._carry_steps):
                 rewrites = step(rewrites)
             done += len(rewrites)
-            heard(done)
+            progress(done)
             yield from self._counted(rewrites)
 
     def counts(self) -> dict[str, dict]:

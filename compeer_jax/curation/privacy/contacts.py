@@ -1,6 +1,6 @@
-"""Where a text gives e-mail addresses and links, written or spelled out.
+"""E-mail addresses and links in a text, written or spelled out.
 
-Patterns read the plain text (`privacy_signs`). All of them run in linear time: quantifiers are bounded or possessive,
+Patterns read the plain text (`plain_text`). All of them run in linear time: quantifiers are bounded or possessive,
 and no match begins within a run of the signs that it is made of.
 """
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from compeer_jax.curation.privacy.words import words
+from compeer_jax.curation.privacy.plain_text import words
 from compeer_jax.dialogue.danger.numbers import countries, help_for, lines_of
 
 Span = tuple[int, int]

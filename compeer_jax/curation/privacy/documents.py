@@ -1,6 +1,6 @@
-"""Where a text gives numbers of documents, accounts, cards and cars, and dates of birth.
+"""Numbers of documents, accounts, cards and cars, and dates of birth in a text.
 
-Patterns read the plain text (`privacy_signs`) and run in linear time, as in `privacy_contacts`.
+Patterns read the plain text (`plain_text`) and run in linear time, as in `contacts`.
 """
 
 import re

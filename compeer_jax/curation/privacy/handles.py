@@ -1,12 +1,12 @@
-"""Where a text gives names of accounts: @name, u/name, name#1234, and what stands beside the name of a service.
+"""Names of accounts in a text: @name, u/name, name#1234, and what stands beside the name of a service.
 
-Patterns read the plain text (`privacy_signs`) and run in linear time, as in `privacy_contacts`.
+Patterns read the plain text (`plain_text`) and run in linear time, as in `contacts`.
 """
 
 import re
 from collections.abc import Iterator
 
-from compeer_jax.curation.privacy.words import words
+from compeer_jax.curation.privacy.plain_text import words
 
 Span = tuple[int, int]
 

@@ -1,4 +1,4 @@
-"""Masks what can lead to a person: contacts, numbers, addresses, and names as they are given, in English and Chinese.
+"""Masking of what can lead to a person: contacts, numbers, addresses, and names as they are given, in English and Chinese.
 
     mask("Write to ann@example.org", "en")  ->  ("Write to [email]", {"email": 1})
 
@@ -16,7 +16,7 @@ from compeer_jax.curation.privacy.handles import handle_spans
 from compeer_jax.curation.privacy.names import name_spans
 from compeer_jax.curation.privacy.numbers import Span, phone_spans
 from compeer_jax.curation.privacy.places import address_spans, network_address_spans
-from compeer_jax.curation.privacy.signs import plain
+from compeer_jax.curation.privacy.plain_text import plain
 from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.dialogue.taxonomy import Language, check_language
 from compeer_jax.errors import unknown

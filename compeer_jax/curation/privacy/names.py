@@ -1,15 +1,15 @@
-"""Where a text gives a person's name as one: "my name is …", "this is Ann Smith", 我叫…, 我的名字是….
+"""Names of persons in a text, where it gives them as such: "my name is …", "this is Ann Smith", 我叫…, 我的名字是….
 
 Names elsewhere are not looked for: in the middle of a sentence a name is a word like others. Where a cue is weak ("I'm
 …", 我是…) a name counts only if it is a known one, as "I'm Sad" and 我是学生 have the same form.
 
-Patterns read the plain text (`privacy_signs`) and run in linear time, as in `privacy_contacts`.
+Patterns read the plain text (`plain_text`) and run in linear time, as in `contacts`.
 """
 
 import re
 from collections.abc import Iterator
 
-from compeer_jax.curation.privacy.words import words
+from compeer_jax.curation.privacy.plain_text import words
 
 Span = tuple[int, int]
 

@@ -1,6 +1,6 @@
-"""Where a text says where somebody is: street addresses, postcodes, coordinates; addresses of machines in a network.
+"""Addresses in a text: of streets, postcodes, coordinates, and of machines in a network.
 
-Patterns read the plain text (`privacy_signs`) and run in linear time, as in `privacy_contacts`.
+Patterns read the plain text (`plain_text`) and run in linear time, as in `contacts`.
 """
 
 import ipaddress
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from itertools import takewhile
 
-from compeer_jax.curation.privacy.words import words
+from compeer_jax.curation.privacy.plain_text import words
 
 Span = tuple[int, int]
 

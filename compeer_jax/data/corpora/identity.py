@@ -9,7 +9,7 @@ from importlib import resources
 
 from compeer_jax.data.corpora.forms import Form
 from compeer_jax.data.corpora.licences import UNKNOWN, published_at, published_licence
-from compeer_jax.data.language import language_of
+from compeer_jax.dialogue.language import language_of
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError

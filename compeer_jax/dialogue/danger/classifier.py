@@ -15,10 +15,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from compeer_jax.dialogue.danger.features import Block, features, sentences
+from compeer_jax.dialogue.language import has_chinese
 from compeer_jax.dialogue.taxonomy import Language
 
 NONE = "none"
-_HAN_FIRST, _HAN_LAST = "\u3400", "\u9fff"
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,10 @@ def kind_scores(text: str) -> dict[str, float]:
 def classified_kinds(text: str, least: float | None = None) -> frozenset[str]:
     """The kinds of danger in `text`; empty where danger is less likely than `least`, or the shipped thresholds."""
     weights, scores = shipped(), kind_scores(text)
-    if sum(scores.values()) < (weights.thresholds[language_of(text)] if least is None else least):
+    if sum(scores.values()) < (weights.thresholds["zh" if has_chinese(text) else "en"] if least is None else least):
         return frozenset()
     likeliest = max(scores.values())
     return frozenset(kind for kind, score in scores.items() if score >= weights.share * likeliest)
-
-
-def language_of(text: str) -> Language:
-    """Chinese if a Chinese character stands in `text`, else English."""
-    return "zh" if any(_HAN_FIRST <= letter <= _HAN_LAST for letter in text) else "en"
 
 
 def probabilities(text: str, weights: Weights) -> Float[np.ndarray, " K"]:

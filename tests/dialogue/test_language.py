@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compeer_jax.data.language import language_of
+from compeer_jax.dialogue.language import language_of
 
 TALKS = {
     "en": ["I lost my job and cannot sleep. | That is hard. What keeps you awake?", "Hi | Hello", "Why? | Because."],

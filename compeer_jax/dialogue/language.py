@@ -1,4 +1,4 @@
-"""Which language a talk is in, by its letters, and where those are Latin by its words."""
+"""Identification of the language of a talk, by its letters, and where those are Latin by its words."""
 
 import re
 import unicodedata
@@ -45,6 +45,7 @@ WORDS = {
     "Swahili": """na ya wa kwa ni za katika la kuwa mimi sana yangu hii watu wote hana si lakini""",
     "Vietnamese": """tôi và là có không của cho một những được bạn với người này trong rất đã đến quyền ra""",
 }
+_HAN = re.compile("[\u3400-\u9fff]")
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _NAMED = {"HIRAGANA": "Japanese", "KATAKANA": "Japanese", "HANGUL": "Korean"}
 
@@ -70,6 +71,11 @@ def language_of(texts: Iterable[str]) -> str:
     if han > OTHER_SCRIPT * letters:
         return "zh"
     return _by_words(text) if latin else "en"
+
+
+def has_chinese(text: str) -> bool:
+    """Whether a Chinese character stands in `text`."""
+    return _HAN.search(text) is not None
 
 
 def _by_words(text: str) -> str:

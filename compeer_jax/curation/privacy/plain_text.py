@@ -1,4 +1,6 @@
-"""A text as a reader takes it: signs that look like plain ones made plain, signs that nobody sees left out.
+"""Plain text and lists of words, which all finders of private spans read.
+
+In a plain text, signs that look like plain ones are made plain, and signs that nobody sees left out:
 
     plain("１２ ok")  ->  ("12 ok", range(0, 5))
 
@@ -8,7 +10,11 @@ what looks for spans reads the plain one.
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+
+import yaml
 
 # Full-width forms, letters and digits in circles, mathematical letters and digits, raised and lowered digits.
 _LOOK_ALIKE = (
@@ -51,3 +57,14 @@ def plain(text: str) -> tuple[str, Sequence[int]]:
         places = [place for place, sign in enumerate(text) if not _UNSEEN.match(sign)]
         text = "".join([text[place] for place in places])
     return text.translate(_PLAIN) if _ODD.search(text) else text, places
+
+
+@cache
+def words(of: str) -> frozenset[str]:
+    """The words of one list."""
+    return frozenset(_content()[of].split())
+
+
+@cache
+def _content() -> Mapping[str, str]:
+    return yaml.safe_load(resources.files(__package__).joinpath("words.yaml").read_text(encoding="utf-8"))
