@@ -55,8 +55,6 @@ class StageModel:
         """What the model says of each item, in their order; see `ask_each`.
 
         Args:
-            items: whatever is asked about.
-            messages: an item's chat.
             parse: what an answer to an item says; raises Malformed for an answer that is not what was asked for.
             title: of the progress shown.
             total: about how many items there are.

@@ -21,10 +21,7 @@ def build(
     """Runs the stages whose cards don't hold any more; returns the folder.
 
     Args:
-        config: the pipeline's settings.
-        say: told what is done.
         stages: which, in the pipeline's order.
-        again: run them even if their cards hold.
 
     Raises:
         UserError: whatever a stage finds wrong, or another process is at work in the folder.

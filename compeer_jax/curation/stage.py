@@ -219,9 +219,6 @@ def _answer_withheld(row: object) -> bool:
 def run_stage(stage: Stage, work: Workspace, *, again: bool = False) -> bool:
     """Runs a stage, unless its card still holds; returns whether it ran.
 
-    Args:
-        again: run it in any case.
-
     Raises:
         UserError: a file of an earlier stage is missing, or whatever the stage finds wrong.
     """

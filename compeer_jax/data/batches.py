@@ -62,9 +62,6 @@ def shuffled_batches(items: Sequence[T], *, batch_size: int, seed: int, epochs: 
     """An iterator of lists of `batch_size` items.
 
     Args:
-        items: examples, or records.
-        batch_size: of each list.
-        seed: of the order.
         epochs: passes over the items; None for no end. Of all passes together, the last batch is dropped when it is
             not full.
 

@@ -29,9 +29,7 @@ def view_file(folder: Path, view: str, split: str, variant: Variant = "none") ->
     """The file of a view's split.
 
     Args:
-        folder: of the dataset.
         view: "sft", "rl", or the kind of a judge.
-        split: "train", "valid" or "test".
         variant: of train; the other splits have none.
 
     Raises:

@@ -46,10 +46,7 @@ def prompt_tokens(
     """The ids of a talk so far, up to where the supporter's answer begins.
 
     Args:
-        tokenizer: with a chat template as above.
         source: a record, or the turns so far, the seeker's last.
-        prompt: name of the system prompt.
-        max_tokens: the most that may come out.
         language: of the system prompt; a record's own by default.
         overlong: for a longer talk, drop its oldest turns until it fits, or refuse it.
         instructions: for this turn, added to the system prompt.

@@ -51,7 +51,6 @@ def ask_tokens(tokenizer, case: JudgeCase, rounds: Sequence[str], limits: JudgeL
     reply before. So asks and replies in turn are the chat template's ids of the whole talk.
 
     Args:
-        tokenizer: with a chat template as in `chat`.
         case: what is rated; its steps and answers are shown whole, however long.
         rounds: tags of steps, "response" for the answers; see `dialogue.judging.conversations`.
         limits: the prompt, and how much of the conversation is shown. Where no part has more than `max_part_tokens`

@@ -62,8 +62,6 @@ def cut_strata(
 
     Args:
         strata: key -> units in an order drawn at random. The first ones are learned from.
-        valid: share of all to choose by.
-        test: share of all to report on.
         size: what a unit counts in the shares, at least 1. A part is as near to its share as whole units come.
     """
     parts: tuple[list[Unit], list[Unit], list[Unit]] = ([], [], [])

@@ -16,7 +16,7 @@ from cer_rows import candidate_rows, earlier_stages, label_row, read, rewrite_ro
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.evaluation import labels_line
-from compeer_jax.curation.cer.card_tables import agreement_table, markdown_table, spendings
+from compeer_jax.curation.card_tables import agreement_table, markdown_table, spendings
 from compeer_jax.curation.cer.histograms import BINS, capped, edges
 from compeer_jax.curation.cer.split import talk_key
 from compeer_jax.curation.cer.stage import STAGE

@@ -15,10 +15,6 @@ class Dealer:
     Whoever has the fewest tasks so far is next, so no two people's numbers differ by more than one; among those that
     have equally many, a hash of the seed, the task and the name decides, so that everybody works with everybody.
 
-    Args:
-        people: their names.
-        seed: of the draws.
-
     Attributes:
         counts: how many tasks each person has so far.
     """
@@ -31,13 +27,7 @@ class Dealer:
         self.counts = dict.fromkeys(self.people, 0)
 
     def deal(self, key: str, count: int, seen: Collection[str] = ()) -> tuple[str, ...]:
-        """Who is given a task: `count` people or, where fewer may be, all of those.
-
-        Args:
-            key: of the task.
-            count: how many.
-            seen: people who may not be given it.
-        """
+        """Who is given a task: `count` people or, where fewer may be, all of those."""
         free = [name for name in self.people if name not in seen]
         chosen = sorted(free, key=lambda name: (self.counts[name], self._draw(key, name)))[:count]
         for name in chosen:
@@ -49,14 +39,7 @@ class Dealer:
 
 
 def deal_all(keys: Iterable[str], people: Sequence[str], each: int, seed: int) -> dict[str, tuple[str, ...]]:
-    """Task -> the people who are given it.
-
-    Args:
-        keys: of the tasks, in the order in which they are shown.
-        people: names; with none, nobody is given anything.
-        each: how many people judge a task.
-        seed: of the draws.
-    """
+    """Task -> the people who are given it."""
     dealer = Dealer(people, seed)
     return {key: dealer.deal(key, each) for key in keys} if people else {}
 
@@ -77,8 +60,6 @@ def deal_third(
         asked: keys of the tasks that are open.
         dealt: whom each was given to.
         voted: annotators by task, as votes name them.
-        people: names.
-        seed: of the draws.
     """
     dealer, found = Dealer(people, seed), {}
     for key in asked:

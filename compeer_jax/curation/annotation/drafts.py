@@ -31,16 +31,7 @@ class Item(NamedTuple):
 def draft_votes(
     asker: StageModel, name: str, tasks: Iterable[Task], format: ReasoningFormat, *, prompt: str, count: int
 ) -> Iterator[tuple[Item, Vote | SetAside]]:
-    """A model's vote on each item, or its last words where no try gave a verdict.
-
-    Args:
-        asker: who judges.
-        name: what it is called as an annotator, behind "model:".
-        tasks: what is judged, as people are shown it.
-        format: of the reasoning.
-        prompt: name of the judge's prompt.
-        count: of the tasks.
-    """
+    """A model's vote on each item, or its last words where no try gave a verdict."""
 
     def messages(item: Item) -> Sequence[dict]:
         return judge_messages(item.task.case(format), (item.tag,), prompt=prompt)
@@ -93,9 +84,7 @@ def too_few(authors: Iterable[str], own: Mapping[str, frozenset[str]], annotator
     """The authors whose candidates fewer than `annotators` models may judge, where there would be enough of them.
 
     Args:
-        authors: nicknames of the candidates' models.
         own: judge -> authors that it is.
-        annotators: how many votes an item needs.
     """
     others = {author: sum(author not in is_it for is_it in own.values()) for author in authors}
     return [author for author, count in others.items() if count < annotators <= len(own)]

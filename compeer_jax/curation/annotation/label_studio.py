@@ -33,7 +33,6 @@ def labelling_config(format: ReasoningFormat, *, third: bool = False) -> str:
     """The labelling config, in XML.
 
     Args:
-        format: of the reasoning.
         third: for the third annotator, who is told which items to judge and may leave the others.
     """
     view = ElementTree.Element("View")
@@ -70,8 +69,6 @@ def task_json(
     """A task as Label Studio imports it.
 
     Args:
-        task: what is shown.
-        format: of the reasoning.
         asked: tags that a third annotator is asked about.
         person: whom it is for: then it is their vote, from whatever account it comes.
     """
@@ -105,7 +102,6 @@ def read_export(
     tasks without any, give none. Streamed: an export of any size takes little memory.
 
     Args:
-        path: the file.
         fields: names of the choices that hold verdicts.
         setting: that named the file, for messages.
 

@@ -16,8 +16,9 @@ from compeer_jax.curation.annotation.agreement import agreement
 from compeer_jax.curation.annotation.consensus import Outcome, consensus
 from compeer_jax.curation.annotation.dealing import deal_all, deal_third
 from compeer_jax.curation.annotation.drafts import draft_votes, identities, too_few, written_by
-from compeer_jax.curation.annotation.items import Task, Tasks
+from compeer_jax.curation.annotation.items import Tasks
 from compeer_jax.curation.annotation.label_studio import labelling_config, read_export, task_json, write_tasks
+from compeer_jax.curation.annotation.labels import LABELS, LabelRows
 from compeer_jax.curation.annotation.table import read_table, write_table
 from compeer_jax.curation.annotation.votes import MODEL, Vote, Votes, read_votes
 from compeer_jax.curation.annotation.wording import PROMPT, guidelines
@@ -25,14 +26,13 @@ from compeer_jax.curation.asking import StageModel, answer_settings
 from compeer_jax.curation.candidates.rows import CANDIDATES
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.curation.pipeline import STAGES
-from compeer_jax.curation.stage import Stage, StageWriter, Workspace, file_hash, read_card
+from compeer_jax.curation.stage import Stage, StageWriter, Workspace, read_card
 from compeer_jax.dialogue.danger.withheld import VERSION
 from compeer_jax.dialogue.prompts import load_judge_prompt
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
 
-LABELS = "labels.jsonl"
 AGREEMENT = "agreement.json"
 TASKS, TABLE, LABELLING_CONFIG = "tasks.json", "annotations.csv", "labelling_config.xml"
 THIRD_TASKS, THIRD_TABLE, THIRD_CONFIG = "third.json", "third.csv", "third_labelling_config.xml"
@@ -95,7 +95,7 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
     items: dict[str, list[tuple[Sequence[Vote], Sequence[Vote]]]] = defaultdict(list)
     states: dict[str, Counter[str]] = {tag: Counter() for tag in format.tags}
     third: dict[str, list[str]] = {}
-    marks = _Marks(work, {name: model["settings_sha"] for name, model in models.items()})
+    label_rows = LabelRows(config, _imports(config), {name: model["settings_sha"] for name, model in models.items()})
     rows = Counter()
     for task in tasks:
         outcomes = {}
@@ -108,7 +108,7 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
             if outcome.state == "third":
                 third.setdefault(task.key, []).append(tag)
         if any(outcome.state == "settled" for outcome in outcomes.values()):
-            row = _label_row(task, outcomes, votes, marks, drafts)
+            row = label_rows.row(task, outcomes, votes)
             rows.update(all=1, drafted=row["drafts"])
             out.add(LABELS, row)
 
@@ -233,66 +233,6 @@ def _draft(
             votes.add(vote)
             cast += 1
     return {"votes": cast, "wrote": sorted(own), **asker.counts()}
-
-
-class _Marks:
-    """What a row's provenance says of this stage."""
-
-    def __init__(self, work: Workspace, models: Mapping[str, str]):
-        annotation = work.config.annotation
-        self.seed, self.models = work.config.seed, models
-        self.files = {path.name: file_hash(path) for path in _imports(work.config)}
-        self.prompts = {
-            language: f"{annotation.prompt} v{load_judge_prompt(annotation.prompt, language).version}"
-            for language in LANGUAGES
-        }
-
-    def of(self, votes: Sequence[Vote], language: str, critics: Mapping[str, str]) -> dict[str, Any]:
-        """The entry of a row with these votes.
-
-        Args:
-            votes: all on the row.
-            language: of the row.
-            critics: tag -> the model whose critique is kept.
-        """
-        names = {vote.annotator.removeprefix(MODEL) for vote in votes if vote.by_model}
-        files = {vote.file for vote in votes if vote.file}
-        entry: dict[str, Any] = {"stage": "annotation", "seed": self.seed}
-        if files:
-            entry["files"] = [{"file": name, "sha256": self.files[name]} for name in sorted(files)]
-        if names:
-            entry["models"] = {name: self.models[name] for name in self.models if name in names}
-            entry["prompt"] = self.prompts[language]
-        if critics:
-            entry["critics"] = dict(critics)
-        return entry
-
-
-def _label_row(
-    task: Task, outcomes: Mapping[str, Outcome], votes: Votes, marks: _Marks, models: Sequence[str]
-) -> dict[str, Any]:
-    candidate = task.candidate
-    settled = {tag: outcome for tag, outcome in outcomes.items() if outcome.state == "settled"}
-    given = {tag: votes.on(candidate.id, tag) for tag in outcomes}
-    order = {MODEL + name: place for place, name in enumerate(models)}
-    critiques: dict[str, str] = {}
-    critics: dict[str, str] = {}
-    for tag, outcome in settled.items():
-        for vote in sorted((vote for vote in given[tag] if vote.by_model), key=lambda vote: order[vote.annotator]):
-            if vote.value == outcome.value and vote.critique and tag not in critiques:
-                critiques[tag], critics[tag] = vote.critique, vote.annotator
-    row: dict[str, Any] = {
-        "id": candidate.id,
-        "labels": {tag: outcome.value for tag, outcome in settled.items() if tag != RESPONSE},
-    }
-    if RESPONSE in settled:
-        row["preference"] = settled[RESPONSE].value
-    row["critiques"] = critiques
-    row["votes"] = {tag: {vote.annotator: vote.value for vote in cast} for tag, cast in given.items() if cast}
-    row["drafts"] = any(outcome.drafted for outcome in settled.values())
-    cast = [vote for cast in given.values() for vote in cast]
-    row["provenance"] = [*map(dict, candidate.provenance), marks.of(cast, candidate.language, critics)]
-    return row
 
 
 def _state(outcome: Outcome) -> str:

@@ -39,9 +39,7 @@ def write_table(
     """Writes tasks to be filled in.
 
     Args:
-        path: the file.
         tasks: each with the tags that a third annotator is asked about, or None in the first round.
-        format: of the reasoning.
         person: whom all of them are for; the name is filled in.
     """
     with path.open("w", encoding=ENCODING, newline="") as file:
@@ -61,7 +59,6 @@ def read_table(
     Label Studio as CSV can be read, too.
 
     Args:
-        path: the file.
         fields: the columns of verdicts.
         setting: that named the file, for messages.
 

@@ -119,11 +119,9 @@ def read_votes(
     A form with a fault gives the votes that have none.
 
     Args:
-        forms: as they were read.
         ids: the tasks that were given out: key -> the candidate's id.
         tags: of the items of each task.
         seed: of the order that replies were shown in.
-        votes: what they are added to.
     """
     for form in forms:
         if isinstance(form, Fault):

@@ -36,8 +36,6 @@ def build_care(config: CareDataConfig, *, say: Callable[[str], None], again: boo
     """Runs the stages whose cards don't hold any more; returns the folder to train from.
 
     Args:
-        config: the settings.
-        say: told what is done.
         again: run all stages even if their cards hold.
 
     Raises:

@@ -7,8 +7,7 @@ from typing import Any
 
 import yaml
 
-from compeer_jax.curation.care.chains import SPLITS
-from compeer_jax.curation.cer.card_tables import (
+from compeer_jax.curation.card_tables import (
     danger_parts,
     markdown_table,
     number,
@@ -16,6 +15,7 @@ from compeer_jax.curation.cer.card_tables import (
     spending_table,
     stage_table,
 )
+from compeer_jax.curation.care.chains import SPLITS
 
 LANGUAGES = {"en": "English", "zh": "Chinese"}
 FIGURES = {

@@ -52,11 +52,6 @@ _KNOWN = {
 def node_faults(turn: ReasonedTurn, history: Sequence[Turn], language: Language) -> dict[str, str | None]:
     """Node -> what is wrong with it, None if nothing is. Linear time.
 
-    Args:
-        turn: nodes and reply.
-        history: the talk so far.
-        language: of both.
-
     Returns:
         "no words", "another language", a sign of `machine_like`, "a copy of the reply", "a copy of another node" (of
         one before it), "knows the reply", or None.

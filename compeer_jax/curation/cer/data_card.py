@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from compeer_jax.curation.cer.card_tables import (
+from compeer_jax.curation.card_tables import (
     agreement_table,
     danger_parts,
     markdown_table,

@@ -74,10 +74,8 @@ def split_records(
     dialogues come in.
 
     Args:
-        keys: of all records, in any order.
         valid: share of samples to choose by.
         test: share of samples to report on.
-        seed: of the draw.
         samples: dialogue -> how many of its records count in the shares; what shares a history with none of them is
             learned from. By default each dialogue is one sample.
     """

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.curation.candidates.rows import Candidate
+from compeer_jax.curation.annotation.labels import LABELS
+from compeer_jax.curation.candidates.rows import CANDIDATES, Candidate
 from compeer_jax.curation.cer.data_card import CardFacts, data_card
 from compeer_jax.curation.cer.histograms import draw_histograms
 from compeer_jax.curation.cer.split import SPLITS, TRAIN, SplitKey, held_out_shares, split_records, talk_key
@@ -38,7 +39,7 @@ from compeer_jax.curation.cer.views import (
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.curation.personality.rewriting import Rewritten
 from compeer_jax.curation.pipeline import STAGES
-from compeer_jax.curation.rounds.rows import Round
+from compeer_jax.curation.rounds.rows import ROUNDS, Round
 from compeer_jax.curation.rows import DIALOGUES, read_dialogues, read_rows, sound_rows
 from compeer_jax.curation.stage import CARD, Stage, StageWriter, Workspace, read_card
 from compeer_jax.data.cer_folder import RL, SFT, UNIFI, WITH_VARIANTS
@@ -52,9 +53,9 @@ PICTURE = "histograms.png"
 EARLIER = tuple(name for name in STAGES if name != "cer")
 FILES = {
     "filter": DIALOGUES,
-    "rounds": "rounds.jsonl",
-    "candidates": "candidates.jsonl",
-    "annotation": "labels.jsonl",
+    "rounds": ROUNDS,
+    "candidates": CANDIDATES,
+    "annotation": LABELS,
     "personality": "rewrites.jsonl",
 }
 AGREEMENT = "agreement.json"

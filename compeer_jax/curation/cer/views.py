@@ -115,7 +115,6 @@ def rl_record(asked: Round, right: Sequence[Mapping[str, str]]) -> Record:
     corpus says of the dialogue as a whole, such as its emotion, is not known of the round.
 
     Args:
-        asked: the round.
         right: of each of its outputs, `right_labels`.
     """
     values: dict[str, set[str]] = {}
@@ -172,9 +171,7 @@ def draw_extra(train: Iterable[str], rewrites: Mapping[str, Iterable[str]], seed
     the variants have as many records in common as they can.
 
     Args:
-        train: ids of all records.
         rewrites: "r" and "p" -> ids of those that have such a rewrite.
-        seed: of the order.
     """
 
     def drawn(ids: Iterable[str]) -> list[str]:

@@ -92,10 +92,6 @@ def machine_like(text: str, language: Language) -> str | None:
 
     English signs count in every language, as models that lose their way go on in English. Linear time.
 
-    Args:
-        text: of one turn.
-        language: of the talk.
-
     Returns:
         "it says that it is a model", "a stock phrase of models", "markdown", "a list" (of three lines or more),
         "residue of a prompt", "a speaker's name in a turn", or None.

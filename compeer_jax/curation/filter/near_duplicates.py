@@ -49,7 +49,6 @@ class NearDuplicates:
     Args:
         similarity: least Jaccard similarity of the shingles of two near-duplicates, above 0 and at most 1. It is
             estimated from the permutations: with 128 of them the error is 0.035 at most (one standard deviation).
-        permutations: of MinHash.
     """
 
     def __init__(self, similarity: float = 0.8, permutations: int = 128):

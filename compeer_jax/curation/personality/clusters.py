@@ -52,7 +52,6 @@ def cluster(vectors: Vectors, *, most: int, clusters: int = 0, seed: int = 0) ->
         vectors: a row each, dense or sparse; at least one.
         most: the curve's end.
         clusters: how many to make; 0 takes the elbow. Where there are fewer distinct rows, as many as those.
-        seed: of the starts.
 
     Raises:
         UserError: scikit-learn is not installed.
@@ -87,9 +86,6 @@ def elbow(sse: Sequence[float]) -> int:
 
     Both axes are scaled to the chord's box first, so that the unit of SSE doesn't matter. A curve with no point below
     its chord, such as one of two points, has no bend: 1.
-
-    Args:
-        sse: of k = 1, 2, …
     """
     curve = np.asarray(sse, float)
     if len(curve) < 3 or not curve[0] > curve[-1]:

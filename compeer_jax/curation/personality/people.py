@@ -87,10 +87,7 @@ def find_people(
 
     Args:
         described: dialogues with distinct ids.
-        embed: the vectors of texts of a language.
-        most: largest number of clusters that is tried.
         clusters: how many to make; 0 takes the elbow.
-        seed: of K-Means.
     """
     clusterings = {}
     for language in LANGUAGES:

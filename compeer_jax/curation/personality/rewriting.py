@@ -86,11 +86,7 @@ class Talk:
         return tuple(turn.content for turn in self.turns)
 
     def said_as(self, lines: Sequence[str]) -> "Talk":
-        """The talk in other words: roles, order, strategies and images stay, and a turn without words has none.
-
-        Args:
-            lines: as many as `self.lines`.
-        """
+        """The talk in other words: roles, order, strategies and images stay, and a turn without words has none."""
         if len(lines) != len(self.lines):
             raise ValueError(f"{len(lines)} lines for {len(self.lines)}")
         history = tuple(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.chat.models import SetAside
+from compeer_jax.curation.annotation.labels import LABELS
 from compeer_jax.curation.asking import StageModel, answer_settings, task_prompt
 from compeer_jax.curation.candidates.rows import CANDIDATES, Candidate
 from compeer_jax.curation.config import BuildConfig
@@ -43,7 +44,6 @@ from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
 from compeer_jax.errors import UserError
 
 TRAITS, REWRITES, CLUSTERS, ELBOW = "traits.jsonl", "rewrites.jsonl", "clusters.json", "elbow.png"
-LABELS = "labels.jsonl"
 
 
 def inputs(work: Workspace) -> list[Path]:

@@ -17,13 +17,7 @@ _QUOTE = re.compile(r"“([^“”]*)”|\"([^\"]*)\"|「([^「」]*)」|『([^�
 
 
 def steps_messages(before: Talk, after: Talk, steps: Mapping[str, str]) -> list[dict[str, str]]:
-    """The chat that asks for the steps of a talk as steps of the same talk in other words.
-
-    Args:
-        before: the talk as it was.
-        after: as it is now.
-        steps: tag -> free text.
-    """
+    """The chat that asks for the steps of a talk as steps of the same talk in other words."""
     shown = {
         "before": talk_text(before.history, before.language, numbered=True),
         "conversation": talk_text(after.history, after.language, numbered=True),

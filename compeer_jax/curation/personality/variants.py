@@ -109,12 +109,7 @@ class VariantMaker:
     def rewrites(
         self, candidates: Iterable[Candidate], progress: Callable[[int], None] = lambda done: None
     ) -> Iterator[Rewrite]:
-        """Both variants of each candidate, in their order, with a reason where one isn't used.
-
-        Args:
-            candidates: what is rewritten.
-            progress: told how many rewrites are done so far.
-        """
+        """Both variants of each candidate, in their order, with a reason where one isn't used."""
         candidates, done = iter(candidates), 0
         while batch := list(islice(candidates, BATCH)):
             rewrites = [self._start(candidate, variant) for candidate in batch for variant in PROMPTS]

@@ -1,4 +1,4 @@
-"""Masking of what can lead to a person: contacts, numbers, addresses, and names as they are given, in English and Chinese.
+"""Masking of what can lead to a person: contacts, numbers, addresses, names as they are given; English and Chinese.
 
     mask("Write to ann@example.org", "en")  ->  ("Write to [email]", {"email": 1})
 
@@ -67,9 +67,7 @@ def mask(text: str, language: Language, kinds: Collection[str] = KINDS) -> tuple
     Masking a masked text changes nothing. Linear time.
 
     Args:
-        text: any.
         language: of the tokens; what is found doesn't depend on it.
-        kinds: some of `KINDS`.
 
     Raises:
         UserError: an unknown kind or language.

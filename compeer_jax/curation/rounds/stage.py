@@ -25,9 +25,6 @@ def round_probabilities(rounds: int) -> Float[np.ndarray, " N"]:
     that is the normal density at whole numbers, made to sum to 1. The likeliest round has at most e² times the
     probability of the least likely one.
 
-    Args:
-        rounds: N, at least 1.
-
     Raises:
         UserError: there is no round.
     """
@@ -42,9 +39,7 @@ def sample_rounds(rounds: int, count: int, generator: np.random.Generator) -> li
     """Rounds to learn from, drawn one after another by Eq. 1 without replacement, and returned in order.
 
     Args:
-        rounds: N, how many the dialogue has, at least 1.
         count: N_s, how many are wanted; a dialogue with no more than that gives all that it has.
-        generator: of the draws.
 
     Returns:
         Their numbers from 1, rising.

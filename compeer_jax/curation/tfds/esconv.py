@@ -106,11 +106,7 @@ class Esconv(LocalBuilder):
 
 
 def dialogue_row(example: Mapping) -> dict:
-    """The dialogue in the form of our JSON lines, which `Dialogue.from_json` takes.
-
-    Args:
-        example: what reading the dataset gives, in NumPy's types.
-    """
+    """The dialogue in the form of our JSON lines, which `Dialogue.from_json` takes."""
     row = {name: plain(example[name]) for name in ("id", "language", "source", "licence", *TEXTS, *INTENSITIES)}
     emotion = EMOTION_LABELS[example["emotion_type"]]
     row["emotion_type"] = None if emotion == NONE else emotion

@@ -22,7 +22,6 @@ def prepare(dataset: str, source: str | Path, data_dir: str | Path) -> Path:
     """Builds a dataset in ArrayRecord, unless it is there already and its source hasn't changed since.
 
     Args:
-        dataset: one of `DATASETS`.
         source: a file of ESConv, or the cer folder of the data pipeline.
         data_dir: where TensorFlow Datasets keeps its datasets.
 

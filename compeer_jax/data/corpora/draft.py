@@ -36,7 +36,6 @@ def read_turns(
     """The turns of a list of objects; None from `read` leaves one out, as nobody in the talk says it.
 
     Args:
-        items: the objects.
         place: of the list, for messages; each item's number is added: "a.json, row 3, turn 2".
         read: the turn that an object is, given its place.
         first: number of the first one.

@@ -48,8 +48,6 @@ def dialogue_id(source: str, path: str, file: str, record: int | None, own: str 
     """An id that begins with the source.
 
     Args:
-        source: of the dialogue.
-        path: of its corpus.
         file: of the row, as `shown`.
         record: its number in the file; None if it is all of it.
         own: the id that the row gives itself, if it does.

@@ -130,7 +130,6 @@ def read_corpus(
     and files that may have faults, see `iter_corpus`.
 
     Args:
-        path: the file.
         form: or corpus that it is; "auto" looks at the first row.
         roles: name of a role -> "seeker", "supporter" or "none", beside those that we know.
 

@@ -71,13 +71,7 @@ class DangerTally:
         self._kinds: dict[str, Counter[str]] = {}
 
     def marked(self, dialogue: Dialogue, split: str, stage: str) -> Dialogue:
-        """The dialogue, with what was found in its provenance; as it is where nothing was.
-
-        Args:
-            dialogue: one that was not counted before.
-            split: where it goes.
-            stage: that marks it.
-        """
+        """The dialogue, with what was found in its provenance; as it is where nothing was."""
         mark = danger_mark(dialogue.turns)
         if mark is None:
             return dialogue

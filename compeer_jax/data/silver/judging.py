@@ -42,8 +42,6 @@ def silver_judge_records(
 
     Args:
         records: silver records of at least two dialogues in each language.
-        format: theirs.
-        seed: of all choices.
         false_share: expected share of steps that are wrong; the paper's data has 0.23.
         per_record: how many to make of each, with other flaws.
 

@@ -74,10 +74,7 @@ def corrupt(
     wrong response is one of `replies`, other than the real one.
 
     Args:
-        record: any silver record.
         steps: tags to make wrong, "response" among them if wanted.
-        generator: chooses the wrong labels, templates and reply.
-        replies: replies of other dialogues.
 
     Raises:
         UserError: a tag that the record doesn't have, or no reply that differs.
