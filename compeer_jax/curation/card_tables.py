@@ -3,6 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+LANGUAGES = {"en": "English", "zh": "Chinese"}
+DISTRESS = "Seekers in these dialogues speak of distress. Don't use the data to find out who they are."
+MASKED = (
+    "Addresses, numbers, links, accounts and names that people give as theirs were masked by patterns, which miss "
+    "some; other names of people, places, schools and employers were not."
+)
+NO_THERAPIST = "A model trained on it is no therapist and must not be offered as one."
+PROVENANCE = "`provenance` of each record tells from which file and row it comes, and every stage that changed it."
+"""Cautions that all data cards give."""
+
 NOTHING = "–"
 REJECTED = "rejected.jsonl"
 SPENT = "spent"

@@ -22,7 +22,7 @@ from compeer_jax.data.danger.review import for_training
 from compeer_jax.data.danger.talks import dialogue_talk, record_talk
 from compeer_jax.data.record import Record
 from compeer_jax.data.silver.records import silver_records
-from compeer_jax.data.splits import DialogueSplits, read_split, split_dialogues
+from compeer_jax.data.splits import SPLITS, read_split, split_dialogues
 from compeer_jax.dialogue.prompts import check_prompt
 from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least
@@ -133,7 +133,7 @@ def load_records(config: DataConfig, view: View = SFT) -> Splits:
     learned, left_out = for_training(splits.train, dialogue_talk, config, config.path)
     splits = splits._replace(train=learned)
     records = []
-    for name, part in zip(DialogueSplits._fields, splits, strict=True):
+    for name, part in zip(SPLITS, splits, strict=True):
         made = silver_records(part, format=config.reasoning, seed=config.silver_seed, quotes=config.silver_quotes)
         if not made:
             kind, needs = "record", "supporter turns"
@@ -153,7 +153,7 @@ def _cer_records(folder: Path, view: View, config: DataConfig) -> Splits:
         raise UserError(f"data.split is {config.split!r}, but {folder} has splits of its own; leave data.split out.")
     tags = {step.tag for step in config.reasoning.steps}
     records, left_out = [], ""
-    for name in DialogueSplits._fields:
+    for name in SPLITS:
         made = read_policy_records(folder, view, name, config.variant)
         for record in made:
             steps = record.reference.steps.keys()

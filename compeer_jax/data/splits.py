@@ -22,6 +22,9 @@ class DialogueSplits(NamedTuple):
     test: list[Dialogue]
 
 
+SPLITS = DialogueSplits._fields
+
+
 def split_dialogues(
     dialogues: Sequence[Dialogue], *, seed: int, fractions: tuple[float, float, float] = (0.7, 0.15, 0.15)
 ) -> DialogueSplits:
@@ -106,7 +109,7 @@ def read_split(path: str | Path, dialogues: Sequence[Dialogue]) -> DialogueSplit
     except OSError as error:
         raise UserError(f"{path} can't be read ({error.strerror}); check the path.") from error
     parts = []
-    for name in DialogueSplits._fields:
+    for name in SPLITS:
         part = rows.get(name) if isinstance(rows, dict) else None
         if not isinstance(part, list) or not all(type(row) is int for row in part):
             raise UserError(f"{path}: field {name!r} must be a list of row numbers.")
@@ -123,7 +126,7 @@ def read_split(path: str | Path, dialogues: Sequence[Dialogue]) -> DialogueSplit
 
 
 def _select(dialogues: Sequence[Dialogue], parts: Sequence[Sequence[int]], where: str) -> DialogueSplits:
-    for name, part in zip(DialogueSplits._fields, parts, strict=True):
+    for name, part in zip(SPLITS, parts, strict=True):
         if not part:
             raise UserError(f"{where}: nothing is left for {name!r}; add dialogues or change the split.")
     return DialogueSplits(*([dialogues[row] for row in sorted(part)] for part in parts))

@@ -15,7 +15,7 @@ from typing import Any
 from compeer_jax.checksums import file_sum
 from compeer_jax.data.cer_folder import RL, SFT, UNIFI, cer_folder, policy_view, view_file
 from compeer_jax.data.records import DataConfig
-from compeer_jax.data.splits import DialogueSplits
+from compeer_jax.data.splits import SPLITS
 from compeer_jax.dialogue.prompts import load_judge_prompt, load_prompt
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.models.fingerprint import checked_fingerprint
@@ -87,9 +87,7 @@ def read_data(data: DataConfig, view: str) -> dict[str, str]:
         found = _files("data.path", sorted(sample.glob("*.jsonl")) if data.path == "sample" else [Path(data.path)])
         return found | _files("data.split", [Path(data.split)] if data.split else []) | reviewed
     view = policy_view(folder, view) if view in (SFT, RL) else view
-    return (
-        _files("data.path", [view_file(folder, view, name, data.variant) for name in DialogueSplits._fields]) | reviewed
-    )
+    return _files("data.path", [view_file(folder, view, name, data.variant) for name in SPLITS]) | reviewed
 
 
 def _reviewed(data: DataConfig) -> dict[str, str]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compeer_jax.curation.candidates.rows import Candidate
-from compeer_jax.curation.cer.split import SPLITS, SplitKey, held_out_shares, split_records, talk_key
+from compeer_jax.curation.cer.split import SplitKey, held_out_shares, split_records, talk_key
 from compeer_jax.curation.cer.views import (
     Consensus,
     Rewritten,
@@ -27,6 +27,7 @@ from compeer_jax.curation.cer.views import (
 from compeer_jax.curation.rounds.rows import Round
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.record import Record
+from compeer_jax.data.splits import SPLITS
 from compeer_jax.dialogue.reasoning import CARE, COMPEER
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError

@@ -134,7 +134,7 @@ class Tasks:
             for key in keys:
                 file.seek(self._places[key])
                 candidate = _candidate(file.readline(), str(self.path))
-                yield Task(key, is_swapped(self.seed, candidate.id), candidate)
+                yield make_task(candidate, self.seed)
 
 
 def _candidate(line: bytes, where: str) -> Candidate:

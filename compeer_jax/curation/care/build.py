@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.curation.care.chains import CHAINS, SPLITS, chains_stage, read_chains
+from compeer_jax.curation.care.chains import CHAINS, chains_stage, read_chains
 from compeer_jax.curation.care.coherence import coherence_stage
 from compeer_jax.curation.care.config import CareDataConfig
 from compeer_jax.curation.care.data_card import data_card
@@ -27,6 +27,7 @@ from compeer_jax.curation.pipeline import run_and_tell, workspace
 from compeer_jax.curation.privacy.stage import STAGE as PRIVACY
 from compeer_jax.curation.stage import CARD, Stage, StageWriter, Workspace, read_card
 from compeer_jax.data.cer_folder import SFT
+from compeer_jax.data.splits import SPLITS
 
 NAME = "care"
 EARLIER = ("corpora", "privacy", "chains", "coherence")

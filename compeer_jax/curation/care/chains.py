@@ -23,7 +23,7 @@ from compeer_jax.data.danger.talks import DangerTally, finder_version
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import spread
 from compeer_jax.data.silver.records import count_skipped, silver_records
-from compeer_jax.data.splits import DialogueSplits, read_split, split_dialogues
+from compeer_jax.data.splits import SPLITS, read_split, split_dialogues
 from compeer_jax.dialogue.danger.withheld import VERSION, why_withheld
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.reasoning import CARE, RESPONSE, ReasonedTurn
@@ -36,7 +36,6 @@ from compeer_jax.structure import structured, unstructured
 NAME = "chains"
 PROMPT = "care_chain"
 CHAINS = "chains.jsonl"
-SPLITS = DialogueSplits._fields
 
 Add = Callable[[str, Record], None]  # takes a dialogue's id and one of its records
 

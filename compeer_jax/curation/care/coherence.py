@@ -14,11 +14,12 @@ from typing import Any
 
 from compeer_jax.chat.models import Malformed, SetAside
 from compeer_jax.curation.asking import StageModel, answer_settings, task_prompt, task_prompt_versions
-from compeer_jax.curation.care.chains import CHAINS, SPLITS, Chain, read_chains
+from compeer_jax.curation.care.chains import CHAINS, Chain, read_chains
 from compeer_jax.curation.care.config import CareDataConfig
 from compeer_jax.curation.care.node_rules import NODES, VERSION, node_faults
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace
+from compeer_jax.data.splits import SPLITS
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.reasoning import CARE
 from compeer_jax.dialogue.talk import one_line, talk_text

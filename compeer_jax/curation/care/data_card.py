@@ -8,6 +8,11 @@ from typing import Any
 import yaml
 
 from compeer_jax.curation.card_tables import (
+    DISTRESS,
+    LANGUAGES,
+    MASKED,
+    NO_THERAPIST,
+    PROVENANCE,
     danger_parts,
     markdown_table,
     number,
@@ -15,9 +20,8 @@ from compeer_jax.curation.card_tables import (
     spending_table,
     stage_table,
 )
-from compeer_jax.curation.care.chains import SPLITS
+from compeer_jax.data.splits import SPLITS
 
-LANGUAGES = {"en": "English", "zh": "Chinese"}
 FIGURES = {
     "mean": "mean",
     "median": "median",
@@ -155,14 +159,13 @@ def _figure(value: float) -> str:
 
 def _cautions(*, silver: bool) -> str:
     points = [
-        "Seekers in these dialogues speak of distress. Don't use the data to find out who they are.",
-        "Addresses, numbers, links, accounts and names that people give as theirs were masked by patterns, which miss "
-        "some; other names of people, places, schools and employers were not.",
+        DISTRESS,
+        MASKED,
         "The corpus's licence is in each record's `licence`; terms of the chat models may bind what they wrote.",
         "The nodes are guesses about what somebody thinks and feels, made with the reply at hand. They are no "
         "diagnosis, and no record of what the supporter thought.",
-        "A model trained on it is no therapist and must not be offered as one.",
-        "`provenance` of each record tells from which file and row it comes, and every stage that changed it.",
+        NO_THERAPIST,
+        PROVENANCE,
     ]
     if silver:
         points[2] = "The corpus's licence is in each record's `licence`."

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from compeer_jax.curation.care.chains import SPLITS, Chain
+from compeer_jax.curation.care.chains import Chain
 from compeer_jax.curation.care.node_rules import NODES, words
 from compeer_jax.curation.cer.tally import UNITS
+from compeer_jax.data.splits import SPLITS
 from compeer_jax.dialogue.taxonomy import STRATEGIES, Language
 
 PLACES = 4

@@ -8,6 +8,10 @@ from typing import Any
 import yaml
 
 from compeer_jax.curation.card_tables import (
+    DISTRESS,
+    MASKED,
+    NO_THERAPIST,
+    PROVENANCE,
     agreement_table,
     danger_parts,
     markdown_table,
@@ -18,10 +22,10 @@ from compeer_jax.curation.card_tables import (
     spending_table,
     stage_table,
 )
-from compeer_jax.curation.cer.split import SPLITS, TRAIN
 from compeer_jax.curation.cer.tally import Tally, share
 from compeer_jax.curation.cer.views import VARIANTS, VIEWS
-from compeer_jax.data.cer_folder import RL, WITH_VARIANTS
+from compeer_jax.data.cer_folder import RL, TRAIN, WITH_VARIANTS
+from compeer_jax.data.splits import SPLITS
 from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.dialogue.taxonomy import EMOTIONS, INTENSITIES, SENTIMENTS, STAGES, STRATEGIES
 
@@ -274,13 +278,12 @@ def _named(value: Any, key: str = "") -> Any:
 
 def _cautions(tally: Tally) -> str:
     points = [
-        "Seekers in these dialogues speak of distress. Don't use the data to find out who they are.",
-        "Addresses, numbers, links, accounts and names that people give as theirs were masked by patterns, which miss "
-        "some; other names of people, places, schools and employers were not.",
+        DISTRESS,
+        MASKED,
         "Each record has its corpus's licence in `licence`. What may be done with the whole is what all of its "
         "licences allow, and what the terms of the chat models allow for their outputs.",
-        "A model trained on it is no therapist and must not be offered as one.",
-        "`provenance` of each record tells from which file and row it comes, and every stage that changed it.",
+        NO_THERAPIST,
+        PROVENANCE,
     ]
     if tally.drafted:
         points.insert(0, "Labels that rest on models' votes measure agreement among models, not how people judge.")

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from compeer_jax.curation.card_tables import LANGUAGES
 from compeer_jax.curation.cer.tally import UNITS, Tally
 from compeer_jax.dialogue.taxonomy import STRATEGIES
+from compeer_jax.report import figures
 from compeer_jax.report.figures import FAINT, INK
 
-COLOURS = {"output": "#2563a8", "reference": "#d9722b"}
+COLOURS = {"output": figures.COLOURS[0], "reference": figures.COLOURS[1]}
 BINS = 24
 SHOWN = 0.98  # of all numbers at least have a bar of their own; the last bar may be for all above, if few are far away
-LANGUAGES = {"en": "English", "zh": "Chinese"}
 
 
 def draw_histograms(tally: Tally, path: Path) -> None:

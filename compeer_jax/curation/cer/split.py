@@ -6,11 +6,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from compeer_jax.data.splits import DialogueSplits, cut_strata
+from compeer_jax.data.cer_folder import TRAIN
+from compeer_jax.data.splits import SPLITS, cut_strata
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
 
-TRAIN, VALID, TEST = SPLITS = DialogueSplits._fields
 PAPER_TEST = 574
 PAPER_SHARE = Fraction(PAPER_TEST * 4, 11_140)
 """Of CER's samples, held out to report on: 574. It counts labels, 11,140 of them, and a sample has four, one a step and

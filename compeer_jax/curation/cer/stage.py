@@ -18,7 +18,7 @@ from compeer_jax.curation.annotation.labels import LABELS
 from compeer_jax.curation.candidates.rows import CANDIDATES, Candidate
 from compeer_jax.curation.cer.data_card import CardFacts, data_card
 from compeer_jax.curation.cer.histograms import draw_histograms
-from compeer_jax.curation.cer.split import SPLITS, TRAIN, SplitKey, held_out_shares, split_records, talk_key
+from compeer_jax.curation.cer.split import SplitKey, held_out_shares, split_records, talk_key
 from compeer_jax.curation.cer.tally import Tally
 from compeer_jax.curation.cer.views import (
     DUPLICATE,
@@ -42,10 +42,11 @@ from compeer_jax.curation.pipeline import STAGES
 from compeer_jax.curation.rounds.rows import ROUNDS, Round
 from compeer_jax.curation.rows import DIALOGUES, read_dialogues, read_rows, sound_rows
 from compeer_jax.curation.stage import CARD, Stage, StageWriter, Workspace, read_card
-from compeer_jax.data.cer_folder import RL, SFT, UNIFI, WITH_VARIANTS
+from compeer_jax.data.cer_folder import RL, SFT, TRAIN, UNIFI, WITH_VARIANTS
 from compeer_jax.data.danger.talks import MARK, danger_mark, finder_version
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.record import Record
+from compeer_jax.data.splits import SPLITS
 from compeer_jax.dialogue.danger.withheld import VERSION, why_withheld
 from compeer_jax.dialogue.reasoning import FORMATS, ReasoningFormat
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from compeer_jax.data.judge_record import JudgeRecord
 from compeer_jax.data.record import Record
-from compeer_jax.data.splits import DialogueSplits
+from compeer_jax.data.splits import SPLITS
 from compeer_jax.dialogue import danger
 from compeer_jax.dialogue.danger.find import find_danger
 from compeer_jax.dialogue.danger.kinds import KINDS, in_order, level_of
@@ -86,11 +86,10 @@ class DangerTally:
 
     def counts(self) -> dict[str, Any]:
         """Dialogues with danger by split, and of each kind; a dialogue may have several."""
-        splits = DialogueSplits._fields
         kinds = {kind: self._kinds[kind] for kind in in_order(self._kinds)}
         return {
-            "dialogues": {split: self._dialogues[split] for split in splits},
-            "kinds": {kind: {split: count[split] for split in splits} for kind, count in kinds.items()},
+            "dialogues": {split: self._dialogues[split] for split in SPLITS},
+            "kinds": {kind: {split: count[split] for split in SPLITS} for kind, count in kinds.items()},
         }
 
 
