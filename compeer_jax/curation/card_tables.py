@@ -1,4 +1,4 @@
-"""The tables of the data card that tell of earlier stages: their rows, what chat models cost, how annotators agree."""
+"""Tables and cautions that data cards have in common: what stages gave, what chat models cost, how annotators agree."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

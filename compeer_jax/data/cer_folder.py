@@ -1,4 +1,4 @@
-"""A CER folder as training reads it: `cer`, which the data pipeline writes, or the pipeline's own folder around it."""
+"""Reader of a CER folder: `cer`, which the data pipeline writes, or the pipeline's own folder around it."""
 
 from pathlib import Path
 from typing import Literal

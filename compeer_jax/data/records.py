@@ -1,4 +1,4 @@
-"""The records of a run: dialogues read, split by dialogue, turned into prompts with reference answers."""
+"""Settings and records of a run: dialogues read, split by dialogue, turned into prompts with reference answers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

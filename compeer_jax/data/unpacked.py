@@ -1,4 +1,4 @@
-"""Files as streams of bytes: packed ones are unpacked on the way, and none grows without end."""
+"""Decompression of files as streams: gzip and Zstandard are unpacked on the way, and none grows without end."""
 
 import io
 import stat

@@ -197,8 +197,8 @@ def test_spoilt_rows_and_unknown_ids_are_rejected_and_the_rest_goes_on(tmp_path)
     cer = made(tmp_path, candidates, labels=labels, rewrites=[{"id": candidates[0]["id"], "variant": "q"}])
     rejected = {row["where"]: row["reason"] for row in read(cer / "rejected.jsonl")}
     assert rejected == {
-        "annotation/labels.jsonl, line 4": "not a row of this file: field 'labels' must be an object with true or "
-        "false for steps.",
+        "annotation/labels.jsonl, line 4": "not a row of this file: field 'labels.history' must be true or false, "
+        "found a string.",
         "nobody#1/a": "labels of a candidate that is not there",
         "personality/rewrites.jsonl, line 1": "not a row of this file: unknown variant 'q'; it can be one of: r, p.",
     }

@@ -1,4 +1,4 @@
-"""How far annotators agree beyond chance: Cohen's kappa of each two, and Fleiss' kappa of all, for each kind of item.
+"""Agreement of annotators beyond chance: Cohen's kappa of each two, and Fleiss' kappa of all, for each kind of item.
 
 Votes of a third annotator are left out of both: only items that others differ on have them, so that they would make
 people seem to agree less than they do.

@@ -1,4 +1,4 @@
-"""What annotators agree on: an item's verdict is that of at least two of them, or there is none.
+"""Consensus of annotators: an item's verdict is that of at least two of them, or there is none.
 
 Whose votes count: first people's, all of them. Where fewer than `annotators` people have voted, models take the places
 that are left, in the order that the settings name them in; if those votes differ, one more model has a vote, where

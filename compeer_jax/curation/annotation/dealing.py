@@ -1,4 +1,4 @@
-"""Who annotates what: tasks are dealt out evenly, each to some of the people, and what they differ on to somebody else.
+"""Assignment of tasks to annotators: each goes to some of the people, and what they differ on to somebody else.
 
 The paper has 20 annotators, two for each task, and a third where these differ.
 """

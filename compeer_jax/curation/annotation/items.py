@@ -1,5 +1,7 @@
-"""What annotators are shown, and what they are not: a task is one candidate without its model's name and with the two
-replies in an order of their own; an item is one question about it, on a step or on the replies.
+"""Tasks for annotators and their items.
+
+A task is one candidate without its model's name and with the two replies in an order of their own; an item is one
+question about it, on a step or on the replies.
 
 A task's key and order are drawn from the seed and the candidate's id. What comes back is matched by drawing them again,
 so that no list of who is who needs to be kept, or can be lost.

@@ -1,4 +1,4 @@
-"""Label Studio: the labelling config and tasks that it imports, and what it exports, both as JSON and as JSON-MIN.
+"""Label Studio's files: the labelling config and tasks that it imports, and its exports, as JSON and as JSON-MIN.
 
 The formats are those of its documentation (labelstud.io/tags, labelstud.io/guide/task_format, …/guide/export).
 """

@@ -1,4 +1,4 @@
-"""The tasks as a table for spreadsheets, one row a task, and the tables that annotators have filled in.
+"""Tables of tasks for spreadsheets, one row a task, as they are given out and as annotators have filled them in.
 
 Each annotator gets a copy, and writes a name and the verdicts into it. Copies may be joined in any order.
 """

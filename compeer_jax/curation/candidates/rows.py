@@ -1,4 +1,4 @@
-"""Candidates, as rows: what a chat model reasoned and answered in a sampled round, beside the reply really given."""
+"""Rows of candidates: what a chat model reasoned and answered in a sampled round, beside the reply really given."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

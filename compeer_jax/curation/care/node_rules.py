@@ -1,4 +1,4 @@
-"""What can be wrong with a chain's nodes, as far as rules can tell. No model asked.
+"""Rules for the nodes of a chain: what can be wrong with them, without a model asked.
 
 A node may say again what somebody has said in the talk; what it may not repeat is the reply that it leads to, which
 nobody has said yet, or a node before it.

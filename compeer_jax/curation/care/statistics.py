@@ -1,4 +1,4 @@
-"""What is counted of chains: how long each node is, how varied its words are, and whose words they repeat.
+"""Statistics of chains: how long each node is, how varied its words are, and whose words they repeat.
 
 Languages are counted apart: English in words, Chinese in characters.
 """

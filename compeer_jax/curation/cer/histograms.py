@@ -1,4 +1,4 @@
-"""The pictures of CER's data card: how long histories and answers are, which rounds they are from, which strategies."""
+"""Histograms for CER's data card: how long histories and answers are, which rounds they are from, which strategies."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Which dialogues of CER are learned from, which chosen by, and which reported on."""
+"""The split of CER's dialogues into train, valid and test."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

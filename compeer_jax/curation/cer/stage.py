@@ -1,4 +1,4 @@
-"""The dataset itself: labelled candidates, split by dialogue, in a view for each kind of training, with a data card.
+"""The cer stage: labelled candidates, split by dialogue, in a view for each kind of training, with a data card.
 
 cer/
   README.md, histograms.png               the data card

@@ -1,4 +1,4 @@
-"""What is counted while CER is written: for its data card and pictures."""
+"""Counts of CER, for its data card and pictures."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Signs that a machine wrote a turn: words and marks that nobody uses in a talk.
+"""Detection of machine-written turns: words and marks that nobody uses in a talk.
 
 Only sure signs count. A supporter's "I hope this helps" or three pieces of advice in one breath are also how people
 talk, and stay.

@@ -1,4 +1,4 @@
-"""Dialogues that say what an earlier one said, found by MinHash and locality-sensitive hashing (datasketch)."""
+"""Detection of near-duplicate dialogues by MinHash and locality-sensitive hashing (datasketch)."""
 
 import re
 import zlib

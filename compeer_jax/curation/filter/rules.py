@@ -1,4 +1,4 @@
-"""Why a dialogue is not learned from, as far as rules can tell: each dialogue by itself, no model asked.
+"""Rules that leave a dialogue out: each is looked at by itself, no model asked.
 
 The rules are slow to leave a dialogue out: people in distress write short, make mistakes and say things twice.
 """

@@ -1,4 +1,4 @@
-"""Who speaks alike: K-Means over descriptions, with as many clusters as the elbow of the curve of SSE shows."""
+"""Clusters of speakers: K-Means over descriptions, with as many clusters as the elbow of the curve of SSE shows."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a rewritten talk must still be: the same talk, in words of its own that a person would write."""
+"""Checks of a rewritten talk: it must still be the same talk, in words of its own that a person would write."""
 
 import re
 import unicodedata

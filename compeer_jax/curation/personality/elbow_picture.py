@@ -1,4 +1,4 @@
-"""The curves of SSE in one picture, each with the point where it bends and the number of clusters that was made."""
+"""The picture of the curves of SSE, each with the point where it bends and the number of clusters that was made."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How alike texts are in what they say: vectors of length 1, of which cosines are taken.
+"""Similarity of texts: vectors of length 1, of which cosines are taken.
 
 - A sentence-embedding model: cosines mean likeness of meaning, paraphrases included.
 - Character n-grams weighted by TF-IDF (scikit-learn): no model. Cosines mean likeness of wording, which is less: those

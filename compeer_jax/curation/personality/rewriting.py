@@ -1,6 +1,4 @@
-"""A talk and two replies to it as numbered lines: asked for in other words, read back line by line, and the strategies
-of the replies.
-"""
+"""Rewriting of a talk and two replies: numbered lines asked for in other words and read back, and their strategies."""
 
 import re
 import unicodedata

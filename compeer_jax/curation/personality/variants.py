@@ -1,4 +1,4 @@
-"""Labelled candidates in other words: asked for in two variants, then kept only where they still mean the same."""
+"""Variants of labelled candidates: asked for in two ways, then kept only where they still mean the same."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Rounds of dialogues, as rows: the talk up to a seeker's turn, and the reply that was really given."""
+"""Rows of rounds: the talk up to a seeker's turn, and the reply that was really given."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

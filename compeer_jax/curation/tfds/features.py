@@ -1,4 +1,4 @@
-"""The features that our datasets have in common, rows of JSON as examples of them, and examples as rows again.
+"""Features of our TensorFlow Datasets: those in common, rows of JSON as examples of them, and examples as rows again.
 
 TensorFlow Datasets keeps a list of objects as an object of lists, has no missing values, and needs TensorFlow for lists
 in lists. So a missing text is "", a missing label "none", and the images of all turns are one list beside the turns.

@@ -1,4 +1,4 @@
-"""What our TensorFlow Datasets builders share: they read files that the user has, and write ArrayRecord."""
+"""The base of our TensorFlow Datasets builders: they read files that the user has, and write ArrayRecord."""
 
 import logging
 from abc import abstractmethod

@@ -1,4 +1,4 @@
-"""Writes our TensorFlow Datasets from local files; TensorFlow isn't needed, nor the network."""
+"""Preparation of our TensorFlow Datasets from local files; TensorFlow isn't needed, nor the network."""
 
 import contextlib
 import io

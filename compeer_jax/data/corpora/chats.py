@@ -1,4 +1,4 @@
-"""Chats: lists of `{"role", "content"}`, as SMILE, SoulChat, OpenAI-style files and many others write them.
+"""Forms of chats: lists of `{"role", "content"}`, as SMILE, SoulChat, OpenAI-style files and many others write them.
 
 Seen as real files: SMILE (Qiu et al., 2023; `{"id", "dialog": [{"role": "seeker"|"supporter", "content"}]}`). Its
 repository also keeps a file a dialogue, a bare array of turns with the roles "client" and "counselor". SoulChat

@@ -1,4 +1,4 @@
-"""The settings of a corpus, and the licences that may be asked for."""
+"""Settings of a corpus, and the licences that may be asked for."""
 
 from dataclasses import dataclass, field
 from typing import Literal

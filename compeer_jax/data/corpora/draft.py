@@ -1,4 +1,4 @@
-"""What a form finds in a row, before it has an id, a source and a licence."""
+"""Drafts of dialogues: what a form finds in a row, before it has an id, a source and a licence."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Exchanges: a question with its answer, as files for fine-tuning write them.
+"""Forms of exchanges: a question with its answer, as files for fine-tuning write them.
 
 XTuner's JSON is `{"conversation": [{"system"?, "input", "output"}]}`, in which EmoLLM is published (seen: `data.json`,
 `aiwei.json` of its repository). LLaMA-Factory's is `{"instruction", "input", "output", "history": [[question, answer],

@@ -1,4 +1,4 @@
-"""How dialogues are written: every form we read, told by its name or by looking at a row. A form names no corpus."""
+"""Registry of forms: ways of writing dialogues that we read, told by name or by looking. None names a corpus."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which published corpus a dialogue is of: what the user says, who publishes it, or its very words. Never its form."""
+"""Identification of published corpora: what the user says, who publishes it, or its very words. Never its form."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""JSON of any length, one dialogue at a time: the items of an array, values after each other, or what an object holds.
+"""Streaming of JSON, one dialogue at a time: the items of an array, values after each other, or what an object holds.
 
 Memory holds one row, of which length and depth are bounded.
 """

@@ -1,4 +1,4 @@
-"""What the licences of corpora are and allow. The table is `licences.yaml`."""
+"""Licences of corpora, and what they allow. The table is `licences.yaml`."""
 
 from functools import cache
 from importlib import resources

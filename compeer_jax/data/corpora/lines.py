@@ -1,4 +1,4 @@
-"""Talks written down as lines: transcripts, whose lines begin with the role, and pairs of role and text.
+"""Forms of lines: transcripts, whose lines begin with the role, and pairs of role and text.
 
 CPsyCounE (Zhang et al., 2024) is a folder with a JSON array of lines for each case, CPsyCounD a folder with a text for
 each, its paragraphs beginning with 来访者 or 心理咨询师 and a colon. AugESC (Zheng et al., 2023) is a text with a

@@ -1,4 +1,4 @@
-"""A JSON file whose faulty characters are marked, so that the records around them can still be read.
+"""Marking of faulty characters in a JSON file, so that the records around them can still be read.
 
 Bytes that are no UTF-8 would end the reading of an array, and escaped halves of a surrogate pair be lost without a
 word. Both become characters that Unicode keeps for such uses, which no text has.

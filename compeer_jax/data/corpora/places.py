@@ -1,4 +1,4 @@
-"""Where the rows of a corpus lie, and what its sources and dialogues are called after that."""
+"""Paths of a corpus's files, and the names and ids that follow from them."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Any corpus, told by its content: tolerant, one dialogue after the other, or strict, all at once."""
+"""Readers of any corpus, told by its content: tolerant, one dialogue after the other, or strict, all at once."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Rows that are no dialogues, with the reason in words that are the same for the same fault, so that they count up."""
+"""Rejected rows, with the reason in words that are the same for the same fault, so that they can be counted."""
 
 import json
 import re

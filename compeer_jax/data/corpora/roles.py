@@ -1,4 +1,4 @@
-"""Who speaks, by the many names that corpora give to the two sides."""
+"""Roles of speakers, by the many names that corpora give to the two sides."""
 
 import re
 from collections.abc import Mapping

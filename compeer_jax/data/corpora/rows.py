@@ -1,4 +1,4 @@
-"""The rows of a file, one at a time, whatever is wrong with some of them. What they mean is not looked at here.
+"""Rows of a JSON or text file, one at a time, whatever is wrong with some. What they mean is not looked at here.
 
 A file holds JSON lines, a JSON array, an object of dialogues, JSON values over several lines, or a text. An array whose
 items are turns rather than dialogues is one row. Memory holds one row at a time.

@@ -1,4 +1,4 @@
-"""Answers of a known quality: a real reply in slightly other words, and replies that are flawed in a known way."""
+"""Silver answers: a real reply in slightly other words, and replies that are flawed in a known way."""
 
 import functools
 import re
