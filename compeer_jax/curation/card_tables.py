@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from compeer_jax.report.table import NOTHING, Table
+
 LANGUAGES = {"en": "English", "zh": "Chinese"}
 DISTRESS = "Seekers in these dialogues speak of distress. Don't use the data to find out who they are."
 MASKED = (
@@ -13,7 +15,6 @@ NO_THERAPIST = "A model trained on it is no therapist and must not be offered as
 PROVENANCE = "`provenance` of each record tells from which file and row it comes, and every stage that changed it."
 """Cautions that all data cards give."""
 
-NOTHING = "–"
 REJECTED = "rejected.jsonl"
 SPENT = "spent"
 PAIRS = 40  # of annotators, whose kappas the card shows one by one; twenty people make 190
@@ -27,12 +28,8 @@ _UNSETTLED = {
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; columns of numbers, but for the first, stand to the right."""
-    columns = list(zip(*rows, strict=True)) or [()] * len(headings)
-    right = [all(cell[:1].isdigit() or cell[:1] in "–-" for cell in column) for column in columns]
-    right[0] = False
-    lines = [headings, ["---:" if numbers else "---" for numbers in right], *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+    """A table in Markdown, without title and notes."""
+    return Table("", headings, rows).markdown()
 
 
 def number(count: float | None) -> str:
@@ -142,10 +139,6 @@ def spendings(counts: Any, model: str = "") -> Iterator[tuple[str, Mapping[str, 
 def _spent_cells(spent: Mapping[str, float]) -> list[str]:
     counts = [number(spent.get(name, 0)) for name in ("answers", "prompt_tokens", "completion_tokens")]
     return [*counts, f"{spent.get('cost', 0):.2f}"]
-
-
-def _cell(text: str) -> str:
-    return " ".join(str(text).replace("|", "\\|").split())
 
 
 def agreement_table(agreement: Mapping[str, Any]) -> str:
