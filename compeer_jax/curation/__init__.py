@@ -10,4 +10,4 @@ STAGES = {
     "personality": "rewrite records to other personalities",
     "cer": "split, make the views to train on, and write the data card",
 }
-"""Each is a module of this package, with its name and a `STAGE` in it."""
+"""Each has a folder of its name in this package, and there a `STAGE` in `stage.py`."""

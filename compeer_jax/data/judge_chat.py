@@ -9,13 +9,14 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from compeer_jax.data.chat import ANSWER_HEADER, TURN_END, Example, joined_example, message_tokens
+from compeer_jax.data.chat import Example, joined_example
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled
 from compeer_jax.dialogue.judging import JudgeCase, JudgeKind, PRMCalls, conversations, judge_asks, judge_reply
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
 from compeer_jax.errors import UserError, require_at_least
+from compeer_jax.models.chat_template import ANSWER_HEADER, TURN_END, message_tokens
 from compeer_jax.models.control_tokens import defuse
 
 CUT = " … "  # stands for what was cut out

@@ -19,9 +19,9 @@ from compeer_jax.curation.annotation.table import columns, read_table, safe_cell
 from compeer_jax.curation.annotation.votes import Fault, Filled, Votes, choices, parse_verdict, read_votes
 from compeer_jax.curation.annotation.wording import guidelines
 from compeer_jax.curation.candidates.rows import Candidate
-from compeer_jax.curation.config import CorpusConfig
 from compeer_jax.curation.rounds.rows import rounds_of
 from compeer_jax.data.corpora import iter_corpus
+from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.judging import PREFERENCES
 from compeer_jax.dialogue.prompts import load_judge_prompt

@@ -22,11 +22,11 @@ from compeer_jax.curation.care.chains import chain_messages, parse_chain
 from compeer_jax.curation.care.coherence import JUDGED, parse_verdicts
 from compeer_jax.curation.care.config import CareDataConfig
 from compeer_jax.curation.care.node_rules import NODES, node_faults
-from compeer_jax.curation.config import CorpusConfig
 from compeer_jax.curation.privacy.masking import KINDS, mask_dialogue
 from compeer_jax.curation.rounds.rows import Reference
 from compeer_jax.curation.stage import Workspace, read_card
 from compeer_jax.data.corpora import read_corpus
+from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.corpora.reading import sample_dialogues
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.records import DataConfig, load_records

@@ -5,9 +5,9 @@ import json
 import pytest
 from build_folder import read_rows, workspace
 
-from compeer_jax.curation.config import CorpusConfig
 from compeer_jax.curation.corpora.stage import STAGE
 from compeer_jax.curation.stage import read_card, run_stage
+from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.errors import UserError
 

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from compeer_jax.chat.models import Malformed
 from compeer_jax.chat.types import Answer, Spent
-from compeer_jax.curation.config import CorpusConfig, FilterConfig
+from compeer_jax.curation.config import FilterConfig
 from compeer_jax.curation.filter.rules import Limits, why_left_out
 from compeer_jax.curation.filter.stage import STAGE, VERDICTS, parse_verdict
 from compeer_jax.curation.stage import REJECTED, read_card, run_stage
 from compeer_jax.data.corpora import iter_corpus, merged
+from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.dialogue.schema import Dialogue, Turn
 from compeer_jax.errors import UserError
 

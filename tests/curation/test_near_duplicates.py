@@ -88,8 +88,8 @@ def test_a_copy_repeats_the_first_that_it_equals_and_order_within_makes_no_diffe
 
 
 def test_the_corpora_at_hand_have_no_near_duplicates_but_those_made(shared_data):
-    from compeer_jax.curation.config import CorpusConfig
     from compeer_jax.data.corpora import iter_corpus
+    from compeer_jax.data.corpora.config import CorpusConfig
 
     talks = list(itertools.islice(iter_corpus(CorpusConfig(path=str(shared_data / "esconv/ESConv.json"))), 150))
     talks += iter_corpus(CorpusConfig(path=str(shared_data / "smile/smile_300.jsonl"), limit=50))

@@ -24,7 +24,7 @@ from compeer_jax.curation.annotation.stage import STAGE as ANNOTATION
 from compeer_jax.curation.candidates.stage import STAGE as CANDIDATES
 from compeer_jax.curation.care.build import build_care
 from compeer_jax.curation.care.chains import parse_chain
-from compeer_jax.curation.care.config import CareDataConfig, CorpusConfig
+from compeer_jax.curation.care.config import CareDataConfig
 from compeer_jax.curation.cer.stage import STAGE as CER
 from compeer_jax.curation.config import BuildConfig, CandidatesConfig, PersonalityConfig
 from compeer_jax.curation.filter.stage import STAGE as FILTER
@@ -32,6 +32,7 @@ from compeer_jax.curation.personality.rewriting import Talk
 from compeer_jax.curation.personality.stage import STAGE as PERSONALITY
 from compeer_jax.curation.personality.steps import parse_steps
 from compeer_jax.curation.stage import Stage, Workspace, read_card, run_stage
+from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.corpora.reading import sample_dialogues
 from compeer_jax.dialogue.danger.withheld import FORBIDDEN, SAYS, shown, why_withheld
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn

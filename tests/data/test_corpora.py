@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compeer_jax.curation.config import CorpusConfig
 from compeer_jax.data.corpora import Rejected, iter_corpus, merged, read_corpus
+from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.corpora.forms import CORPORA, FORMS
 from compeer_jax.data.corpora.licences import is_allowed, licence_class, published_licence
 from compeer_jax.data.corpora.published import nearest_strategy

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compeer_jax.curation.config import CorpusConfig
 from compeer_jax.data.corpora import Rejected, iter_corpus, read_corpus
+from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.corpora.reading import MOST_WRONG
 from compeer_jax.data.jsonl import DEEPEST, LONGEST_ARRAY, LONGEST_LINE, parse_json, read_jsonl, read_rows
 from compeer_jax.data.unpacked import FREE_GROWTH, MOST_GROWTH, open_unpacked

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compeer_jax.curation.config import CorpusConfig
 from compeer_jax.data.corpora import Rejected, iter_corpus, read_corpus
+from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.corpora.marking import HALF, MarkedFile, mark_in
 from compeer_jax.data.corpora.places import corpus_files, dialogue_id, plain_name
 from compeer_jax.data.corpora.rows import Fault, file_rows

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compeer_jax.curation.config import CorpusConfig
 from compeer_jax.data.corpora import Rejected, iter_corpus, read_corpus
+from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.corpora.forms import CORPORA, FORMS
 from compeer_jax.data.corpora.identity import fingerprint, known_corpus, settled
 from compeer_jax.data.corpora.licences import is_allowed, published_at, published_licence

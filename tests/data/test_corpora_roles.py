@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compeer_jax.cli.configure import parse_config
-from compeer_jax.curation.config import BuildConfig, CorpusConfig
+from compeer_jax.curation.config import BuildConfig
 from compeer_jax.data.corpora import Rejected, iter_corpus, read_corpus
 from compeer_jax.data.corpora.chats import text_and_images
+from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.corpora.roles import IGNORED, ROLES, SEEKER, SUPPORTER, roles_with
 from compeer_jax.data.records import DataConfig, load_records
 from compeer_jax.errors import UserError

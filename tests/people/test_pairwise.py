@@ -19,9 +19,9 @@ from scipy.stats import binom
 from compeer_jax.cli.main import main
 from compeer_jax.cli.shorthand import written_out
 from compeer_jax.curation.annotation.votes import Filled
-from compeer_jax.curation.config import CorpusConfig
 from compeer_jax.curation.rounds.rows import rounds_of
 from compeer_jax.data.corpora import iter_corpus
+from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.records import DataConfig, load_records
 from compeer_jax.dialogue.reasoning import COMPEER

@@ -24,8 +24,8 @@ from compeer_jax.chat.types import WHY_NOT, Answer, ChatRequest
 from compeer_jax.cli.chat import OWN_WORDS, plain
 from compeer_jax.cli.main import main
 from compeer_jax.cli.shorthand import written_out
-from compeer_jax.curation.config import CorpusConfig
 from compeer_jax.data.corpora import iter_corpus, read_corpus
+from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.records import DataConfig
 from compeer_jax.dialogue.danger import danger_notice, opening_notice
 from compeer_jax.dialogue.danger.kinds import KINDS

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.chat.models import SetAside
+from compeer_jax.curation import STAGES
 from compeer_jax.curation.annotation.agreement import agreement
 from compeer_jax.curation.annotation.consensus import Outcome, consensus
 from compeer_jax.curation.annotation.dealing import deal_all, deal_third
@@ -25,7 +26,6 @@ from compeer_jax.curation.annotation.wording import PROMPT, guidelines
 from compeer_jax.curation.asking import StageModel, answer_settings
 from compeer_jax.curation.candidates.rows import CANDIDATES
 from compeer_jax.curation.config import BuildConfig
-from compeer_jax.curation.pipeline import STAGES
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace, read_card
 from compeer_jax.dialogue.danger.withheld import VERSION
 from compeer_jax.dialogue.prompts import load_judge_prompt

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.chat.models import Malformed, SetAside
+from compeer_jax.curation import STAGES
 from compeer_jax.curation.asking import StageModel, answer_settings
 from compeer_jax.curation.candidates.rows import CANDIDATES, Candidate
 from compeer_jax.curation.config import BuildConfig
-from compeer_jax.curation.pipeline import STAGES
 from compeer_jax.curation.rounds.rows import ROUNDS, Round
 from compeer_jax.curation.rows import read_rows
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from compeer_jax.chat.config import ChatModelConfig
-from compeer_jax.curation.config import BuildConfig, CorpusConfig, Licences, PrivacyConfig
+from compeer_jax.curation.config import BuildConfig, PrivacyConfig
+from compeer_jax.data.corpora.config import CorpusConfig, Licences
 from compeer_jax.errors import require_at_least, unknown
 
 

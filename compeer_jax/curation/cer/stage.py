@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from compeer_jax.curation import STAGES
 from compeer_jax.curation.annotation.labels import LABELS
 from compeer_jax.curation.candidates.rows import CANDIDATES, Candidate
 from compeer_jax.curation.cer.data_card import CardFacts, data_card
@@ -38,7 +39,6 @@ from compeer_jax.curation.cer.views import (
 )
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.curation.personality.rewriting import Rewritten
-from compeer_jax.curation.pipeline import STAGES
 from compeer_jax.curation.rounds.rows import ROUNDS, Round
 from compeer_jax.curation.rows import DIALOGUES, read_dialogues, read_rows, sound_rows
 from compeer_jax.curation.stage import CARD, Stage, StageWriter, Workspace, read_card

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.curation.config import BuildConfig, CorpusConfig
-from compeer_jax.curation.pipeline import STAGES
+from compeer_jax.curation import STAGES
+from compeer_jax.curation.config import BuildConfig
 from compeer_jax.curation.rows import DIALOGUES
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace, file_hash
+from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.corpora.licences import is_allowed
 from compeer_jax.data.corpora.places import corpus_files, plain_name, shown
 from compeer_jax.data.corpora.reading import check_corpus, iter_corpus, merged

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from compeer_jax.chat.models import Malformed, SetAside
+from compeer_jax.curation import STAGES
 from compeer_jax.curation.asking import StageModel, answer_settings, task_prompt, task_prompt_versions
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.curation.filter.near_duplicates import NearDuplicates, shingles
 from compeer_jax.curation.filter.rules import Limits, why_left_out
-from compeer_jax.curation.pipeline import STAGES
 from compeer_jax.curation.rows import DIALOGUES, read_dialogues
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace
 from compeer_jax.dialogue.danger.withheld import VERSION, why_withheld

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.chat.models import SetAside
+from compeer_jax.curation import STAGES
 from compeer_jax.curation.annotation.labels import LABELS
 from compeer_jax.curation.asking import StageModel, answer_settings, task_prompt
 from compeer_jax.curation.candidates.rows import CANDIDATES, Candidate
@@ -34,7 +35,6 @@ from compeer_jax.curation.personality.likeness import (
 from compeer_jax.curation.personality.people import Described, People, find_people
 from compeer_jax.curation.personality.rewriting import PROMPTS, STRATEGY_PROMPT, Rewritten, Talk
 from compeer_jax.curation.personality.variants import Checks, Rewrite, VariantMaker
-from compeer_jax.curation.pipeline import STAGES
 from compeer_jax.curation.rows import DIALOGUES, json_rows, read_dialogues, read_rows
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace
 from compeer_jax.dialogue.danger.withheld import VERSION

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from compeer_jax.curation.pipeline import STAGES
+from compeer_jax.curation import STAGES
 from compeer_jax.curation.privacy.masking import KINDS, mask_dialogue
 from compeer_jax.curation.rows import DIALOGUES, read_dialogues
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace

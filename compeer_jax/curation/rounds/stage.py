@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from compeer_jax.curation.pipeline import STAGES
+from compeer_jax.curation import STAGES
 from compeer_jax.curation.rounds.rows import ROUNDS, rounds_of
 from compeer_jax.curation.rows import DIALOGUES, read_dialogues
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace
