@@ -193,7 +193,7 @@ def test_a_changed_source_is_built_anew_and_an_unchanged_one_is_not(cer, tmp_pat
 def test_a_wrong_source_leaves_what_was_built(cer, tmp_path):
     prepare("cer", cer, tmp_path)
     (cer / "sft/train.jsonl").write_text('{"id": "x"}\n')
-    with pytest.raises(UserError, match=r"sft/train.jsonl, line 1: field 'language' must be a string"):
+    with pytest.raises(UserError, match=r"sft/train.jsonl, line 1: field 'language' is missing"):
         prepare("cer", cer, tmp_path)
     assert [record_row(example) for example in read(tmp_path / "cer/sft/1.0.0")] == SFT
 
