@@ -91,8 +91,9 @@ def stage(name: str) -> Callable[[Path, Path], None]:
     """A stage of the pipeline as `compeer data` runs it, on what the stages before it have made."""
 
     def run(inputs: Path, out: Path) -> None:
-        from compeer_jax.curation import STAGES, build
+        from compeer_jax.curation import STAGES
         from compeer_jax.curation.config import BuildConfig, FilterConfig, RoundsConfig
+        from compeer_jax.curation.pipeline import build
         from compeer_jax.data.corpora.config import CorpusConfig
 
         for earlier in STAGES:
