@@ -1,7 +1,10 @@
 """What every test shares: eight simulated CPU devices, checked shapes, and the real data where it is at hand."""
 
+import ctypes
+import gc
 import os
 import pathlib
+import sys
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -31,6 +34,18 @@ def compile_once(tmp_path_factory):
     if not jax.config.jax_compilation_cache_dir:
         jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def give_memory_back():
+    """Compiled programs of a file go when it ends, and what they held goes back to the system."""
+    yield
+    jax.clear_caches()
+    gc.collect()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
+        if trim is not None:
+            trim(0)
 
 
 SHARED = pathlib.Path(__file__).parents[2] / "shared" / "data"

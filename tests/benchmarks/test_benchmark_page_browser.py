@@ -9,6 +9,8 @@ from compeer_jax.benchmarks.page import Shown, page_of
 from compeer_jax.benchmarks.rows import DIMENSIONS
 from compeer_jax.benchmarks.trajectories import trajectory
 
+pytestmark = pytest.mark.long
+
 WIDE, PHONE = (1280, 900), (360, 740)
 
 

@@ -187,6 +187,7 @@ def test_reasoning_goes_no_further_than_its_row_and_the_greeting_no_further_than
     assert [message["role"] for message in shown] == ["system", "user", "assistant", "user"]
 
 
+@pytest.mark.long
 def test_a_killed_run_asks_nothing_twice_and_ends_the_same(cards, tmp_path):
     """SIGKILL while a question is under way, one at a time: only that question, whose answer was lost, comes again."""
     kills = iter([5, 20])

@@ -164,6 +164,7 @@ run_sage(SageConfig(models=models, **given), print)
 """
 
 
+@pytest.mark.long
 def test_killed_at_random_it_asks_nothing_twice_and_ends_with_the_same_files(profiles, whole, tmp_path):
     folder, _, asked = whole
     generator, kills, left, process = random.Random(3), 2, 0, None

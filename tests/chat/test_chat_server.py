@@ -91,6 +91,7 @@ def test_a_folder_in_the_config_comes_before_the_runs(tmp_path):
         assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
 def test_a_killed_process_leaves_all_its_answers(tmp_path):
     """Killed with SIGKILL during its fifth question, one at a time: four are kept, the fifth is asked again."""
     words = [f"{index}" for index in range(8)]

@@ -4,6 +4,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.long
+
 COMPILE = """
 from compeer_jax.cli.process import keep_compiled_programs
 keep_compiled_programs()

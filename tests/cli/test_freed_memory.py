@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 CALLS = """
 import resource
 from compeer_jax.cli.process import keep_freed_memory

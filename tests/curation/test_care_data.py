@@ -324,6 +324,7 @@ class Stops(Exception):
     """Stands for a kill."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("which", ["writer", "checker"])
 def test_a_run_that_was_killed_ends_with_the_same_files(tmp_path, which):
     (tmp_path / "whole").mkdir()
@@ -420,6 +421,7 @@ def test_statistics_are_those_of_the_texts(tmp_path):
         assert node["overlap_with_reply"] == pytest.approx(statistics.mean(overlaps), abs=1e-4)
 
 
+@pytest.mark.long
 def test_esconv_keeps_its_published_split(tmp_path, shared_data):
     esconv, split = shared_data / "esconv" / "ESConv.json", shared_data / "esconv" / "ESConv_split_seed13.json"
     config = CareDataConfig(output=str(tmp_path), corpus=CorpusConfig(path=str(esconv)), split=str(split), limit=40)
@@ -435,6 +437,7 @@ def test_esconv_keeps_its_published_split(tmp_path, shared_data):
         assert [(row["id"], row["reference"]["response"]) for row in rows(folder / "sft" / f"{name}.jsonl")] == expected
 
 
+@pytest.mark.long
 def test_a_model_learns_from_the_folder(tmp_path):
     folder = build_care(CareDataConfig(output=str(tmp_path / "data"), quotes=False), say=lambda line: None)
     shape = {"hidden_size": 32, "layers": 1, "heads": 2, "kv_heads": 2, "intermediate_size": 32, "context": 512}

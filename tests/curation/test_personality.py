@@ -442,6 +442,7 @@ def test_a_persona_depends_on_seed_and_id_not_on_order(tmp_path):
     assert len({persona["seeker"]["dialogue"] for persona in there.values()}) > 5
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_and_asks_nothing_twice(tmp_path):
     """Against a real server, whose answers are scripted and which refuses after a number of them."""
     left = [1000]

@@ -29,6 +29,8 @@ from compeer_jax.training.config import GRPOConfig, SFTConfig
 from compeer_jax.training.grpo import train_grpo
 from compeer_jax.training.sft import train_sft
 
+pytestmark = pytest.mark.long
+
 HEARTBEAT = 20
 
 # A policy that leaves parts out or empty by chance, and a judge that casts lots, so that no two outputs fare alike and

@@ -30,6 +30,8 @@ from compeer_jax.planning.shapes import PUBLISHED, model_shape
 from compeer_jax.rewards.config import JudgeModelsConfig, RewardConfig
 from compeer_jax.training.config import LossConfig
 
+pytestmark = pytest.mark.long
+
 SHAPE = {
     "vocab_size": 512,
     "hidden_size": 256,

@@ -18,6 +18,8 @@ from compeer_jax.rl.advantages import equal_reward_share, group_advantages
 from compeer_jax.rl.logprobs import token_logprobs
 from compeer_jax.rl.policy_loss import policy_loss
 
+pytestmark = pytest.mark.long
+
 GROUP = 4
 LENGTH = 10
 TEMPERATURE = 0.8

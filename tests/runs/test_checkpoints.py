@@ -205,6 +205,7 @@ def test_a_run_does_not_start_over_when_no_checkpoint_can_be_read(tmp_path):
             checkpoints.restore({"w": jnp.zeros(2)})
 
 
+@pytest.mark.long
 def test_a_process_killed_while_it_saves_leaves_a_whole_checkpoint(tmp_path):
     program = f"""
 import os, signal

@@ -56,6 +56,7 @@ def test_from_one_device_to_eight_to_two_by_four_and_back(tmp_path):
     assert (tmp_path / "6" / "state" / "manifest.ocdbt").exists()
 
 
+@pytest.mark.long
 def test_a_run_goes_on_from_mesh_to_mesh_as_on_one(configure):
     def train(steps: int, mesh: MeshConfig, output: str, *changes: str):
         sizes = [text for name in ("data", "fsdp", "tensor") for text in (f"--mesh.{name}", str(getattr(mesh, name)))]

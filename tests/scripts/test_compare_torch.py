@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 from safetensors.numpy import load_file
 
+pytestmark = pytest.mark.long
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "compare_torch.py"
 UPDATES = 3
 

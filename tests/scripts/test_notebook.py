@@ -21,6 +21,7 @@ def printed(notebook) -> str:
     return "\n".join(output.text for output in outputs if output.output_type == "stream" and output.name == "stdout")
 
 
+@pytest.mark.long
 def test_the_notebook_executes_on_any_run(notebook, tmp_path, monkeypatch):
     run = logged_run(tmp_path / "my_run", steps=3, prompts=4, alpha=0.8, sign="paper")
     monkeypatch.setenv("COMPEER_RUN", str(run.path))

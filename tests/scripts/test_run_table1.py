@@ -12,6 +12,8 @@ from compeer_jax.cli.commands import find
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.training.reward_config import RewardTrainConfig
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 RECORDER = """#!/usr/bin/env python3
 import json, sys

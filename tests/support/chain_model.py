@@ -23,7 +23,7 @@ def chain_model(directory: Path, base: Path, followers: Mapping[str, Sequence[st
         followers: of each token that it may have to go on from; every text is one token.
         learns: its layers have small random weights, which hardly show, but which have gradients.
     """
-    shutil.copytree(base, directory)
+    shutil.copytree(base, directory, ignore=shutil.ignore_patterns("sentencepiece.model"))
     tokenizer = load_tokenizer(base)
 
     def token(text: str) -> int:

@@ -23,6 +23,8 @@ from compeer_jax.training.export import export_run
 from compeer_jax.training.grpo import train_grpo
 from compeer_jax.training.sft import train_sft
 
+pytestmark = pytest.mark.long
+
 COMMON = """
 model: {path: START, dtype: float32, lora: {rank: 4, alpha: 8.0, quantize: nf4}}
 data: {path: sample, prompt: compeer_brief, max_prompt_tokens: 192, max_answer_tokens: 192, limit: 8}

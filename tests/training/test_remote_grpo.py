@@ -21,6 +21,8 @@ from compeer_jax.training.grpo import train_grpo
 from compeer_jax.training.sft import train_sft
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
+pytestmark = pytest.mark.long
+
 CONCURRENCY = 4
 DATA = "data: {path: sample, prompt: compeer_brief, max_prompt_tokens: 192, max_answer_tokens: 192, limit: 4}\n"
 SFT = DATA + "optimizer: {learning_rate: 1.0e-2}\nsteps: 120\nbatch_size: 2\neval_every: 0\neval_records: 1\n"
