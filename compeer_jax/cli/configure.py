@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -16,6 +16,9 @@ from compeer_jax.errors import UserError
 from compeer_jax.strict_yaml import load_yaml
 
 Config = TypeVar("Config")
+
+LARGEST_COUNT, LARGEST_SEED = 2**31 - 1, 2**32 - 1  # of JAX's integers and keys
+BATCHES, LARGEST_BATCH = ("batch_size", "prompts_per_step", "group_size"), 2**20
 
 
 def parse_config(
@@ -111,14 +114,41 @@ def _parse(
 
 
 def _built(config_class: type[Config], values: dict[str, Any]) -> Config:
-    return _at_home(config_class(**values), ())
+    config = config_class(**values)
+    for key, value in _leaves(config):
+        _check_leaf(key, value)
+    return _at_home(config, ())
+
+
+def _leaves(value: Any, key: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every text, number and truth value in settings, with the names that lead to it."""
+    inside: Iterable[tuple[Any, Any]] = ()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        inside = [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value) if field.init]
+    elif isinstance(value, dict):
+        inside = value.items()
+    elif isinstance(value, (list, tuple)):
+        inside = enumerate(value)
+    else:
+        yield key, value
+    for name, one in inside:
+        yield from _leaves(one, (*key, str(name)))
+
+
+def _check_leaf(key: tuple[str, ...], value: Any) -> None:
+    """Raises for what no machine here takes: NUL in a text, a count or a seed of more than 32 bits, a huge batch."""
+    if isinstance(value, str) and "\0" in value:
+        raise UserError(f"the setting {value!r} holds the character NUL, which no path or text has; take it out.")
+    if isinstance(value, int):
+        name = key[-1]
+        most = LARGEST_BATCH if name in BATCHES else LARGEST_SEED if name.endswith("seed") else LARGEST_COUNT
+        if value > most:
+            raise UserError(f"{'.'.join(key)} is {value}; it must be at most {most}.")
 
 
 def _at_home(value: Any, key: tuple[str, ...]) -> Any:
     """Settings in which "~" at the begin of a path is the home; a shell leaves it in `--key=~/x`, and files have it."""
     if isinstance(value, str):
-        if "\0" in value:
-            raise UserError(f"the setting {value!r} holds the character NUL, which no path or text has; take it out.")
         return type(value)(home(value, ".".join(key))) if re.match(r"~$|~[\w.-]*/", value) else value
     if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
         return type(value)(_at_home(one, (*key, str(at))) for at, one in enumerate(value))

@@ -58,6 +58,9 @@ def _status(arguments: list[str]) -> int:
         named = "a path begins with '~' and a name that no user here has; write the path out"
         print(f"compeer {name}: {named}.", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        print(f"compeer {name}: {str(error) or 'no memory is left'}; ask for less at once.", file=sys.stderr)
+        return 2
     except OSError as error:  # a full disk, a folder taken away
         what = f"{error.strerror or error} ({error.filename or 'while writing'})"
         print(printable(f"compeer {name}: {what}; mend that and give the command again."), file=sys.stderr)

@@ -20,13 +20,18 @@ def safe_console(**options: Any) -> Any:
 
     Args:
         options: of `rich.console.Console`. Names that look like rich's markup, such as `Qwen3 [thinking]`, are shown as
-            they are unless `markup` is True.
+            they are unless `markup` is True. Where nobody reads any more, it raises BrokenPipeError.
     """
     from rich.console import Console
 
     console = Console(**{"markup": False} | options)
     console.push_render_hook(_Hook())
+    console.on_broken_pipe = _reader_gone  # rich itself would end the program
     return console
+
+
+def _reader_gone() -> None:
+    raise BrokenPipeError
 
 
 class _Hook:

@@ -129,6 +129,10 @@ def test_one_setting_takes_one_word():
             ["sft", "--config", "~no-such-user/x"],
             "--config is '~no-such-user/x', which begins with '~' and a name that no",
         ),
+        (["sft", "--output", "x", "--steps", "3000000000"], "steps is 3000000000; it must be at most 2147483647."),
+        (["sft", "--output", "x", "--batch_size", "5000000"], "batch_size is 5000000; it must be at most 1048576."),
+        (["sft", "--output", "x", "--seed", "4294967296"], "seed is 4294967296; it must be at most 4294967295."),
+        (["data", "build", "--corpora", "[{path: a, limit: 3000000000}]"], "corpora.0.limit is 3000000000; it must be"),
         (["config", "show", "config"], "unknown command 'config'"),
     ],
 )

@@ -1,8 +1,11 @@
 """What a terminal is shown: no text from anywhere moves the cursor, in whatever table, frame or line it stands."""
 
+import contextlib
 import io
+import os
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,3 +41,13 @@ def test_a_bar_still_draws_itself(monkeypatch):
     assert list(track(range(3), console=console)) == [0, 1, 2]
     assert "100%" in file.getvalue()
     assert "\x1b[2K" in file.getvalue()
+
+
+def test_a_table_for_a_reader_that_is_gone_raises_what_a_plain_line_raises():
+    reader, writer = os.pipe()
+    os.close(reader)
+    file = os.fdopen(writer, "w")
+    with pytest.raises(BrokenPipeError):
+        safe_console(file=file).print("a")
+    with contextlib.suppress(BrokenPipeError):
+        file.close()
