@@ -10,9 +10,8 @@ from flax import nnx
 from jaxtyping import Array, Int, Key
 
 from compeer_jax.errors import UserError
-from compeer_jax.generation.conversation import converse
-from compeer_jax.generation.conversation_schedule import Schedule
-from compeer_jax.generation.prompt_batch import bucket
+from compeer_jax.generation.conversation import Schedule, converse
+from compeer_jax.generation.padding import bucket
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.parallel.exchange import fetch
 

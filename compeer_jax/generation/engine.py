@@ -9,10 +9,10 @@ from flax import nnx
 from jaxtyping import Array, Int, Key
 
 from compeer_jax.errors import UserError
-from compeer_jax.generation.prompt_batch import bucket, pad_left
+from compeer_jax.generation.continuous_batching import Completion, ContinuousBatching
+from compeer_jax.generation.padding import bucket, pad_left
 from compeer_jax.generation.rollout import Rollout, joined, rollout
 from compeer_jax.generation.sampling import SamplingConfig, row_keys
-from compeer_jax.generation.slot_engine import Completion, SlotEngine
 from compeer_jax.generation.stop_strings import Decode, StopStrings
 
 Limits = Sequence[int] | Int[np.ndarray, " N"]
@@ -67,7 +67,7 @@ class Engine:
             return draw(nnx.merge(graphdef, params), *inputs, group_size=group_size)
 
         self._generate = generate
-        self._slot_engine = SlotEngine(
+        self._batching = ContinuousBatching(
             graphdef,
             sampling=sampling,
             stop_ids=stop_ids,
@@ -124,7 +124,7 @@ class Engine:
         """
         self.check(params, prompts)
         rows = len(prompts) * group_size
-        complete = self._slot_engine.complete(
+        complete = self._batching.complete(
             params,
             prompts,
             key if key.ndim else row_keys(key, rows),
@@ -163,7 +163,7 @@ class Engine:
     @property
     def compilations(self) -> int:
         """How many programs have been compiled so far."""
-        return self._generate._cache_size() + self._slot_engine.compilations
+        return self._generate._cache_size() + self._batching.compilations
 
     def _limits(self, limits: Limits | int, rows: int) -> Int[np.ndarray, " N"]:
         limits = np.broadcast_to(np.asarray(limits, np.int32), rows)

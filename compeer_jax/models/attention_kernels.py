@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from compeer_jax.errors import UserError, unknown
 from compeer_jax.models.attention import Visibility, attend, attend_blocks
-from compeer_jax.parallel.platform import platform
+from compeer_jax.parallel.mesh import platform
 from compeer_jax.parallel.sharding import spec
 
 AttentionName = Literal["auto", "xla", "cudnn", "splash"]

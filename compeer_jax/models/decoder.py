@@ -5,6 +5,7 @@ the MLP, V vocabulary, L layers. Weights are kept as they are multiplied, [input
 logical names of its dimensions in `axes`; `compeer_jax.parallel.sharding` says where on a mesh these live.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, DTypeLike, Float, Int, ScalarLike
 
 from compeer_jax.errors import UserError, unknown
-from compeer_jax.models import weights
+from compeer_jax.models import saving, weights
 from compeer_jax.models.attention import Visibility, causal_visibility, segment_positions
 from compeer_jax.models.attention_kernels import AttentionName, attention_by_name
 from compeer_jax.models.config import DecoderConfig, ModelType
@@ -43,10 +44,9 @@ class Attention(nnx.Module):
         self.key = Projection((d, k, h), ("embed", "kv_heads", "head_dim"), make, bias=bias)
         self.value = Projection((d, k, h), ("embed", "kv_heads", "head_dim"), make, bias=bias)
         self.output = Projection((q, h, d), ("heads", "head_dim", "embed"), make, contract=2)
-        self.query_norm = self.key_norm = None
-        if config.family.qk_norm:
-            self.query_norm = RMSNorm(h, config.rms_norm_eps, make, axis="head_dim")
-            self.key_norm = RMSNorm(h, config.rms_norm_eps, make, axis="head_dim")
+        norm = partial(RMSNorm, h, config.rms_norm_eps, make, axis="head_dim")
+        self.query_norm = norm() if config.family.qk_norm else None
+        self.key_norm = norm() if config.family.qk_norm else None
 
     def __call__(
         self,
@@ -275,8 +275,8 @@ class Decoder(nnx.Module):
         return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh))
 
     def save_pretrained(self, directory: str | Path, tokenizer: Any = None, *, max_shard_size: int = 5 * 10**9) -> None:
-        """Writes a directory that `transformers` loads unchanged; see `compeer_jax.models.weights.save`."""
-        weights.save(directory, self.config, nnx.state(self, nnx.Param), tokenizer, max_shard_size=max_shard_size)
+        """Writes a directory that `transformers` loads unchanged; see `compeer_jax.models.saving.save`."""
+        saving.save(directory, self.config, nnx.state(self, nnx.Param), tokenizer, max_shard_size=max_shard_size)
 
     def _decode(
         self, tokens: Int[Array, "N T"], positions: Int[Array, "N T"], visibility: Visibility, cache: Cache | None

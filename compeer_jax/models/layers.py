@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from compeer_jax.models.parameters import WeightMaker, product
 from compeer_jax.models.quantized import QuantizedKernel
-from compeer_jax.parallel.platform import platform
+from compeer_jax.parallel.mesh import platform
 
 MANY = 64  # rows
 

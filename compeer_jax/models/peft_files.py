@@ -17,6 +17,7 @@ from compeer_jax.models.config import FAMILIES
 from compeer_jax.models.hf_names import DECODER, TensorNames, hf_tensors
 from compeer_jax.models.json_config import ConfigReader, shown, words
 from compeer_jax.models.lora import TARGETS, LoRAConfig
+from compeer_jax.models.saving import whole_directory
 from compeer_jax.models.tokenizer_files import write_tokenizer
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -132,7 +133,7 @@ def save_adapters(
     from safetensors.numpy import save_file
 
     flat = dict(nnx.to_flat_state(adapters))
-    with weights.whole_directory(directory, described_in=CONFIG) as temporary:
+    with whole_directory(directory, described_in=CONFIG) as temporary:
         write_adapter_config(temporary, config, base)
         write_tokenizer(tokenizer, temporary)
         for file in beside:

@@ -127,3 +127,15 @@ def share_of_each_process(
             f"take a multiple of {len(processes)}, so that each process owns a part of every array."
         )
     return [device for own in processes.values() for device in (own[-each:] if last else own[:each])]
+
+
+def platform() -> str:
+    """The kind of machine that a program is for: "cpu", "gpu" or "tpu".
+
+    It is that of the current mesh (`jax.set_mesh`), whose devices may be absent, else JAX's default.
+
+    Code that chooses by platform asks here rather than `jax.default_backend`, so that `compeer plan` compiles for a
+    pod what the pod will run.
+    """
+    device = jax.sharding.get_abstract_mesh().abstract_device
+    return jax.default_backend() if device is None else device.platform

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 from jax.sharding import AbstractMesh, AxisType
 
-from compeer_jax.generation.engine import bucket
+from compeer_jax.generation.padding import bucket
 from compeer_jax.models.config import DecoderConfig
 from compeer_jax.parallel.mesh import AXES, MeshConfig
 from compeer_jax.parallel.topologies import Topology

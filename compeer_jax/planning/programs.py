@@ -12,9 +12,8 @@ from flax import nnx
 from jax.sharding import AbstractMesh
 
 from compeer_jax.errors import UserError
-from compeer_jax.generation.conversation import converse
-from compeer_jax.generation.conversation_schedule import default_schedule
-from compeer_jax.generation.engine import bucket
+from compeer_jax.generation.conversation import converse, default_schedule
+from compeer_jax.generation.padding import bucket
 from compeer_jax.generation.rollout import Rollout, rollout
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.parallel.mesh import AXES, MeshConfig, make_mesh

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from compeer_jax.errors import UserError
 from compeer_jax.files import read_json, write_json
-from compeer_jax.models import weights
 from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.decoder import abstract
 from compeer_jax.models.json_config import ConfigReader
+from compeer_jax.models.saving import save
 from compeer_jax.models.source import base_directory
 from compeer_jax.models.tokenizer import read_tokenizer
 from compeer_jax.models.tokenizer_files import write_tokenizer
@@ -115,7 +115,7 @@ def export_run(
         if adapted and not merge:
             write_adapters(folder, state.params, output, beside=beside)
         else:
-            weights.save(
+            save(
                 output,
                 config,
                 merged_weights(folder, state.params, settings) if merge else state.params,

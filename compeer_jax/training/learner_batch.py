@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Int
 
-from compeer_jax.generation.engine import bucket, pad_left
+from compeer_jax.generation.padding import bucket, pad_left
 from compeer_jax.models.attention_kernels import attention_kind
 from compeer_jax.parallel.sharding import row_shards
 from compeer_jax.training.config import GRPOConfig

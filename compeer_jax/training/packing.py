@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from compeer_jax.generation.prompt_batch import bucket
+from compeer_jax.generation.padding import bucket
 from compeer_jax.models.attention import KEY_BLOCK, visible_blocks
 from compeer_jax.models.attention_kernels import SPLASH_BLOCK
 from compeer_jax.training.policy_update import PackedBatch, PolicyBatch

@@ -18,9 +18,9 @@ from compeer_jax.errors import StopAsked, UserError
 from compeer_jax.models.frozen_base import FrozenBase
 from compeer_jax.models.lora import join as join_adapters
 from compeer_jax.models.peft_files import CONFIG as ADAPTER_CONFIG
+from compeer_jax.models.saving import check_replaceable
 from compeer_jax.models.source import load_model, model_directory
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
-from compeer_jax.models.weights import check_replaceable
 from compeer_jax.parallel.exchange import from_first, is_first
 from compeer_jax.parallel.mesh import make_mesh
 from compeer_jax.parallel.processes import join

@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 
 from compeer_jax.data.batches import TokenBatch, token_batch
 from compeer_jax.data.chat import Example
-from compeer_jax.generation.prompt_batch import bucket
+from compeer_jax.generation.padding import bucket
 from compeer_jax.models.attention_kernels import attention_kind
 from compeer_jax.parallel.sharding import row_shards
 from compeer_jax.training.config import SupervisedConfig

@@ -14,7 +14,7 @@ from chain_model import chain_model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
-from tiny_qwen2 import torch_model
+from tiny_decoder import torch_model
 
 from compeer_jax.chat.answers import AnswerStore
 from compeer_jax.chat.config import LocalChatConfig

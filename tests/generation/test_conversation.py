@@ -10,12 +10,11 @@ import pytest
 import torch
 from flax import nnx
 from tiny import DECISIVE, PASSES, CountingQwen2
-from tiny_qwen2 import same_model, torch_model
+from tiny_decoder import same_model, torch_model
 
 from compeer_jax.errors import UserError
-from compeer_jax.generation.conversation import converse
+from compeer_jax.generation.conversation import Schedule, converse
 from compeer_jax.generation.conversation_engine import ConversationEngine, shared_prefix
-from compeer_jax.generation.conversation_schedule import Schedule
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.decoder import Qwen2, abstract
 from compeer_jax.models.parameters import param_axes

@@ -7,7 +7,8 @@ from flax import nnx
 from tiny import DECISIVE
 
 from compeer_jax.errors import UserError
-from compeer_jax.generation.engine import Engine, bucket, pad_left
+from compeer_jax.generation.engine import Engine
+from compeer_jax.generation.padding import bucket, pad_left
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.decoder import Qwen2
 from compeer_jax.models.parameters import param_axes

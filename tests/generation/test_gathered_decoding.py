@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from compeer_jax.generation.engine import Engine
-from compeer_jax.generation.prompt_batch import pad_left
+from compeer_jax.generation.padding import pad_left
 from compeer_jax.generation.rollout import rollout
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.config import DecoderConfig

@@ -1,11 +1,11 @@
-"""Repetition penalty and stop strings against transformers' generate, in one loop and in slots."""
+"""Each family, repetition penalty and stop strings against transformers' generate, in one loop and in slots."""
 
 import jax
 import numpy as np
 import pytest
 import torch
 from flax import nnx
-from tiny_qwen2 import same_model, torch_model
+from tiny_decoder import VARIANTS, same_model, torch_model
 
 from compeer_jax.generation.engine import Engine
 from compeer_jax.generation.sampling import SamplingConfig
@@ -50,6 +50,15 @@ def theirs(models, prompt, **options):
             torch.tensor([prompt]), do_sample=False, max_new_tokens=NEW, eos_token_id=None, pad_token_id=0, **options
         )
     return tokens[0, len(prompt) :].tolist()
+
+
+@pytest.mark.parametrize("slots", [0, 2])
+@pytest.mark.parametrize("variant", ["qwen3_tied", "llama_tied_scaled", "llama"])
+def test_greedy_tokens_of_each_family_equal_transformers(variant, slots, tmp_path):
+    reference = torch_model(vocab_size=256, **VARIANTS[variant])
+    models = reference, nnx.split(same_model(reference, tmp_path))
+    expected = [theirs(models, prompt) for prompt in PROMPTS]
+    assert ours(models, SamplingConfig(max_new_tokens=NEW, temperature=0.0), slots=slots) == expected
 
 
 @pytest.mark.parametrize("slots", [0, 2])

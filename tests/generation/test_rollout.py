@@ -14,7 +14,8 @@ from tiny import DECISIVE, PASSES, CountingQwen2
 from transformers import Qwen2Config as TorchConfig
 from transformers import Qwen2ForCausalLM
 
-from compeer_jax.generation.rollout import OWN_HEAD_FROM, Rollout, rollout
+from compeer_jax.generation.decode import OWN_HEAD_FROM
+from compeer_jax.generation.rollout import Rollout, rollout
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.decoder import Qwen2
 from compeer_jax.rl.logprobs import token_logprobs

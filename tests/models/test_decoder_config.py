@@ -1,14 +1,15 @@
-"""Every dense Qwen2.5 size builds from its config.json, and what is not built is refused by name."""
+"""Published decoders build from their config.json, and what is not built is refused by name."""
 
 import json
 
 import jax
 import pytest
 import transformers
+from flax import nnx
 
 from compeer_jax.errors import UserError
 from compeer_jax.models.config import DecoderConfig, Yarn
-from compeer_jax.models.decoder import abstract
+from compeer_jax.models.decoder import Llama, Qwen3, abstract
 from compeer_jax.models.parameters import param_axes
 from compeer_jax.parallel.sharding import spec
 
@@ -50,6 +51,15 @@ SIZES = {
 }
 TINY = COMMON | dict(zip(KEYS, (32, 48, 2, 4, 2, 64, True, 128, 2), strict=True))
 
+LLAMA = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+
 
 def write(directory, **changes):
     (directory / "config.json").write_text(json.dumps(TINY | changes))
@@ -65,6 +75,89 @@ def test_each_published_size_builds_without_memory_and_counts_its_parameters(siz
     leaves = jax.tree.leaves(params)
     assert all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves)
     assert sum(leaf.size for leaf in leaves) == config.parameter_count == count
+
+
+# As published on the hub; what a key's absence means differs by family.
+SMOLLM2 = {
+    "architectures": ["LlamaForCausalLM"],
+    "attention_bias": False,
+    "attention_dropout": 0.0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "hidden_act": "silu",
+    "hidden_size": 576,
+    "initializer_range": 0.041666666666666664,
+    "intermediate_size": 1536,
+    "is_llama_config": True,
+    "max_position_embeddings": 8192,
+    "mlp_bias": False,
+    "model_type": "llama",
+    "num_attention_heads": 9,
+    "num_hidden_layers": 30,
+    "num_key_value_heads": 3,
+    "pad_token_id": 2,
+    "pretraining_tp": 1,
+    "rms_norm_eps": 1e-05,
+    "rope_interleaved": False,
+    "rope_scaling": None,
+    "rope_theta": 100000,
+    "tie_word_embeddings": True,
+    "torch_dtype": "bfloat16",
+    "transformers.js_config": {"kv_cache_dtype": {"q4f16": "float16", "fp16": "float16"}},
+    "transformers_version": "4.42.3",
+    "use_cache": True,
+    "vocab_size": 49152,
+}
+QWEN3 = {
+    "architectures": ["Qwen3ForCausalLM"],
+    "attention_bias": False,
+    "attention_dropout": 0.0,
+    "bos_token_id": 151643,
+    "eos_token_id": 151645,
+    "head_dim": 128,
+    "hidden_act": "silu",
+    "hidden_size": 1024,
+    "initializer_range": 0.02,
+    "intermediate_size": 3072,
+    "max_position_embeddings": 40960,
+    "max_window_layers": 28,
+    "model_type": "qwen3",
+    "num_attention_heads": 16,
+    "num_hidden_layers": 28,
+    "num_key_value_heads": 8,
+    "rms_norm_eps": 1e-06,
+    "rope_scaling": None,
+    "rope_theta": 1000000,
+    "sliding_window": None,
+    "tie_word_embeddings": True,
+    "use_cache": True,
+    "use_sliding_window": False,
+    "vocab_size": 151936,
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "model", "count"),
+    [(SMOLLM2, Llama, 134_515_008), (QWEN3, Qwen3, 596_049_920)],
+    ids=["SmolLM2-135M", "Qwen3-0.6B"],
+)
+def test_published_models_of_other_families_build_and_count_their_parameters(values, model, count):
+    config = DecoderConfig.from_hf(values)
+    graphdef, params = abstract(config)
+    assert type(nnx.merge(graphdef, params)) is model
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == config.parameter_count == count
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "llama"])
+def test_what_a_config_leaves_open_is_what_transformers_takes(family):
+    values = {name: TINY[name] for name in ("hidden_size", "intermediate_size", "num_hidden_layers", "vocab_size")}
+    values |= {"model_type": family, "num_attention_heads": 4, "num_key_value_heads": 2}
+    theirs = transformers.AutoConfig.for_model(**values)
+    ours = DecoderConfig.from_hf(values)
+    for name in ("max_position_embeddings", "rms_norm_eps", "tie_word_embeddings", "initializer_range"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert ours.head_dim == (getattr(theirs, "head_dim", None) or 8)
+    assert ours.rope_theta == theirs.rope_parameters["rope_theta"]
 
 
 def test_unrolled_and_scanned_layers_count_the_same_and_name_every_dimension():
@@ -105,6 +198,8 @@ def test_yarn_is_read_in_the_spelling_of_either_transformers(rope):
     [
         {},
         {"head_dim": 12, "tie_word_embeddings": False, "eos_token_id": [1, 2]},
+        {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]},
+        LLAMA | {"rope_scaling": LLAMA3},
         {
             "rope_scaling": {
                 "rope_type": "yarn",
@@ -121,7 +216,7 @@ def test_a_config_comes_back_the_same_through_json_and_through_transformers(chan
     assert DecoderConfig.from_hf(json.loads(json.dumps(config.to_hf()))) == config
     (tmp_path / "config.json").write_text(json.dumps(config.to_hf()))
     theirs = transformers.AutoConfig.from_pretrained(tmp_path)
-    assert isinstance(theirs, transformers.Qwen2Config)
+    assert type(theirs).model_type == config.model_type
     theirs.save_pretrained(tmp_path / "again")
     assert DecoderConfig.from_json(tmp_path / "again") == config
 
@@ -130,7 +225,15 @@ def test_a_config_comes_back_the_same_through_json_and_through_transformers(chan
     ("changes", "sentence"),
     [
         ({"model_type": "mistral"}, "model_type is 'mistral'"),
-        ({"model_type": None}, "model_type is None"),
+        ({"model_type": None}, "model_type is None; only 'qwen2', 'qwen3' and 'llama' are built"),
+        ({"model_type": "llama"}, r"architectures is \['Qwen2ForCausalLM'\]; only \['LlamaForCausalLM'\] is built"),
+        (LLAMA | {"attention_bias": True}, "attention_bias is True, and what it asks for is not built"),
+        (LLAMA | {"mlp_bias": True}, "mlp_bias is True"),
+        (LLAMA | {"pretraining_tp": 2}, "pretraining_tp is 2"),
+        (LLAMA | {"rope_interleaved": True}, "rope_interleaved is True"),
+        (LLAMA | {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "'low_freq_factor' is missing"),
+        (LLAMA | {"rope_scaling": LLAMA3 | {"high_freq_factor": 1}}, "low_freq_factor is 1; it must be below"),
+        ({"model_type": "qwen3", "architectures": None, "attention_bias": True}, "attention_bias is True"),
         ({"architectures": ["Qwen2ForRewardModel"]}, "Qwen2ForRewardModel"),
         ({"use_sliding_window": True, "max_window_layers": 1}, "use_sliding_window is true and layers 1 to 1"),
         ({"layer_types": ["full_attention", "sliding_attention"]}, "'sliding_attention'"),

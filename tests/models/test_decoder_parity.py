@@ -1,4 +1,4 @@
-"""Our Qwen2 equals transformers' in float32: logits, log-probabilities and the gradient of every weight."""
+"""Our decoders equal transformers' in float32: logits, log-probabilities and the gradient of every weight."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from flax import nnx
-from tiny_qwen2 import VARIANTS, same_model, torch_model
+from tiny_decoder import VARIANTS, same_model, torch_model
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from compeer_jax.models.config import DecoderConfig
@@ -108,6 +108,22 @@ def test_yarn_frequencies_and_factor_equal_transformers(options):
     ours = DecoderConfig.from_hf(theirs.to_dict())
     np.testing.assert_allclose(inverse_frequencies(ours), frequencies.numpy(), rtol=1e-6)
     assert attention_factor(ours.rope_scaling) == pytest.approx(factor, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192},
+        {"factor": 32.0, "low_freq_factor": 0.5, "high_freq_factor": 6.0, "original_max_position_embeddings": 64},
+    ],
+    ids=str,
+)
+def test_llama3_frequencies_equal_transformers(options):
+    rope = {"rope_type": "llama3", "rope_theta": 5e5, **options}
+    theirs = torch_model(family="llama", rope_parameters=rope, head_dim=64, max_position_embeddings=131072).config
+    frequencies, _ = ROPE_INIT_FUNCTIONS["llama3"](theirs, device="cpu")
+    ours = DecoderConfig.from_hf(theirs.to_dict())
+    np.testing.assert_allclose(inverse_frequencies(ours), frequencies.numpy(), rtol=2e-6)
 
 
 def test_bfloat16_forward_is_as_close_to_float32_as_transformers_own(tmp_path):

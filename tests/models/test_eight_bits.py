@@ -12,7 +12,7 @@ from tiny import DECISIVE
 
 from compeer_jax.errors import UserError
 from compeer_jax.generation.engine import Engine
-from compeer_jax.generation.prompt_batch import pad_left
+from compeer_jax.generation.padding import pad_left
 from compeer_jax.generation.rollout import rollout
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.decoder import Qwen2

@@ -17,7 +17,7 @@ from peft import LoraConfig as PeftConfig
 from peft import PeftModel, get_peft_model
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
-from tiny_qwen2 import torch_model
+from tiny_decoder import torch_model
 from transformers import AutoModelForCausalLM, Qwen2Config
 
 from compeer_jax.errors import UserError

@@ -14,7 +14,7 @@ from flax import nnx
 from peft import LoraConfig as PeftConfig
 from peft import PeftModel, get_peft_model
 from tiny import random_policy_batch, tiny_model
-from tiny_qwen2 import torch_model
+from tiny_decoder import torch_model
 from transformers import AutoModelForCausalLM
 
 from compeer_jax.errors import UserError

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.sharding import AxisType
 from safetensors.numpy import load_file, save_file
-from tiny_qwen2 import VARIANTS, same_model, torch_model
+from tiny_decoder import VARIANTS, same_model, torch_model
 
 from compeer_jax.errors import UserError
 from compeer_jax.models.config import DecoderConfig
-from compeer_jax.models.decoder import Qwen2, abstract
+from compeer_jax.models.decoder import Llama, Qwen2, abstract, from_pretrained
 from compeer_jax.models.hf_names import HFTensor, hf_tensors
 from compeer_jax.models.tokenizer import load_tokenizer
 
@@ -47,7 +47,7 @@ def test_transformers_loads_what_we_save_unchanged(variant, shard_size, scan_lay
     theirs = torch_model(**VARIANTS[variant])
     ours = same_model(theirs, tmp_path / "in", scan_layers=scan_layers)
     ours.save_pretrained(tmp_path / "out", max_shard_size=shard_size)
-    again, report = transformers.Qwen2ForCausalLM.from_pretrained(
+    again, report = type(theirs).from_pretrained(
         tmp_path / "out", output_loading_info=True, attn_implementation="eager"
     )
     assert not any(report.values()), report
@@ -63,6 +63,14 @@ def test_transformers_loads_what_we_save_unchanged(variant, shard_size, scan_lay
         sizes = [sum(array.nbytes for array in load_file(tmp_path / "out" / name).values()) for name in files]
         assert len(files) > 1
         assert max(sizes) <= shard_size
+
+
+def test_a_directory_of_another_family_is_refused_by_the_class_and_read_by_the_function(tmp_path):
+    sentence = r"model_type is 'llama', which Qwen2 is not; take Llama\.from_pretrained, or from_pretrained for any"
+    tiny(tmp_path, family="llama")
+    with pytest.raises(UserError, match=sentence):
+        Qwen2.from_pretrained(tmp_path)
+    assert type(from_pretrained(tmp_path)) is Llama
 
 
 def test_sharded_files_written_by_transformers_are_read(tmp_path):

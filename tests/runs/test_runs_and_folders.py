@@ -16,7 +16,7 @@ from compeer_jax.cli.main import main
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.errors import UserError
 from compeer_jax.files import replacing
-from compeer_jax.models.weights import whole_directory
+from compeer_jax.models.saving import whole_directory
 from compeer_jax.runs.checkpoints import Checkpoints
 from compeer_jax.runs.folder import RunFolder
 from compeer_jax.runs.metrics import MetricWriter

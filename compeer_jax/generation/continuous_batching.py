@@ -1,4 +1,4 @@
-"""Who comes to which slot, and who leaves: the host's side of `slots.py`.
+"""Continuous batching: which row comes to which slot, decided on the host between calls of the programs of `decode.py`.
 
 Rows wait in the order of their prompts. As soon as enough slots are free, the next rows get them, while the others keep
 what they have; a prompt is read once, when the first row of its group comes.
@@ -13,9 +13,9 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Key
 
-from compeer_jax.generation import slots as programs
-from compeer_jax.generation.prompt_batch import bucket, pad_right
-from compeer_jax.generation.rollout import ready_to_decode
+from compeer_jax.generation import decode as programs
+from compeer_jax.generation.decode import ready_to_decode
+from compeer_jax.generation.padding import bucket, pad_right
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.generation.stop_strings import StopStrings
 from compeer_jax.parallel.exchange import fetch
@@ -41,7 +41,7 @@ class Completion(NamedTuple):
     finished: bool
 
 
-class SlotEngine:
+class ContinuousBatching:
     """Completes rows in a fixed number of slots, with one model graph and whatever weights each call brings.
 
     Args:
@@ -67,22 +67,23 @@ class SlotEngine:
         self._longest_completion = sampling.max_new_tokens
         draw = partial(programs.decode, sampling=sampling, stop_ids=tuple(stop_ids))
 
-        @partial(jax.jit, static_argnames=("rows", "longest"))
-        def empty(model, *, rows, longest):
-            return programs.empty_slots(nnx.merge(*model), rows, longest, sampling)
+        @partial(jax.jit, static_argnames=("slots", "longest"))
+        def free(model, *, slots, longest):
+            return programs.free_slots(nnx.merge(*model), slots, longest, sampling)
 
         @jax.jit
-        def read(model, tokens, lengths):
-            return programs.read_prompts(nnx.merge(*model), tokens, lengths, sampling)
+        def prefill(model, tokens, lengths):
+            return programs.prefill(nnx.merge(*model), tokens, lengths, sampling)
 
         @partial(jax.jit, donate_argnums=1, static_argnames="steps")
-        def decode(model, slots, *inputs, steps):
-            return draw(nnx.merge(*model), slots, *inputs, steps=steps)
+        def decode(model, state, halted, enough, *, steps):
+            state = state._replace(live=state.live & ~halted)
+            return draw(nnx.merge(*model), state, enough=enough, steps=steps)
 
         self._graphdef = graphdef
         self._programs = _Programs(
-            empty=empty,
-            read=read,
+            free=free,
+            prefill=prefill,
             admit=jax.jit(partial(programs.admit), donate_argnums=0),  # `partial` gives it a cache of its own
             decode=decode,
             narrow=jax.jit(partial(programs.narrow)),
@@ -111,25 +112,25 @@ class SlotEngine:
         model = nnx.merge(self._graphdef, params)
         model = nnx.split(ready_to_decode(model, self._longest_completion))
         queue = _Queue(prompts, keys, group_size, limits, pad_id=self._pad_id, multiple=self._multiple)
-        held = _Held.none(self._programs, model, queue, min(slots, queue.rows))
+        table = _SlotTable(self._programs, model, min(slots, queue.rows), queue.longest)
         may_stop = bool(self._stop.strings)
-        while queue.waits or held.any:
+        while queue.waits or table.any:
             if queue.waits:
-                held.admit(queue)
-            elif held.can_narrow:
-                held.narrow()
-            ended = held.decode(STEPS_TO_STOP if may_stop else STEPS, queue.waits)
+                table.admit(queue)
+            elif table.can_narrow:
+                table.narrow()
+            ended = table.decode(STEPS_TO_STOP if may_stop else STEPS, queue.waits)
             if not (may_stop or ended.any()):
                 continue
-            tokens, logps = fetch((held.slots.tokens, held.slots.logps))
-            for slot in np.flatnonzero(held.rows >= 0).tolist():
-                row, end = int(held.rows[slot]), int(held.written[slot])
-                cut = self._stop.cut(tokens[slot, :end].tolist(), int(held.searched[slot]))
+            tokens, logps = fetch((table.state.tokens, table.state.logps))
+            for slot in np.flatnonzero(table.rows >= 0).tolist():
+                row, end = int(table.rows[slot]), int(table.written[slot])
+                cut = self._stop.cut(tokens[slot, :end].tolist(), int(table.searched[slot]))
                 end = cut or end
-                held.searched[slot] = end
+                table.searched[slot] = end
                 if cut or ended[slot]:
-                    finished = bool(cut or held.finished[slot])
-                    held.release(slot)
+                    finished = bool(cut or table.finished[slot])
+                    table.release(slot)
                     yield row, Completion(tokens[slot, :end].copy(), logps[slot, :end].copy(), finished)
 
     @property
@@ -139,10 +140,10 @@ class SlotEngine:
 
 
 class _Programs(NamedTuple):
-    """What `slots.py` holds, compiled; `model` is a graph and its weights."""
+    """The programs of `decode.py`, compiled; `model` is a graph and its weights."""
 
-    empty: Callable
-    read: Callable
+    free: Callable
+    prefill: Callable
     admit: Callable
     decode: Callable
     narrow: Callable
@@ -184,7 +185,7 @@ class _Queue:
             self._read_from, self._read_to = self.coming, self.coming + len(chosen) * self._group_size
             width = bucket(max(map(len, chosen)), self._multiple)
             chosen += [[self._pad_id]] * (at_once - len(chosen))  # one program for the last part too
-            self._read = programs_.read(model, *pad_right(chosen, self._pad_id, width))
+            self._read = programs_.prefill(model, *pad_right(chosen, self._pad_id, width))
         new = np.arange(self.coming, min(self.coming + len(free), self._read_to))
         self.coming += len(new)
 
@@ -193,7 +194,7 @@ class _Queue:
 
         arrivals = programs.Arrivals(
             sources=fill((new - self._read_from) // self._group_size, 0),
-            rows=fill(free[: len(new)], size),
+            slots=fill(free[: len(new)], size),
             keys=self._keys[fill(new, 0)],
             limits=fill(self._limits[new], 0),
             count=np.int32(len(new)),
@@ -201,27 +202,28 @@ class _Queue:
         return self._read, arrivals, new
 
 
-class _Held:
+class _SlotTable:
     """The slots, and what the host knows of them.
 
+    Args:
+        programs_, model: what works on them.
+        slots: how many.
+        longest: the padded length of the longest prompt.
+
     Attributes:
-        slots: on the device.
+        state: on the device.
         rows: which row each holds; -1: it is free.
         searched: how much of it was searched for stop strings.
-        written, finished: as of `slots` when it was last seen.
+        written, finished: as of `state` when it was last seen.
     """
 
-    def __init__(self, programs_: _Programs, model: tuple, slots: programs.Slots, size: int):
-        self._programs, self._model, self.slots = programs_, model, slots
-        self.rows, self.searched = np.full(size, -1), np.zeros(size, int)
-        self._halted = np.zeros(size, bool)  # rows that met a stop string, which the device doesn't know yet
+    def __init__(self, programs_: _Programs, model: tuple, slots: int, longest: int):
+        self._programs, self._model = programs_, model
+        self.state: programs.DecodeState = programs_.free(model, slots=slots, longest=longest)
+        self.rows, self.searched = np.full(slots, -1), np.zeros(slots, int)
+        self._halted = np.zeros(slots, bool)  # rows that met a stop string, which the device doesn't know yet
         self._halvings = HALVINGS
-        self.written = self.finished = np.zeros(size, int)
-
-    @classmethod
-    def none(cls, programs_: _Programs, model: tuple, queue: _Queue, size: int) -> "_Held":
-        """Free slots."""
-        return cls(programs_, model, programs_.empty(model, rows=size, longest=queue.longest), size)
+        self.written = self.finished = np.zeros(slots, int)
 
     @property
     def any(self) -> bool:
@@ -240,14 +242,14 @@ class _Held:
         """Gives free slots to rows that wait."""
         while queue.waits and (free := np.flatnonzero(self.rows < 0)).size:
             read, arrivals, new = queue.arrivals(self._programs, self._model, free, len(self.rows))
-            self.slots = self._programs.admit(self.slots, read, arrivals)
+            self.state = self._programs.admit(self.state, read, arrivals)
             taken = free[: len(new)]
             self.rows[taken], self.searched[taken], self._halted[taken] = new, 0, False
 
     def narrow(self) -> None:
         """Goes on in half the slots."""
         kept = np.argsort(self.rows < 0, kind="stable")[: self._half]
-        self.slots = self._programs.narrow(self.slots, kept)
+        self.state = self._programs.narrow(self.state, kept)
         self.rows, self.searched, self._halted = self.rows[kept], self.searched[kept], self._halted[kept]
         self._halvings -= 1
 
@@ -259,8 +261,8 @@ class _Held:
             enough = max(1, round(size * REFILL_SHARE))
         elif self._halvings and self._half < size:
             enough = size - self._half
-        self.slots = self._programs.decode(self._model, self.slots, self._halted, np.int32(enough), steps=steps)
-        live, self.written, self.finished = fetch((self.slots.live, self.slots.written, self.slots.finished))
+        self.state = self._programs.decode(self._model, self.state, self._halted, np.int32(enough), steps=steps)
+        live, self.written, self.finished = fetch((self.state.live, self.state.written, self.state.finished))
         self._halted[:] = False
         return (self.rows >= 0) & ~live
 

@@ -1,4 +1,4 @@
-"""Prompts of any length as arrays of few widths, so that few programs are compiled."""
+"""Padding: prompts of any length as arrays of few widths, so that few programs are compiled."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Slots that rows come to and leave: the same completions as all at once, whoever comes when; and stop strings."""
+"""Continuous batching: the same completions as all at once, whoever comes when; and stop strings."""
 
 import jax
 import numpy as np
@@ -123,17 +123,16 @@ def test_programs_are_few_and_compiled_once(weights):
 
 
 def test_decoding_updates_the_cache_in_place(weights):
-    from compeer_jax.generation import slots as programs
+    from compeer_jax.generation import decode as programs
 
     graphdef, params = weights
 
-    def run(params, slots, halted, enough):
+    def run(params, state, enough):
         model = nnx.merge(graphdef, params)
-        return programs.decode(model, slots, halted, enough, steps=4, sampling=SAMPLED, stop_ids=STOPS)
+        return programs.decode(model, state, enough=enough, steps=4, sampling=SAMPLED, stop_ids=STOPS)
 
-    state = programs.empty_slots(nnx.merge(graphdef, params), 6, 10, SAMPLED)
-    inputs = (np.zeros(6, bool), np.int32(7))
-    compiled = jax.jit(run, donate_argnums=1).lower(params, state, *inputs).compile()
+    state = programs.free_slots(nnx.merge(graphdef, params), 6, 10, SAMPLED)
+    compiled = jax.jit(run, donate_argnums=1).lower(params, state, np.int32(7)).compile()
     text = compiled.as_text()
     for cache in ("f32[6,2,8,21]", "f32[6,2,21,8]"):  # rows, key-value heads, head_dim, 10 + 12 - 1 slots
         assert f"= {cache}" in text

@@ -1,10 +1,9 @@
-"""Tiny random Qwen2 models of transformers, and ours with the same weights: the ground of the parity tests."""
+"""Tiny random decoders of transformers, and ours with the same weights: the ground of the parity tests."""
 
 import torch
-from transformers import Qwen2Config as TorchConfig
-from transformers import Qwen2ForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from compeer_jax.models.decoder import Qwen2
+from compeer_jax.models.decoder import Decoder, from_pretrained
 
 YARN = {
     "rope_type": "yarn",
@@ -13,15 +12,27 @@ YARN = {
     "original_max_position_embeddings": 16,
     "beta_fast": 4.0,
 }
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 1000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
 VARIANTS = {
     "tied": {"tie_word_embeddings": True},
     "untied": {"tie_word_embeddings": False},
     "wide_heads": {"head_dim": 12, "num_attention_heads": 3, "num_key_value_heads": 1},
     "yarn": {"rope_parameters": YARN, "max_position_embeddings": 64},
+    "qwen3": {"family": "qwen3", "head_dim": 12},
+    "qwen3_tied": {"family": "qwen3", "head_dim": 8, "tie_word_embeddings": True},
+    "llama": {"family": "llama"},
+    "llama_tied_scaled": {"family": "llama", "tie_word_embeddings": True, "rope_parameters": LLAMA3},
 }
 
 
-def torch_model(seed: int = 0, **changes) -> Qwen2ForCausalLM:
+def torch_model(seed: int = 0, family: str = "qwen2", **changes) -> PreTrainedModel:
     """A float32 model whose every weight, bias and norm is random, so that no mistake hides behind a 0 or a 1."""
     settings = {
         "vocab_size": 64,
@@ -32,10 +43,10 @@ def torch_model(seed: int = 0, **changes) -> Qwen2ForCausalLM:
         "num_key_value_heads": 2,
         "max_position_embeddings": 128,
         "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
-        "attn_implementation": "eager",
     }
     torch.manual_seed(seed)
-    model = Qwen2ForCausalLM(TorchConfig(**(settings | changes))).eval()
+    config = AutoConfig.for_model(family, **(settings | changes))
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             start = 1.0 if "norm" in name else 0.0
@@ -43,7 +54,7 @@ def torch_model(seed: int = 0, **changes) -> Qwen2ForCausalLM:
     return model
 
 
-def same_model(model: Qwen2ForCausalLM, directory, **options) -> Qwen2:
+def same_model(model: PreTrainedModel, directory, **options) -> Decoder:
     """Ours, read from the directory that transformers writes."""
     model.save_pretrained(directory)
-    return Qwen2.from_pretrained(directory, **options)
+    return from_pretrained(directory, **options)
