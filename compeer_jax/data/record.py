@@ -75,9 +75,14 @@ class Record:
         return [name for name in labels if name not in self.reference.labels]
 
 
+@dataclass(frozen=True)
+class _Talk:
+    history: History
+
+
 def history_field(obj: Mapping, where: str) -> tuple[Turn, ...]:
     """The turns under "history", the seeker's last; UserError that begins with `where` for anything else."""
-    return structured(History, obj.get("history"), f"{where}, history")
+    return structured(_Talk, {"history": obj.get("history")}, where).history
 
 
 def text_field(obj: Mapping, name: str, where: str) -> str:
