@@ -1,6 +1,7 @@
 """The documentation holds: it builds, its links and paths lead somewhere, its commands are accepted and run."""
 
 import ast
+import dataclasses
 import importlib
 import json
 import pkgutil
@@ -104,6 +105,28 @@ def test_paths_and_names_in_the_repository_exist(page):
     for dotted in re.findall(r"\b(compeer_jax(?:\.\w+)+)\b", text):
         if not dotted.endswith((".py", ".egg")):
             pkgutil.resolve_name(dotted)
+
+
+OTHERS = {"data.train_batch_size", "data.max_response_length", "model.enable_gradient_checkpointing"}
+OTHERS |= {"model.use_remove_padding", "model.safetensors"}  # of verl, and a file
+
+
+@by_name
+def test_settings_that_are_named_exist(page):
+    """Such as `loss.clip_low`: what begins with the name of a group of settings is a setting of some command."""
+    known = {
+        prefix + field.name
+        for config_class, _ in generate.configs().values()
+        for prefix, group, _ in generate.groups(config_class)
+        for field in dataclasses.fields(group)
+    }
+    groups = {name.partition(".")[0] for name in known if "." in name}
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    named = re.findall(r"`(?:--)?([a-z_]+(?:\.[a-z_]+)+)(?:\.\*|[:= ][^`]*)?`", text)
+    files = (".md", ".py", ".yaml", ".json", ".jsonl", ".csv", ".png")
+    for name in named:
+        if name.partition(".")[0] in groups and name not in OTHERS and not name.endswith(files):
+            assert name in known or any(other.startswith(f"{name}.") for other in known), f"{name_of(page)}: {name}"
 
 
 @by_name
