@@ -177,6 +177,7 @@ LONG = [page for page in TOLD if any(block.mark == "long" for block in blocks(pa
 
 
 @pytest.mark.long
+@pytest.mark.timeout(2700)  # the first of them trains the small model
 @pytest.mark.parametrize("page", LONG, ids=name_of)
 def test_long_blocks_run(page, workshop):
     """Blocks that train or evaluate the small model of docs/start.md, in their order."""
@@ -187,6 +188,7 @@ def test_long_blocks_run(page, workshop):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(2700)
 def test_scripts_have_the_options_that_pages_name(tmp_path):
     furnish(tmp_path)
     options: dict[str, set[str]] = {}
@@ -201,6 +203,7 @@ def test_scripts_have_the_options_that_pages_name(tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(2700)
 def test_every_metric_of_a_run_is_explained(workshop):
     known = set(re.findall(r"`([\w/]+)`", (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")))
     for run in ("sft", "reward", "grpo"):
