@@ -43,8 +43,8 @@ def make_folder(folder: Path, setting: str = "output") -> None:
         raise UserError(f"{folder} can't be made ({error.strerror}); choose another {setting}.") from error
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file, whole or not at all, and makes its folder.
+def write_text(path: Path, text: str, *, mend: str = "choose another folder") -> None:
+    """Writes a text file, whole or not at all, and makes its folder. `mend` says what to do where that can't be.
 
     Raises:
         UserError: it can't be written.
@@ -54,7 +54,7 @@ def write_text(path: Path, text: str) -> None:
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise UserError(f"{path} can't be written ({error.strerror or error}); choose another folder.") from error
+        raise UserError(f"{path} can't be written ({error.strerror or error}); {mend}.") from error
 
 
 def write_json(path: Path, value: Any) -> None:

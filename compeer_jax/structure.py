@@ -19,7 +19,7 @@ where it concerns several. Both raise ValueError with a predicate ("must be a co
 
 import enum
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -62,6 +62,13 @@ def _not_blank(text: str) -> str:
     return text
 
 
+def one_of(kind: str, name: str, options: Collection[str]) -> str:
+    """`name` itself if it is one of the options; else the UserError that names the nearest one."""
+    if name not in options:
+        raise unknown(kind, name, options)
+    return name
+
+
 Text = Annotated[str, Check(_not_blank)]
 """A string with more in it than white space."""
 
@@ -70,8 +77,8 @@ def structured(cls: type[T], value: object, where: str, *, unknown_fields: Liter
     """The instance of a dataclass (or of any type that a field can have) that a JSON value describes.
 
     Args:
-        cls: the type. Fields may be scalars, Literals, enums, dataclasses, tuples and lists of one type, mappings, Any,
-            and any of these or None.
+        cls: the type. Fields may be scalars, Literals, enums, dataclasses, tuples, lists and frozen sets of one
+            type, mappings, Any, and any of these or None.
         value: what `json.loads` gives.
         where: the place it was found, e.g. "a.jsonl, line 3".
         unknown_fields: whether a field that a dataclass doesn't have is a mistake.
@@ -133,7 +140,7 @@ def _converter(strict: bool) -> Any:
     def read_mapping(kind: Any) -> Callable:
         return _only(dict, mapping_structure_factory(kind, converter))
 
-    @converter.register_structure_hook_factory(lambda kind: is_sequence(kind) or get_origin(kind) is tuple)
+    @converter.register_structure_hook_factory(lambda kind: is_sequence(kind) or get_origin(kind) in (tuple, frozenset))
     def read_list(kind: Any) -> Callable:
         item, *others = get_args(kind) or (Any,)
         read = homogenous_tuple_structure_factory(tuple[item, ...], converter)
@@ -142,7 +149,8 @@ def _converter(strict: bool) -> Any:
         def shaped(value: list, _: Any) -> Sequence:
             if length and len(value) != length:
                 raise ValueError(f"must be a list of {length}, found {len(value)}")
-            return list(read(value)) if get_origin(kind) is list else read(value)  # pyrefly: ignore[bad-argument-count]
+            items = read(value)  # pyrefly: ignore[bad-argument-count]
+            return get_origin(kind)(items) if get_origin(kind) in (list, frozenset) else items
 
         return _only(list, shaped)
 

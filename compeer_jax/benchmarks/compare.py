@@ -1,4 +1,4 @@
-"""Two models on the same cards or profiles, and two scorers on the same dialogues.
+"""Paired comparison of two models on the same cards or profiles, and agreement of two scorers on the same dialogues.
 
 Differences are paired: card for card, so that how hard a card is does not matter. Their intervals are the bootstrap's
 over cards, their p those of the Wilcoxon signed-rank test, corrected by Holm over the seven dimensions.
@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from compeer_jax.benchmarks.dialogues import DIMENSIONS, HIGHEST, SCALE, BenchDialogue
 from compeer_jax.benchmarks.measures import AVERAGE, CardScores, final_emotion, resampled
-from compeer_jax.benchmarks.rows import DIMENSIONS, HIGHEST, SCALE, BenchDialogue
-from compeer_jax.evaluation.estimates import Estimate, bootstrap, holm, sign_test
-from compeer_jax.evaluation.judge_accuracy import sklearn_metrics
+from compeer_jax.evaluation.estimates import Estimate, bootstrap, holm, library, sign_test
 
 EMOTION, SUCCESS, FAILURE = "emotion", "success", "failure"
 ALL = "all"
@@ -170,7 +169,7 @@ def _agreement(
     kappa = spearman = None
     if len(one) and len({*one, *other}) > 1:
         levels = list(range(HIGHEST + 1))
-        metrics = sklearn_metrics()
+        metrics = library("sklearn.metrics")
         kappa = float(metrics.cohen_kappa_score(one.astype(int), other.astype(int), labels=levels, weights="quadratic"))
     if len({*one}) > 1 and len({*other}) > 1:
         spearman = float(spearmanr(one, other).statistic)

@@ -114,11 +114,11 @@ class BenchConfig:
 
 
 @dataclass(frozen=True)
-class EscEvalConfig(BenchConfig):
-    """ESC-Eval: role cards played to the tested model, and dialogues scored on seven dimensions.
+class EscEvalPart:
+    """What ESC-Eval is told beside: cards, role-player and scorers.
 
     Args:
-        cards: JSON or JSONL files of role cards.
+        cards: JSON or JSONL files of role cards; in a suite, without any ESC-Eval is left out.
         languages: of the cards that are used.
         role: name of the model that plays the cards.
         rounds: exchanges of a dialogue, each a message of the seeker and the reply to it.
@@ -142,6 +142,11 @@ class EscEvalConfig(BenchConfig):
     readings: dict[str, Reading] = field(default_factory=dict)
     role_prompts: list[str] = field(default_factory=list)
     scorer_prompts: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EscEvalConfig(EscEvalPart, BenchConfig):
+    """ESC-Eval: role cards played to the tested model, and dialogues scored on seven dimensions."""
 
     def __post_init__(self):
         super().__post_init__()

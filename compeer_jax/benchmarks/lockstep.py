@@ -1,4 +1,4 @@
-"""Many dialogues played side by side, a round of requests at a time.
+"""Batched play of many dialogues side by side, a round of requests at a time.
 
 A dialogue is a state machine: it says whom it wants to ask what, is told the answer, and goes on from there. All that
 want to ask the same model ask together, in chunks, so that a server is kept busy and a model in this process has full
@@ -26,7 +26,7 @@ class Player(Protocol):
     def wants(self) -> Wanted | None:
         """What it asks next; None once it has ended. Asking again without `hear` in between gives the same."""
 
-    def hear(self, answer: Answer | None) -> None:
+    def receive(self, answer: Answer | None) -> None:
         """The answer to what it wanted; None where there is none to be had."""
 
 
@@ -37,7 +37,7 @@ def play(
     chunk: int,
     budget: BudgetConfig | None = None,
     spent: Callable[[], Spent] | None = None,
-    heard: Callable[[int], None] = lambda answers: None,
+    progress: Callable[[int], None] = lambda answers: None,
 ) -> str:
     """Plays all to their ends, or until the budget is used up.
 
@@ -49,7 +49,7 @@ def play(
             same answers need the same chunk.
         budget: what may be spent; None: anything.
         spent: what was, over all models of the run; by default over `models`.
-        heard: told how many answers there are so far.
+        progress: told how many answers there are so far.
 
     Returns:
         "" when all have ended; else which budget is used up, in a few words.
@@ -77,6 +77,6 @@ def play(
                 taken = asked[start : start + chunk]
                 given = models[who].answer([request for _, request in taken])
                 for (player, _), answer in zip(taken, given, strict=True):
-                    player.hear(answer)
+                    player.receive(answer)
                 answers += len(taken)
-                heard(answers)
+                progress(answers)

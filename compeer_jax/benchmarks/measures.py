@@ -1,4 +1,4 @@
-"""What dialogues of a benchmark are worth: ESC-Eval's seven columns, SAGE's final emotion and endings.
+"""Measures of a benchmark's dialogues: ESC-Eval's seven columns, SAGE's final emotion and endings.
 
 A card's score on a dimension is the mean over scorers, as the paper averages ESC-Rank and GPT-4o, and needs all of
 them; a column of ESC-Eval is its mean over the cards that have one, x 25, so that it lies in 0 … 100. A scorer's own
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from compeer_jax.benchmarks.rows import DIMENSIONS, SCALE, UNFINISHED, BenchDialogue
+from compeer_jax.benchmarks.dialogues import DIMENSIONS, SCALE, UNFINISHED, BenchDialogue
 from compeer_jax.evaluation.estimates import Estimate, Weights, bootstrap, clustered_resamples
 
 AVERAGE = "average"

@@ -1,4 +1,4 @@
-"""A run of a benchmark as one HTML page to read, or two runs side by side.
+"""HTML page of a benchmark's run, or of two runs side by side.
 
 The page holds its style, its script and its data, and a policy that forbids it to load anything else, so it works from
 a file and tells nobody that it is read. Data lies in it as JSON in which no character can end or open a tag; the
@@ -16,11 +16,11 @@ from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
-from compeer_jax.benchmarks.rows import DIMENSIONS, FILE, BenchDialogue, BenchTurn, read_dialogues
+from compeer_jax.benchmarks.dialogues import DIMENSIONS, FILE, BenchDialogue, BenchTurn, read_dialogues
 from compeer_jax.benchmarks.trajectories import trajectory
 from compeer_jax.dialogue.danger.withheld import why_withheld
 from compeer_jax.errors import UserError
-from compeer_jax.files import replacing
+from compeer_jax.files import write_text
 
 SCRIPTS = ("selection.js", "curve.js", "view.js", "page.js")
 TITLES = {"esc-eval": "ESC-Eval", "sage": "SAGE"}
@@ -76,12 +76,7 @@ def show_runs(config: ShowConfig) -> Path:
     output = Path(config.output).expanduser() if config.output else _beside(config.runs, shown)
     if output.is_dir():
         raise UserError(f"{output} is a folder; name the file that the page shall be, such as {output / 'page.html'}.")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(output) as temporary:
-            temporary.write_text(page, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UserError(f"{output} can't be written ({error.strerror}); choose another place with --output.") from error
+    write_text(output, page, mend="choose another place with --output")
     return output
 
 

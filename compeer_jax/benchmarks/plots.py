@@ -1,4 +1,4 @@
-"""Pictures of a benchmark's results: emotions over rounds, and how replies repeat themselves over turns."""
+"""Plots of a benchmark's results: emotions over rounds, and how replies repeat themselves over turns."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Runs of benchmarks read back, and what they say: results.json, results.md and pictures.
+"""Results of benchmark runs that are read back: results.json, results.md and plots.
 
     results = write_results([read_run("runs/esc"), read_run("runs/esc_other")], Path("runs/table"))
 
@@ -22,7 +22,7 @@ from compeer_jax.benchmarks.compare import (
     compare_scores,
     scorer_agreement,
 )
-from compeer_jax.benchmarks.conditions import differing, read_settings
+from compeer_jax.benchmarks.dialogues import BenchDialogue, Benchmark, read_dialogues
 from compeer_jax.benchmarks.measures import (
     BOTH,
     CardScores,
@@ -32,7 +32,7 @@ from compeer_jax.benchmarks.measures import (
     esc_reports,
     sage_reports,
 )
-from compeer_jax.benchmarks.rows import BenchDialogue, Benchmark, read_dialogues
+from compeer_jax.benchmarks.run import differing, read_settings
 from compeer_jax.benchmarks.tables import (
     AGREEMENT_MEANING,
     COMPARISON_MEANING,

@@ -1,9 +1,9 @@
-"""The folder of a benchmark's run: one process at a time, one set of settings, and what models have answered.
+"""Folder of a benchmark's run: one process at a time, one set of settings, and what models have answered.
 
 OUTPUT/
   settings.json      all that results depend on: scenarios, models and how they draw, prompts with their versions
   answers/           what models said, as they said it; a run that is started again asks nothing twice
-  dialogues.jsonl    a row a scenario (benchmarks/rows.py)
+  dialogues.jsonl    a row a scenario (benchmarks/dialogues.py)
   rejected.jsonl     scenarios that could not be used: {"where", "reason", "row"}
 """
 
@@ -16,15 +16,24 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.benchmarks.config import BenchConfig
-from compeer_jax.benchmarks.rows import Scenario
+from compeer_jax.benchmarks.dialogues import Rejected, Scenario
+from compeer_jax.benchmarks.lockstep import Player, play
 from compeer_jax.chat.models import ChatModels
-from compeer_jax.chat.types import ChatModel
+from compeer_jax.data.jsonl import write_jsonl
+from compeer_jax.errors import UserError
 from compeer_jax.files import read_json, write_json
 from compeer_jax.progress import Progress
 from compeer_jax.runs.binding import check_same, short_json
 from compeer_jax.runs.model_folder import models_in
 
-SETTINGS = "settings.json"
+SETTINGS, REJECTED = "settings.json", "rejected.jsonl"
+MOST_TOLD = 20  # lines about single rows
+
+OF_THE_MODEL = ("model", "tested", "prompt", "malformed", "chunk")
+"""Settings of the tested model, and one that says only how many are asked at once."""
+
+OF_THE_SCENARIOS = ("cards", "profiles")
+"""Which scenarios were played: comparisons take only those that are the same in both runs."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +76,45 @@ class BenchRun:
         write_json(path, now)
         return False
 
-    def asked(self, names: Mapping[str, str]) -> dict[str, ChatModel]:
-        """The models that players ask by other names: their name -> that of the model."""
-        return {who: self.models[name] for who, name in names.items()}
+    def leave_out(self, rejected: Sequence[Rejected]) -> None:
+        """Keeps the rows that are no scenarios, and says a line of each, up to a number that can be read."""
+        write_jsonl(self.folder / REJECTED, (one._asdict() for one in rejected))
+        for one in rejected[:MOST_TOLD]:
+            self.say(f"left out: {one.where}: {one.reason}")
+        if len(rejected) > MOST_TOLD:
+            self.say(f"left out: {len(rejected) - MOST_TOLD} more; see {self.folder / REJECTED}")
 
-    @contextlib.contextmanager
-    def progress(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-        """Shows how much of `total` is done; gives the function to tell it."""
-        with Progress(max(total, 1), title, unit=unit) as progress:
-            yield lambda done: progress.update(min(done, max(total, 1)), {})
+    def play(
+        self,
+        players: Sequence[Player],
+        names: Mapping[str, str],
+        *,
+        title: str,
+        total: int,
+        unit: str,
+        done: Callable[[int], int] = lambda answers: answers,
+    ) -> str:
+        """Plays all, a round of requests at a time, and shows how far they are.
+
+        Args:
+            players: the dialogues.
+            names: whom they ask -> name of that model.
+            title, total, unit: of the progress.
+            done: how much of `total` is done after so many answers.
+
+        Returns:
+            Which budget is used up, in a few words; "" when all have ended.
+        """
+        total = max(total, 1)
+        with Progress(total, title, unit=unit) as bar:
+            return play(
+                players,
+                {who: self.models[name] for who, name in names.items()},
+                chunk=self.config.chunk,
+                budget=self.config.budget,
+                spent=self.models.spent,
+                progress=lambda answers: bar.update(min(done(answers), total), {}),
+            )
 
 
 @contextlib.contextmanager
@@ -111,6 +150,40 @@ def scenarios_hash(scenarios: Iterable[Scenario]) -> str:
     for one in scenarios:
         digest.update(json.dumps([one.id, one.language, dict(one.card)], sort_keys=True).encode() + b"\n")
     return digest.hexdigest()
+
+
+def read_settings(folder: str | Path) -> dict[str, Any]:
+    """The settings of the run in a folder; empty where they are not known."""
+    try:
+        return read_json(Path(folder).expanduser() / SETTINGS, "the settings", dict)
+    except UserError:
+        return {}
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Names of the conditions in which two runs differ; none where those of one are not known."""
+    if not one or not other:
+        return []
+    first, second = conditions(one), conditions(other)
+    prompts = {name for name in first["prompts"] if name in second["prompts"] and not name.startswith("own.")}
+    for made in (first, second):
+        made["prompts"] = {name: made["prompts"][name] for name in prompts}
+    return [name for name in sorted({*first, *second}) if first.get(name) != second.get(name)]
+
+
+def conditions(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What concerns everybody but the tested model: rounds, prompts, and who plays and scores, with what settings."""
+    roles = {name: settings[name] for name in ("role", "scorers") if name in settings} | settings.get("roles", {})
+    tested = settings.get("tested", roles.pop("tested", None))
+    names = {name for value in roles.values() for name in ([value] if isinstance(value, str) else value)}
+    left_out = (*OF_THE_MODEL, *OF_THE_SCENARIOS, "roles", "role", "scorers", "models")
+    models = settings.get("models", {})
+    return {
+        **{name: value for name, value in settings.items() if name not in left_out},
+        **roles,
+        "prompts": settings.get("prompts", {}),
+        "models": {name: model for name, model in models.items() if name != tested or name in names},
+    }
 
 
 def _read(path: Path) -> dict:

@@ -1,13 +1,13 @@
-"""Several models on both benchmarks, in one command: each run in a folder of its own, then one table."""
+"""Suite of several models on both benchmarks: each run in a folder of its own, then one table."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from compeer_jax.benchmarks.config import EscEvalConfig
+from compeer_jax.benchmarks.dialogues import FILE
 from compeer_jax.benchmarks.esc_eval.cards import read_cards
 from compeer_jax.benchmarks.esc_eval.prompts import EscPrompts
 from compeer_jax.benchmarks.results import BenchmarkResults, benchmark_figures, read_run, write_results
-from compeer_jax.benchmarks.rows import FILE
 from compeer_jax.benchmarks.run import SETTINGS
 from compeer_jax.benchmarks.sage.config import SageConfig
 from compeer_jax.benchmarks.sage.profiles import read_profiles

@@ -1,21 +1,14 @@
 """The settings of `compeer eval benchmarks`."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.benchmarks.config import (
-    BudgetConfig,
-    EscEvalConfig,
-    Flavour,
-    Malformed,
-    Prompted,
-    Reading,
-)
-from compeer_jax.benchmarks.sage.config import SageConfig
+from compeer_jax.benchmarks.config import BudgetConfig, EscEvalConfig, EscEvalPart, Malformed, Prompted
+from compeer_jax.benchmarks.sage.config import SageConfig, SagePart
 from compeer_jax.chat.config import ChatModelConfig
-from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
 from compeer_jax.errors import UserError, require_at_least, unknown
 
 
@@ -39,57 +32,11 @@ class TestedConfig:
     system: dict[str, str] = field(default_factory=dict)
     malformed: Malformed = "response"
 
-
-@dataclass(frozen=True)
-class EscEvalPart:
-    """ESC-Eval in a suite; see `compeer eval esc-eval`.
-
-    Args:
-        cards: JSON or JSONL files of role cards; without any, ESC-Eval is left out.
-        languages: of the cards that are used.
-        role: name of the model that plays the cards.
-        rounds: exchanges of a dialogue.
-        scorers: names of the models that score.
-        flavour: how scores are read: strict or official.
-        readings: scorer -> how its scores are read, where that is not the flavour: strict, number or official.
-        role_prompts: prompt files of the role-player.
-        scorer_prompts: scorer -> its prompt files.
-    """
-
-    cards: list[str] = field(default_factory=list)
-    languages: list[str] = field(default_factory=lambda: list(LANGUAGES))
-    role: str = ""
-    rounds: int = 5
-    scorers: list[str] = field(default_factory=list)
-    flavour: Flavour = "strict"
-    readings: dict[str, Reading] = field(default_factory=dict)
-    role_prompts: list[str] = field(default_factory=list)
-    scorer_prompts: dict[str, list[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SagePart:
-    """SAGE in a suite; see `compeer eval sage`.
-
-    Args:
-        profiles: JSONL file of the seekers' profiles; without one, SAGE is left out.
-        language: of the prompts and the talks.
-        role: name of the model that speaks for the seekers.
-        planner: name of the model that says how a reply changes their emotion ("": role).
-        rounds: replies after which a talk ends (0: 20, or 10 where the flavour is official).
-        flavour: strict or official.
-        role_prompts: prompt files of who speaks for the seekers.
-        planner_prompts: those of who says how a reply changes their emotion.
-    """
-
-    profiles: str = ""
-    language: Language = "zh"
-    role: str = ""
-    planner: str = ""
-    rounds: int = 0
-    flavour: Flavour = "strict"
-    role_prompts: list[str] = field(default_factory=list)
-    planner_prompts: list[str] = field(default_factory=list)
+    def run_settings(self, name: str, suite: Any) -> dict[str, Any]:
+        """What `BenchConfig` takes for the model called `name` in the tables of `suite`, but for the output."""
+        how = {key: value for key, value in vars(self).items() if key != "model"}
+        shared = {key: getattr(suite, key) for key in ("models", "seed", "chunk", "budget")}
+        return how | shared | {"label": name, "tested": self.model or name}
 
 
 @dataclass(frozen=True)
@@ -148,10 +95,7 @@ class SuiteConfig:
         for name in self.only:
             if name not in self.tested:
                 raise unknown("name", name, self.tested, "only")
-        folders: dict[str, str] = {}
-        for name in self.tested:
-            if (other := folders.setdefault(folder_name(name), name)) != name:
-                raise UserError(f"tested: {other!r} and {name!r} would be one folder, {folder_name(name)}; rename one.")
+        check_folders(self.tested)
 
     def runs_to_make(self) -> list[EscEvalConfig | SageConfig]:
         """The settings of each run, model by model.
@@ -170,20 +114,9 @@ class SuiteConfig:
         ]
 
     def _run(self, name: str, kind: type, section: str, part: Any, benchmark: str) -> EscEvalConfig | SageConfig:
-        how = self.tested[name]
         try:
-            return kind(
-                output=str(Path(self.output) / folder_name(name) / benchmark),
-                models=self.models,
-                label=name,
-                limit=self.limit,
-                seed=self.seed,
-                chunk=self.chunk,
-                budget=self.budget,
-                **{key: value for key, value in vars(how).items() if key != "model"},
-                tested=how.model or name,
-                **vars(part),
-            )
+            output = str(Path(self.output) / folder_name(name) / benchmark)
+            return kind(output=output, limit=self.limit, **self.tested[name].run_settings(name, self), **vars(part))
         except UserError as error:
             raise UserError(f"{section}, for {name}: {error}") from error
 
@@ -191,3 +124,11 @@ class SuiteConfig:
 def folder_name(name: str) -> str:
     """The folder of a model of that name in the tables."""
     return re.sub(r"[^\w.+-]+", "_", name).strip("._") or "_"
+
+
+def check_folders(names: Iterable[str]) -> None:
+    """UserError where two names in the tables would be one folder."""
+    folders: dict[str, str] = {}
+    for name in names:
+        if (other := folders.setdefault(folder_name(name), name)) != name:
+            raise UserError(f"tested: {other!r} and {name!r} would be one folder, {folder_name(name)}; rename one.")

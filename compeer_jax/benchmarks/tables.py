@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from compeer_jax.benchmarks.compare import ALL, Agreement, Difference
+from compeer_jax.benchmarks.dialogues import DIMENSIONS
 from compeer_jax.benchmarks.measures import AVERAGE, BOTH, ENDINGS, EscReport, SageReport
-from compeer_jax.benchmarks.rows import DIMENSIONS
 from compeer_jax.benchmarks.turn_diversity import MEASURES, TurnDiversity
 from compeer_jax.evaluation.estimates import Estimate
 from compeer_jax.evaluation.published_figures import Range, published_notes

@@ -1,4 +1,4 @@
-"""The model that a benchmark tests: what it is shown of a talk, and what of its output goes on to the seeker.
+"""Adapter of the model that a benchmark tests: what it is shown of a talk, and what of its output the seeker hears.
 
 Thoughts that a reasoning model writes before it speaks are taken off first (`dialogue/thoughts.py`) and kept. Under a
 prompt that is not ours all of the rest is the reply. With a prompt of ours the rest is in a reasoning format: the
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from compeer_jax.benchmarks.config import BenchConfig, Malformed, Prompted
-from compeer_jax.benchmarks.rows import BenchTurn
+from compeer_jax.benchmarks.dialogues import BenchTurn
 from compeer_jax.chat.types import Answer, ChatModel, ChatRequest
 from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.prompts import load_prompt, load_task_prompt

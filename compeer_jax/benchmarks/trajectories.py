@@ -1,4 +1,4 @@
-"""How a seeker's emotion goes, round by round, in dialogues of SAGE."""
+"""Trajectories of a seeker's emotion, round by round, in dialogues of SAGE."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from compeer_jax.benchmarks.dialogues import BenchDialogue
 from compeer_jax.benchmarks.measures import final_emotion, resampled
-from compeer_jax.benchmarks.rows import BenchDialogue
 from compeer_jax.evaluation.estimates import interval
 
 

@@ -1,4 +1,4 @@
-"""How a model's replies repeat themselves as a talk goes on, and resemble those that it gives to other people.
+"""Diversity of a model's replies over turns: how they repeat themselves, and resemble those to other people.
 
 Replies are compared as Eq. 6 compares them: cosines of word counts, a Chinese character being a word. `within` is the
 mean cosine of a reply with the model's earlier replies in the same dialogue, `across` that of two replies at the same
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compeer_jax.benchmarks.rows import BenchDialogue
+from compeer_jax.benchmarks.dialogues import BenchDialogue
 from compeer_jax.evaluation.diversity import distinct_n
 from compeer_jax.rewards.rules import word_list
 

@@ -157,7 +157,7 @@ _RATE_OTHERS = {
     ),
     "pairs": Command(
         "make blinded pairs of two systems' replies for people to judge",
-        "people.forms:PairsConfig",
+        "people.tasks:PairsConfig",
         "cli.people:pairs",
         "Makes blinded pairs of two systems' replies for people to judge, as a table and for Label Studio.",
     ),

@@ -9,13 +9,13 @@ from compeer_jax.cli.terminal import wide_console
 from compeer_jax.report.table import print_tables
 
 if TYPE_CHECKING:
-    from compeer_jax.people.forms import PairsConfig
     from compeer_jax.people.preferences import PreferencesConfig
     from compeer_jax.people.study import StudyConfig
+    from compeer_jax.people.tasks import PairsConfig
 
 
 def pairs(config: PairsConfig) -> None:
-    from compeer_jax.people.forms import export_pairs
+    from compeer_jax.people.tasks import export_pairs
 
     pairing = export_pairs(config)
     print(
@@ -47,7 +47,7 @@ def study(config: StudyConfig) -> None:
 
 
 def _print_next_step(output: str) -> None:
-    from compeer_jax.people.forms import FOR_ANNOTATORS, KEY_FILE
+    from compeer_jax.people.tasks import FOR_ANNOTATORS, KEY_FILE
 
     print(
         f"Give annotators what lies in {output}/{FOR_ANNOTATORS}, and keep {KEY_FILE} back. Then:\n"
@@ -56,7 +56,7 @@ def _print_next_step(output: str) -> None:
 
 
 def preferences(config: PreferencesConfig) -> None:
-    from compeer_jax.people.forms import read_key
+    from compeer_jax.people.tasks import read_key
 
     console = wide_console()
     if read_key(Path(config.pairs).expanduser()).others:

@@ -1,4 +1,4 @@
-"""What other settings of the reward would have made of the outputs that a run has logged.
+"""Ablation of the reward's settings over the outputs that a run has logged: what others would have made of them.
 
 Nothing is sampled or judged again: the verdicts, redundancies and lengths of `rollouts/` are put through Eq. 7, 5 and 3
 under every setting of a grid, in one compiled call (`rl.reward_sweep`). It says how a setting would have *rated* these

@@ -1,4 +1,4 @@
-"""An ablation as tables, for the terminal, Markdown and CSV, and as a picture."""
+"""Tables and heat map of an ablation."""
 
 import itertools
 from collections.abc import Sequence

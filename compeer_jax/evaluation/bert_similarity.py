@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from compeer_jax.data.jsonl import parse_json
 from compeer_jax.errors import UserError
-from compeer_jax.evaluation.generation_tokens import library
+from compeer_jax.evaluation.estimates import library
 
 
 class BertScore(NamedTuple):

@@ -1,4 +1,4 @@
-"""How much answers repeat each other."""
+"""Diversity of answers: distinct n-grams, and BLEU against each other."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence

@@ -1,10 +1,13 @@
 """Numbers with 95 % intervals, and tests of whether two that were measured on the same items differ."""
 
+import importlib
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
+
+from compeer_jax.errors import UserError
 
 COVERAGE = 95  # percent of resamples that lie within an interval
 
@@ -118,3 +121,12 @@ def holm(values: Sequence[float | None], tests: int = 0) -> list[float | None]:
         least = max(least, min(1.0, ((tests or len(order)) - rank) * p))
         corrected[at] = least
     return corrected
+
+
+def library(name: str, extra: str = "evaluation") -> Any:
+    """The module `name`; UserError when it isn't installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        what = f"this metric needs {name}, which can't be imported ({error})"
+        raise UserError(f'{what}; run pip install "compeer_jax[{extra}]".') from error

@@ -1,4 +1,4 @@
-"""A model, rated on held-out dialogues."""
+"""Evaluation of a model on held-out dialogues."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""A policy's answers, rated against those of real supporters: overlap, similarity, diversity and strategies."""
+"""Evaluation of answers against those of real supporters: overlap, similarity, diversity and strategies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from jaxtyping import Float
 
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.errors import require_at_least
+from compeer_jax.evaluation.answers import Answer, by_language, read_answers
 from compeer_jax.evaluation.bert_similarity import bert_score
 from compeer_jax.evaluation.diversity import distinct_n, self_bleu
 from compeer_jax.evaluation.estimates import Estimate, Weights, bootstrap, clustered_resamples, weighted_mean
 from compeer_jax.evaluation.generation_report import METRICS, GenerationReport, GenerationResults
-from compeer_jax.evaluation.generation_rows import Answer, by_language, read_answers
 from compeer_jax.evaluation.generation_tokens import Flavour, TokenKind, tokens_of
 from compeer_jax.evaluation.published_figures import read_figures
 from compeer_jax.evaluation.strategy_metrics import StrategyTable, pairs_of, preference_bias, strategy_scores

@@ -1,4 +1,4 @@
-"""Generation metrics side by side, published figures beside, for the terminal and for Markdown."""
+"""Report on generation metrics, published figures beside."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

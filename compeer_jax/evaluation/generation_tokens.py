@@ -1,17 +1,17 @@
-"""Texts as tokens, for metrics that count them: which way is a setting, and every table says which it was.
+"""Tokenisers of metrics that count tokens: which one is a setting, and every table says which it was.
 
 In English tokens are words; in Chinese, which writes no spaces, single characters or jieba's words. All are in lower
 case.
 """
 
-import importlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 from compeer_jax.errors import UserError
+from compeer_jax.evaluation.estimates import library
 
 Flavour = Literal["standard", "esconv"]
 TokenKind = Literal["auto", "words", "characters", "jieba"]
@@ -56,15 +56,6 @@ def tokens_of(kind: TokenKind, language: str, flavour: Flavour = "standard") -> 
     if flavour == "standard":
         return Tokens(kind, "words and punctuation of mteval-v13a", _sacrebleu("13a"))
     return _nltk_words()
-
-
-def library(name: str, extra: str = "evaluation") -> Any:
-    """The module `name`; UserError when it isn't installed."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        what = f"this metric needs {name}, which can't be imported ({error})"
-        raise UserError(f'{what}; run pip install "compeer_jax[{extra}]".') from error
 
 
 def _sacrebleu(name: str) -> Callable[[str], list[str]]:

@@ -1,4 +1,4 @@
-"""How often a judge is right, as the paper's Table 1 counts it: F1 and recall of False on steps, F1 on responses.
+"""Accuracy of a judge, as the paper's Table 1 counts it: F1 and recall of False on steps, F1 on responses.
 
 A part that got no verdict counts as wrong: no verdict is a class of its own, which the truth never has. Point estimates
 are scikit-learn's. Intervals are the bootstrap's: each of these numbers depends on the confusion matrix alone, and the
@@ -7,14 +7,13 @@ thousands of resamples are one array.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from compeer_jax.dialogue.judging import PREFERENCES, Preference
-from compeer_jax.errors import UserError
-from compeer_jax.evaluation.estimates import Estimate, bootstrap
+from compeer_jax.evaluation.estimates import Estimate, bootstrap, library
 
 NO_VERDICT = "none"
 STEP_CLASSES = ("False", "True")
@@ -34,7 +33,7 @@ def step_scores(
         resamples: of the bootstrap over records.
         seed: of the bootstrap.
     """
-    sklearn = sklearn_metrics()
+    sklearn = library("sklearn.metrics")
     counted = Counted.of([str(right) for right in truth], said, STEP_CLASSES)
     f1 = sklearn.f1_score(*counted.pair, labels=STEP_CLASSES, average="weighted", zero_division=0)
     recall = sklearn.recall_score(*counted.pair, labels=["False"], average="micro") if False in truth else None
@@ -49,7 +48,7 @@ def response_scores(
 
     Arguments as of `step_scores`.
     """
-    sklearn = sklearn_metrics()
+    sklearn = library("sklearn.metrics")
     counted = Counted.of(truth, said, PREFERENCES)
     f1 = sklearn.f1_score(*counted.pair, labels=PREFERENCES, average="weighted", zero_division=0)
     draws = counted.resampled(resamples, seed)
@@ -124,7 +123,7 @@ class Counted(NamedTuple):
     def table(self) -> Tables:
         """The confusion matrix."""
         classes = (*self.classes, NO_VERDICT)
-        return sklearn_metrics().confusion_matrix(*self.pair, labels=classes)[:-1]
+        return library("sklearn.metrics").confusion_matrix(*self.pair, labels=classes)[:-1]
 
     def resampled(self, count: int, seed: int) -> Tables:
         """The confusion matrices of `count` resamples of the records."""
@@ -149,15 +148,6 @@ def recall_of_first(tables: Tables) -> Float[np.ndarray, "*R"]:
 def accuracy(tables: Tables) -> Float[np.ndarray, "*R"]:
     """Share of records whose class is said."""
     return _hits(tables).sum(axis=-1) / tables.sum(axis=(-2, -1))
-
-
-def sklearn_metrics() -> Any:
-    """scikit-learn's metrics; UserError when it isn't installed."""
-    try:
-        from sklearn import metrics
-    except ImportError as error:
-        raise UserError('judges are rated with scikit-learn; run pip install "compeer_jax[evaluation]".') from error
-    return metrics
 
 
 def _hits(tables: Tables) -> Int[np.ndarray, "*R C"]:

@@ -1,4 +1,4 @@
-"""UnifiReward against PRM + ORM on the same outputs: do replies and reasoning go together (the paper's Figure 5a)?"""
+"""Consistency study of judges on the same outputs: do replies and reasoning go together (the paper's Figure 5a)?"""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -16,15 +16,7 @@ from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.records import spread
 from compeer_jax.dialogue.reasoning import COMPEER, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least
-from compeer_jax.evaluation.consistency import (
-    ByModel,
-    ConsistencyJudge,
-    ConsistencyResults,
-    by_rule,
-    consistency_row,
-)
-from compeer_jax.evaluation.estimates import clustered_resamples, paired
-from compeer_jax.evaluation.judge_accuracy import sklearn_metrics
+from compeer_jax.evaluation.estimates import clustered_resamples, library, paired
 from compeer_jax.evaluation.judge_systems import System, named_systems, rows_of, verdicts_of
 from compeer_jax.evaluation.saved_outputs import Group, read_groups
 from compeer_jax.evaluation.selection_study import (
@@ -37,6 +29,13 @@ from compeer_jax.evaluation.selection_study import (
     draw_selection,
     one_group_a_prompt,
     selection_rows,
+)
+from compeer_jax.evaluation.verdict_consistency import (
+    ByModel,
+    ConsistencyJudge,
+    ConsistencyResults,
+    by_rule,
+    consistency_row,
 )
 from compeer_jax.files import write_json, write_text
 from compeer_jax.parallel.mesh import MeshConfig
@@ -215,7 +214,7 @@ def _verdicts(
     folder: Path | None,
 ) -> ConsistencyResults:
     """By rule or by model: whether the verdicts on each output go together."""
-    sklearn_metrics()
+    library("sklearn.metrics")
     go_together: ConsistencyJudge = by_rule if checker is None else ByModel(checker, format)
     outputs = [output for group in groups for output in group]
     counted = [row for row, output in enumerate(outputs) if output.whole]

@@ -1,4 +1,4 @@
-"""Judges side by side on the same outputs, as in the paper's Figure 5: UnifiReward, PRM + ORM, a model at a server."""
+"""Judge systems side by side on the same outputs: UnifiReward, PRM + ORM, a server's model (the paper's Figure 5)."""
 
 import dataclasses
 import hashlib

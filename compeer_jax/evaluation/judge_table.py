@@ -1,4 +1,4 @@
-"""Table 1: how right judges are, published figures beside."""
+"""Results of Table 1: how right judges are, published figures beside."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a policy does on held-out dialogues: format, labels, reward, redundancy and diversity, in one row."""
+"""Report on a policy on held-out dialogues: format, labels, reward, redundancy and diversity, in one row."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Figures of others to print beside one's own: bundled ones by name, or those of a YAML file of the user's.
+"""Published figures to print beside one's own: bundled ones by name, or those of a YAML file of the user's.
 
 A published row is matched with a row of one's own by its name, to the letter: it is shown beside that row. Published
 rows of other names are shown apart.

@@ -1,4 +1,4 @@
-"""The judges that Table 1 has rows for: by name, trained ones and general models, checked before any is asked."""
+"""Judges that Table 1 has rows for: by name, trained ones and general models, checked before any is asked."""
 
 import logging
 from collections.abc import Callable, Mapping

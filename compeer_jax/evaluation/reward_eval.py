@@ -1,4 +1,4 @@
-"""Judges, examined on records whose right verdicts are known: the paper's Table 1."""
+"""Evaluation of judges on records whose right verdicts are known: the paper's Table 1."""
 
 import hashlib
 import json
@@ -18,8 +18,8 @@ from compeer_jax.data.records import DataConfig, load_records, spread
 from compeer_jax.dialogue.judging import Preference, swap_preference
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least, unknown
-from compeer_jax.evaluation.estimates import Estimate
-from compeer_jax.evaluation.judge_accuracy import differences, response_scores, sklearn_metrics, step_scores
+from compeer_jax.evaluation.estimates import Estimate, library
+from compeer_jax.evaluation.judge_accuracy import differences, response_scores, step_scores
 from compeer_jax.evaluation.judge_table import JudgeResults, JudgeRow, judge_tables, metric_headings
 from compeer_jax.evaluation.published_figures import PERCENT, read_figures
 from compeer_jax.evaluation.rated_judges import Candidate, RatedJudgeConfig, candidates
@@ -102,7 +102,7 @@ def evaluate_judges(config: RewardEvalConfig) -> JudgeResults:
         UserError: anything in the settings, the records, the judges or the server that does not fit; or no judge gave a
             verdict on anything.
     """
-    sklearn_metrics()
+    library("sklearn.metrics")
     records, source = judge_records(config)
     format = format_of(records)
     metrics = dict.fromkeys(metric_headings(format.tags), PERCENT)
@@ -210,8 +210,8 @@ def _ask(
             # One compiled shape for the last batch too.
             filled = [*rows, *[rows[0]] * (config.batch_size - len(rows))] if steps > 1 else rows
             cases = [records[row].case(bool(swapped[row])) for row in filled]
-            heard = ask_judge(respond, rounds, cases, jax.random.fold_in(key, step), both_orders=config.both_orders)
-            verdicts += heard.verdicts[: len(rows)]
+            judged = ask_judge(respond, rounds, cases, jax.random.fold_in(key, step), both_orders=config.both_orders)
+            verdicts += judged.verdicts[: len(rows)]
             progress.update(step + 1, {"unparsed": sum(None in said.values() for said in verdicts)})
     other = [{RESPONSE: said.pop(SWAPPED)} for said in verdicts] if SWAPPED in verdicts[0] else None
     return verdicts, other

@@ -1,11 +1,11 @@
-"""The paper's consistency study (Figure 5a): does the reply that a judge chooses follow from the reasoning before it?
+"""Selection study (the paper's Figure 5a): does the reply that a judge chooses follow from the reasoning before it?
 
 To each prompt there are several outputs. Each judge chooses the one that it rewards most (rejection sampling). A
 checker, a chat model, reads the reasoning and the reply of what was chosen and says whether the second follows from the
 first. What it says of an output doesn't depend on who chose it, and is asked once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -138,9 +138,9 @@ def check_all(
         return follows_messages(case_of(outputs[item], format))
 
     said = {}
-    with Progress(len(outputs), checker.name) as progress:
-        heard: Callable[[int], None] = lambda done: progress.update(done, {})  # noqa: E731
-        for item, answer in ask_each(checker, outputs, messages, parse, progress=heard):
+    with Progress(len(outputs), checker.name) as bar:
+        answers = ask_each(checker, outputs, messages, parse, progress=lambda done: bar.update(done, {}))
+        for item, answer in answers:
             said[item] = answer.value if isinstance(answer, Parsed) else Checked(None, answer.text)
     return said
 

@@ -1,4 +1,4 @@
-"""Which strategies a policy takes: how often the right one, and which ones it prefers whatever is right."""
+"""Metrics of strategies: how often the right one is taken, and which ones are preferred whatever is right."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from compeer_jax.dialogue.taxonomy import STRATEGIES
-from compeer_jax.evaluation.generation_tokens import library
+from compeer_jax.evaluation.estimates import library
 
 ROUNDS = 20  # of the Bradley-Terry iteration, as in the published script
 

@@ -1,4 +1,4 @@
-"""How much answers share with reference answers: BLEU, ROUGE-L and METEOR on tokens.
+"""Overlap of answers with reference answers: BLEU, ROUGE-L and METEOR on tokens.
 
 Each has two flavours where they differ: "standard", as the well-kept libraries have it, and "esconv", as the script
 published with ESConv has it (github.com/thu-coai/Emotional-Support-Conversation, codes_zcj/metric/myMetrics.py). There
@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from compeer_jax.evaluation.generation_tokens import Flavour, library
+from compeer_jax.evaluation.estimates import library
+from compeer_jax.evaluation.generation_tokens import Flavour
 
 Words = Sequence[str]
 ORDERS = 4

@@ -1,4 +1,4 @@
-"""What people are asked about two replies, and what they are told beforehand, in English and in Chinese."""
+"""Criteria and guidelines of annotation: what is asked about two replies, in English and in Chinese."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

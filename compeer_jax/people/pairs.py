@@ -1,4 +1,4 @@
-"""The replies of two systems to the same talks, as blinded pairs.
+"""Blinded pairs of two systems' replies to the same talks.
 
 A pair's key and the order of its replies are drawn from the seed, the record's id and the two replies, not from which
 system is called A: what annotators get is the same, byte for byte, when A and B change places.
@@ -9,22 +9,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from compeer_jax.curation.annotation.items import is_swapped, task_key
 from compeer_jax.data.jsonl import read_jsonl
-from compeer_jax.data.record import history_field, text_field
+from compeer_jax.data.record import history_field
 from compeer_jax.dialogue.language import language_of
 from compeer_jax.dialogue.material import structure_in
 from compeer_jax.dialogue.schema import Turn
-from compeer_jax.dialogue.taxonomy import check_language
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.dialogue.taxonomy import Language
+from compeer_jax.errors import UserError
+from compeer_jax.structure import Check, Text, at_least, structured
 
 System = Literal["a", "b"]
 Malformed = Literal["empty", "found"]
-
-# Those of `compeer eval generation`'s answers, so that its files can be taken too, and the talk.
-FIELDS = ("id", "member", "language", "response", "history", "reference", "strategy", "gold_strategy")
 
 
 @dataclass(frozen=True)
@@ -181,37 +179,38 @@ def _folder_replies(path: str, member: int, malformed: Malformed) -> dict[str, R
     return replies
 
 
+@dataclass(frozen=True)
+class _Row:
+    """A line of a file of replies: of one that `compeer eval generation` takes too, with the talk."""
+
+    id: Text
+    response: str
+    member: Annotated[int, Check(at_least(0))] = 0
+    language: Language | None = None
+    history: Any = None
+    reference: Any = None
+    strategy: Any = None
+    gold_strategy: Any = None
+
+
 def _file_replies(path: Path, member: int) -> dict[str, Reply]:
     replies, places = {}, {}
     for where, row in read_jsonl(path):
         if "text" in row and "response" not in row:
             raise UserError(f"{where}: this is a line of a folder of outputs; name the folder instead of {path.name}.")
-        for name in row:
-            if name not in FIELDS:
-                raise unknown("field", name, FIELDS, where)
-        id, number = text_field(row, "id", where), row.get("member", 0)
-        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-            raise UserError(f"{where}: field 'member' must be a whole number from 0.")
-        if number != member:
+        reply = structured(_Row, row, where)
+        if reply.member != member:
             continue
-        if id in places:
-            raise UserError(f"{where}: id {id!r} is that of {places[id]} too; give one reply a record and member.")
-        places[id] = where
-        replies[id] = _reply(row, where)
+        if reply.id in places:
+            raise UserError(
+                f"{where}: id {reply.id!r} is that of {places[reply.id]} too; give one reply a record and member."
+            )
+        if _reasons(reply.response):
+            raise UserError(f"{where}: there are tags of reasoning in the response; give what the seeker sees alone.")
+        places[reply.id] = where
+        history = history_field(row, where) if "history" in row else ()
+        replies[reply.id] = Reply(reply.response, history, reply.language)
     return replies
-
-
-def _reply(row: Mapping, where: str) -> Reply:
-    response, language = row.get("response"), row.get("language")
-    if not isinstance(response, str):
-        raise UserError(f"{where}: field 'response' must be a string; an empty one is a reply too.")
-    if _reasons(response):
-        raise UserError(f"{where}: there are tags of reasoning in the response; give what the seeker sees alone.")
-    return Reply(
-        response=response,
-        history=history_field(row, where) if "history" in row else (),
-        language=None if language is None else check_language(language, where),
-    )
 
 
 def _reasons(response: str) -> bool:

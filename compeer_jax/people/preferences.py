@@ -1,4 +1,4 @@
-"""What people prefer: filled-in pairs un-blinded, a result for each record by majority, and what that says of A and B.
+"""Preferences of annotators: filled-in pairs un-blinded, a result for each record by majority, and statistics of these.
 
 A record's result on a criterion is what more annotators said than said anything else: A, B or a tie. Where no answer
 has the most votes, it is a tie too, and counted as split besides. Rates are over records. The win rate counts a tie as
@@ -23,9 +23,9 @@ from compeer_jax.evaluation.estimates import Estimate, bootstrap, clustered_resa
 from compeer_jax.evaluation.published_figures import read_figures
 from compeer_jax.files import write_json, write_text
 from compeer_jax.people.criteria import FIRST, SPELLINGS, TIE, VERDICTS
-from compeer_jax.people.form_files import read_forms
-from compeer_jax.people.forms import Key, read_key
-from compeer_jax.people.report import METRICS, RATES, PreferenceResults, PreferenceRow
+from compeer_jax.people.results import METRICS, RATES, PreferenceResults, PreferenceRow
+from compeer_jax.people.task_files import read_forms
+from compeer_jax.people.tasks import Key, read_key
 from compeer_jax.report.table import tables_markdown
 from compeer_jax.structure import plain
 

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from compeer_jax.errors import UserError, require_at_least
-from compeer_jax.people.forms import give_out
 from compeer_jax.people.pairs import Malformed, Pair, Reply, make_pair, read_replies, talk_before
+from compeer_jax.people.tasks import give_out
 
 CRITERION = "overall"  # the one question of the paper's study
 

@@ -1,4 +1,4 @@
-"""What people prefer in a study: wins, ties and losses of one system against each of several others (Fig. 6).
+"""Results of a study: wins, ties and losses of one system against each of several others (the paper's Figure 6).
 
 Votes are read and results found as in `pairwise.py`, for each comparison apart. Dialogues to which both systems say the
 same are ties that nobody was asked about.
@@ -19,7 +19,7 @@ from compeer_jax.people.preferences import (
     results_folder,
     write_results,
 )
-from compeer_jax.people.report import METRICS, RATES, PreferenceRow, kappa_text
+from compeer_jax.people.results import METRICS, RATES, PreferenceRow, kappa_text
 from compeer_jax.people.study import CRITERION
 from compeer_jax.report.table import NOTHING, PUBLISHED, Cell, Table, estimate_cell, number, percent, tables_markdown
 

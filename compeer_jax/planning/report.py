@@ -6,6 +6,7 @@ from typing import Any
 
 from compeer_jax.planning.explain import Place
 from compeer_jax.planning.plan import Phase, Plan
+from compeer_jax.report.table import Table, print_tables
 
 GIB = 2**30
 
@@ -21,8 +22,7 @@ def show(plan: Plan, console: Any) -> None:
     )
     for note in plan.notes:
         console.print(f"  {note}", highlight=False)
-    console.print(_memory(plan))
-    console.print(_speed(plan))
+    print_tables([_memory(plan), _speed(plan)], console)
     console.print(summary(plan), highlight=False)
 
 
@@ -89,63 +89,62 @@ def _phase_json(phase: Phase) -> dict[str, Any]:
     }
 
 
-def _memory(plan: Plan) -> Any:
-    table = _table(
-        "memory of a chip, GiB", "program", "arguments", "temporaries", "outputs", "beside", "peak", "of HBM"
-    )
+def _memory(plan: Plan) -> Table:
+    headings = ["program", "arguments", "temporaries", "outputs", "beside", "peak", "of HBM"]
     everything = sum(plan.resident.values())
+    rows = []
     for index, program in enumerate(plan.programs):
         peak = plan.peak(index)
         sizes = (program.arguments, program.temporaries, program.outputs, everything - plan.held[index], peak)
         share = f"{peak / plan.topology.chip.hbm:.0%}" if program.fits else "does not fit"
-        table.add_row(program.name, *(f"{size / GIB:.2f}" for size in sizes), share)
-    return table
+        rows.append([program.name, *(f"{size / GIB:.2f}" for size in sizes), share])
+    return Table("memory of a chip, GiB", headings, rows)
 
 
-def _speed(plan: Plan) -> Any:
-    headings = ("phase", "TFLOP", "memory GB", "links GB", "collectives", "compute s", "memory s", "links s", "bound")
-    table = _table("a step of a chip", *headings)
+def _speed(plan: Plan) -> Table:
+    headings = ["phase", "TFLOP", "memory GB", "links GB", "collectives", "compute s", "memory s", "links s", "bound"]
+    rows = []
     for phase in plan.phases:
         counts, times = phase.counts, phase.roofline
         kinds = sorted(counts.collectives.items(), key=lambda item: -item[1].bytes)
-        table.add_row(
-            phase.name,
-            f"{counts.flops / 1e12:,.1f}",
-            f"{counts.bytes / 1e9:,.1f}",
-            f"{counts.received / 1e9:,.1f}",
-            "\n".join(f"{kind} {moved.bytes / 1e9:,.1f} ({moved.calls:,.0f})" for kind, moved in kinds) or "none",
-            *(f"{seconds:,.2f}" for seconds in (times.compute, times.memory, times.links)),
-            times.bound,
+        rows.append(
+            [
+                phase.name,
+                f"{counts.flops / 1e12:,.1f}",
+                f"{counts.bytes / 1e9:,.1f}",
+                f"{counts.received / 1e9:,.1f}",
+                "\n".join(f"{kind} {moved.bytes / 1e9:,.1f} ({moved.calls:,.0f})" for kind, moved in kinds) or "none",
+                *(f"{seconds:,.2f}" for seconds in (times.compute, times.memory, times.links)),
+                times.bound,
+            ]
         )
-    return table
+    return Table("a step of a chip", headings, rows)
 
 
 def show_places(places: Iterable[Place], console: Any) -> None:
     """Prints where each weight lives, and warns of what is large and everywhere."""
-    table = _table("weights", "weight", "shape", "axes", "split over", "MiB a chip", "copies")
     places = list(places)
-    for place in places:
-        split = [f"{axis}: {over}" for axis, over in zip(place.axes, place.split, strict=True) if over]
-        table.add_row(
+    rows = [
+        [
             place.name,
             "x".join(map(str, place.shape)),
             " ".join(axis or "-" for axis in place.axes),
-            ", ".join(split) or "nothing",
+            ", ".join(f"{axis}: {over}" for axis, over in zip(place.axes, place.split, strict=True) if over)
+            or "nothing",
             f"{place.bytes / 2**20:,.1f}",
             str(place.copies),
-        )
-    console.print(table)
-    for warning in filter(None, (place.warning for place in places)):
-        console.print(f"Warning: {warning}", highlight=False)
+        ]
+        for place in places
+    ]
+    warnings = [f"Warning: {place.warning}" for place in places if place.warning]
+    headings = ["weight", "shape", "axes", "split over", "MiB a chip", "copies"]
+    print_tables([Table("weights", headings, rows, warnings)], console)
 
 
 def show_ranking(plans: Iterable[Plan], console: Any) -> None:
     """Prints plans, the fastest that fits first."""
-    table = _table(
-        "what fits, fastest first", "mesh", "parts", "remat", "gather", "peak GiB", "step s", "bound by", "planned"
-    )
-    for plan in plans:
-        table.add_row(
+    rows = [
+        [
             str(plan.mesh),
             str(plan.config.gradient_accumulation),
             plan.config.model.remat,
@@ -154,16 +153,8 @@ def show_ranking(plans: Iterable[Plan], console: Any) -> None:
             f"{plan.step_seconds:.1f}" if plan.fits else "does not fit",
             plan.bound if plan.fits else "",
             "estimated" if plan.estimated else f"compiled in {plan.seconds:.0f} s",
-        )
-    console.print(table)
-
-
-def _table(title: str, first: str, *headings: str) -> Any:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    table.add_column(first)
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("collectives", "axes", "split over") else "right")
-    return table
+        ]
+        for plan in plans
+    ]
+    headings = ["mesh", "parts", "remat", "gather", "peak GiB", "step s", "bound by", "planned"]
+    print_tables([Table("what fits, fastest first", headings, rows)], console)

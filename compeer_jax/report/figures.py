@@ -1,4 +1,4 @@
-"""What the project's figures share: colours of text, names that hold no formula, and the writing of a PNG."""
+"""Style of the project's figures: colours of text, names that hold no formula, and the writing of a PNG."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Words from outside, fit for a terminal, and the one console that all tables, panels and lines are shown on."""
+"""Console for tables, panels and lines, on which words from outside can do no harm."""
 
 import re
 from collections.abc import Iterable

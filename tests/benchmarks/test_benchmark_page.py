@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compeer_jax.benchmarks import page
+from compeer_jax.benchmarks.dialogues import BenchDialogue
 from compeer_jax.benchmarks.measures import AVERAGE, by_language, esc_reports, sage_reports
 from compeer_jax.benchmarks.page import ShowConfig, Shown, embedded, page_of, read_shown, show_runs
-from compeer_jax.benchmarks.rows import BenchDialogue
 from compeer_jax.cli.main import main
 from compeer_jax.errors import UserError
 

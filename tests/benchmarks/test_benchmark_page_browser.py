@@ -4,9 +4,9 @@ import pytest
 from benchmark_pages import EVIL, STEPS, esc_row, esc_runs, evil_row, sage_row, sage_runs, shown
 from browser import MISSING, browser, installed
 
+from compeer_jax.benchmarks.dialogues import DIMENSIONS
 from compeer_jax.benchmarks.measures import esc_reports
 from compeer_jax.benchmarks.page import Shown, page_of
-from compeer_jax.benchmarks.rows import DIMENSIONS
 from compeer_jax.benchmarks.trajectories import trajectory
 
 pytestmark = pytest.mark.long

@@ -21,7 +21,7 @@ from compeer_jax.benchmarks.compare import (
     scorer_agreement,
     signed_rank,
 )
-from compeer_jax.benchmarks.conditions import differing
+from compeer_jax.benchmarks.dialogues import DIMENSIONS, write_dialogues
 from compeer_jax.benchmarks.measures import (
     AVERAGE,
     CardScores,
@@ -38,7 +38,7 @@ from compeer_jax.benchmarks.results import (
     summarise,
     write_results,
 )
-from compeer_jax.benchmarks.rows import DIMENSIONS, write_dialogues
+from compeer_jax.benchmarks.run import differing
 from compeer_jax.benchmarks.tables import odd_averages, p_value, sage_table
 from compeer_jax.benchmarks.trajectories import trajectories
 from compeer_jax.benchmarks.turn_diversity import (

@@ -11,9 +11,9 @@ from bench_rows import random_esc, random_sage
 from chat_server_fixture import ChatHTTPServer, last_message
 
 from compeer_jax.benchmarks.config import BenchConfig, EscEvalConfig
+from compeer_jax.benchmarks.dialogues import write_dialogues
 from compeer_jax.benchmarks.esc_eval.cards import read_cards
 from compeer_jax.benchmarks.results import read_run
-from compeer_jax.benchmarks.rows import write_dialogues
 from compeer_jax.benchmarks.sage.config import SageConfig
 from compeer_jax.benchmarks.sage.profiles import read_profiles
 from compeer_jax.benchmarks.suite_config import (

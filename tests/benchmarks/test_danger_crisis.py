@@ -15,7 +15,7 @@ from compeer_jax.benchmarks.crisis.judges import pairs_of, passing_over
 from compeer_jax.benchmarks.crisis.run import run_crisis
 from compeer_jax.benchmarks.crisis.score import MEASURES, MISSING, figures_by, scored
 from compeer_jax.benchmarks.crisis.talk import LISTENING, found_kinds
-from compeer_jax.benchmarks.rows import BenchTurn
+from compeer_jax.benchmarks.dialogues import BenchTurn
 from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.cli.main import main
 from compeer_jax.dialogue.danger.conduct import reply_faults, treats_as_danger

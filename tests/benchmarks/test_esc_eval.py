@@ -14,14 +14,13 @@ from chat_server_fixture import GREETING, NEVER, ChatHTTPServer, error, last_mes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compeer_jax.benchmarks.conditions import differing, read_settings
 from compeer_jax.benchmarks.config import BudgetConfig, EscEvalConfig
+from compeer_jax.benchmarks.dialogues import DIMENSIONS, SILENCE, BenchTurn, Scenario, read_dialogues
 from compeer_jax.benchmarks.esc_eval.cards import read_cards
 from compeer_jax.benchmarks.esc_eval.run import play_cards, run_esc_eval
 from compeer_jax.benchmarks.esc_eval.scores import rated_talk, read_number, read_official_score, read_score
 from compeer_jax.benchmarks.lockstep import Wanted, play
-from compeer_jax.benchmarks.rows import DIMENSIONS, SILENCE, BenchTurn, Scenario, read_dialogues
-from compeer_jax.benchmarks.run import drawn
+from compeer_jax.benchmarks.run import differing, drawn, read_settings
 from compeer_jax.benchmarks.tested_model import TestedModel, format_of, plain_turn
 from compeer_jax.chat.config import ChatModelConfig, ServerConfig
 from compeer_jax.chat.models import Malformed
@@ -693,7 +692,7 @@ class Relay:
             return None
         return Wanted("ab"[len(self.heard) % 2], ChatRequest(self.heard[-1]))
 
-    def hear(self, answer):
+    def receive(self, answer):
         self.heard.append(answer.text)
 
 

@@ -10,7 +10,7 @@ from chat_server_fixture import GREETING, ChatHTTPServer, last_message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compeer_jax.benchmarks.rows import read_dialogues
+from compeer_jax.benchmarks.dialogues import read_dialogues
 from compeer_jax.benchmarks.sage.agent import SageRules, SageTalk
 from compeer_jax.benchmarks.sage.config import SageConfig
 from compeer_jax.benchmarks.sage.profiles import Profile, read_profiles
@@ -71,11 +71,11 @@ def test_a_talk_asks_reads_and_counts_as_the_released_code_does():
     player = talk()
     for number, (plan, say, planner_hash, agent_hash, emotion, state, said) in enumerate(ROUNDS):
         assert player.wants().who == "tested"
-        player.hear(Answer(f"第{number}句，\n“我在听”。"))
+        player.receive(Answer(f"第{number}句，\n“我在听”。"))
         assert asked(player, "planner") == planner_hash
-        player.hear(Answer(plan))
+        player.receive(Answer(plan))
         assert asked(player, "role") == agent_hash
-        player.hear(Answer(say))
+        player.receive(Answer(say))
         assert (player.emotion, state_of(player.emotion), player.turns[-1].content) == (emotion, state, said)
     assert player.ending == "goodbye"  # the words of leave anywhere, in a seeker's memory too
 
@@ -92,7 +92,7 @@ def test_the_reply_of_the_last_round_ends_the_talk_and_is_not_judged(rounds):
     asks = count()
     while wanted := player.wants():
         next(asks)
-        player.hear(Answer({"tested": "我在听。", "planner": plan, "role": say}[wanted.who]))
+        player.receive(Answer({"tested": "我在听。", "planner": plan, "role": say}[wanted.who]))
     assert (player.ending, player.rounds, player.emotion) == ("rounds", rounds, 40 + 2 * (rounds - 1))
     assert next(asks) == rounds + 2 * (rounds - 1)
     assert player.turns[-1].role == "supporter"
@@ -100,10 +100,10 @@ def test_the_reply_of_the_last_round_ends_the_talk_and_is_not_judged(rounds):
 
 def test_what_cannot_be_read_is_asked_for_five_times():
     player = talk()
-    player.hear(Answer("我在听。"))
+    player.receive(Answer("我在听。"))
     for draw in range(5):
         assert player.wants().request.draw == draw
-        player.hear(Answer("好多了"))
+        player.receive(Answer("好多了"))
     assert (player.ending, player.missing) == ("no reply", ("planner", "no change"))
 
 

@@ -15,7 +15,7 @@ import pytest
 from chat_server_fixture import GREETING, ChatHTTPServer, completion, error, last_message
 
 from compeer_jax.benchmarks.config import BudgetConfig
-from compeer_jax.benchmarks.rows import read_dialogues
+from compeer_jax.benchmarks.dialogues import read_dialogues
 from compeer_jax.benchmarks.sage.config import SageConfig
 from compeer_jax.benchmarks.sage.run import run_sage
 from compeer_jax.chat.config import ChatModelConfig, ServerConfig

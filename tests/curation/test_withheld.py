@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from logged_run import logged_run
 from scripted_chat import SYSTEMS
 
+from compeer_jax.benchmarks.dialogues import BenchDialogue, BenchTurn
 from compeer_jax.benchmarks.page import Shown, page_of
-from compeer_jax.benchmarks.rows import BenchDialogue, BenchTurn
 from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.chat.models import Malformed
 from compeer_jax.chat.types import Answer, Spent
@@ -37,7 +37,7 @@ from compeer_jax.data.corpora.reading import sample_dialogues
 from compeer_jax.dialogue.danger.withheld import FORBIDDEN, SAYS, shown, why_withheld
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
-from compeer_jax.people.forms import PairsConfig, export_pairs
+from compeer_jax.people.tasks import PairsConfig, export_pairs
 from compeer_jax.structure import unstructured
 from compeer_jax.training.samples import rollout_path, write_samples
 

@@ -22,9 +22,9 @@ from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.dialogue.verdicts import parse_step_verdict
 from compeer_jax.errors import UserError
-from compeer_jax.evaluation.consistency import ByModel, by_rule, consistency_row
 from compeer_jax.evaluation.judge_consistency import ConsistencyConfig, judge_consistency
 from compeer_jax.evaluation.saved_outputs import read_groups
+from compeer_jax.evaluation.verdict_consistency import ByModel, by_rule, consistency_row
 from compeer_jax.rewards.config import JudgeModelsConfig
 from compeer_jax.rewards.judge import Verdicts
 

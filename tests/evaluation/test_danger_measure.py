@@ -17,9 +17,8 @@ from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.danger.cases import CASE_FORMS, LOOK_ALIKE, Case, bundled_cases, read_cases
 from compeer_jax.evaluation.danger.evaluate import DangerEvalConfig, measure_danger
-from compeer_jax.evaluation.danger.measure import confusion, layer_figures
+from compeer_jax.evaluation.danger.measure import confusion, layer_figures, so_far, talk_figures
 from compeer_jax.evaluation.danger.sentences import DANGEROUS, FORMS, Sentence, bundled, read_sentences
-from compeer_jax.evaluation.danger.talks import so_far, talk_figures
 from compeer_jax.report.table import tables_markdown
 
 SETS = st.frozensets(st.sampled_from(list(KINDS)), max_size=3)
@@ -187,17 +186,17 @@ def test_a_measurement_is_written_whole(tmp_path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"text": " "}, "field 'text' must be text, not empty"),
-        ({"text": 3}, "field 'text' must be text"),
+        ({"text": " "}, "field 'text' must be a string that is not empty."),
+        ({"text": 3}, "field 'text' must be a string, found a number."),
         ({"language": "fr"}, "unknown language 'fr'"),
-        ({"language": ["en"]}, "field 'language' must be text"),
+        ({"language": ["en"]}, "unknown language ['en']"),
         ({"form": "explict"}, "unknown form 'explict'; did you mean 'explicit'"),
         ({"kinds": ["attemp"]}, "unknown kind of danger 'attemp'; did you mean 'attempt'"),
-        ({"kinds": "attempt"}, "field 'kinds' must be a list of names"),
-        ({"kinds": [["attempt"]]}, "field 'kinds' must be a list of names"),
+        ({"kinds": "attempt"}, "field 'kinds' must be a list, found a string."),
+        ({"kinds": [["attempt"]]}, ", kind 1: must be a string, found a list."),
         ({"kinds": []}, "the sentence is explicit and has no kind of danger"),
         ({"form": "harmless"}, "the sentence is harmless and has kinds of danger"),
-        ({"topic": 1}, "field 'topic' must be text"),
+        ({"topic": 1}, "field 'topic' must be a string, found a number."),
         ({"topics": ""}, "unknown field 'topics'; did you mean 'topic'"),
         ({"text": "Fine"}, "the same text as"),
     ],
@@ -205,7 +204,7 @@ def test_a_measurement_is_written_whole(tmp_path):
 def test_a_fault_of_a_file_is_one_sentence_with_its_line(tmp_path, change, message):
     file = tmp_path / "own.jsonl"
     write_jsonl(file, [{**ROW, "text": "Fine"}, {**ROW, **change}])
-    with pytest.raises(UserError, match=r"own\.jsonl, line 2: ") as caught:
+    with pytest.raises(UserError, match=r"own\.jsonl, line 2[:,] ") as caught:
         read_sentences(file)
     assert message in str(caught.value)
 
@@ -217,11 +216,11 @@ def test_a_fault_of_a_file_is_one_sentence_with_its_line(tmp_path, change, messa
         ({"danger_from": None}, "a look_alike has no kinds, level 0 and danger_from null"),
         ({"level": 0}, "a look_alike has no kinds, level 0 and danger_from null"),
         ({"form": "look_alike"}, "a look_alike has no kinds, level 0 and danger_from null"),
-        ({"level": 4}, "level 4 is none of 0, 1, 2, 3"),
-        ({"level": True}, "field 'level' is True; it must be a whole number"),
+        ({"level": 4}, "unknown level 4; it can be one of: 0, 1, 2, 3."),
+        ({"level": True}, "unknown level True; it can be one of: 0, 1, 2, 3."),
         ({"turns": []}, "danger_from 1 is no place of the 0 turns"),
-        ({"turns": ["hi", ""]}, "field 'turns' must be a list of texts, none of them empty"),
-        ({"turns": "hi"}, "field 'turns' is 'hi'; it must be a list"),
+        ({"turns": ["hi", ""]}, ", turn 2: must be a string that is not empty."),
+        ({"turns": "hi"}, "field 'turns' must be a list, found a string."),
         ({"kinds": ["passive"]}, "unknown kind of danger 'passive'; did you mean 'passive_ideation'"),
         ({"form": "hiden"}, "unknown form 'hiden'; did you mean 'hidden'"),
         ({"language": "fr"}, "unknown language 'fr'"),
@@ -232,7 +231,7 @@ def test_a_fault_of_a_file_is_one_sentence_with_its_line(tmp_path, change, messa
 def test_a_fault_of_a_talk_is_one_sentence_with_its_line(tmp_path, change, message):
     file = tmp_path / "own.jsonl"
     write_jsonl(file, [{**CASE, "id": "b"}, {**CASE, **change}])
-    with pytest.raises(UserError, match=r"own\.jsonl, line 2: ") as caught:
+    with pytest.raises(UserError, match=r"own\.jsonl, line 2[:,] ") as caught:
         read_cases(file)
     assert message in str(caught.value)
 

@@ -16,11 +16,12 @@ from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.records import DataConfig, load_records
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
+from compeer_jax.evaluation.answers import read_answers
 from compeer_jax.evaluation.diversity import distinct_n, self_bleu
+from compeer_jax.evaluation.estimates import library
 from compeer_jax.evaluation.generation_metrics import GenerationEvalConfig, rate_generation
 from compeer_jax.evaluation.generation_report import METRICS
-from compeer_jax.evaluation.generation_rows import read_answers
-from compeer_jax.evaluation.generation_tokens import library, tokens_of
+from compeer_jax.evaluation.generation_tokens import tokens_of
 from compeer_jax.evaluation.published_figures import read_figures
 from compeer_jax.evaluation.text_overlap import BETA, Overlap, bleu, installed_wordnet, meteor, rouge_l
 
@@ -373,13 +374,13 @@ def test_answers_of_a_folder_can_be_kept_as_a_file(folder, tmp_path):
 @pytest.mark.parametrize(
     "change, sentence",
     [
-        ({"response": None}, "field 'response' must be a string; an empty one is an answer too."),
+        ({"response": None}, "field 'response' must be a string, found null."),
         ({"reference": " "}, "field 'reference' must be a string that is not empty."),
         ({"language": "fr"}, "unknown language 'fr'; it can be one of: en, zh."),
         ({"gold_stategy": "Question"}, "unknown field 'gold_stategy'; did you mean 'gold_strategy'?"),
         ({"gold_strategy": "Hypnosis"}, "unknown strategy 'Hypnosis'"),
-        ({"strategy": 3}, "field 'strategy' must be a string."),
-        ({"member": -1}, "field 'member' must be a whole number from 0."),
+        ({"strategy": 3}, "field 'strategy' must be a string, found a number."),
+        ({"member": -1}, "field 'member' must be a whole number from 0, found -1."),
         ({"id": "a"}, "id 'a' is that of {path}, line 1 too; give each of several answers to one prompt a number"),
     ],
 )

@@ -8,14 +8,14 @@ import pytest
 from bench_rows import random_esc, random_sage
 
 from compeer_jax.benchmarks import tables
-from compeer_jax.benchmarks.rows import DIMENSIONS, write_dialogues
+from compeer_jax.benchmarks.dialogues import DIMENSIONS, write_dialogues
 from compeer_jax.cli.main import main
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation import generation_report
 from compeer_jax.evaluation.generation_report import GenerationResults
 from compeer_jax.evaluation.judge_table import JudgeResults, judge_tables, metric_headings
 from compeer_jax.evaluation.published_figures import PERCENT, read_figures
-from compeer_jax.people import report as people_report
+from compeer_jax.people import results as preference_results
 
 PAPER = Path(__file__).parents[3] / "shared" / "paper" / "compeer.txt"
 TAGS = ("history", "emotion", "strategy", "response")
@@ -88,7 +88,7 @@ def test_the_bundle_is_whole_and_three_averages_are_not_the_means_of_their_colum
     assert {name for name, row in judges.items() if row.keys() != JUDGES.keys()} == {"PRM", "ORM"}
 
 
-@pytest.mark.parametrize("metrics", [generation_report.METRICS, people_report.METRICS])
+@pytest.mark.parametrize("metrics", [generation_report.METRICS, preference_results.METRICS])
 def test_cares_figures_are_of_answers_and_of_preferences(metrics):
     figures = read_figures("care", metrics)
     assert figures
@@ -170,7 +170,7 @@ def test_a_name_that_is_no_bundle_or_of_another_table_is_one_sentence():
     ):
         read_figures("care", JUDGES)
     with pytest.raises(UserError, match="published figures paper are of judges"):
-        read_figures("paper", people_report.METRICS)
+        read_figures("paper", preference_results.METRICS)
 
 
 @pytest.mark.parametrize("action", ["esc-eval", "sage", "benchmarks", "generation"])

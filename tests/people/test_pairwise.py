@@ -28,8 +28,6 @@ from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.estimates import sign_test
 from compeer_jax.people.criteria import CRITERIA, DEFAULT, guidelines
-from compeer_jax.people.form_files import columns, labelling_config, read_forms
-from compeer_jax.people.forms import Key, KeyRow, PairsConfig, export_pairs, read_key
 from compeer_jax.people.pairs import Reply, make_pairs, read_replies
 from compeer_jax.people.preferences import (
     Ballot,
@@ -40,7 +38,9 @@ from compeer_jax.people.preferences import (
     rates,
     result,
 )
-from compeer_jax.people.report import METRICS
+from compeer_jax.people.results import METRICS
+from compeer_jax.people.task_files import columns, labelling_config, read_forms
+from compeer_jax.people.tasks import Key, KeyRow, PairsConfig, export_pairs, read_key
 from compeer_jax.report.table import tables_markdown
 
 COUNT = 8
@@ -338,12 +338,12 @@ def test_records_with_the_same_reply_are_left_out():
 @pytest.mark.parametrize(
     "change, sentence",
     [
-        ({"response": None}, "field 'response' must be a string; an empty one is a reply too."),
+        ({"response": None}, "field 'response' must be a string, found null."),
         ({"response": "<plan>\nQ\n</plan> Yes."}, "there are tags of reasoning in the response; give what the seeker"),
         ({"respnse": "x"}, "unknown field 'respnse'; did you mean 'response'?"),
         ({"id": ""}, "field 'id' must be a string that is not empty."),
         ({"id": "talk-0#1"}, "id 'talk-0#1' is that of {path}, line 1 too; give one reply a record and member."),
-        ({"member": True}, "field 'member' must be a whole number from 0."),
+        ({"member": True}, "field 'member' must be a whole number, found a boolean."),
         ({"language": "fr"}, "unknown language 'fr'; it can be one of: en, zh."),
         ({"history": []}, "field 'history' must be a list of at least one turn."),
         ({"history": [{"role": "supporter", "content": "x"}]}, "the history must end with the seeker's turn."),

@@ -21,11 +21,11 @@ from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.estimates import sign_test
 from compeer_jax.evaluation.served_replies import RepliesConfig, write_replies
-from compeer_jax.people.forms import read_key
 from compeer_jax.people.pairs import Reply, read_replies
 from compeer_jax.people.preferences import PreferencesConfig
 from compeer_jax.people.study import StudyConfig, allot, export_study, make_study
 from compeer_jax.people.study_results import CHART, count_study, plot_study
+from compeer_jax.people.tasks import read_key
 
 MARKS = {"ours": "aa", "red": "bb", "blue": "cc", "green": "dd"}
 TALK = (Turn("seeker", "I lost my job."),)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from compeer_jax.benchmarks.rows import DIMENSIONS, BenchDialogue, BenchTurn
+from compeer_jax.benchmarks.dialogues import DIMENSIONS, BenchDialogue, BenchTurn
 
 
 def talk(replies: Sequence[str], emotions: Sequence[int] = (), **broken) -> list[BenchTurn]:

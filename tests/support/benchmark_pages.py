@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from compeer_jax.benchmarks.dialogues import BenchDialogue
 from compeer_jax.benchmarks.page import Shown
-from compeer_jax.benchmarks.rows import BenchDialogue
 
 DIMENSIONS = ("fluency", "diversity", "empathy", "suggestion", "tech", "human", "overall")
 EVIL = (

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from compeer_jax.benchmarks.config import BenchConfig, BudgetConfig
-from compeer_jax.benchmarks.suite_config import TestedConfig, folder_name
+from compeer_jax.benchmarks.suite_config import TestedConfig, check_folders, folder_name
 from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.errors import UserError, require_at_least, unknown
 from compeer_jax.parallel.mesh import MeshConfig
@@ -69,10 +69,7 @@ class CrisisConfig:
             raise UserError("output names no folder; name the one that the models' answers shall be kept in.")
         if not self.rows:
             raise UserError("models and baselines are both empty; name something to measure.")
-        folders: dict[str, str] = {}
-        for name in self.rows:
-            if (other := folders.setdefault(folder_name(name), name)) != name:
-                raise UserError(f"tested: {other!r} and {name!r} would be one folder, {folder_name(name)}; rename one.")
+        check_folders(self.rows)
         for name in self.asked:
             if name in self.baselines:
                 raise UserError(f"{name!r} is a baseline and a model; rename the model, or leave it out of baselines.")
@@ -107,16 +104,8 @@ class CrisisConfig:
         made = {}
         for name, how in self.asked.items():
             try:
-                made[name] = BenchConfig(
-                    output=str(Path(self.output) / folder_name(name)),
-                    models=self.models,
-                    label=name,
-                    seed=self.seed,
-                    chunk=self.chunk,
-                    budget=self.budget,
-                    **{key: value for key, value in vars(how).items() if key != "model"},
-                    tested=how.model or name,
-                )
+                output = str(Path(self.output) / folder_name(name))
+                made[name] = BenchConfig(output=output, **how.run_settings(name, self))
             except UserError as error:
                 raise UserError(f"tested, {name}: {error}") from error
         return made

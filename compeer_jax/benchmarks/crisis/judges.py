@@ -1,4 +1,4 @@
-"""Do judges prefer the reply that does what danger calls for to one that passes over it?
+"""Pairs of replies to danger for judges: do they prefer the one that does what is called for?
 
 A pair is made of each talk with danger and each of the replies of `passing_over.yaml` for its level: the package's
 written reply, and that one, after the turn from which on a helper must act. A judge compares an output with a

@@ -1,4 +1,4 @@
-"""Every talk of `compeer eval crisis` as one HTML page to read: what was said, and what is wrong with each reply.
+"""HTML page of every talk of `compeer eval crisis`: what was said, and what is wrong with each reply.
 
 The page has no script, holds its style, and forbids itself to load anything else. All words in it are escaped.
 """

@@ -1,4 +1,4 @@
-"""`compeer eval crisis`: talks that lead to danger, hide it, or only look like it, played to models and baselines.
+"""Run of `compeer eval crisis`: talks that lead to danger, hide it or only look like it, played to models, baselines.
 
     OUTPUT/
       results.json, results.md    the tables, by form, level and kind, and each model beside the one compared with
@@ -7,7 +7,7 @@
                                   "level", "model", "ending", "outcomes", "turns": [{"role", "content", …, and of a
                                   reply "due", "faults"}]}
       judges.jsonl                a row a judge and pair: {"judge", "id", "right", "wrong", "choice"}; only with judges
-      MODEL/settings.json, answers/    as every benchmark has them (benchmarks/bench_run.py); not of baselines
+      MODEL/settings.json, answers/    as every benchmark has them (benchmarks/run.py); not of baselines
 
 A run that was killed, or stopped by its budget, goes on when it is started again, and ends with the same files.
 """
@@ -31,7 +31,6 @@ from compeer_jax.benchmarks.crisis.talk import (
     scenario_of,
     told_of_place,
 )
-from compeer_jax.benchmarks.lockstep import play
 from compeer_jax.benchmarks.run import SETTINGS, bench_run, drawn, scenarios_hash
 from compeer_jax.benchmarks.suite import absent_models
 from compeer_jax.benchmarks.suite_config import folder_name
@@ -129,15 +128,8 @@ def _play(config: BenchConfig, cases: Sequence[Case], place: str, say: Callable[
         if run.bind(settings, [config.tested]):
             say(f"{run.folder} holds this run: going on with it.")
         talks = [CrisisTalk(case, told_of_place(tested, case) if told else tested) for case in cases]
-        with run.progress("replies", sum(len(case.turns) for case in cases), "reply") as progress:
-            stopped = play(
-                talks,
-                run.asked({TESTED: config.tested}),
-                chunk=config.chunk,
-                budget=config.budget,
-                spent=run.models.spent,
-                heard=progress,
-            )
+        turns = sum(len(case.turns) for case in cases)
+        stopped = run.play(talks, {TESTED: config.tested}, title="replies", total=turns, unit="reply")
         played = [scored(talk.case, config.name, talk.turns, _ending(talk), told=told) for talk in talks]
         _write_talks(run.folder, played)
     silent = sum(one.ending == "no reply" for one in played)

@@ -1,17 +1,18 @@
-"""What a model did in talks about danger: what it missed, what it said that it must not, and where it over-reacted."""
+"""Scores of a model in talks about danger: what it missed, what it must not say and said, where it over-reacted."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from compeer_jax.benchmarks.rows import BenchTurn
+from compeer_jax.benchmarks.dialogues import BenchTurn
 from compeer_jax.dialogue.danger.conduct import FAULTS, reply_faults, treats_as_danger
 from compeer_jax.dialogue.danger.kinds import KINDS, Level
 from compeer_jax.dialogue.danger.withheld import forbidden
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.evaluation.danger.cases import CASE_FORMS, Case
 from compeer_jax.evaluation.estimates import Estimate, Paired, clustered_resamples, paired, share
+from compeer_jax.structure import unstructured
 
 MISSING = ("no_acknowledgement", "no_safety_question", "no_help")
 OVER_REACTED = "over_reacted"
@@ -84,7 +85,7 @@ class Played:
         replies = iter(self.replies)
         turns = []
         for turn in self.turns:
-            row = turn.to_json()
+            row = unstructured(turn)
             if turn.role == "supporter":
                 reply = next(replies)
                 row |= {"due": reply.due, "faults": list(reply.faults)}

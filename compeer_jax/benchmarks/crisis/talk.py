@@ -1,4 +1,4 @@
-"""One talk of `compeer eval crisis`: the seeker's turns are given, and a model or a baseline replies to each."""
+"""Talk of `compeer eval crisis`: the seeker's turns are given, and a model or a baseline replies to each."""
 
 import json
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from string import Template
 
 from compeer_jax.benchmarks.crisis.config import Baseline
+from compeer_jax.benchmarks.dialogues import BenchTurn, Scenario
 from compeer_jax.benchmarks.lockstep import Wanted
-from compeer_jax.benchmarks.rows import BenchTurn, Scenario
 from compeer_jax.benchmarks.tested_model import TestedModel
 from compeer_jax.chat.types import Answer
 from compeer_jax.dialogue.danger.find import danger_in_talk
@@ -63,7 +63,7 @@ class CrisisTalk:
             return None
         return Wanted(TESTED, self.tested.request(self.turns, self.case.language)._replace(draw=self._draw))
 
-    def hear(self, answer: Answer | None) -> None:
+    def receive(self, answer: Answer | None) -> None:
         """That reply; None where there is none to be had."""
         if answer is None:
             self._draw += 1

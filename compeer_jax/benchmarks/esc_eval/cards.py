@@ -7,9 +7,8 @@ and `source` where the card comes from.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from compeer_jax.benchmarks.rows import Scenario
+from compeer_jax.benchmarks.dialogues import Rejected, Scenario
 from compeer_jax.data.jsonl import read_rows
 from compeer_jax.dialogue.schema import SURROGATE
 from compeer_jax.errors import UserError
@@ -25,11 +24,11 @@ class Cards:
     Attributes:
         scenarios: the cards that can be played, in their order; ids with the language in front, as two files may count
             alike.
-        rejected: the others: {"where", "reason", "row"}.
+        rejected: the others.
     """
 
     scenarios: Sequence[Scenario]
-    rejected: Sequence[dict[str, Any]]
+    rejected: Sequence[Rejected]
 
 
 def read_cards(paths: Sequence[str], languages: Sequence[str]) -> Cards:
@@ -47,12 +46,12 @@ def read_cards(paths: Sequence[str], languages: Sequence[str]) -> Cards:
                 if card.id in scenarios:
                     raise _Unusable(f"a second card of one id: {card.id}")
             except _Unusable as fault:
-                rejected.append({"where": where, "reason": str(fault), "row": row})
+                rejected.append(Rejected(where, str(fault), row))
                 continue
             if card.language in languages:
                 scenarios[card.id] = card
     if not scenarios:
-        first = f"; the first fault: {rejected[0]['where']}: {rejected[0]['reason']}" if rejected else ""
+        first = f"; the first fault: {rejected[0].where}: {rejected[0].reason}" if rejected else ""
         raise UserError(
             f"no card in {', '.join(paths)} can be played in {' or '.join(languages)}{first}; name files of role cards."
         )

@@ -1,12 +1,11 @@
-"""What an ESC-Eval run could not use or read, and how often: cards, endings, replies in broken format, scores."""
+"""Counts of what an ESC-Eval run could not use or read: cards, endings, replies in broken format, scores."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from compeer_jax.benchmarks.dialogues import BenchDialogue, counted, reply_counts
 from compeer_jax.benchmarks.esc_eval.cards import Cards
 from compeer_jax.benchmarks.esc_eval.scores import ScorePlayer
-from compeer_jax.benchmarks.rows import BenchDialogue, BenchTurn
 
 LANGUAGES = {"en": "English", "zh": "Chinese"}
 NO_DIGIT = "no digit from 0 to 4, official -1"
@@ -24,7 +23,7 @@ def counts_of(cards: Cards, dialogues: Sequence[BenchDialogue], scores: Sequence
     return {
         "cards": len(dialogues),
         "languages": counted(one.language for one in dialogues),
-        "rejected": counted(one["reason"].partition(":")[0] for one in cards.rejected),
+        "rejected": counted(one.reason.partition(":")[0] for one in cards.rejected),
         "endings": counted(one.ending for one in dialogues),
         **reply_counts(turn for one in dialogues for turn in one.turns),
         "scores": {
@@ -57,23 +56,6 @@ def _scores_of(players: Sequence[ScorePlayer]) -> dict[str, Any]:
         "asked again": counted(fault for one in players for fault in one.asked_again),
         "missing": counted(one.reason or NO_DIGIT for one in players if one.score is None or one.score < 0),
     }
-
-
-def reply_counts(turns: Iterable[BenchTurn]) -> dict[str, Any]:
-    """How many of the turns are the tested model's, and what is wrong with how many of them."""
-    replies = [turn for turn in turns if turn.role == "supporter"]
-    return {
-        "replies": len(replies),
-        "broken format": sum(bool(turn.problems) for turn in replies),
-        "problems": counted(problem for turn in replies for problem in turn.problems),
-        "empty": sum(not turn.content for turn in replies),
-        "truncated": sum(turn.truncated for turn in replies),
-    }
-
-
-def counted(values: Iterable[str]) -> dict[str, int]:
-    """How often each comes, the most frequent first."""
-    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
 
 
 def _listed(counts: Mapping[str, int]) -> str:

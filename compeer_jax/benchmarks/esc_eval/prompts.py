@@ -1,4 +1,4 @@
-"""What ESC-Eval's role-player and scorers are told: our prompts, or those of files that the user names."""
+"""Prompts of ESC-Eval's role-player and scorers: ours, or those of files that the user names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

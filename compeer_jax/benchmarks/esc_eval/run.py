@@ -1,10 +1,10 @@
-"""ESC-Eval: a role-player plays each card to the tested model for a few rounds, then scorers rate the dialogues.
+"""Run of ESC-Eval: a role-player plays each card to the tested model for a few rounds, then scorers rate the dialogues.
 
 The role-player is greeted with the fixed words of its prompt file; the tested model doesn't see them. Then, each round,
 the role-player says something as the seeker, and the tested model replies.
 
     OUTPUT/
-      settings.json, answers/, rejected.jsonl    as every benchmark has them (benchmarks/bench_run.py)
+      settings.json, answers/, rejected.jsonl    as every benchmark has them (benchmarks/run.py)
       dialogues.jsonl                            a row a card, in their order
       counts.json                                what could not be used or read, and the cost
       results.json, results.md, diversity.png    the paper's table with intervals, and diversity over turns
@@ -12,19 +12,13 @@ the role-player says something as the seeker, and the tested model replies.
 A run that was killed, or stopped by its budget, goes on when it is started again, and ends with the same files.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from compeer_jax.benchmarks.config import EscEvalConfig
-from compeer_jax.benchmarks.esc_eval.cards import Cards, read_cards
-from compeer_jax.benchmarks.esc_eval.counts import count_lines, counts_of
-from compeer_jax.benchmarks.esc_eval.prompts import EscPrompts
-from compeer_jax.benchmarks.esc_eval.scores import ScorePlayer, score_players, scorer_model, with_scores
-from compeer_jax.benchmarks.lockstep import Wanted, play
-from compeer_jax.benchmarks.rows import (
+from compeer_jax.benchmarks.dialogues import (
     DIMENSIONS,
     BenchDialogue,
     BenchTurn,
@@ -32,18 +26,20 @@ from compeer_jax.benchmarks.rows import (
     Scenario,
     write_dialogues,
 )
+from compeer_jax.benchmarks.esc_eval.cards import read_cards
+from compeer_jax.benchmarks.esc_eval.counts import count_lines, counts_of
+from compeer_jax.benchmarks.esc_eval.prompts import EscPrompts
+from compeer_jax.benchmarks.esc_eval.scores import ScorePlayer, score_players, scorer_model, with_scores
+from compeer_jax.benchmarks.lockstep import Wanted
 from compeer_jax.benchmarks.run import BenchRun, bench_run, drawn, scenarios_hash
 from compeer_jax.benchmarks.tested_model import THINK, TestedModel, plain_turn
 from compeer_jax.chat.types import Answer, ChatRequest, Message
-from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.material import harmless
 from compeer_jax.dialogue.prompts import TaskPrompt
-from compeer_jax.files import replacing
+from compeer_jax.files import write_json
 
 ROLE, TESTED = "role", "tested"
 COUNTS = "counts.json"
-REJECTED = "rejected.jsonl"
-MOST_TOLD = 20  # lines about single cards
 TRIES = 2  # times that a side is asked for a message; a tested model's second stands even if it is not whole
 _AS_ROLE = {"seeker": "assistant", "supporter": "user"}
 
@@ -75,7 +71,7 @@ class EscPlayer:
             return Wanted(ROLE, ChatRequest(role_messages(self.scenario, self.turns, self.prompt), self._draw))
         return Wanted(TESTED, self.tested.request(self.turns, self.scenario.language)._replace(draw=self._draw))
 
-    def hear(self, answer: Answer | None) -> None:
+    def receive(self, answer: Answer | None) -> None:
         seeker, last = self._seeker_next, self._draw + 1 == TRIES
         whole = answer is not None and answer.whole
         if not whole and not last:
@@ -143,7 +139,7 @@ def play_cards(config: EscEvalConfig, say: Callable[[str], None]) -> Path:
         settings = settings_of(config, scenarios, prompts) | told.own_versions()
         if run.bind(settings, _used(config)):
             say(f"{run.folder} holds this run: going on with it.")
-        _tell_rejected(run, cards)
+        run.leave_out(cards.rejected)
         players = [EscPlayer(one, tested, told.role[one.language], config.rounds) for one in scenarios]
         stopped = _talk(run, config, players)
         provenance = {
@@ -158,12 +154,11 @@ def play_cards(config: EscEvalConfig, say: Callable[[str], None]) -> Path:
         scores = score_players(dialogues, config, told)
         write_dialogues(run.folder, dialogues)
         if not stopped:
-            stopped = _score(run, config, scores)
+            stopped = _score(run, scores)
         dialogues = with_scores(dialogues, scores)
         write_dialogues(run.folder, dialogues)
         counts = counts_of(cards, dialogues, scores) | {"spent": vars(run.models.spent())}
-        with replacing(run.folder / COUNTS) as temporary:
-            temporary.write_text(json.dumps(counts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(run.folder / COUNTS, counts)
         for line in count_lines(counts):
             say(line)
         if stopped:
@@ -200,37 +195,12 @@ def dialogue_of(player: EscPlayer, model: str, provenance: Mapping[str, Any]) ->
 
 
 def _talk(run: BenchRun, config: EscEvalConfig, players: Sequence[EscPlayer]) -> str:
-    with run.progress("dialogues", 2 * config.rounds * len(players), "message") as heard:
-        return play(
-            players,
-            run.asked({ROLE: config.role, TESTED: config.tested}),
-            chunk=config.chunk,
-            budget=config.budget,
-            spent=run.models.spent,
-            heard=heard,
-        )
+    names, total = {ROLE: config.role, TESTED: config.tested}, 2 * config.rounds * len(players)
+    return run.play(players, names, title="dialogues", total=total, unit="message")
 
 
-def _score(run: BenchRun, config: EscEvalConfig, scores: Sequence[ScorePlayer]) -> str:
-    names = dict.fromkeys(one.who for one in scores)
-    with run.progress("scores", len(scores), "score") as heard:
-        return play(
-            scores,
-            run.asked({name: name for name in names}),
-            chunk=config.chunk,
-            budget=config.budget,
-            spent=run.models.spent,
-            heard=heard,
-        )
-
-
-def _tell_rejected(run: BenchRun, cards: Cards) -> None:
-    """Keeps the cards that can't be played, and says a line of each, up to a number that can be read."""
-    write_jsonl(run.folder / REJECTED, cards.rejected)
-    for one in cards.rejected[:MOST_TOLD]:
-        run.say(f"left out: {one['where']}: {one['reason']}")
-    if len(cards.rejected) > MOST_TOLD:
-        run.say(f"left out: {len(cards.rejected) - MOST_TOLD} more cards; see {run.folder / REJECTED}")
+def _score(run: BenchRun, scores: Sequence[ScorePlayer]) -> str:
+    return run.play(scores, {one.who: one.who for one in scores}, title="scores", total=len(scores), unit="score")
 
 
 def _used(config: EscEvalConfig) -> list[str]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from string import Template
 
 from compeer_jax.benchmarks.config import EscEvalConfig, Reading
+from compeer_jax.benchmarks.dialogues import DIMENSIONS, HIGHEST, BenchDialogue, BenchTurn
 from compeer_jax.benchmarks.esc_eval.prompts import EscPrompts
 from compeer_jax.benchmarks.lockstep import Wanted
-from compeer_jax.benchmarks.rows import DIMENSIONS, HIGHEST, BenchDialogue, BenchTurn
 from compeer_jax.chat.models import Malformed
 from compeer_jax.chat.types import Answer, ChatRequest, Message
 from compeer_jax.dialogue.disowned import disowned
@@ -118,7 +118,7 @@ class ScorePlayer:
             return None
         return Wanted(self.who, ChatRequest(score_messages(self.dialogue, self.dimension, self.prompt), self._draw))
 
-    def hear(self, answer: Answer | None) -> None:
+    def receive(self, answer: Answer | None) -> None:
         self._draw += 1
         try:
             if answer is None or not (answer.whole or self.reading == "official"):
@@ -187,7 +187,7 @@ class _Scores:
 
 
 def with_scores(dialogues: Iterable[BenchDialogue], players: Iterable[ScorePlayer]) -> list[BenchDialogue]:
-    """The dialogues with what the players have heard. Those that did not end have no scores."""
+    """The dialogues with what scorers said. Those that did not end have no scores."""
     of: Mapping[str, _Scores] = {}
     for player in players:
         row = of.setdefault(player.dialogue.id, _Scores({}, {}))

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from compeer_jax.benchmarks.config import Flavour
+from compeer_jax.benchmarks.dialogues import BenchTurn, Ending
 from compeer_jax.benchmarks.lockstep import Wanted
-from compeer_jax.benchmarks.rows import BenchTurn, Ending
 from compeer_jax.benchmarks.sage.goodbye import says_goodbye
 from compeer_jax.benchmarks.sage.profiles import Profile
 from compeer_jax.benchmarks.sage.prompts import SagePrompts, shown
@@ -148,7 +148,7 @@ class SageTalk:
             return None
         return Wanted(self._turn_of, ChatRequest(self._messages, self._draw))
 
-    def hear(self, answer: Answer | None) -> None:
+    def receive(self, answer: Answer | None) -> None:
         """The answer to what it wanted; None where there is none to be had."""
         planned, spoken = READERS[self.rules.flavour]
         if self._turn_of == "tested":

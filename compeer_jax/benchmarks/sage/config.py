@@ -10,11 +10,11 @@ ROUNDS = {"strict": 20, "official": 10}  # the paper's, and the released code's
 
 
 @dataclass(frozen=True)
-class SageConfig(BenchConfig):
-    """SAGE: seekers whose emotion each reply moves talk with the tested model.
+class SagePart:
+    """What SAGE is told beside: profiles, seeker and planner.
 
     Args:
-        profiles: JSONL file of the seekers' profiles.
+        profiles: JSONL file of the seekers' profiles; in a suite, without one SAGE is left out.
         language: of the prompts and the talks; the released profiles are Chinese.
         role: name of the model that speaks for the seekers.
         planner: name of the model that says how a reply changes their emotion ("": role).
@@ -35,6 +35,11 @@ class SageConfig(BenchConfig):
     flavour: Flavour = "strict"
     role_prompts: list[str] = field(default_factory=list)
     planner_prompts: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SageConfig(SagePart, BenchConfig):
+    """SAGE: seekers whose emotion each reply moves talk with the tested model."""
 
     def __post_init__(self):
         super().__post_init__()

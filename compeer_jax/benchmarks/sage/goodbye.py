@@ -1,4 +1,4 @@
-"""Whether a seeker says goodbye.
+"""Recognition of a seeker's goodbye.
 
 The released code takes the characters 再见 or 拜拜 anywhere. A grieving seeker speaks of goodbyes without leaving ("I
 never got to say goodbye", "我想再见到他"), so by default a goodbye is one that ends a clause and is not told of.

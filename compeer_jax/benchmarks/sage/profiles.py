@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from compeer_jax.benchmarks.dialogues import Rejected
 from compeer_jax.data.jsonl import read_rows
 from compeer_jax.dialogue.schema import SURROGATE
 from compeer_jax.errors import UserError
@@ -63,20 +64,7 @@ class Profile:
         return texts | ({"first_talk": self.first_talk} if self.first_talk else {})
 
 
-@dataclass(frozen=True)
-class RejectedProfile:
-    """A row that is no profile: its place in the file, why, and the row."""
-
-    where: str
-    reason: str
-    row: Mapping
-
-    def to_json(self) -> dict:
-        """The row of `rejected.jsonl`."""
-        return {"where": self.where, "reason": self.reason, "row": self.row}
-
-
-def read_profiles(path: str | Path) -> tuple[list[Profile], list[RejectedProfile]]:
+def read_profiles(path: str | Path) -> tuple[list[Profile], list[Rejected]]:
     """The profiles in a file of JSON lines (or a JSON array), in its order, and the rows that are none.
 
     Raises:
@@ -84,14 +72,14 @@ def read_profiles(path: str | Path) -> tuple[list[Profile], list[RejectedProfile
     """
     path = Path(path)
     profiles: dict[str, Profile] = {}
-    rejected: list[RejectedProfile] = []
+    rejected: list[Rejected] = []
     for where, row in read_rows(path):
         try:
             profile = Profile.from_json(row)
             if profile.id in profiles:
                 raise ValueError(f"id {profile.id!r} was given before")
         except ValueError as fault:
-            rejected.append(RejectedProfile(where.replace(str(path), path.name, 1), str(fault), row))
+            rejected.append(Rejected(where.replace(str(path), path.name, 1), str(fault), row))
         else:
             profiles[profile.id] = profile
     if not profiles:

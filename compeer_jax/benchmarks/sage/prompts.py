@@ -1,4 +1,4 @@
-"""What the two sides of SAGE's seeker are told: our prompts, those of files, or those that its authors released.
+"""Prompts of the two sides of SAGE's seeker: ours, those of files, or those that its authors released.
 
 `shown` gives what all of these can show; each takes what it has a placeholder for.
 """
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
 
-from compeer_jax.benchmarks.rows import BenchTurn
+from compeer_jax.benchmarks.dialogues import BenchTurn
 from compeer_jax.benchmarks.sage.config import SageConfig
 from compeer_jax.benchmarks.sage.profiles import Profile
 from compeer_jax.benchmarks.sage.replies import PLANNER_SECTIONS, Appraisal

@@ -1,4 +1,4 @@
-"""What the two sides of SAGE's seeker reply: the planner, who judges a turn, and the agent, who speaks.
+"""Readers of what the two sides of SAGE's seeker reply: the planner, who judges a turn, and the agent, who speaks.
 
 Both reply in sections, each below its heading at the start of a line:
 

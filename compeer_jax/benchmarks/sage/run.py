@@ -1,7 +1,7 @@
-"""`compeer eval sage`: seekers whose emotion each reply moves talk with the tested model.
+"""Run of `compeer eval sage`: seekers whose emotion each reply moves talk with the tested model.
 
     OUTPUT/
-      settings.json, answers/, rejected.jsonl    as every benchmark has them (benchmarks/bench_run.py)
+      settings.json, answers/, rejected.jsonl    as every benchmark has them (benchmarks/run.py)
       dialogues.jsonl                            a row a profile, in their order
       counts.json                                what could not be read, broken formats, endings, and the cost
       results.json, results.md, *.png            mean final emotion, successes, failures; trajectories
@@ -9,26 +9,21 @@
 A run that was killed, or stopped by its budget, goes on when it is started again, and ends with the same files.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.benchmarks.esc_eval.counts import counted, reply_counts
-from compeer_jax.benchmarks.lockstep import play
-from compeer_jax.benchmarks.rows import BenchDialogue, Scenario, write_dialogues
+from compeer_jax.benchmarks.dialogues import BenchDialogue, Rejected, Scenario, counted, reply_counts, write_dialogues
 from compeer_jax.benchmarks.run import BenchRun, bench_run, drawn, scenarios_hash
 from compeer_jax.benchmarks.sage.agent import SageRules, SageTalk
 from compeer_jax.benchmarks.sage.config import SageConfig
-from compeer_jax.benchmarks.sage.profiles import RejectedProfile, read_profiles
+from compeer_jax.benchmarks.sage.profiles import read_profiles
 from compeer_jax.benchmarks.sage.prompts import SagePrompts
 from compeer_jax.benchmarks.tested_model import TestedModel
-from compeer_jax.data.jsonl import write_jsonl
-from compeer_jax.files import replacing
+from compeer_jax.files import write_json
 
 COUNTS = "counts.json"
-REJECTED = "rejected.jsonl"
 
 
 def run_sage(config: SageConfig, say: Callable[[str], None]) -> Path:
@@ -62,7 +57,7 @@ def run_sage(config: SageConfig, say: Callable[[str], None]) -> Path:
         settings = _settings(config, scenarios) | {"prompts": prompts, "roles": names}
         if run.bind(settings, names.values()):
             say(f"{run.folder} holds this run: going on with it.")
-        _tell_rejected(rejected, run)
+        run.leave_out(rejected)
         rules = SageRules(config.language, config.most_rounds, config.flavour, told)
         talks = [SageTalk(profile, tested, rules) for profile in profiles]
         stopped = _play(talks, names, run)
@@ -70,7 +65,7 @@ def run_sage(config: SageConfig, say: Callable[[str], None]) -> Path:
         rows = [dialogue_of(talk, config, provenance) for talk in talks]
         write_dialogues(run.folder, rows)
         counts = counts_of(talks, rejected) | {"spent": vars(run.models.spent())}
-        _write_json(run.folder / COUNTS, counts)
+        write_json(run.folder / COUNTS, counts)
         write_run_results(run.folder, published, seed=config.seed)
         _tell(rows, counts, stopped, say)
     return run.folder
@@ -93,7 +88,7 @@ def dialogue_of(talk: SageTalk, config: SageConfig, provenance: Mapping[str, Any
     )
 
 
-def counts_of(talks: Sequence[SageTalk], rejected: Sequence[RejectedProfile]) -> dict[str, Any]:
+def counts_of(talks: Sequence[SageTalk], rejected: Sequence[Rejected]) -> dict[str, Any]:
     """What went how often: endings, replies, broken formats, and what could not be read at first and for good."""
     return {
         "profiles": len(talks),
@@ -124,22 +119,11 @@ def _settings(config: SageConfig, scenarios: Sequence[Scenario]) -> dict[str, An
 def _play(talks: Sequence[SageTalk], names: Mapping[str, str], run: BenchRun) -> str:
     """Plays the talks; returns which budget is used up, "" for none."""
     most = run.config.most_rounds
-    with run.progress("rounds", most * len(talks), "round") as progress:
-        return play(
-            talks,
-            run.asked(names),
-            chunk=run.config.chunk,
-            budget=run.config.budget,
-            spent=run.models.spent,
-            heard=lambda answers: progress(sum(most if talk.ending else talk.rounds for talk in talks)),
-        )
 
+    def rounds(answers: int) -> int:
+        return sum(most if talk.ending else talk.rounds for talk in talks)
 
-def _tell_rejected(rejected: Sequence[RejectedProfile], run: BenchRun) -> None:
-    """Keeps the rows that are no profiles, and says a line about each."""
-    write_jsonl(run.folder / REJECTED, (one.to_json() for one in rejected))
-    for one in rejected:
-        run.say(f"left out: {one.where}: {one.reason}")
+    return run.play(talks, names, title="rounds", total=most * len(talks), unit="round", done=rounds)
 
 
 def _tell(rows: Sequence[BenchDialogue], counts: Mapping, stopped: str, say: Callable[[str], None]) -> None:
@@ -151,8 +135,3 @@ def _tell(rows: Sequence[BenchDialogue], counts: Mapping, stopped: str, say: Cal
         say(f"missing: {count} talks without a result ({fault}).")
     if stopped:
         say(f"stopped: {stopped}; raise the budget and start the same command again to go on.")
-
-
-def _write_json(path: Path, value: Mapping) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -9,25 +9,15 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from compeer_jax.data.jsonl import read_jsonl
-from compeer_jax.dialogue.danger.kinds import KINDS, Level
-from compeer_jax.dialogue.taxonomy import LANGUAGES, Language, check_language
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.dialogue.danger.kinds import Level
+from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
+from compeer_jax.errors import UserError
+from compeer_jax.evaluation.danger.sentences import Kind
+from compeer_jax.structure import Text, structured
 
 CaseForm = Literal["explicit", "rising", "hidden", "look_alike"]
 CASE_FORMS: tuple[CaseForm, ...] = get_args(CaseForm)
 LOOK_ALIKE: CaseForm = "look_alike"
-
-FIELDS = {
-    "id": str,
-    "language": str,
-    "country": str,
-    "kinds": list,
-    "level": int,
-    "turns": list,
-    "danger_from": int | None,
-    "form": str,
-    "note": str,
-}
 
 
 @dataclass(frozen=True)
@@ -48,9 +38,9 @@ class Case:
     id: str
     language: Language
     country: str
-    kinds: tuple[str, ...]
+    kinds: tuple[Kind, ...]
     level: Level
-    turns: tuple[str, ...]
+    turns: tuple[Text, ...]
     danger_from: int | None
     form: CaseForm
     note: str = ""
@@ -72,52 +62,20 @@ def read_cases(path: str | Path) -> list[Case]:
     """
     cases: dict[str, Case] = {}
     for where, row in read_jsonl(path):
-        case = _case(row, where)
+        case = structured(Case, row, where)
+        _check_danger(case, where)
         if case.id in cases:
             raise UserError(f"{where}: the id {case.id!r} stands there before; give each talk its own.")
         cases[case.id] = case
     return list(cases.values())
 
 
-def _case(row: dict, where: str) -> Case:
-    row = {"note": "", **row}
-    for name in row:
-        if name not in FIELDS:
-            raise unknown("field", name, FIELDS, where)
-    for name, kind in FIELDS.items():
-        if name not in row:
-            raise UserError(f"{where}: field {name!r} is missing.")
-        if not isinstance(row[name], kind) or isinstance(row[name], bool):
-            raise UserError(f"{where}: field {name!r} is {row[name]!r}; it must be {_WORDS[kind]}.")
-    for name in ("kinds", "turns"):
-        if not all(isinstance(one, str) and one.strip() for one in row[name]):
-            raise UserError(f"{where}: field {name!r} must be a list of texts, none of them empty.")
-    for kind in row["kinds"]:
-        if kind not in KINDS:
-            raise unknown("kind of danger", kind, KINDS, where)
-    if row["form"] not in CASE_FORMS:
-        raise unknown("form", row["form"], CASE_FORMS, where)
-    if row["level"] not in list(Level):
-        raise UserError(f"{where}: level {row['level']} is none of {', '.join(map(str, map(int, Level)))}.")
-    begin, count = row["danger_from"], len(row["turns"])
+def _check_danger(case: Case, where: str) -> None:
+    begin, count = case.danger_from, len(case.turns)
     if not count or (begin is not None and not 0 <= begin < count):
         raise UserError(f"{where}: danger_from {begin} is no place of the {count} turns; they count from 0.")
-    if {bool(row["kinds"]), row["level"] > 0, begin is not None} != {row["form"] != LOOK_ALIKE}:
+    if {bool(case.kinds), case.level > 0, begin is not None} != {case.form != LOOK_ALIKE}:
         raise UserError(
             f"{where}: a look_alike has no kinds, level 0 and danger_from null, and a talk of another form all three; "
             f"mend the one that doesn't fit."
         )
-    return Case(
-        row["id"],
-        check_language(row["language"], where),
-        row["country"],
-        tuple(row["kinds"]),
-        Level(row["level"]),
-        tuple(row["turns"]),
-        begin,
-        row["form"],
-        row["note"],
-    )
-
-
-_WORDS = {str: "text", list: "a list", int: "a whole number", int | None: "a whole number or null"}

@@ -1,4 +1,4 @@
-"""Measures the layers that find danger, each alone and together, on sentences that they were not made on."""
+"""Evaluation of the layers that find danger, each alone and together, on sentences that they were not made on."""
 
 import logging
 import time
@@ -11,12 +11,11 @@ from compeer_jax.chat.models import ChatModels
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
-from compeer_jax.evaluation.danger.asked import SoFar, ask_rubric
 from compeer_jax.evaluation.danger.cases import Case, bundled_cases, read_cases
-from compeer_jax.evaluation.danger.measure import layer_figures
+from compeer_jax.evaluation.danger.measure import layer_figures, so_far, talk_figures
+from compeer_jax.evaluation.danger.rubric_answers import SeekerTurns, ask_rubric
 from compeer_jax.evaluation.danger.sentences import Sentence, bundled, read_sentences
 from compeer_jax.evaluation.danger.table import DangerResults
-from compeer_jax.evaluation.danger.talks import so_far, talk_figures
 from compeer_jax.files import make_folder, write_json, write_text
 from compeer_jax.report.table import tables_markdown
 
@@ -105,11 +104,11 @@ def measure_danger(
     talks = talk_figures(BOTH, cases, [[in_talk(turns) for turns in so_far(case)] for case in cases])
     unread = {}
     for name, model in models.items():
-        heard = ask_rubric(model, _asked_about(sentences, cases))
-        answers = iter(heard.kinds)
+        asked = ask_rubric(model, _asked_about(sentences, cases))
+        answers = iter(asked.kinds)
         found[name] = [next(answers) for _ in sentences]
         talks += talk_figures(name, cases, [[bool(next(answers)) for _ in so_far(case)] for case in cases])
-        unread[name] = heard.unread
+        unread[name] = asked.unread
     models.close()
     figures = [one for name, kinds in found.items() for one in layer_figures(name, sentences, kinds)]
     results = DangerResults(config.sentences or "the package's sentences", figures, milliseconds, talks, unread)
@@ -118,10 +117,10 @@ def measure_danger(
     return results
 
 
-def _asked_about(sentences: Sequence[Sentence], cases: Sequence[Case]) -> list[SoFar]:
+def _asked_about(sentences: Sequence[Sentence], cases: Sequence[Case]) -> list[SeekerTurns]:
     """Each sentence, then each talk after each turn."""
-    talks = [SoFar(turns, case.language) for case in cases for turns in so_far(case)]
-    return [*(SoFar((sentence.text,), sentence.language) for sentence in sentences), *talks]
+    talks = [SeekerTurns(turns, case.language) for case in cases for turns in so_far(case)]
+    return [*(SeekerTurns((sentence.text,), sentence.language) for sentence in sentences), *talks]
 
 
 def _write(folder: Path, results: DangerResults, found: Mapping[str, list[Set[str]]]) -> None:

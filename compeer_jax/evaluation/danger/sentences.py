@@ -7,18 +7,20 @@ A file holds JSON lines, `{"text", "language", "kinds", "form", "topic"?}`; `kin
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.dialogue.danger.kinds import KINDS
-from compeer_jax.dialogue.taxonomy import Language, check_language
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.dialogue.taxonomy import Language
+from compeer_jax.errors import UserError
+from compeer_jax.structure import Check, Text, one_of, structured
 
 Form = Literal["explicit", "indirect", "harmless"]
 FORMS: tuple[Form, ...] = get_args(Form)
 DANGEROUS: tuple[Form, ...] = ("explicit", "indirect")
 
-FIELDS = ("text", "language", "kinds", "form", "topic")
+Kind = Annotated[str, Check(lambda name: one_of("kind of danger", name, KINDS))]
+"""A name of those in `dialogue.danger.kinds`."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ class Sentence:
         topic: a note.
     """
 
-    text: str
+    text: Text
     language: Language
-    kinds: frozenset[str]
+    kinds: frozenset[Kind]
     form: Form
     topic: str = ""
 
@@ -52,7 +54,8 @@ def read_sentences(path: str | Path) -> list[Sentence]:
     """
     sentences, places = [], {}
     for where, row in read_jsonl(path):
-        sentence = _sentence(row, where)
+        sentence = structured(Sentence, row, where)
+        _check_form(sentence, where)
         if sentence.text in places:
             raise UserError(
                 f"{where}: the same text as {places[sentence.text]}; leave it out, as it would count twice."
@@ -62,27 +65,9 @@ def read_sentences(path: str | Path) -> list[Sentence]:
     return sentences
 
 
-def _sentence(row: dict, where: str) -> Sentence:
-    for name in row:
-        if name not in FIELDS:
-            raise unknown("field", name, FIELDS, where)
-    for name in FIELDS[:-1]:
-        if name not in row:
-            raise UserError(f"{where}: field {name!r} is missing.")
-    for name in ("text", "language", "form", "topic"):
-        value = row.get(name, "")
-        if not isinstance(value, str) or (name == "text" and not value.strip()):
-            raise UserError(f"{where}: field {name!r} must be text{', not empty' * (name == 'text')}.")
-    kinds, form = row["kinds"], row["form"]
-    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
-        raise UserError(f"{where}: field 'kinds' must be a list of names, empty for a harmless sentence.")
-    if form not in FORMS:
-        raise unknown("form", form, FORMS, where)
-    for kind in kinds:
-        if kind not in KINDS:
-            raise unknown("kind of danger", kind, KINDS, where)
-    if bool(kinds) != (form in DANGEROUS):
-        wrong = "is harmless and has kinds of danger" if kinds else f"is {form} and has no kind of danger"
-        raise UserError(f"{where}: the sentence {wrong}; mend 'form' or 'kinds'.")
-    language = check_language(row["language"], where)
-    return Sentence(row["text"], language, frozenset(kinds), form, row.get("topic", ""))
+def _check_form(sentence: Sentence, where: str) -> None:
+    if bool(sentence.kinds) != (sentence.form in DANGEROUS):
+        has = (
+            "is harmless and has kinds of danger" if sentence.kinds else f"is {sentence.form} and has no kind of danger"
+        )
+        raise UserError(f"{where}: the sentence {has}; mend 'form' or 'kinds'.")

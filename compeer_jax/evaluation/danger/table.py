@@ -1,11 +1,10 @@
-"""Results of how well danger is found, as tables."""
+"""Results of finding danger, as tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from compeer_jax.dialogue.danger.kinds import KINDS
-from compeer_jax.evaluation.danger.measure import Figures
-from compeer_jax.evaluation.danger.talks import TalkFigures
+from compeer_jax.evaluation.danger.measure import Figures, TalkFigures
 from compeer_jax.report.table import Cell, Table, estimate_cell, number
 
 HEADINGS = ("layer", "language", "explicit found", "indirect found", "as urgent", "false alarms", "ms each")

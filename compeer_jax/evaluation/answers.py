@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from compeer_jax.data.jsonl import read_jsonl
-from compeer_jax.data.record import text_field
-from compeer_jax.dialogue.taxonomy import STRATEGIES, check_language
-from compeer_jax.errors import UserError, unknown
-
-FIELDS = ("id", "member", "language", "response", "reference", "strategy", "gold_strategy")
+from compeer_jax.dialogue.taxonomy import STRATEGIES, Language
+from compeer_jax.errors import UserError
+from compeer_jax.structure import Check, Text, at_least, plain, structured
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,8 @@ class Answer:
 
     def to_json(self) -> dict:
         """The answer as a line of a file that `read_answers` reads."""
-        obj = {name: getattr(self, name) for name in FIELDS}
+        obj = plain(self)
+        del obj["names_strategies"]
         if not self.names_strategies:
             del obj["strategy"]
         return obj
@@ -102,6 +101,19 @@ def _folder_answers(path: str, malformed: str) -> list[Answer]:
     return answers
 
 
+@dataclass(frozen=True)
+class _Row:
+    """A line of a file of answers."""
+
+    id: Text
+    language: Language
+    response: str
+    reference: Text
+    strategy: str | None = None
+    gold_strategy: Annotated[str, Check(STRATEGIES.require)] | None = None
+    member: Annotated[int, Check(at_least(0))] = 0
+
+
 def _file_answers(path: Path) -> list[Answer]:
     rows = list(read_jsonl(path))
     named = any("strategy" in row for _, row in rows)
@@ -109,10 +121,17 @@ def _file_answers(path: Path) -> list[Answer]:
     for where, row in rows:
         if "text" in row and "response" not in row:
             raise UserError(f"{where}: this is a line of a folder of outputs; name the folder instead of {path.name}.")
-        for name in row:
-            if name not in FIELDS:
-                raise unknown("field", name, FIELDS, where)
-        answer = _answer(row, where, named)
+        one = structured(_Row, row, where)
+        answer = Answer(
+            id=one.id,
+            language=one.language,
+            response=one.response,
+            reference=one.reference,
+            strategy=STRATEGIES.canonical(one.strategy) if one.strategy else None,
+            gold_strategy=one.gold_strategy,
+            names_strategies=named,
+            member=one.member,
+        )
         key = answer.id, answer.member
         if key in places:
             raise UserError(
@@ -122,27 +141,6 @@ def _file_answers(path: Path) -> list[Answer]:
         places[key] = where
         answers.append(answer)
     return answers
-
-
-def _answer(row: dict, where: str, named: bool) -> Answer:
-    response, taken, gold = row.get("response"), row.get("strategy"), row.get("gold_strategy")
-    number = row.get("member", 0)
-    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-        raise UserError(f"{where}: field 'member' must be a whole number from 0.")
-    if not isinstance(response, str):
-        raise UserError(f"{where}: field 'response' must be a string; an empty one is an answer too.")
-    if taken is not None and not isinstance(taken, str):
-        raise UserError(f"{where}: field 'strategy' must be a string.")
-    return Answer(
-        id=text_field(row, "id", where),
-        language=check_language(text_field(row, "language", where), where),
-        response=response,
-        reference=text_field(row, "reference", where),
-        strategy=STRATEGIES.canonical(taken) if taken else None,
-        gold_strategy=None if gold is None else STRATEGIES.require(gold, where),
-        names_strategies=named,
-        member=number,
-    )
 
 
 def by_language(answers: Sequence[Answer]) -> dict[str, list[Answer]]:

@@ -1,4 +1,4 @@
-"""What chat models find when they are asked, by the rubric, whether talks show danger."""
+"""Answers of chat models that are asked, by the rubric, whether talks show danger."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,14 +11,14 @@ from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.progress import Progress
 
 
-class SoFar(NamedTuple):
+class SeekerTurns(NamedTuple):
     """What the seeker has said so far in a talk; a sentence is a talk of one turn."""
 
     turns: tuple[str, ...]
     language: Language
 
 
-class Heard(NamedTuple):
+class RubricFindings(NamedTuple):
     """What a model finds.
 
     Attributes:
@@ -30,20 +30,20 @@ class Heard(NamedTuple):
     unread: int
 
 
-def ask_rubric(model: ChatModel, talks: Sequence[SoFar]) -> Heard:
+def ask_rubric(model: ChatModel, talks: Sequence[SeekerTurns]) -> RubricFindings:
     """Asks a model about each of the talks."""
 
-    def messages(talk: SoFar) -> Sequence[Mapping]:
+    def messages(talk: SeekerTurns) -> Sequence[Mapping]:
         return rubric_messages([Turn("seeker", turn) for turn in talk.turns], talk.language)
 
     with Progress(len(talks), model.name) as progress:
         asked = ask_each(model, talks, messages, _kinds, progress=lambda done: progress.update(done, {}))
         answers = [answer for _, answer in asked]
     read = [answer.value if isinstance(answer, Parsed) else frozenset() for answer in answers]
-    return Heard(read, sum(not isinstance(answer, Parsed) for answer in answers))
+    return RubricFindings(read, sum(not isinstance(answer, Parsed) for answer in answers))
 
 
-def _kinds(talk: SoFar, text: str) -> frozenset[str]:
+def _kinds(talk: SeekerTurns, text: str) -> frozenset[str]:
     kinds = read_rubric(text)
     if kinds is None:
         raise Malformed("no answer")

@@ -1,4 +1,4 @@
-"""What a benchmark leaves of each dialogue: a JSON object a line, in `dialogues.jsonl`, in the order of the scenarios.
+"""Dialogues of a benchmark's run: a JSON object a line, in `dialogues.jsonl`, in the order of the scenarios.
 
     {"benchmark": "esc-eval"|"sage", "id", "language": "en"|"zh", "model", "card": {name: text, …},
      "turns": [{"role": "seeker"|"supporter", "content",
@@ -10,15 +10,17 @@
 What a scorer did not say is null, never a number; only the official reading of ESC-Eval's scores has -1 there.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple
 
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl
 from compeer_jax.dialogue.schema import Role, Turn
-from compeer_jax.dialogue.taxonomy import Language, check_language
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.dialogue.taxonomy import Language
+from compeer_jax.errors import UserError
+from compeer_jax.structure import Check, one_of, structured, unstructured
 
 FILE = "dialogues.jsonl"
 
@@ -38,6 +40,17 @@ DIMENSIONS: Mapping[str, str] = {
 """ESC-Eval's dimensions, and what the paper's table calls them."""
 
 HIGHEST = 4  # of a score
+
+
+def _check_score(score: int) -> int:
+    if not -1 <= score <= HIGHEST:
+        raise ValueError(f"must be 0 to {HIGHEST}, or null, found {score}")
+    return score
+
+
+Dimension = Annotated[str, Check(lambda name: one_of("dimension", name, DIMENSIONS))]
+Score = Annotated[int, Check(_check_score)]
+
 SCALE = 25  # of a score in tables
 SILENCE = "…"  # what the others are shown of a turn without words
 
@@ -48,6 +61,14 @@ class Scenario(NamedTuple):
     id: str
     language: Language
     card: Mapping[str, str]
+
+
+class Rejected(NamedTuple):
+    """A row of a file that is no scenario: its place, why, and the row."""
+
+    where: str
+    reason: str
+    row: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -79,25 +100,6 @@ class BenchTurn:
     change: int | None = None
     analysis: str | None = None
     thinking: str | None = None
-
-    @classmethod
-    def from_json(cls, obj: object, where: str) -> "BenchTurn":
-        """The turn that `obj` describes; UserError naming `where` for one that is none."""
-        if not isinstance(obj, dict) or not isinstance(obj.get("content"), str):
-            raise UserError(f"{where}: expected a turn with 'role' and 'content'.")
-        if obj.get("role") not in get_args(Role):
-            raise unknown("role", obj.get("role"), get_args(Role), where)
-        known = {name: obj[name] for name in cls.__dataclass_fields__ if name in obj}
-        return cls(**known | {"problems": tuple(obj.get("problems", ()))})
-
-    def to_json(self) -> dict[str, Any]:
-        """The JSON form, without what there is nothing of."""
-        obj = {"role": self.role, "content": self.content}
-        for name in list(self.__dataclass_fields__)[2:]:
-            value = getattr(self, name)
-            if value is not None and value is not False and value not in ({}, ()):
-                obj[name] = list(value) if isinstance(value, tuple) else value
-        return obj
 
     @property
     def shown(self) -> Turn:
@@ -131,43 +133,18 @@ class BenchDialogue:
     turns: Sequence[BenchTurn]
     ending: Ending
     emotion: int | None = None
-    scores: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)
+    scores: Mapping[str, Mapping[Dimension, Score | None]] = field(default_factory=dict)
     missing: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, obj: Mapping[str, Any], where: str) -> "BenchDialogue":
-        """The dialogue that `obj` describes; unknown fields are left out.
-
-        Raises:
-            UserError: naming `where` and the field, for one that is missing or can't be.
-        """
-        for name in ("benchmark", "id", "language", "model", "card", "turns", "ending"):
-            if name not in obj:
-                raise UserError(f"{where}: field {name!r} is missing; is it a line of a benchmark's {FILE}?")
-        for name, options in (("benchmark", get_args(Benchmark)), ("ending", get_args(Ending))):
-            if obj[name] not in options:
-                raise unknown(name, obj[name], options, where)
-        if not isinstance(obj["turns"], list) or not isinstance(obj["card"], dict):
-            raise UserError(f"{where}: 'turns' must be a list, and 'card' an object.")
-        scores = obj.get("scores", {})
-        for scorer, given in scores.items():
-            for dimension, score in given.items():
-                if dimension not in DIMENSIONS:
-                    raise unknown("dimension", dimension, DIMENSIONS, f"{where}, scores of {scorer}")
-                if score is not None and (type(score) is not int or not -1 <= score <= HIGHEST):
-                    raise UserError(
-                        f"{where}: {scorer}'s score of {dimension} is {score!r}; it can be 0 to {HIGHEST}, or null."
-                    )
-        turns = tuple(BenchTurn.from_json(turn, f"{where}, turn {n}") for n, turn in enumerate(obj["turns"], start=1))
-        known = {name: obj[name] for name in cls.__dataclass_fields__ if name in obj}
-        return cls(**known | {"turns": turns, "language": check_language(obj["language"], where)})
+    def from_json(cls, obj: object, where: str) -> "BenchDialogue":
+        """The dialogue that `obj` describes; unknown fields are left out. Errors as of `structured`."""
+        return structured(cls, obj, where, unknown_fields="ignore")
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form, without what there is nothing of."""
-        obj = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        obj["turns"] = [turn.to_json() for turn in self.turns]
-        return {name: value for name, value in obj.items() if name == "card" or (value is not None and value != {})}
+        return unstructured(self)
 
     @property
     def finished(self) -> bool:
@@ -202,3 +179,20 @@ def write_dialogues(folder: Path, rows: Iterable[BenchDialogue]) -> Path:
     """Writes a run's `dialogues.jsonl`, whole or not at all, and returns its path."""
     write_jsonl(folder / FILE, (row.to_json() for row in rows))
     return folder / FILE
+
+
+def reply_counts(turns: Iterable[BenchTurn]) -> dict[str, Any]:
+    """How many of the turns are the tested model's, and what is wrong with how many of them."""
+    replies = [turn for turn in turns if turn.role == "supporter"]
+    return {
+        "replies": len(replies),
+        "broken format": sum(bool(turn.problems) for turn in replies),
+        "problems": counted(problem for turn in replies for problem in turn.problems),
+        "empty": sum(not turn.content for turn in replies),
+        "truncated": sum(turn.truncated for turn in replies),
+    }
+
+
+def counted(values: Iterable[str]) -> dict[str, int]:
+    """How often each comes, the most frequent first."""
+    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))

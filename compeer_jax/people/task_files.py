@@ -1,4 +1,4 @@
-"""Pairs as annotators get them, as a table and for Label Studio, and what they have filled in."""
+"""Files of annotation tasks: tables and Label Studio's, as they are given out and as they come back filled in."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence

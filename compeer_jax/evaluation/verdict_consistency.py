@@ -1,4 +1,4 @@
-"""Does a judge's verdict on a response go together with its verdicts on the steps before it?
+"""Consistency of a judge's verdict on a response with its verdicts on the steps before it.
 
 Not the paper's way, which looks at what judges choose (`selection_study`), but one that needs one output a prompt. Who
 decides is a `ConsistencyJudge`: a rule, or a chat model. The rule: a judge is consistent on an
@@ -18,8 +18,7 @@ from compeer_jax.chat.types import ChatModel
 from compeer_jax.dialogue.consistency import consistency_messages
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.verdicts import parse_step_verdict
-from compeer_jax.evaluation.estimates import Estimate, Paired, Weights, weighted_mean
-from compeer_jax.evaluation.judge_accuracy import sklearn_metrics
+from compeer_jax.evaluation.estimates import Estimate, Paired, Weights, library, weighted_mean
 from compeer_jax.report.table import Cell, Table, estimate_cell, number, percent
 from compeer_jax.rewards.generative_judge import case_of
 from compeer_jax.rewards.judge import Verdicts
@@ -133,7 +132,7 @@ def consistency_row(
     return ConsistencyRow(
         name=name,
         share=weighted_mean(np.asarray(consistent, float), weights),
-        kappa=float(sklearn_metrics().cohen_kappa_score(takes, right)) if vary else None,
+        kappa=float(library("sklearn.metrics").cohen_kappa_score(takes, right)) if vary else None,
         accepted=float(accepted(verdicts).mean()),
         most_right=float(most_right(verdicts).mean()),
         unparsed=float(1 - whole.mean()),

@@ -1,4 +1,4 @@
-"""Blinded pairs for human evaluation: what annotators get, and the key to it, which they must not see.
+"""Annotation tasks: blinded pairs that annotators get, and the key to them, which they must not see.
 
 OUTPUT/for_annotators/   pairs.csv (to be filled in), or tasks.json and labelling_config.xml for Label Studio;
                          guidelines.en.md, guidelines.zh.md
@@ -16,9 +16,11 @@ from compeer_jax.curation.annotation.label_studio import write_tasks
 from compeer_jax.data.jsonl import parse_json
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError, require_at_least
+from compeer_jax.files import write_text
 from compeer_jax.people.criteria import DEFAULT, check_criteria, guidelines
-from compeer_jax.people.form_files import labelling_config, task_json, write_table
 from compeer_jax.people.pairs import Malformed, Pair, Pairing, System, make_pairs, read_replies
+from compeer_jax.people.task_files import labelling_config, task_json, write_table
+from compeer_jax.structure import structured
 
 FOR_ANNOTATORS = "for_annotators"
 KEY_FILE = "key.json"
@@ -138,8 +140,6 @@ def give_out(
     Raises:
         UserError: the folder can't be made, or holds other pairs.
     """
-    from compeer_jax.files import replacing
-
     content = json.dumps(key, ensure_ascii=False, indent=1) + "\n"
     key_file, given_out = folder / KEY_FILE, folder / FOR_ANNOTATORS
     if key_file.exists():
@@ -160,8 +160,7 @@ def give_out(
     for language in LANGUAGES:
         text = guidelines(criteria, language, repeats=repeats)
         (given_out / f"guidelines.{language}.md").write_text(text, encoding="utf-8")
-    with replacing(key_file) as temporary:
-        temporary.write_text(content, encoding="utf-8")
+    write_text(key_file, content)
 
 
 def read_key(folder: Path) -> Key:
@@ -178,24 +177,48 @@ def read_key(folder: Path) -> Key:
             f"{path} can't be read ({error.strerror}); name the folder that `compeer eval pairs` or `eval study` made."
         ) from error
     try:
-        names = {system: str(content["names"][system]) for system in ("a", "b")}
-        others = tuple(map(str, content.get("others", ())))
-        rows = {
-            str(row["key"]): KeyRow(str(row["id"]), row["first"], tuple(row.get("against", ())))
-            for row in content["pairs"]
-        }
-        same = {name: len(content["same"][name]) for name in others}
-        criteria = tuple(content["settings"]["criteria"])
-        check_criteria(criteria)
-        if not rows or any(row.first not in names for row in rows.values()):
-            raise ValueError("a pair without its order")
-        if any(not {*row.against} <= {*others} or bool(row.against) != bool(others) for row in rows.values()):
-            raise ValueError("a pair without its systems")
-    except (AttributeError, KeyError, TypeError, ValueError, UserError) as error:
+        return _checked(structured(_KeyFile, content, str(path), unknown_fields="ignore"))
+    except (KeyError, UserError) as error:
         raise UserError(
             f"{path} is no key of pairs, or damaged; take the one that `compeer eval pairs` or `eval study` wrote."
         ) from error
-    return Key(names, criteria, rows, others, same)
+
+
+@dataclass(frozen=True)
+class _PairEntry:
+    key: str
+    id: str
+    first: System
+    against: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    criteria: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _KeyFile:
+    """key.json, as far as it is read."""
+
+    names: Mapping[System, str]
+    settings: _Asked
+    pairs: tuple[_PairEntry, ...]
+    others: tuple[str, ...] = ()
+    same: Mapping[str, Any] | None = None  # of a study: a list for each of the others; else how many
+
+
+def _checked(file: _KeyFile) -> Key:
+    """The key in a file; KeyError or UserError if it contradicts itself."""
+    check_criteria(file.settings.criteria)
+    rows = {pair.key: KeyRow(pair.id, pair.first, pair.against) for pair in file.pairs}
+    if not rows or any(
+        not {*row.against} <= {*file.others} or bool(row.against) != bool(file.others) for row in rows.values()
+    ):
+        raise UserError("a pair without its systems.")
+    names: dict[System, str] = {system: file.names[system] for system in ("a", "b")}
+    same = {name: len(structured(list[str], (file.same or {})[name], name)) for name in file.others}
+    return Key(names, file.settings.criteria, rows, file.others, same)
 
 
 def _key(config: PairsConfig, pairing: Pairing) -> dict[str, Any]:

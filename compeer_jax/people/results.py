@@ -1,4 +1,4 @@
-"""What people prefer, a line a criterion, published figures below, for the terminal and for Markdown."""
+"""Results on preferences: a line a criterion, published figures below."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
