@@ -137,15 +137,6 @@ class BenchDialogue:
     missing: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
-    @classmethod
-    def from_json(cls, obj: object, where: str) -> "BenchDialogue":
-        """The dialogue that `obj` describes; unknown fields are left out. Errors as of `structured`."""
-        return structured(cls, obj, where, unknown_fields="ignore")
-
-    def to_json(self) -> dict[str, Any]:
-        """The JSON form, without what there is nothing of."""
-        return unstructured(self)
-
     @property
     def finished(self) -> bool:
         """Whether it went to its end, so that it has a result."""
@@ -168,7 +159,7 @@ def read_dialogues(path: str | Path) -> list[BenchDialogue]:
         path /= FILE
     rows: dict[str, BenchDialogue] = {}
     for where, obj in read_jsonl(path):
-        row = BenchDialogue.from_json(obj, where)
+        row = structured(BenchDialogue, obj, where, unknown_fields="ignore")
         if row.id in rows:
             raise UserError(f"{where}: a second dialogue of id {row.id!r}; keep one of them.")
         rows[row.id] = row
@@ -177,7 +168,7 @@ def read_dialogues(path: str | Path) -> list[BenchDialogue]:
 
 def write_dialogues(folder: Path, rows: Iterable[BenchDialogue]) -> Path:
     """Writes a run's `dialogues.jsonl`, whole or not at all, and returns its path."""
-    write_jsonl(folder / FILE, (row.to_json() for row in rows))
+    write_jsonl(folder / FILE, (unstructured(row) for row in rows))
     return folder / FILE
 
 

@@ -21,6 +21,7 @@ from compeer_jax.benchmarks.trajectories import trajectory
 from compeer_jax.dialogue.danger.withheld import why_withheld
 from compeer_jax.errors import UserError
 from compeer_jax.files import write_text
+from compeer_jax.structure import unstructured
 
 SCRIPTS = ("selection.js", "curve.js", "view.js", "page.js")
 TITLES = {"esc-eval": "ESC-Eval", "sage": "SAGE"}
@@ -146,7 +147,8 @@ def embedded(data: Any) -> str:
 def _row(row: BenchDialogue) -> Mapping[str, Any]:
     """A dialogue as the page takes it: as in the file, with what there is a definition of elsewhere worked out."""
     curve = trajectory(row) if row.benchmark == "sage" else []
-    return replace(row, turns=[*map(_shown, row.turns)]).to_json() | {"curve": curve, "finished": row.finished}
+    shown = replace(row, turns=[*map(_shown, row.turns)])
+    return unstructured(shown) | {"curve": curve, "finished": row.finished}
 
 
 def _shown(turn: BenchTurn) -> BenchTurn:

@@ -8,7 +8,7 @@ from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasonedTurn
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.errors import UserError, unknown
-from compeer_jax.structure import Check, Text, structured
+from compeer_jax.structure import Check, Text
 
 LABELS = {label.name: label.category for format in FORMATS.values() for label in format.labels}
 """Name of a gold label -> the category that its values are from."""
@@ -73,21 +73,3 @@ class Record:
     def lacks(self, labels: Iterable[str]) -> list[str]:
         """Which of these gold labels are not known."""
         return [name for name in labels if name not in self.reference.labels]
-
-
-@dataclass(frozen=True)
-class _Talk:
-    history: History
-
-
-def history_field(obj: Mapping, where: str) -> tuple[Turn, ...]:
-    """The turns under "history", the seeker's last; UserError that begins with `where` for anything else."""
-    return structured(_Talk, {"history": obj.get("history")}, where).history
-
-
-def text_field(obj: Mapping, name: str, where: str) -> str:
-    """The text under `name`; UserError that begins with `where` if it is missing, empty or no text."""
-    value = obj.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise UserError(f"{where}: field {name!r} must be a string that is not empty.")
-    return value

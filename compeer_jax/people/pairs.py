@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from compeer_jax.curation.annotation.items import is_swapped, task_key
 from compeer_jax.data.jsonl import read_jsonl
-from compeer_jax.data.record import history_field
+from compeer_jax.data.record import History
 from compeer_jax.dialogue.language import language_of
 from compeer_jax.dialogue.material import structure_in
 from compeer_jax.dialogue.schema import Turn
@@ -187,7 +187,7 @@ class _Row:
     response: str
     member: Annotated[int, Check(at_least(0))] = 0
     language: Language | None = None
-    history: Any = None
+    history: History = ()
     reference: Any = None
     strategy: Any = None
     gold_strategy: Any = None
@@ -208,8 +208,7 @@ def _file_replies(path: Path, member: int) -> dict[str, Reply]:
         if _reasons(reply.response):
             raise UserError(f"{where}: there are tags of reasoning in the response; give what the seeker sees alone.")
         places[reply.id] = where
-        history = history_field(row, where) if "history" in row else ()
-        replies[reply.id] = Reply(reply.response, history, reply.language)
+        replies[reply.id] = Reply(reply.response, reply.history, reply.language)
     return replies
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from compeer_jax.benchmarks.dialogues import BenchDialogue
 from compeer_jax.benchmarks.page import Shown
+from compeer_jax.structure import structured
 
 DIMENSIONS = ("fluency", "diversity", "empathy", "suggestion", "tech", "human", "overall")
 EVIL = (
@@ -128,7 +129,7 @@ def evil_row(number: int = 0) -> dict:
 
 def shown(rows: list[dict], name: str = "run") -> Shown:
     """Rows as a run on the page."""
-    return Shown(name, [BenchDialogue.from_json(row, "row") for row in rows])
+    return Shown(name, [structured(BenchDialogue, row, "row", unknown_fields="ignore") for row in rows])
 
 
 def esc_runs(count: int = 12) -> list[Shown]:
