@@ -12,9 +12,14 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import jax
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_num_cpu_devices", 8)
+
+# How long an example takes says how busy the machine is; each test as a whole has a limit.
+settings.register_profile("compeer_jax", deadline=None)
+settings.load_profile("compeer_jax")
 
 pytest_plugins = ["shared_fixtures"]  # of tests/support
 

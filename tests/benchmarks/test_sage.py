@@ -109,7 +109,7 @@ def test_the_emotion_of_each_turn_is_the_start_and_the_changes_up_to_it():
 
 
 @given(st.lists(st.integers(-10_000, 10_000), min_size=1, max_size=40), st.integers(1, 25))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_no_change_takes_the_emotion_out_of_its_range_or_a_talk_past_its_end(changes, most):
     player = play(talk(most), changes)
     seen = [turn for turn in player.turns if turn.role == "seeker"]
@@ -268,7 +268,7 @@ answers = st.sampled_from(
 
 
 @given(st.lists(answers, min_size=1, max_size=30), st.integers(1, 6))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_whatever_comes_a_talk_ends_and_has_a_result_or_a_reason(said, most):
     player = talk(most)
     for step in range((2 + 4 + 2) * most + 4):  # the opening, then a reply, a judgement and words, each at most twice
@@ -364,7 +364,7 @@ names = st.sampled_from(
 
 
 @given(st.one_of(st.text(), st.lists(names, max_size=30).map("".join)))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_whatever_a_side_writes_it_is_read_or_refused(text):
     for read in (read_appraisal, read_words):
         try:

@@ -110,7 +110,7 @@ def test_what_cannot_be_read_is_asked_for_five_times():
 @given(
     st.lists(st.sampled_from(["Content:", "Change:", "Response:", "Analyse:\n", "[", "“", "-3", "+", "9", "\n", "好"]))
 )
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_whatever_is_written_is_read_or_refused(pieces):
     text = "".join(pieces)
     digits = re.findall(r"[+-]?\d+", text.split("Change:")[-1])

@@ -133,7 +133,7 @@ def test_a_run_that_was_killed_between_batches_says_what_it_would_have_said(dice
     assert babbler.store.total()[0] == 10
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.integers(0, 2)))
 def test_whichever_batches_were_kept_the_answers_are_the_same(drawing, kept):
     babbler, said = drawing

@@ -240,7 +240,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(JSON)
 def test_no_json_has_the_reader_say_anything_but_a_reply_or_why_there_is_none(value):
     try:
@@ -290,7 +290,7 @@ def odd_server():
         yield server
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=RESPONSES, rest=RESPONSES, greets=st.booleans())
 @example(first=error(200), rest=Raw(200, ""), greets=True)
 def test_whatever_comes_over_the_wire_a_check_and_a_question_end_in_a_sentence_or_a_reply(

@@ -60,10 +60,10 @@ def bomb(size: int) -> bytes:
 @pytest.mark.parametrize("layers", [1, 2])
 def test_a_small_reply_that_grows_is_given_up(layers):
     data = bomb(1 << 28)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(BadReply, match="longer than 8 MiB when decompressed" if layers == 1 else "not asked for"):
         decompressed(data, ", ".join(["gzip"] * layers))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @given(st.binary(max_size=300), st.sampled_from(["", "identity", "gzip", "x-gzip", "deflate", "br", "gzip, gzip"]))

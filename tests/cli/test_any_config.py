@@ -109,7 +109,7 @@ def draw_text(draw: st.DataObject, text: str) -> str:
     return dump_yaml(edited(content, way, new))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_an_edited_config_gives_settings_or_one_sentence(tmp_path, data):
     config_class, files = data.draw(st.sampled_from(shipped()))
@@ -119,7 +119,7 @@ def test_an_edited_config_gives_settings_or_one_sentence(tmp_path, data):
     assert_config_or_sentence(config_class, [*files[:-1], path])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.one_of(st.binary(max_size=40), st.text(max_size=40).map(lambda text: text.encode("utf-16"))))
 def test_any_file_at_all_gives_settings_or_one_sentence(tmp_path, content):
     path = tmp_path / "any.yaml"
@@ -127,7 +127,7 @@ def test_any_file_at_all_gives_settings_or_one_sentence(tmp_path, content):
     assert_config_or_sentence(SFTConfig, [path])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_option_on_the_command_line_gives_settings_or_one_sentence(data):
     config_class = data.draw(st.sampled_from([GRPOConfig, BuildConfig, SuiteConfig, EscEvalConfig]))
@@ -136,7 +136,7 @@ def test_any_option_on_the_command_line_gives_settings_or_one_sentence(data):
     assert_config_or_sentence(config_class, [], f"--{key}={value}")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example(value="a\x85b\u2028")
 @given(value=st.recursive(JUNK.filter(lambda x: x == x), lambda inner: st.lists(inner, max_size=3), max_leaves=6))
 def test_what_is_written_is_read_again_as_the_same_value(value):

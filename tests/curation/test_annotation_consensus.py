@@ -3,7 +3,7 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from compeer_jax.curation.annotation.agreement import agreement, cohen_kappa, fleiss_kappa
@@ -97,7 +97,6 @@ def reference_fleiss(ratings):
     return (agreed.mean() - chance) / (1 - chance)
 
 
-@settings(deadline=None)  # the libraries are imported at the first call
 @given(st.lists(st.tuples(*[st.sampled_from(PREFERENCES)] * 3), min_size=2, max_size=30))
 def test_kappas_are_what_their_definitions_say(ratings):
     first, second, _ = zip(*ratings, strict=True)

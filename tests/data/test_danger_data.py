@@ -68,7 +68,7 @@ dialogues = st.lists(st.tuples(st.none() | st.integers(0, 2), st.integers(0, 2))
 
 
 @given(dialogues, st.integers(0, 3), st.sampled_from(["compeer", "care", "plain"]))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_dialogue_with_danger_is_learned_from_and_all_measure(tmp_path, drawn, seed, format):
     path = tmp_path / "talks.jsonl"
     write(path, [dialogue(number, *one) for number, one in enumerate(drawn)])

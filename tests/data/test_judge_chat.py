@@ -183,7 +183,7 @@ SPITEFUL = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.tuples(*[SPITEFUL] * 5), language=st.sampled_from(["en", "zh"]))
 def test_whatever_is_judged_asks_are_no_longer_than_their_bound_and_no_turn_is_closed(small, texts, language):
     limits = JudgeLimits("judge_brief", 64, 16)

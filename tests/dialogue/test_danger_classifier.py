@@ -127,9 +127,9 @@ def test_words_of_one_meaning_are_one_concept_in_both_languages():
 
 def test_time_is_linear_in_length():
     def seconds(text):
-        started = time.perf_counter()
+        started = time.process_time()
         classified_kinds(text)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     classified_kinds("warm")
     for unit in ("a ", "死", "i want to die. ", "!" * 50, "k i l l ", "\n"):

@@ -50,7 +50,7 @@ def test_a_file_of_several_languages_is_a_prompt_of_each_and_parts_without_a_fra
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=60))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_text_stands_for_itself_but_for_placeholders_and_two_dollar_signs(text):
     text = text.replace("<!--", "").strip()
     plain = Template.pattern.sub(lambda match: "§" if match["invalid"] is None else match[0], text).strip()

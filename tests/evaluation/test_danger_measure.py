@@ -42,7 +42,7 @@ def sentences(draw):
     return Sentence("", draw(st.sampled_from(LANGUAGES)), kinds, form)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(pairs=st.lists(st.tuples(sentences(), SETS), min_size=1, max_size=40))
 def test_shares_are_scikit_learns_recall(pairs):
     for figures in layer_figures("any", *zip(*pairs, strict=True)):
@@ -69,7 +69,7 @@ def test_what_is_taken_for_what_is_scikit_learns_confusion_of_single_kinds(pairs
     np.testing.assert_array_equal(table, confusion_matrix(truth, found, labels=[*KINDS, "none"]))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(rows=st.lists(st.tuples(sentences(), SETS, SETS), min_size=1, max_size=30))
 def test_two_layers_together_find_at_least_what_each_finds(rows):
     told, one, other = zip(*rows, strict=True)
@@ -80,7 +80,7 @@ def test_two_layers_together_find_at_least_what_each_finds(rows):
                 assert few.value is None or few.value <= many.value
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(pairs=st.lists(st.tuples(sentences(), SETS), min_size=1, max_size=30), random=st.randoms())
 def test_the_order_of_sentences_does_not_matter(pairs, random):
     mixed = random.sample(pairs, len(pairs))

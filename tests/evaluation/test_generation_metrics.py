@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import sacrebleu
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from compeer_jax.cli.main import main
@@ -85,7 +85,6 @@ def bleu_by_formula(texts, references, flavour: str) -> list[float]:
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
-@settings(deadline=None)  # libraries are imported at the first call
 @given(pairs=PAIRS)
 def test_bleu_is_that_of_the_formula_and_of_its_counts(flavour, pairs):
     texts, references = map(list, zip(*pairs, strict=True))
@@ -110,7 +109,6 @@ def test_rouge_l_by_hand():
     assert rouge_l([[], ["我"]], [["我"], ["你"]], split=True).tolist() == [0, 0]
 
 
-@settings(deadline=None)  # libraries are imported at the first call
 @given(PAIRS, st.sampled_from([1.0, BETA]))
 def test_rouge_l_is_f_of_the_longest_common_subsequence(pairs, beta):
     def common(one, other) -> int:
@@ -169,7 +167,6 @@ def test_distinct_of_esconv_drops_the_last_n_gram_of_each_text():
     assert distinct_n([["a"], []], 1, drop_last=True) == 0
 
 
-@settings(deadline=None)  # libraries are imported at the first call
 @given(st.lists(WORDS, max_size=7))
 def test_self_bleu_is_sacrebleus_of_each_text_against_all_others(texts):
     lines = [" ".join(words) for words in texts if words]

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 from chat_server_fixture import GREETING, ChatHTTPServer, error, last_message
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rated_outputs import DATA
 
@@ -30,7 +30,6 @@ GROUP = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=4, max_s
 )
 
 
-@settings(deadline=None)
 @given(groups=st.lists(GROUP, min_size=3, max_size=3), seed=st.integers(0, 50))
 def test_a_candidate_of_the_highest_reward_is_chosen(groups, seed):
     rewards, candidates = np.moveaxis(np.array(groups), 2, 0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn import metrics
@@ -28,7 +28,6 @@ def counts(mistakes: dict[tuple[int, int], int]) -> np.ndarray:
     return table
 
 
-@settings(deadline=None)  # libraries are imported at the first call
 @given(CHOICES)
 def test_accuracy_and_macro_f1_are_scikit_learns_with_no_strategy_as_a_class_that_is_not_averaged(pairs):
     right, taken = map(list, zip(*pairs, strict=True))
@@ -48,7 +47,6 @@ def test_macro_f1_by_hand():
     assert strategy_scores(right, taken) == pytest.approx((2 / 3, (2 / 3 + 0 + 1) / 3))
 
 
-@settings(deadline=None)  # libraries are imported at the first call
 @given(CHOICES)
 def test_tables_of_single_outputs_add_up_to_the_table_of_all(pairs):
     right, taken = map(list, zip(*pairs, strict=True))
@@ -118,7 +116,6 @@ def plain_rounds(table: np.ndarray) -> np.ndarray:
     return np.array([8 * one / sum(p) for one in p])
 
 
-@settings(deadline=None)  # libraries are imported at the first call
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_preferences_are_those_of_the_definition_also_where_a_strategy_is_never_taken(seed, never):
     table = np.random.default_rng(seed).integers(1, 30, size=(8, 9))

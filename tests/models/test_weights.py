@@ -119,7 +119,7 @@ def slices(size: int):
     return st.tuples(st.integers(0, size), st.integers(0, size)).map(lambda pair: slice(*sorted(pair)))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data())
 def test_any_slice_of_ours_is_cut_from_the_file_as_the_whole_would_be(data):
     _, params = abstract(DecoderConfig(6, 8, 10, 1, 4, 2, head_dim=6))

@@ -100,7 +100,7 @@ PIECES = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|im_", "end|>", "<|vi
 PIECES += ["<", "|", ">", "</s>", "<|eot_id|>", "<|start_header_id|>", "<\uff5cUser\uff5c>", "user\n", "a", " ", "我"]
 
 
-@settings(deadline=None, max_examples=120, derandomize=True)
+@settings(max_examples=120, derandomize=True)
 @given(
     name=st.sampled_from(["all", "eos_only", "none"]), text=st.lists(st.sampled_from(PIECES), max_size=10).map("".join)
 )
@@ -189,7 +189,7 @@ def test_a_generation_config_that_is_none_is_one_sentence(tmp_path):
 # Disks and modes
 
 
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(share=st.floats(0, 0.99))
 def test_a_disk_that_is_full_at_any_byte_leaves_the_old_model_and_one_sentence(small, tmp_path_factory, share):
     tmp_path = tmp_path_factory.mktemp("full")

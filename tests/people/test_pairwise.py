@@ -9,7 +9,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from label_studio_sdk.converter import Converter
 from label_studio_sdk.label_interface import LabelInterface
@@ -605,7 +605,6 @@ BALLOTS = st.integers(1, 6).flatmap(
 )
 
 
-@settings(deadline=None)  # libraries are imported at the first call
 @given(BALLOTS)
 def test_calling_a_b_mirrors_the_result_exactly(made):
     firsts, votes = made

@@ -15,7 +15,7 @@ OF_RICH = re.compile(r"\x1b\[[0-9;]*m")  # colours, which the console itself wri
 TEXT = st.text(st.one_of(st.sampled_from("a \x1b[2J\r\x07\x9b\u202e\n[]"), st.characters()), max_size=20)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=TEXT, terminal=st.booleans())
 def test_words_in_tables_frames_and_lines_move_no_cursor(text, terminal):
     from rich.panel import Panel

@@ -262,7 +262,7 @@ KINDS = st.sampled_from([("unifi",), ("prm", "orm")])
 REPLIES = ["I see.", "Write down what you know already, then rest.", LONGER]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(kinds=KINDS, seed=st.integers(0, 99), replies=st.lists(st.sampled_from(REPLIES), min_size=1, max_size=6))
 def test_a_judge_of_places_alone_counts_for_no_response(kinds, seed, replies):
     verdicts = judge(AlwaysFirst(), kinds, True)([completion(reply) for reply in replies], jax.random.key(seed))
@@ -274,7 +274,7 @@ def test_a_judge_of_places_alone_counts_for_no_response(kinds, seed, replies):
     assert verdicts.diagnostics["judge/unparsed"] == 0
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(kinds=KINDS, seed=st.integers(0, 99), chosen=st.lists(st.integers(0, len(ITEMS) - 1), min_size=1, max_size=8))
 def test_a_judge_of_answers_says_the_same_in_one_order_and_in_both(kinds, seed, chosen):
     items, key = [ITEMS[index][0] for index in chosen], jax.random.key(seed)
@@ -300,7 +300,7 @@ class Unsure(Reader):
         return f"Verdict: {self.said[case.responses[0] == LONGER]}" if tag == RESPONSE else "Verdict: True"
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(output_last=SAID, output_first=SAID, seed=st.integers(0, 9))
 def test_a_preference_counts_only_where_it_is_the_same_in_both_orders(output_last, output_first, seed):
     """Over all pairs of what a judge may say in the two orders, against the rule written out."""

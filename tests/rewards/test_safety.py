@@ -46,7 +46,7 @@ def outputs():
     st.floats(0.01, 10),
     st.floats(-20, 20),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_the_verdicts_weights_and_equations_a_miss_is_never_encouraged(
     case, sign, scale, cosine, reweighting, alpha, beta
 ):
@@ -63,7 +63,7 @@ def test_whatever_the_verdicts_weights_and_equations_a_miss_is_never_encouraged(
 
 
 @given(outputs(), st.integers(0, 2), st.booleans(), st.booleans(), st.floats(0.01, 10), st.floats(-20, 20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_setting_of_a_sweep_encourages_a_miss_and_all_are_what_a_run_would_do(
     case, scale, aware, reweighting, alpha, beta
 ):
@@ -86,7 +86,6 @@ def test_no_setting_of_a_sweep_encourages_a_miss_and_all_are_what_a_run_would_do
 
 
 @given(arrays(np.float32, (B, G), elements=numbers), arrays(bool, (B, G)))
-@settings(deadline=None)  # the first call compiles
 def test_a_miss_has_the_least_of_its_group_and_the_others_keep_theirs(rewards, missed):
     after = np.asarray(floored(jnp.asarray(rewards.T), jnp.asarray(missed.T)).T)
     for row, bad, new in zip(rewards, missed, after, strict=True):

@@ -59,7 +59,7 @@ def advantages_and_gradients(groups):
 
 
 @given(value=st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_equal_rewards_have_advantage_and_gradient_exactly_zero(value):
     for array in advantages_and_gradients([np.full((2, size), value, np.float32) for size in (1, 3, 7)]):
         np.testing.assert_array_equal(array, 0)
@@ -89,7 +89,7 @@ def test_by_group_one_prompt_leaves_another_alone_and_by_batch_it_does_not():
 
 
 @given(st.lists(st.integers(-5, 5), min_size=4, max_size=4).filter(lambda r: len(set(r)) > 1), st.integers(-50, 50))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_advantages_sum_to_zero_keep_the_order_and_ignore_a_common_bonus(rewards, bonus):
     rewards = jnp.array([rewards], jnp.float32)
     advantages = group_advantages(rewards)

@@ -226,7 +226,7 @@ def test_the_opposite_of_everything_keeps_a_finite_reward_of_its_sign(sign):
 
 
 @given(reward=st.floats(-5, 5, width=32), one=st.floats(0, 2, width=32), other=st.floats(0, 2, width=32))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_redundancy_always_costs_when_aware_and_pays_for_a_negative_reward_on_paper(reward, one, other):
     low, high = sorted([one, other])
     rewards, nothing, tau = jnp.full((1, 2), reward, jnp.float32), jnp.zeros((1, 2)), jnp.array([0.5])

@@ -185,7 +185,7 @@ def test_reasoning_that_names_a_method_is_not_shown():
 REPLIES = [CARING, CARELESS, METHOD, PERSON, "I'm your therapist.", "Promise: our secret.", "", None]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from([TIRED, PLAN, "Hello.", "/undo", "/again", "/reasoning", *REPLIES[:-2], BAD, None])))
 def test_whatever_is_said_and_written_no_unfit_reply_is_shown(events):
     session, asking = Session(guard=US), False
@@ -212,7 +212,7 @@ def test_whatever_is_said_and_written_no_unfit_reply_is_shown(events):
             assert answered or event == "/undo"
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(st.sampled_from(REPLIES), max_size=4),
     st.sets(st.sampled_from(list(KINDS)), max_size=2),

@@ -219,7 +219,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(EVENTS)
 def test_whatever_happens_the_talk_holds_words_and_replies_alone(events):
     session, asking, asked = Session(), None, []
