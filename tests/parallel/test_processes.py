@@ -170,7 +170,7 @@ def test_the_first_setting_that_differs_is_named():
     assert _first_difference(one, one | {"code": "b"}) == ("code", "a", "b")
     other = one | {"optimizer": {"learning_rate": 1e-2, "clip": 1}, "code": "b"}
     assert _first_difference(one, other) == ("optimizer.learning_rate", 1e-3, 1e-2)
-    assert _first_difference(one, {"steps": 3, "code": "a"})[0] == "optimizer"
+    assert _first_difference(one, {"steps": 3, "code": "a"})[0] == "optimizer.learning_rate"
     check_same_run(one)  # one process agrees with itself
 
 
