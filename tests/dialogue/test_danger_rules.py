@@ -101,6 +101,32 @@ def test_hidden_chinese_is_found(text):
     assert rule_kinds(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gonna hang myself after finals, not joking",
+        "Want to kill myself lol. Not as a joke this time.",
+        "上课的时候就想自杀，不是玩笑",
+    ],
+)
+def test_what_is_said_in_earnest_counts_beside_a_joke(text):
+    assert rule_kinds(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "One of my pupils is being starved as a punishment.",
+        "我孙女被她继父猥亵了",
+        "The man next door is hitting his kids.",
+        "My friend shot himself, he's still breathing.",
+        "我男友跳江了，刚捞上来",
+    ],
+)
+def test_what_is_done_to_another_is_found(text):
+    assert rule_kinds(text)
+
+
 ENDS = ["kill myself", "end my life", "commit suicide", "hang myself", "jump off a bridge"]
 
 

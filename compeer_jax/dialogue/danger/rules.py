@@ -5,7 +5,8 @@ says which concepts, in which order and how near each other, are which kind of d
 read once, longest phrase first, into a string of one sign a word, and the rules are small regular expressions over it.
 
 What a rule finds does not count where it is denied ("I'm not going to"; twice denied it counts: "I can't promise I
-won't"), where people in general, a film, the news or a study are meant, or where it is past and over.
+won't"), where people in general, a film, the news or a study are meant, or where it is past and over. Whoever says that
+it is no joke is believed, whatever joke or everyday thing stands beside it.
 """
 
 import itertools
@@ -126,7 +127,10 @@ def _is_excused(start: int, end: int, signs: str, rule: _Rule, grammar: _Grammar
     if len(around) > 400:  # no sentence: what is near
         around = signs[max(sentence, start - 200) : end + 200]
         sentence = max(sentence, start - 200)
-    if not rule.unless.isdisjoint(around) or _is_denied(signs[max(sentence, start - 12) : start], grammar):
+    is_earnest = not grammar.any_of("earnest").isdisjoint(signs)
+    if not (is_earnest or rule.unless.isdisjoint(around)):
+        return True
+    if _is_denied(signs[max(sentence, start - 12) : start], grammar):
         return True
     if rule.is_far and _is_denied(signs[start : end - 1], grammar):
         return True
