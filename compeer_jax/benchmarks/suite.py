@@ -112,7 +112,7 @@ def absent_models(models: Mapping[str, ChatModelConfig]) -> list[str]:
     for name, model in models.items():
         wrong = away.get(model.server.url, "") if not model.path else ""
         try:
-            if model.path and not Path(model.path).expanduser().is_dir() and model.path.count("/") != 1:
+            if model.path and not Path(model.path).expanduser().exists() and model.path.count("/") != 1:
                 wrong = f"{model.path} is no directory"  # with one stroke it may be a hub id, which is fetched later
             elif not model.path and not wrong:
                 open_chat_model(name, model, folder=None, say=lambda line: None).check()

@@ -254,10 +254,10 @@ class Decoder(nnx.Module):
         param_dtype: DTypeLike = jnp.float32,
         **options: Any,
     ) -> "Decoder":
-        """Loads a Hugging Face directory of this family.
+        """Loads a Hugging Face directory, or a GGUF file, of this family.
 
         Args:
-            directory: holds config.json and weights in safetensors.
+            directory: holds config.json and weights in safetensors; or a file in GGUF, whose weights are unpacked.
             mesh: where to put the weights, by their axis names; None is the default device.
             dtype, param_dtype, options: as of `Decoder`.
 
@@ -330,7 +330,7 @@ def from_pretrained(
     param_dtype: DTypeLike = jnp.float32,
     **options: Any,
 ) -> Decoder:
-    """Loads a Hugging Face directory of any family of `MODELS`; see `Decoder.from_pretrained`."""
+    """Loads a Hugging Face directory, or a GGUF file, of any family of `MODELS`; see `Decoder.from_pretrained`."""
     return Decoder.from_pretrained(directory, mesh=mesh, dtype=dtype, param_dtype=param_dtype, **options)
 
 

@@ -1,4 +1,4 @@
-"""What tells one model directory from another, wherever it lies."""
+"""What tells one model from another, wherever it lies."""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ def fingerprint(directory: str | Path) -> str:
     """SHA-256, in hexadecimal, of all that a model's answers depend on: its weights, config, tokenizer, chat template.
 
     Of adapters, that includes the model that they are for; of a judge, how it is asked; of a sentence encoder, its
-    modules.
+    modules; of a model in one file (GGUF), its bytes.
 
     Every byte is read (some seconds for 15 GB, which are then in the system's cache for whoever loads them): weights
     that were trained further have the same names, sizes and headers as before.
@@ -40,6 +40,8 @@ def checked_fingerprint(directory: str | Path) -> tuple[str, str]:
     """
     directory = Path(directory)
     try:
+        if directory.is_file():
+            return file_sum(directory), ""
         patterns = PATTERNS + TOKENIZER + (SENTENCE if (directory / SENTENCE[0]).is_file() else ())
         found = {file for pattern in patterns for file in directory.glob(pattern)}
         files = sorted(file for file in found if file.is_file())

@@ -37,10 +37,16 @@ _NOTHING = (None, False, "", [], {})
 def read_config(path: str | Path) -> tuple[dict[str, Any], Path]:
     """The object in `config.json`, given the file or the directory that holds it; and the file.
 
+    Any other file is a model in GGUF, whose metadata tells the same.
+
     Raises:
-        UserError: the file is missing, not JSON, or no JSON object.
+        UserError: the file is missing, not JSON, or no JSON object; or no GGUF that can be read.
     """
     path = Path(path)
+    if path.is_file() and path.suffix != ".json":
+        from compeer_jax.models.gguf_model import config_values
+
+        return config_values(path), path
     if path.is_dir() or path.suffix != ".json":
         path = path / "config.json"
     return read_json(path, "the model's config", dict), path

@@ -1,4 +1,4 @@
-"""The model that a config names: a directory, or a hub id that is fetched first."""
+"""The model that a config names: a directory, a GGUF file, or a hub id that is fetched first."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from compeer_jax.errors import UserError
 from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.decoder import Decoder, from_pretrained
+from compeer_jax.models.gguf_file import check_magic
 from compeer_jax.models.lora import LoRAConfig, abstract_adapted, merge_adapters, split_adapters
 from compeer_jax.models.peft_files import is_adapter, load_adapters, read_adapter_config
 
@@ -20,7 +21,7 @@ class ModelConfig:
     """The model to start from.
 
     Args:
-        path: Hugging Face directory, or a hub id such as Qwen/Qwen2.5-7B-Instruct.
+        path: Hugging Face directory, a file in GGUF, or a hub id such as Qwen/Qwen2.5-7B-Instruct.
         dtype: type of the computation.
         param_dtype: type the weights are kept and updated in (float32 masters with bfloat16 compute is the safe pair).
         scan_layers: keep layers stacked and scan over them: flat compile time on TPU and GPU, half the speed on CPU.
@@ -55,13 +56,16 @@ class ModelConfig:
 
 
 def model_directory(path: str) -> Path:
-    """The local directory of `path`; a hub id ("owner/name") is downloaded, or found in the hub's cache.
+    """The local directory or GGUF file of `path`; a hub id ("owner/name") is downloaded, or found in the hub's cache.
 
     Raises:
-        UserError: no such directory, and no such id can be had.
+        UserError: no such directory, a file of another format, and no such id can be had.
     """
     directory = Path(path).expanduser()
     if directory.is_dir():
+        return directory
+    if directory.exists():
+        check_magic(directory)
         return directory
     parts = path.split("/")
     if len(parts) != 2 or not all(parts) or path.startswith((".", "~")):
@@ -102,7 +106,7 @@ def base_name(path: str) -> str:
     directory = model_directory(path)
     if is_adapter(directory):
         return read_adapter_config(directory)[1]
-    return str(directory.absolute()) if Path(path).expanduser().is_dir() else path
+    return str(directory.absolute()) if Path(path).expanduser().exists() else path
 
 
 def load_model(config: ModelConfig, mesh: Mesh | None) -> Decoder:
@@ -121,5 +125,5 @@ def load_model(config: ModelConfig, mesh: Mesh | None) -> Decoder:
 
 
 def model_shape(directory: str | Path) -> DecoderConfig:
-    """The shape of the model in a directory, or of that which the adapters there are for."""
+    """The shape of the model in a directory or GGUF file, or of that which the adapters there are for."""
     return DecoderConfig.from_json(base_directory(directory))

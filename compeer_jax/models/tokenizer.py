@@ -6,6 +6,7 @@ from typing import Any
 
 from compeer_jax.errors import UserError
 from compeer_jax.models.control_tokens import special_tokens
+from compeer_jax.models.gguf_tokenizer import read_gguf_tokenizer
 from compeer_jax.models.json_config import ConfigReader, read_config
 from compeer_jax.models.template_trial import try_template
 from compeer_jax.models.tokenizer_files import CONFIG, brings_code, state_of
@@ -49,7 +50,7 @@ def load_tokenizer(directory: str | Path) -> Any:
 
 
 def read_tokenizer(directory: str | Path) -> Any:
-    """The `transformers` tokenizer of a local directory; no code of the directory is run, and nothing is fetched.
+    """The `transformers` tokenizer of a local directory or GGUF file; no code there is run, and nothing is fetched.
 
     Raises:
         UserError: the directory holds no tokenizer that can be read.
@@ -57,6 +58,8 @@ def read_tokenizer(directory: str | Path) -> Any:
     from transformers import AutoTokenizer
 
     directory = Path(directory)
+    if directory.is_file():
+        return read_gguf_tokenizer(directory)
     if directory.is_dir() and not any((directory / name).exists() for name in FILES):
         from compeer_jax.models.source import base_directory  # loads jax
 
@@ -91,7 +94,7 @@ def _check_vocabulary(directory: Path, vocabulary: Mapping[str, int]) -> None:
         from compeer_jax.models.source import base_directory  # loads jax
 
         directory = base_directory(directory)
-    if not (directory / "config.json").is_file():
+    if not directory.is_file() and not (directory / "config.json").is_file():
         return  # a tokenizer by itself
     values, path = read_config(directory)
     size, largest = ConfigReader(values, str(path)).integer("vocab_size"), max(vocabulary.values())

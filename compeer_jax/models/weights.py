@@ -1,4 +1,4 @@
-"""The weights of Hugging Face directories, read tensor by tensor.
+"""The weights of Hugging Face directories and GGUF files, read tensor by tensor.
 
 That asks the files for no more than one device's part of one tensor at a time, so host memory never holds the model.
 """
@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from flax import nnx
 
 from compeer_jax.errors import UserError
+from compeer_jax.models.gguf_model import hf_weights
 from compeer_jax.models.hf_names import DECODER, HFTensor, TensorNames, hf_tensors
 from compeer_jax.models.parameters import param_axes
 from compeer_jax.parallel.sharding import check_divides, shardings
@@ -34,12 +36,12 @@ def load(
     names: TensorNames = DECODER,
     made_of: Callable[[tuple, nnx.Param], Iterable[tuple[tuple, nnx.Param]]] = lambda path, param: [(path, param)],
 ) -> nnx.State:
-    """Reads the weights of a Hugging Face directory into the tree of `abstract_params`.
+    """Reads the weights of a Hugging Face directory, or of a GGUF file, into the tree of `abstract_params`.
 
     Every file is opened, and every tensor's name and shape is checked, before the first is read.
 
     Args:
-        directory: holds `model.safetensors`, or shards and `model.safetensors.index.json`.
+        directory: holds `model.safetensors`, or shards and `model.safetensors.index.json`; or a file in GGUF.
         abstract_params: the weights' shapes, types and axis names, from `qwen2.abstract`.
         mesh: where to put them, by their axis names; None is the default device.
         names: what the files, and their tensors, are called for this kind of model.
@@ -50,6 +52,7 @@ def load(
             finite; a second copy of one differs from it; the mesh does not divide a tensor.
     """
     directory = Path(directory)
+    names = _names_in(directory, names)
     axes = param_axes(abstract_params)
     places: dict[tuple, jax.sharding.Sharding] = {}
     if mesh is not None:
@@ -76,7 +79,9 @@ def check_layers(directory: str | Path, count: int, names: TensorNames = DECODER
     Raises:
         UserError: the weights are of another number of layers, or can't be read.
     """
-    with _open_checkpoint(Path(directory), names) as files:
+    directory = Path(directory)
+    names = _names_in(directory, names)
+    with _open_checkpoint(directory, names) as files:
         start = names.prefix_in(files) + names.layers
         numbers = {name.removeprefix(start).partition(".")[0] for name in files if name.startswith(start)}
     if len(numbers) != count:
@@ -121,6 +126,10 @@ def _place(
     return jax.make_array_from_single_device_arrays(param.shape, sharding, on_devices)
 
 
+def _names_in(directory: Path, names: TensorNames) -> TensorNames:
+    return replace(names, described_in="its metadata") if directory.is_file() else names
+
+
 def _is_finite(values: np.ndarray) -> bool:
     if values.dtype.itemsize != 2:
         return bool(np.isfinite(values).all())
@@ -131,6 +140,9 @@ def _is_finite(values: np.ndarray) -> bool:
 @contextmanager
 def _open_checkpoint(directory: Path, names: TensorNames) -> Iterator[dict[str, Any]]:
     """Opens all safetensors files of a directory; gives, for each tensor's name, the open file that holds it."""
+    if directory.is_file():
+        yield hf_weights(directory)
+        return
     with ExitStack() as stack:
         if (directory / names.file).exists() or names.file != SINGLE_FILE:  # only whole models come in several files
             single = stack.enter_context(_open_safetensors(directory / names.file))

@@ -37,9 +37,9 @@ PUBLISHED: dict[str, DecoderConfig] = {
 def model_shape(path: str, setting: str) -> tuple[DecoderConfig, str]:
     """The shape of the model that a setting names, and where it was found.
 
-    A directory with a config.json counts first, weights or not; one of adapters stands for their model. Then the name
-    of a published model in the path: a hub id such as Qwen/Qwen2.5-7B-Instruct, or a run that is yet to come, such as
-    runs/qwen2.5-7b_sft/model.
+    A GGUF file, or a directory with a config.json, counts first, weights or not; one of adapters stands for their
+    model. Then the name of a published model in the path: a hub id such as Qwen/Qwen2.5-7B-Instruct, or a run that is
+    yet to come, such as runs/qwen2.5-7b_sft/model.
 
     Raises:
         UserError: neither tells; the sentence names the setting.
@@ -48,6 +48,8 @@ def model_shape(path: str, setting: str) -> tuple[DecoderConfig, str]:
     if path and is_adapter(directory):
         path = read_adapter_config(directory)[1]
         directory = Path(path).expanduser()
+    if path and directory.is_file():
+        return DecoderConfig.from_json(directory), str(directory)
     if path and (directory / "config.json").is_file():
         return DecoderConfig.from_json(directory), f"{directory}/config.json"
     for name, shape in PUBLISHED.items():
