@@ -68,7 +68,8 @@ def hf_weights(path: str | Path) -> dict[str, "GGUFWeights"]:
     values = _config_values(file)
     swapped = {}  # llama.cpp turns neighbouring numbers of a Llama's queries and keys, not those half a head apart
     if values["model_type"] == "llama":
-        swapped = {"attn_q": values["num_attention_heads"], "attn_k": values["num_key_value_heads"]}
+        heads = values.get("num_attention_heads")
+        swapped = {"attn_q": heads, "attn_k": values.get("num_key_value_heads", heads)}
     return {
         _hf_name(name): GGUFWeights(tensor, swapped.get(name.split(".")[2]) if name.count(".") > 2 else None)
         for name, tensor in file.tensors.items()

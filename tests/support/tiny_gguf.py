@@ -18,7 +18,8 @@ def write_gguf(
     Args:
         path: where.
         model: of a family of ours.
-        kind: how its matrices are stored; blocks that `gguf` can't make (of Q4_K and the like) are random.
+        kind: how its matrices are stored, where their rows divide into such blocks; blocks that `gguf` can't make (of
+            Q4_K and the like) are random.
         tokenizer: whether bytes and the three tokens of chats are put beside it.
         rope: factors of RoPE, as a Llama has them.
         changes: to the metadata, by its keys; None leaves one out.
@@ -44,8 +45,9 @@ def write_gguf(
             put = {str: writer.add_string, float: writer.add_float32, int: writer.add_uint32, list: writer.add_array}
             put[type(value)](key, value)
     if tokenizer:
-        tokens = [chr(33 + i) for i in range(config.vocab_size - 3)] + ["<|im_start|>", "<|im_end|>", "<|endoftext|>"]
-        add_tokenizer(writer, "qwen2", tokens, [1] * (len(tokens) - 3) + [3] * 3, [])
+        letters = [chr(33 + i) for i in range(config.vocab_size - 4)]
+        tokens = [*letters, '!"', "<|im_start|>", "<|im_end|>", "<|endoftext|>"]
+        add_tokenizer(writer, "qwen2", tokens, [1] * (len(tokens) - 3) + [3] * 3, ['! "'])
         writer.add_chat_template(TEMPLATE)
     names = gguf.get_tensor_name_map(
         next(arch for arch, name in gguf.MODEL_ARCH_NAMES.items() if name == family), config.num_hidden_layers
@@ -57,7 +59,8 @@ def write_gguf(
         values = tensor.numpy()
         if family == "llama" and ("q_proj" in name or "k_proj" in name):
             values = interleaved(values, heads if "q_proj" in name else kv_heads)
-        stored, blocks = _stored(values, kind, rng) if values.ndim == 2 else ("F32", values)
+        divides = values.ndim == 2 and values.shape[1] % gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]][0] == 0
+        stored, blocks = _stored(values, kind, rng) if divides else ("F32", values)
         found = names.get_name(name, try_suffixes=(".weight", ".bias"))
         writer.add_tensor(found, blocks, raw_dtype=gguf.GGMLQuantizationType[stored])
     if rope is not None:
