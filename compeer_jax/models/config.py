@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from compeer_jax.errors import UserError, unknown
-from compeer_jax.models.json_config import ConfigReader, read_config, refuse_unknown, shown, words
+from compeer_jax.files import read_json
+from compeer_jax.models.gguf_model import config_values
+from compeer_jax.models.json_config import ConfigReader, refuse_unknown, shown, words
 
 ModelType = Literal["qwen2", "qwen3", "llama"]
 
@@ -228,6 +230,22 @@ class DecoderConfig:
         layer = attention + 3 * d * f + 2 * d
         embeddings = self.vocab_size * d * (1 if self.tie_word_embeddings else 2)
         return embeddings + self.num_hidden_layers * layer + d
+
+
+def read_config(path: str | Path) -> tuple[dict[str, Any], Path]:
+    """The object in `config.json`, given the file or the directory that holds it; and the file.
+
+    Any other file is a model in GGUF, whose metadata tells the same.
+
+    Raises:
+        UserError: the file is missing, not JSON, or no JSON object; or no GGUF that can be read.
+    """
+    path = Path(path)
+    if path.is_file() and path.suffix != ".json":
+        return config_values(path), path
+    if path.is_dir() or path.suffix != ".json":
+        path = path / "config.json"
+    return read_json(path, "the model's config", dict), path
 
 
 # What is read or checked key by key; and the values of other keys that ask for what is built.

@@ -11,6 +11,10 @@ from compeer_jax.errors import UserError
 from compeer_jax.models.gguf_file import GGUFFile, GGUFTensor
 from compeer_jax.models.json_config import shown
 
+_PAIRED = {"qwen2": False, "qwen3": False, "llama": True}
+"""The architectures that are read; and whether llama.cpp turns neighbouring numbers of a query or key there, not those
+half a head apart, so that their rows lie in pairs."""
+
 # By the key of the metadata, behind the architecture's name: the key of config.json.
 _KEYS = {
     "block_count": "num_hidden_layers",
@@ -66,12 +70,12 @@ def hf_weights(path: str | Path) -> dict[str, "GGUFWeights"]:
     """
     file = GGUFFile.open(path)
     values = _config_values(file)
-    swapped = {}  # llama.cpp turns neighbouring numbers of a Llama's queries and keys, not those half a head apart
-    if values["model_type"] == "llama":
+    paired = {}
+    if _PAIRED[values["model_type"]]:
         heads = values.get("num_attention_heads")
-        swapped = {"attn_q": heads, "attn_k": values.get("num_key_value_heads", heads)}
+        paired = {"attn_q": heads, "attn_k": values.get("num_key_value_heads", heads)}
     return {
-        _hf_name(name): GGUFWeights(tensor, swapped.get(name.split(".")[2]) if name.count(".") > 2 else None)
+        _hf_name(name): GGUFWeights(tensor, paired.get(name.split(".")[2]) if name.count(".") > 2 else None)
         for name, tensor in file.tensors.items()
         if name != _ROPE_FACTORS
     }
@@ -83,11 +87,11 @@ class GGUFWeights:
 
     Attributes:
         tensor: of the file.
-        swapped_heads: None, or how many heads have their rows in pairs (0, h/2), (1, h/2 + 1) … there.
+        paired_heads: None, or how many heads have their rows in pairs (0, h/2), (1, h/2 + 1) … there.
     """
 
     tensor: GGUFTensor
-    swapped_heads: int | None = None
+    paired_heads: int | None = None
 
     def get_slice(self, name: str) -> "GGUFWeights":
         return self
@@ -104,19 +108,17 @@ class GGUFWeights:
         rows, *columns = block
         if not columns:
             return self.tensor.rows(slice(None))[0, rows]
-        if self.swapped_heads is None:
+        if self.paired_heads is None:
             return self.tensor.rows(rows)[:, columns[0]]
-        places = np.arange(self.tensor.shape[0]).reshape(self.swapped_heads, -1, 2).swapaxes(1, 2).reshape(-1)
+        places = np.arange(self.tensor.shape[0]).reshape(self.paired_heads, -1, 2).swapaxes(1, 2).reshape(-1)
         return self.tensor.rows(places[rows])[:, columns[0]]
 
 
 def _config_values(file: GGUFFile) -> dict[str, Any]:
-    from compeer_jax.models.config import FAMILIES  # which reads configs through this module
-
     kind = file.value("general.architecture", str)
-    if kind not in FAMILIES:
+    if kind not in _PAIRED:
         raise UserError(
-            f"{file.path}: its general.architecture is {shown(kind)}; only {', '.join(map(repr, FAMILIES))} are built."
+            f"{file.path}: its general.architecture is {shown(kind)}; only {', '.join(map(repr, _PAIRED))} are built."
         )
     found = {key.removeprefix(f"{kind}."): value for key, value in file.metadata.items() if key.startswith(f"{kind}.")}
     values = {ours: found.pop(theirs) for theirs, ours in _KEYS.items() if theirs in found}
@@ -141,8 +143,7 @@ def _config_values(file: GGUFFile) -> dict[str, Any]:
 
 def _refuse_others(found: Mapping[str, Any], values: Mapping[str, Any], where: str) -> None:
     """Refuses what the metadata says of the architecture beyond `_KEYS`, unless it says nothing new."""
-    heads, size = values.get("num_attention_heads"), values.get("hidden_size")
-    head = values.get("head_dim", size // heads if type(size) is type(heads) is int and heads else None)
+    head = _head_size(values)
     right = {"vocab_size": values["vocab_size"], "attention.value_length": head, "rope.dimension_count": head}
     for name, value in found.items():
         if value and name not in _NOTES and (name not in right or value != right[name]):
@@ -150,19 +151,22 @@ def _refuse_others(found: Mapping[str, Any], values: Mapping[str, Any], where: s
             raise UserError(f"{where}: {values['model_type']}.{name} is {shown(value)} in its metadata; {wanted}.")
 
 
-def _llama3_scaling(file: GGUFFile, values: dict[str, Any]) -> dict[str, Any] | None:
+def _llama3_scaling(file: GGUFFile, values: dict[str, Any]) -> dict[str, Any]:
     """RoPE's scaling that has the factors of a file, one for each pair of numbers."""
-    from compeer_jax.models.config import DecoderConfig
-    from compeer_jax.models.rope import inverse_frequencies
-
     factors = file.tensors[_ROPE_FACTORS].rows(slice(None)).reshape(-1)
-    rope = {"rope_type": "llama3", "factor": float(factors.max()), **_LLAMA3}
-    if rope["factor"] > 0 and not values.get("rope_scaling"):
-        plain = inverse_frequencies(DecoderConfig.from_hf(values, str(file.path)))
-        scaled = inverse_frequencies(DecoderConfig.from_hf(values | {"rope_scaling": rope}, str(file.path)))
-        if plain.shape == factors.shape and np.allclose(plain / scaled, factors, rtol=1e-4):
-            return rope
+    factor, theta, size = float(factors.max()), values.get("rope_theta"), 2 * len(factors)
+    if type(theta) is float and min(theta, factor) > 0 and size == _head_size(values) and "rope_scaling" not in values:
+        rotations = _LLAMA3["original_max_position_embeddings"] / (2 * np.pi) * theta ** -(np.arange(0, size, 2) / size)
+        low, high = _LLAMA3["low_freq_factor"], _LLAMA3["high_freq_factor"]
+        kept = np.clip((rotations - low) / (high - low), 0, 1)
+        if np.allclose(1 / (kept + (1 - kept) / factor), factors, rtol=1e-4):
+            return {"rope_type": "llama3", "factor": factor, **_LLAMA3}
     raise UserError(f"{file.path}: {_ROPE_FACTORS} holds factors of RoPE that are not Llama 3's, which alone is built.")
+
+
+def _head_size(values: Mapping[str, Any]) -> int | None:
+    heads, size = values.get("num_attention_heads"), values.get("hidden_size")
+    return values.get("head_dim", size // heads if type(size) is type(heads) is int and heads else None)
 
 
 def _hf_name(name: str) -> str:

@@ -1,13 +1,11 @@
-"""Reading a model's `config.json`: typed keys, and a sentence for each that is missing or badly typed."""
+"""The keys of a model's `config.json`: typed, and a sentence for each that is missing or badly typed."""
 
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from compeer_jax.errors import UserError
-from compeer_jax.files import read_json
 
 LARGEST_NUMBER = 2**31 - 1
 
@@ -32,24 +30,6 @@ _NOTES = words(
     "output_hidden_states return_dict_in_generate unsloth_version unsloth_fixed"
 )
 _NOTHING = (None, False, "", [], {})
-
-
-def read_config(path: str | Path) -> tuple[dict[str, Any], Path]:
-    """The object in `config.json`, given the file or the directory that holds it; and the file.
-
-    Any other file is a model in GGUF, whose metadata tells the same.
-
-    Raises:
-        UserError: the file is missing, not JSON, or no JSON object; or no GGUF that can be read.
-    """
-    path = Path(path)
-    if path.is_file() and path.suffix != ".json":
-        from compeer_jax.models.gguf_model import config_values
-
-        return config_values(path), path
-    if path.is_dir() or path.suffix != ".json":
-        path = path / "config.json"
-    return read_json(path, "the model's config", dict), path
 
 
 def refuse_unknown(values: Mapping[str, Any], where: str, *, read: Collection[str], right: Mapping[str, tuple]) -> None:

@@ -19,10 +19,10 @@ from compeer_jax.files import read_json
 from compeer_jax.models import weights
 from compeer_jax.models.bert import Bert
 from compeer_jax.models.bert_config import KINDS, BertConfig
-from compeer_jax.models.config import FAMILIES, DecoderConfig
+from compeer_jax.models.config import FAMILIES, DecoderConfig, read_config
 from compeer_jax.models.decoder import abstract as abstract_qwen2
 from compeer_jax.models.hf_names import BERT, DECODER_BODY
-from compeer_jax.models.json_config import ConfigReader, read_config
+from compeer_jax.models.json_config import ConfigReader
 
 Pooling = Literal["mean", "cls", "lasttoken"]
 

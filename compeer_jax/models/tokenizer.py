@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.errors import UserError
+from compeer_jax.models.config import read_config
 from compeer_jax.models.control_tokens import special_tokens
 from compeer_jax.models.gguf_tokenizer import read_gguf_tokenizer
-from compeer_jax.models.json_config import ConfigReader, read_config
+from compeer_jax.models.json_config import ConfigReader
 from compeer_jax.models.template_trial import try_template
 from compeer_jax.models.tokenizer_files import CONFIG, brings_code, state_of
 

@@ -11,7 +11,7 @@ from jax.sharding import AxisType, Mesh
 from jaxtyping import Array, Bool, DTypeLike, Float, Int
 
 from compeer_jax.generation.padding import bucket
-from compeer_jax.models.json_config import read_config
+from compeer_jax.models.config import read_config
 from compeer_jax.models.sentence import Pooling, SentenceConfig, load_text_model, pool, unit
 from compeer_jax.models.source import ModelConfig, base_directory, model_directory
 from compeer_jax.models.tokenizer import read_tokenizer
