@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-STUBBED = ("bash", "compeer", "kubectl", "mkdocs", "mpirun", "pip", "pre-commit", "python", "sbatch")
+STUBBED = ("bash", "compeer", "kubectl", "mkdocs", "mpirun", "pip", "pre-commit", "python", "sbatch", "unzip")
 
 BLOCK = re.compile(r"(?:^<!-- test: (?P<mark>.*?) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
 
@@ -75,7 +75,8 @@ def commands(text: str, folder: Path) -> Iterator[list[str]]:
     stubs.mkdir(exist_ok=True)
     for name in STUBBED:
         executable(
-            stubs / name, f'#!/bin/sh\nprintf \'%s\\037\' {name} "$@" >> "$COMMANDS"\nprintf \'\\036\' >> "$COMMANDS"\n'
+            stubs / name,  # one write a command, as some run at the same time
+            f'#!/bin/sh\nprintf \'%s\\036\' "$(printf \'%s\\037\' {name} "$@")" >> "$COMMANDS"\n',
         )
     log.write_text("")
     environment = {"PATH": f"{stubs}:/usr/bin:/bin", "COMMANDS": str(log), "HOME": str(folder)}
