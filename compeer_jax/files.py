@@ -57,9 +57,13 @@ def write_text(path: Path, text: str, *, mend: str = "choose another folder") ->
         raise UserError(f"{path} can't be written ({error.strerror or error}); {mend}.") from error
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes a JSON file for people to read too; `value` and errors as of `plain` and `write_text`."""
-    write_text(path, json.dumps(plain(value), indent=1, ensure_ascii=False) + "\n")
+def write_json(path: Path, value: Any, *, allow_nan: bool = True) -> None:
+    """Writes a JSON file for people to read too; `value` and errors as of `plain` and `write_text`.
+
+    Raises:
+        ValueError: a number is not finite, where `allow_nan` is false; nothing is written then.
+    """
+    write_text(path, json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=allow_nan) + "\n")
 
 
 def read_json(path: Path, what: str, kind: type, *, mend: str = "copy or download it again") -> Any:

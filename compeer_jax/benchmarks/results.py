@@ -232,7 +232,7 @@ def write_results(
     from compeer_jax.benchmarks.plots import plot_diversity, plot_trajectories
 
     found = summarise(runs, against=against, published=published, resamples=resamples, seed=seed)
-    write_json(folder / JSON_FILE, [one.to_json() for one in found])
+    write_json(folder / JSON_FILE, [one.to_json() for one in found], allow_nan=False)
     write_text(folder / MARKDOWN_FILE, results_markdown(found))
     for one in found:
         if one.emotions:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from compeer_jax.errors import UserError
-from compeer_jax.files import replacing
+from compeer_jax.files import replacing, write_json
 from compeer_jax.runs.folder import RunFolder
 
 SETTINGS = {
@@ -185,3 +185,12 @@ def test_a_run_has_one_writer_and_one_that_was_killed_is_none(tmp_path):
             RunFolder.open(tmp_path, {"seed": 0})
         other.kill()
     RunFolder.open(tmp_path, {"seed": 0}).release()
+
+
+def test_a_result_that_is_no_number_is_not_written_where_that_is_refused(tmp_path):
+    path = tmp_path / "results.json"
+    write_json(path, [1.0], allow_nan=False)
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            write_json(path, [value], allow_nan=False)
+    assert path.read_text() == "[\n 1.0\n]\n"
