@@ -383,8 +383,9 @@ def test_role_player_and_scorer_are_asked_with_the_words_of_files(cards, tmp_pat
         )
         assert only["content"].endswith("\n\n(A digit alone)")
         assert dialogues[0].scores["scorer"] == dict.fromkeys(DIMENSIONS, 3)
-        others = asked_of(server, "other")[-1]["messages"]
-        assert "Criterion:" in others[1]["content"]  # the other scorer keeps our words
+        others = [body["messages"][1]["content"] for body in asked_of(server, "other") if len(body["messages"]) > 1]
+        assert others
+        assert all(re.search("^(Criterion: |标准：)", words, re.M) for words in others)  # the other scorer keeps our words
         provenance = dialogues[0].provenance
         assert provenance["prompts"]["esc_role.en"].startswith("sha256:")
         assert provenance["prompts"]["esc_score.en"] == 1
