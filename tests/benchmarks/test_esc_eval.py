@@ -385,7 +385,7 @@ def test_role_player_and_scorer_are_asked_with_the_words_of_files(cards, tmp_pat
         assert dialogues[0].scores["scorer"] == dict.fromkeys(DIMENSIONS, 3)
         others = [body["messages"][1]["content"] for body in asked_of(server, "other") if len(body["messages"]) > 1]
         assert others
-        assert all(re.search("^(Criterion: |标准：)", words, re.M) for words in others)  # the other scorer keeps our words
+        assert all(re.search("^(Criterion: |标准：)", words, re.M) for words in others)  # our words
         provenance = dialogues[0].provenance
         assert provenance["prompts"]["esc_role.en"].startswith("sha256:")
         assert provenance["prompts"]["esc_score.en"] == 1

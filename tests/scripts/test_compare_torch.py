@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 pytestmark = pytest.mark.long
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "compare_torch.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "bench" / "compare_torch.py"
 UPDATES = 3
 
 

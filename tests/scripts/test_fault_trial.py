@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_killed_runs_end_as_undisturbed_ones(tmp_path):
-    trial = [sys.executable, str(ROOT / "scripts" / "fault_trial.py"), "--folder", str(tmp_path / "trial")]
+    trial = [sys.executable, str(ROOT / "scripts" / "bench" / "fault_trial.py"), "--folder", str(tmp_path / "trial")]
     changes = ["--stages", "sft", "grpo", "--runs", "2", "--kills", "1", "--kills-only"]
     done = subprocess.run(
         [*trial, *changes], capture_output=True, text=True, env={**os.environ, "JAX_PLATFORMS": "cpu"}

@@ -58,7 +58,7 @@ SHAPES = {
 
 KEPT_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=-1"}
 """What `compeer` asks of the C library (see `compeer_jax.cli.process`), here for every way alike. The variable, if
-it is set, goes before: `GLIBC_TUNABLES= python scripts/bench_…` has them all without."""
+it is set, goes before: `GLIBC_TUNABLES= python scripts/bench/…` has them all without."""
 
 
 # ---- the models
@@ -78,7 +78,7 @@ def save_model(folder: str, shape: str, dtype: str = "float32") -> None:
 
 def save_model_apart(folder: str, shape: str, dtype: str = "float32") -> None:
     """`save_model` in a process of its own, so that the one that measures holds no device."""
-    code = "import sys; from bench_peers import save_model; save_model(*sys.argv[1:])"
+    code = "import sys; from peers import save_model; save_model(*sys.argv[1:])"
     here = str(Path(__file__).parent)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))}
     subprocess.run([sys.executable, "-c", code, folder, shape, dtype], check=True, env=environment)

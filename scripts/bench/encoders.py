@@ -1,6 +1,6 @@
 """Times what each redundancy encoder adds to a GRPO step, beside the same work in a PyTorch program.
 
-python scripts/bench_encoders.py [--prompts 32] [--group 4] [--repeats 7] [--policy small|0.5b] [--threads 2]
+python scripts/bench/encoders.py [--prompts 32] [--group 4] [--repeats 7] [--policy small|0.5b] [--threads 2]
 
 The batch is real text: histories of the bundled dialogues, and replies of other turns as outputs. Weights are random,
 as cost does not depend on them. Both sides get the same distinct texts, tokenize them, sort them by length, read them

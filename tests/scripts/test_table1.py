@@ -1,4 +1,4 @@
-"""scripts/run_table1.sh: which judges it trains, that they see as much, and that its commands can be given."""
+"""scripts/recipes/table1.sh: which judges it trains, that they see as much, and that its commands can be given."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def project(tmp_path) -> Path:
 def run(project: Path, *arguments: str, **settings: str) -> tuple[list, str]:
     """The configs of all commands, in order, as the command line makes them; and what the script says."""
     done = subprocess.run(
-        ["bash", "scripts/run_table1.sh", *arguments],
+        ["bash", "scripts/recipes/table1.sh", *arguments],
         cwd=project,
         env=os.environ | settings,
         capture_output=True,

@@ -1,9 +1,9 @@
-"""The jobs that `bench_data.py` times, ours and the peers', each run in a process of its own. See there.
+"""The jobs that `data.py` times, ours and the peers', each run in a process of its own. See there.
 from compeer_jax.structure import structured
 
 A job takes the folder of a corpus, with source.jsonl and what the pipeline's stages made of it, and an empty folder.
 In texts.jsonl are the seekers' own summaries, in place of descriptions of speakers, which a chat model would write.
-It writes what it makes, or returns it, and is asked by `bench_data.py` for how long that takes.
+It writes what it makes, or returns it, and is asked by `data.py` for how long that takes.
 """
 
 import argparse

@@ -4,13 +4,13 @@
 # replies, and two tables are printed: what the policies do, and their replies against the real ones, CARE's published
 # figures beside. Last, a study of CARE's SFT + RL against each baseline is written for people to judge. It goes on where
 # it was cut.
-#   bash scripts/run_care.sh ESConv.json [split.json]
+#   bash scripts/recipes/care.sh ESConv.json [split.json]
 # AUGESC=augesc.txt and EXTES=ExTES.json train baselines on these corpora too. NODES="context cognition emotion plan" (""
 # trains no ablation), OUT=runs/care, RECORDS=0 (test replies that are rated, 0: all), LEARN=4000 (replies of AugESC and of
 # ExTES that are learnt from, 0: all), DIALOGUES=200 (at most, of the study) and SEED=0 can be set.
 data=${1:-sample}
 split=${2:-}
-. "$(dirname "$0")/setup.sh" "[evaluation]"
+. "$(dirname "$0")/../setup.sh" "[evaluation]"
 out=${OUT:-runs/care}
 mkdir -p "$out"
 corpus=(--data.path "$data" --data.split "$split")
@@ -18,7 +18,7 @@ seed=(--seed "${SEED:-0}")
 export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$(cd "$out" && pwd)/compiled} # the runs share their programs
 
 for file in "${AUGESC:-}" "${EXTES:-}"; do
-  [ -z "$file" ] || [ -f "$file" ] || { echo "run_care: $file is no file; name the corpus, or leave the variable out." >&2; exit 1; }
+  [ -z "$file" ] || [ -f "$file" ] || { echo "care.sh: $file is no file; name the corpus, or leave the variable out." >&2; exit 1; }
 done
 
 [ -f "$out/start/config.json" ] || compeer init --output "$out/start" "${corpus[@]}" --data.format care \
@@ -66,7 +66,7 @@ for node in ${NODES-context cognition emotion plan}; do
   train ", no $node" "care_no_$node" "care_brief_no_$node"
 done
 
-python scripts/summarise_runs.py "${rated[@]}" | tee "$out/policies.md"
+python scripts/recipes/summarise.py "${rated[@]}" | tee "$out/policies.md"
 compeer eval generation --outputs "${rated[0]#*=}" --name "${rated[0]%%=*}" --beside "$(named "${rated[@]:1}")" --flavour esconv \
   --published care --output "$out"
 compeer eval study --ours "$out/care-rl/test" --name CARE --others "$(named "${baselines[@]}")" \

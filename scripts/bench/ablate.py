@@ -1,6 +1,6 @@
 """How long a sweep over settings of the reward takes: one compiled call, against loops over settings in Python.
 
-    python scripts/bench_ablate.py [--settings 1000] [--steps 125] [--prompts 8] [--group 8] [--size 256] [--repeats 5]
+    python scripts/bench/ablate.py [--settings 1000] [--steps 125] [--prompts 8] [--group 8] [--size 256] [--repeats 5]
 
 Three jobs, each for all settings; every loop is in float32, without a step that the job does not need:
 

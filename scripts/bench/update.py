@@ -1,6 +1,6 @@
 """Times one GRPO update beside PyTorch (eager, and compiled with a fused AdamW) and Tunix's learner.
 
-python scripts/bench_update.py [--shape a|b|0.5b|1.5b|7b] [--dtype float32] [--group 4] [--outputs 16] [--prompt 64]
+python scripts/bench/update.py [--shape a|b|0.5b|1.5b|7b] [--dtype float32] [--group 4] [--outputs 16] [--prompt 64]
     [--new 64] [--remat none] [--repeats 5] [--ways ours apart eager compiled tunix] [--tunix DIR] [--patience 180]
 
 Same random weights, prompts, completions and advantages for all; `group` completions have the same prompt. The clipped
@@ -21,8 +21,8 @@ import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
 
-import bench_peers as peers
 import numpy as np
+import peers
 
 OURS, APART, EAGER, COMPILED, TUNIX = (
     "compeer_jax",

@@ -1,6 +1,6 @@
 """The same GRPO in PyTorch and here, update by update: losses, gradient norms, and every parameter after each update.
 
-python scripts/compare_torch.py [--shape tiny|a|b] [--updates 20] [--learning_rate 1e-5] [--plot compare_torch.png]
+python scripts/bench/compare_torch.py [--shape tiny|a|b] [--updates 20] [--learning_rate 1e-5] [--plot FILE.png]
 
 TRL's GRPOTrainer trains as a user would run it: it samples with transformers, asks a reward function, normalises the
 rewards, takes its loss (clipped ratio and KL to the start model), clips the gradient, steps PyTorch's AdamW with a

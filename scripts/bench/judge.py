@@ -1,7 +1,7 @@
 """Times one judge of four rounds (UnifiReward) against a step judge and an answer judge (PRM + ORM): same outputs, same
 batch, same replies, warm.
 
-python scripts/bench_judge.py [--shape small|0.5b] [--prompts 8] [--group 8] [--repeats 5] [--dtype float32]
+python scripts/bench/judge.py [--shape small|0.5b] [--prompts 8] [--group 8] [--repeats 5] [--dtype float32]
 
 Weights are random. The model is made to count down: after token k comes token k - 1, and 0 ends the reply, so that a
 reply is as long as the number that its ask ends with. All ways thus write the same replies, whose lengths are

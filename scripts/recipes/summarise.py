@@ -1,12 +1,12 @@
 """Prints one table of several kinds of run, mean ± deviation over their seeds, and draws how they went.
 
-python scripts/summarise_runs.py [--curves FILE.png] KIND=FOLDER ...
+python scripts/recipes/summarise.py [--curves FILE.png] KIND=FOLDER ...
 
 FOLDER holds the report.json of `compeer eval` or `compeer quickstart`, and the metrics.jsonl of a run for the picture.
 A KIND that is given several times has several seeds:
 
     for seed in 0 1 2; do bash scripts/quickstart.sh --seed $seed; done
-    python scripts/summarise_runs.py SFT=runs/quickstart-sample-{0,1,2}/sft GRPO=runs/quickstart-sample-{0,1,2}/grpo
+    python scripts/recipes/summarise.py SFT=runs/quickstart-sample-{0,1,2}/sft GRPO=runs/quickstart-sample-{0,1,2}/grpo
 """
 
 import argparse
@@ -76,7 +76,7 @@ def main() -> None:
             }
             plot_comparison(rolled, CURVES, arguments.curves)
     except (UserError, FileNotFoundError) as error:
-        sys.exit(f"summarise_runs: {error}")
+        sys.exit(f"summarise: {error}")
 
 
 if __name__ == "__main__":

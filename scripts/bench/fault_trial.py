@@ -1,6 +1,6 @@
 """Kills runs at random moments, lets each go on until it is done, and compares it with one that nothing disturbed.
 
-    python scripts/fault_trial.py --runs 50 --folder runs/fault_trial
+    python scripts/bench/fault_trial.py --runs 50 --folder runs/fault_trial
 
 The stages take turns: SFT, GRPO with a judge that is a model, and a data build against a scripted chat server (on the
 bundled dialogues, with a model of a few thousand weights). A run is killed with SIGKILL up to --kills times. Then it
@@ -42,7 +42,7 @@ from compeer_jax.runs.checkpoints import StoredTensor
 from compeer_jax.runs.metrics import read_metrics
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMPEER = [sys.executable, "-m", "compeer_jax.cli.main"]
 DATA = {"path": "sample", "prompt": "compeer_brief", "max_prompt_tokens": 192, "max_answer_tokens": 192, "limit": 4}
 SFT = {

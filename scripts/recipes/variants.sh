@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Trains the variants SFT, POR, UR, URP and sign-aware URP with a small model, each with several seeds, and prints one
 # table. Judges are trained once, from the first seed's SFT model; policies with every seed. It goes on where it was cut.
-#   bash scripts/run_variants.sh ESConv.json
+#   bash scripts/recipes/variants.sh ESConv.json
 # SEEDS="0 1 2", VARIANTS="por ur urp urp_aware", OUT=runs/variants, STEPS=30 (of GRPO) and RECORDS=32 (held-out prompts of a
 # rating) can be set; a machine with room trains some variants in one shell and some in another, once the judges are there.
 data=${1:-sample}
-. "$(dirname "$0")/setup.sh" "[evaluation]"
+. "$(dirname "$0")/../setup.sh" "[evaluation]"
 out=${OUT:-runs/variants}
 seeds=${SEEDS:-0 1 2}
 first=${seeds%% *}
@@ -46,4 +46,4 @@ for variant in ${VARIANTS:-por ur urp urp_aware}; do
     table+=("${name/_AWARE/, sign-aware}=$out/$variant-$seed")
   done
 done
-python scripts/summarise_runs.py --curves "$out/curves.png" "${table[@]}" | tee "$out/table.md"
+python scripts/recipes/summarise.py --curves "$out/curves.png" "${table[@]}" | tee "$out/table.md"

@@ -1,13 +1,13 @@
 """What a machine can do at most: bytes copied and float operations multiplied in a second, measured, and a roofline.
 
-python scripts/bench_limits.py [--dtype float32]
+python scripts/bench/limits.py [--dtype float32]
 """
 
 import argparse
 import time
 from typing import NamedTuple
 
-from bench_peers import SHAPES
+from peers import SHAPES
 
 
 class Limits(NamedTuple):

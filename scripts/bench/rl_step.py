@@ -1,6 +1,6 @@
 """Times whole GRPO steps (rollout, reward, update) beside TRL's GRPOTrainer and Tunix's GRPOLearner.
 
-python scripts/bench_rl_step.py [--shape a|b] [--dtype float32] [--group 4] [--outputs 16] [--prompt 64] [--new 64]
+python scripts/bench/rl_step.py [--shape a|b] [--dtype float32] [--group 4] [--outputs 16] [--prompt 64] [--new 64]
     [--judge 0] [--repeats 5] [--ways ours overlap trl compiled tunix] [--tunix DIR] [--patience 180]
 
 Random weights and prompts, the same for all; sampling at temperature 1 over the whole vocabulary; nothing stops a
@@ -25,8 +25,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import bench_peers as peers
 import numpy as np
+import peers
 
 OURS, OVERLAP, TRL, COMPILED, TUNIX = "compeer_jax", "compeer_jax, overlap", "TRL", "TRL, torch.compile", "Tunix"
 LEARNING_RATE = 1e-6

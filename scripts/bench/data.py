@@ -1,6 +1,6 @@
 """How fast the data pipeline's local stages are, and what memory they take, each beside a peer that does the same.
 
-    python scripts/bench_data.py ESConv.json [--dialogues 100000] [--small 5000] [--repeats 5] [--texts 5000]
+    python scripts/bench/data.py ESConv.json [--dialogues 100000] [--small 5000] [--repeats 5] [--texts 5000]
 
 The corpus is ESConv repeated: in each copy, one word in five is replaced by a word drawn from the corpus, so that
 copies are no near-duplicates, but for every fiftieth dialogue, where one word in a hundred is. It is written in JSON
@@ -29,7 +29,7 @@ JOBS = ("read", "privacy", "near_duplicates", "filter", "rounds", "clusters", "s
 STAGES = {"read": "corpora", "privacy": "privacy", "filter": "filter", "rounds": "rounds"}
 WARM = 130  # dialogues that a job is warmed up on
 GROWTH = 100  # bytes an item that still count as constant memory; a dialogue's row has about 4,000
-CHILD = Path(__file__).with_name("bench_data_jobs.py")
+CHILD = Path(__file__).with_name("data_jobs.py")
 
 
 def run_child(*arguments: object) -> dict:

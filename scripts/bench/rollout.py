@@ -1,6 +1,6 @@
 """Times rollouts of mixed lengths: slots that are refilled beside batches that wait for their longest row.
 
-python scripts/bench_rollout.py [--shape a|b|0.5b|1.5b|7b] [--dtype float32] [--slots 16] [--times 4] [--group 1]
+python scripts/bench/rollout.py [--shape a|b|0.5b|1.5b|7b] [--dtype float32] [--slots 16] [--times 4] [--group 1]
     [--prompt 64] [--longest 256] [--spread 8] [--repeats 5]
 
 Every row has a length of its own, at which all ways stop it: log-normal, four standard deviations from the shortest to
@@ -19,8 +19,8 @@ import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
 
-import bench_peers as peers
 import numpy as np
+import peers
 
 SLOTS, BATCHES, AT_ONCE = "slots", "batches", "all at once"
 

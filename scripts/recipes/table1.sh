@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # The paper's Table 1: trains PRM, ORM, UnifiReward and its variants -D, -R and -P, each for as many steps of as many records,
 # rates them on held-out records and prints one table. Judges start from one SFT model. It goes on where it was cut.
-#   bash scripts/run_table1.sh ESConv.json      silver records; without an argument those of the bundled dialogues
-#   bash scripts/run_table1.sh runs/cer         a CER dataset that `compeer data build` made
+#   bash scripts/recipes/table1.sh ESConv.json      silver records; without an argument those of the bundled dialogues
+#   bash scripts/recipes/table1.sh runs/cer         a CER dataset that `compeer data build` made
 # Can be set: OUT=runs/table1, ROWS="prm orm unifi d r p", STEPS=600 (of each judge), LIMIT=3000 (records to learn from, 0: all;
 # of CER all if it isn't set), RECORDS=256 (to rate on, 0: all), SEEDS="0" (each trains a judge of every row), PRM_CALLS=apart (or
 # together); and for other models than the small one MODEL (to start from, instead of the SFT model),
 # CONFIG=configs/tiny_reward.yaml and EVAL_CONFIG=configs/tiny_reward_eval.yaml.
 data=${1:-sample}
-. "$(dirname "$0")/setup.sh" "[evaluation]"
+. "$(dirname "$0")/../setup.sh" "[evaluation]"
 out=${OUT:-runs/table1}
 steps=${STEPS:-600}
 seeds=${SEEDS:-0}

@@ -1,6 +1,6 @@
 """Weak scaling on simulated devices: what a step compiles to, for each device, when batch and devices grow together.
 
-python scripts/weak_scaling.py [--axis fsdp|data] [--devices 1 2 4 8]
+python scripts/bench/weak_scaling.py [--axis fsdp|data] [--devices 1 2 4 8]
 
 The programs are those of a GRPO step with a small model, compiled for CPU devices that JAX simulates; nothing runs.
 Perfect weak scaling is one and the same number of operations and bytes a device at every size; what is more with more

@@ -1,6 +1,6 @@
 """Times decoding beside transformers and Tunix: same weights, prompts and number of new tokens, warm, interleaved.
 
-python scripts/bench_decode.py [--shape a|b|0.5b|1.5b|7b] [--dtype float32] [--rows 16] [--prompt 64] [--new 64]
+python scripts/bench/decode.py [--shape a|b|0.5b|1.5b|7b] [--dtype float32] [--rows 16] [--prompt 64] [--new 64]
     [--repeats 5] [--tunix DIR] [--patience 60]
 
 Weights and prompts are random; nothing stops a completion. Every way runs in a process of its own, one at a time, and
@@ -22,9 +22,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-import bench_peers as peers
 import numpy as np
-from bench_limits import Limits, decode_work, measure_limits
+import peers
+from limits import Limits, decode_work, measure_limits
 
 OURS, DYNAMIC, STATIC, COMPILED, TUNIX = (
     "compeer_jax",

@@ -1,6 +1,6 @@
 """Plans one recipe for growing TPU slices, and shows where it stops scaling.
 
-python scripts/plan_table.py [--config configs/qwen2.5-7b_grpo.yaml] [--models 7B 32B] [--topologies v5e:4x4 …]
+python scripts/bench/plan_table.py [--config configs/qwen2.5-7b_grpo.yaml] [--models 7B 32B] [--topologies v5e:4x4 …]
                              [--rows plan_table.jsonl] [--compiles 0]
 
 For each model and slice every mesh, number of parts and remat policy is estimated, with and without `gather`; the
