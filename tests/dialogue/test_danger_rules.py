@@ -8,7 +8,7 @@ import pytest
 import yaml
 from danger_sentences import DANGER, HARMLESS, HINTED
 from growing_texts import LONG, texts
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from compeer_jax.dialogue.danger import danger_in_talk, find_danger, rules, suggests_danger
@@ -164,6 +164,62 @@ def test_a_wish_not_to_wake_up_is_no_illness(text):
 @pytest.mark.parametrize("text", ["She won't wake up.", "My dad is not waking up, what do I do"])
 def test_another_who_does_not_wake_up_is_ill(text):
     assert rule_kinds(text) == {"acute_medical"}
+
+
+def phrases(node, before=()):
+    """Every phrase of the word lists, as words, with its sign."""
+    for word, after in node.items():
+        if word == "":
+            yield before, after
+        else:
+            yield from phrases(after, (*before, word))
+
+
+@pytest.fixture(scope="module")
+def listed():
+    return dict(phrases(rules._grammar().trie))
+
+
+def written(words):
+    return "".join(word if word >= "\u3400" else f" {word} " for word in words)
+
+
+def read(text):
+    grammar = rules._grammar()
+    return frozenset().union(*(grammar.meant.get(sign, ()) for sign in rules._read(normalised(text), grammar)[1]))
+
+
+def test_every_listed_sign_is_read_where_it_stands_alone(listed):
+    grammar = rules._grammar()
+    signs = [(words, grammar.meant[sign]) for words, sign in listed.items() if sign in grammar.inside]
+    assert len(signs) > 10_000
+    assert not [written(words) for words, meant in signs[::7] if not meant <= read(written(words))]
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_no_phrase_hides_a_sign_that_stands_inside_or_beside_it(listed, data):
+    """Against every listed phrase looked for at every word: only what means something else may hide a sign."""
+    grammar, known = rules._grammar(), [*listed, ("table",), ("桌", "子"), (",",)]
+    places = st.lists(st.integers(0, len(known) - 1), min_size=1, max_size=4)
+    words = tuple(word for at in data.draw(places) for word in known[at])
+    assume(tuple(found[0] for found in rules._TOKEN.finditer(normalised(written(words)))) == words)
+    longest = {}
+    for start in range(len(words)):
+        for end in range(start + 1, len(words) + 1):
+            if words[start:end] in listed:
+                longest[start] = end, listed[words[start:end]]
+    expected = set()
+    for start, (end, sign) in longest.items():
+        over = [(to, other) for at, (to, other) in longest.items() if at < start < to and other not in grammar.inside]
+        is_hidden = any(other in grammar.hiding or end <= to for to, other in over)
+        if sign in grammar.inside and not is_hidden and (end - start > 1 or words[start] < "\u3400"):
+            expected |= grammar.meant[sign]
+    assert expected <= read(written(words))
+
+
+def test_a_sign_inside_a_longer_one_is_read():
+    assert {"stock", "pills"} <= read("I am hoarding my sleeping pills")
 
 
 def test_a_denial_ends_with_its_clause():

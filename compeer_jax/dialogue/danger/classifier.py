@@ -42,13 +42,22 @@ def kind_scores(text: str) -> dict[str, float]:
     return {kind: float(probability) for kind, probability in zip(weights.classes[1:], read[1:], strict=True)}
 
 
-def classified_kinds(text: str, least: float | None = None) -> frozenset[str]:
-    """The kinds of danger in `text`; empty where danger is less likely than `least`, or the shipped thresholds."""
-    weights, scores = shipped(), kind_scores(text)
-    if sum(scores.values()) < (weights.thresholds["zh" if has_chinese(text) else "en"] if least is None else least):
+def classified_kinds(text: str) -> frozenset[str]:
+    """The kinds of danger in `text`, in itself a layer; empty where danger is less likely than the shipped thresholds."""
+    return likely_kinds(kind_scores(text), threshold(text))
+
+
+def threshold(text: str) -> float:
+    """The probability of danger from which the classifier alone is believed, in the language of `text`."""
+    return shipped().thresholds["zh" if has_chinese(text) else "en"]
+
+
+def likely_kinds(scores: Mapping[str, float], least: float) -> frozenset[str]:
+    """The likeliest kind, and those near it; empty where danger of any kind is less likely than `least`."""
+    if sum(scores.values()) < least:
         return frozenset()
     likeliest = max(scores.values())
-    return frozenset(kind for kind, score in scores.items() if score >= weights.share * likeliest)
+    return frozenset(kind for kind, score in scores.items() if score >= shipped().share * likeliest)
 
 
 def probabilities(text: str, weights: Weights) -> Float[np.ndarray, " K"]:

@@ -7,7 +7,7 @@ else; how often, `compeer eval danger` measures.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from compeer_jax.dialogue.danger.classifier import classified_kinds
+from compeer_jax.dialogue.danger.classifier import kind_scores, likely_kinds, threshold
 from compeer_jax.dialogue.danger.kinds import Level, in_order, level_of
 from compeer_jax.dialogue.danger.rules import has_signs, rule_kinds
 from compeer_jax.dialogue.schema import Turn
@@ -15,6 +15,8 @@ from compeer_jax.dialogue.schema import Turn
 # Probability of danger that is enough where words stand that danger is often said with. It and the classifier's own
 # thresholds are a choice between what is missed and what is told of usual talk; docs/guides/danger.md has the figures.
 LEAST = 0.85
+# Probability of danger below which the rules are not believed: a word in another sense, in what reads harmless as a whole.
+DOUBT = 0.1
 TURNS = 3  # of the seeker's, the last: danger often stands two turns back
 
 
@@ -35,8 +37,10 @@ class Danger:
 
 def find_danger(text: str) -> Danger:
     """The danger in `text`, one turn of a seeker, in either language: people mix them."""
-    classified = classified_kinds(text, LEAST) if has_signs(text) else classified_kinds(text)
-    return _together([{"rules": rule_kinds(text), "classifier": classified}])
+    scores = kind_scores(text)
+    ruled = rule_kinds(text) if sum(scores.values()) >= DOUBT else frozenset()
+    least = LEAST if has_signs(text) else threshold(text)
+    return _together([{"rules": ruled, "classifier": likely_kinds(scores, least)}])
 
 
 def danger_in_talk(turns: Sequence[Turn]) -> Danger:

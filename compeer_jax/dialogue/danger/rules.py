@@ -2,7 +2,11 @@
 
 `words_en.yaml` and `words_zh.yaml` say which words mean which concept: "wanna" and "想" are both `want`. `rules.yaml`
 says which concepts, in which order and how near each other, are which kind of danger: `want ~ kill_self`. A text is
-read once, longest phrase first, into a string of one sign a word, and the rules are small regular expressions over it.
+read once, longest phrase first, into a string of one sign a phrase, and the rules are small regular expressions over
+it.
+
+A sign of danger inside a longer one, or partly under any other phrase, is read beside it; a phrase that means
+something else hides what starts in it.
 
 What a rule finds does not count where it is denied ("I'm not going to"; twice denied it counts: "I can't promise I
 won't"), where people in general, a film, the news or a study are meant, or where it is past and over. Whoever says that
@@ -25,7 +29,8 @@ _TOKEN = re.compile(
     r"(?P<word>[a-z]+|[0-9]+|[\u3400-\u9fff])|(?P<end>[.!?。！？\n;；][.!?。！？\n;；]*)|(?P<pause>[,，、:：()（）\"“”「」—–…/])|\S"
 )
 _PLAIN, _PAUSE, _END = ".", ",", ";"
-_FIRST_SIGN = 0xE000  # private letters: one a concept
+_FIRST_SIGN = 0xE000  # private letters: one a set of concepts
+_FIRST_HAN = "\u3400"
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,9 @@ class _Rule:
 class _Grammar:
     trie: Mapping
     signs: Mapping[str, str]  # concept -> every sign that means it; a phrase may mean more than one
+    meant: Mapping[str, frozenset[str]]  # sign -> the concepts that it means
+    inside: frozenset[str]  # signs that are read inside another phrase, too, unless it is one of `hiding`
+    hiding: frozenset[str]
     compounds: tuple[tuple[str, re.Pattern, frozenset[str]], ...]  # sign, what it stands for, what that needs
     rules: tuple[_Rule, ...]
 
@@ -58,7 +66,7 @@ def rule_kinds(text: str) -> frozenset[str]:
 def has_signs(text: str) -> bool:
     """Whether `text` has more of what danger is often said with than twice what speaks against it."""
     grammar = _grammar()
-    _, signs = _read(normalised(text), grammar.trie)
+    _, signs = _read(normalised(text), grammar)
     present = frozenset(_put_together(signs, grammar.compounds))
     return len(present & grammar.any_of("sign")) > 2 * len(present & grammar.any_of("everyday"))
 
@@ -66,7 +74,7 @@ def has_signs(text: str) -> bool:
 def found_rules(text: str) -> Iterator[tuple[str, str]]:
     """Each kind that the rules find in `text`, with the (normalised) words of the first part that say so."""
     grammar = _grammar()
-    words, signs = _read(normalised(text), grammar.trie)
+    words, signs = _read(normalised(text), grammar)
     signs = _put_together(signs, grammar.compounds)
     present, known = frozenset(signs), set()
     over = _is_over(signs, grammar)
@@ -79,22 +87,37 @@ def found_rules(text: str) -> Iterator[tuple[str, str]]:
             yield rule.kind, " ".join(words[slice(*spans[0])])
 
 
-def _read(text: str, trie: Mapping) -> tuple[list[str], str]:
-    """The text's phrases, and one sign for each: its concept, a plain word, a pause or the end of a sentence."""
+def _read(text: str, grammar: _Grammar) -> tuple[list[str], str]:
+    """The text's phrases, and one sign for each: its concept, a plain word, a pause or the end of a sentence.
+
+    The longest phrase that starts at a word is read, and the next one after its end; but what is said of danger inside
+    it or partly under it is read as well, if it means something new. One Chinese character of a longer word is no word.
+    """
     tokens = [(found[0], found.lastgroup) for found in _TOKEN.finditer(text)]
-    words, signs, at = [], [], 0
-    while at < len(tokens):
-        token, group = tokens[at]
-        node, to, sign, length = trie, at, _PLAIN, 1
+    words, signs, known = [], [], frozenset()  # `known`: what the phrases up to `read` mean that lie over each other
+    read = whole = hidden = 0  # ends of phrases: of all, of those that are no danger, of those that mean something else
+    for at, (token, group) in enumerate(tokens):
+        node, to, sign, length = grammar.trie, at, _PLAIN, 1
         while to < len(tokens) and (node := node.get(tokens[to][0])) is not None:
             to += 1
             if "" in node:
                 sign, length = node[""], to - at
-        if sign == _PLAIN and group in ("end", "pause"):
-            sign = _END if group == "end" else _PAUSE
+        meant = grammar.meant.get(sign, frozenset())
+        if at < read:
+            is_word = length > 1 or (group == "word" and token < _FIRST_HAN)
+            if at < hidden or at + length <= whole or not (is_word and sign in grammar.inside) or meant <= known:
+                continue
+        else:
+            known = frozenset()
+            if sign == _PLAIN and group in ("end", "pause"):
+                sign = _END if group == "end" else _PAUSE
         words.append(token if length == 1 else " ".join(word for word, _ in tokens[at : at + length]))
         signs.append(sign)
-        at += length
+        read, known = max(read, at + length), known | meant
+        if sign not in grammar.inside:
+            whole = max(whole, at + length)
+        if sign in grammar.hiding:
+            hidden = max(hidden, at + length)
     return words, "".join(signs)
 
 
@@ -207,7 +230,15 @@ def _grammar() -> _Grammar:
     for group, names in rules["groups"].items():
         signs[group] = "".join(signs[name] for name in names.split())
     read = [_rule(kind, line, signs, gaps) for kind, lines in rules["kinds"].items() for line in lines]
-    return _Grammar(trie, signs, tuple(compounds), tuple(read))
+    return _Grammar(
+        trie,
+        signs,
+        {sign: concepts for concepts, sign in of_set.items() if isinstance(concepts, frozenset)},
+        frozenset(signs["inside"]),
+        frozenset(signs["hiding"]),
+        tuple(compounds),
+        tuple(read),
+    )
 
 
 def _spellings(phrase: str, standing_for: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
@@ -220,8 +251,14 @@ def _spellings(phrase: str, standing_for: Mapping[str, str]) -> Iterator[tuple[s
         if slot.endswith("?"):
             slots[-1].append(())
     for choice in itertools.product(*slots):
-        if tokens := tuple(itertools.chain.from_iterable(choice)):
+        if tokens := tuple(itertools.chain.from_iterable(_as_read(word) for words in choice for word in words)):
             yield tokens
+
+
+@cache
+def _as_read(word: str) -> tuple[str, ...]:
+    """A word of the lists as it comes out of a text: "od" is "overdose" there."""
+    return tuple(found[0] for found in _TOKEN.finditer(normalised(word)))
 
 
 def _rule(kind: str, line: str, signs: Mapping[str, str], gaps: Mapping[str, tuple[str, int]]) -> _Rule:
