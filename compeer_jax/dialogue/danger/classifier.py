@@ -43,7 +43,7 @@ def kind_scores(text: str) -> dict[str, float]:
 
 
 def classified_kinds(text: str) -> frozenset[str]:
-    """The kinds of danger in `text`, in itself a layer; empty where danger is less likely than the shipped thresholds."""
+    """The kinds of danger in `text`; empty where danger is less likely than the shipped thresholds."""
     return likely_kinds(kind_scores(text), threshold(text))
 
 

@@ -15,7 +15,7 @@ from compeer_jax.dialogue.schema import Turn
 # Probability of danger that is enough where words stand that danger is often said with. It and the classifier's own
 # thresholds are a choice between what is missed and what is told of usual talk; docs/guides/danger.md has the figures.
 LEAST = 0.85
-# Probability of danger below which the rules are not believed: a word in another sense, in what reads harmless as a whole.
+# Probability of danger below which the rules are not believed: a word in another sense, where all else reads harmless.
 DOUBT = 0.1
 TURNS = 3  # of the seeker's, the last: danger often stands two turns back
 
