@@ -1,16 +1,18 @@
 """The shape of a decoder, from its `config.json`: what asks for something that is not built is refused by name."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.errors import UserError
 from compeer_jax.files import read_json
 from compeer_jax.models.gguf_model import config_values
 from compeer_jax.models.json_config import ConfigReader, refuse_unknown, shown, words
+from compeer_jax.models.rope_config import SCALINGS, Llama3, Yarn, read_rope
+from compeer_jax.models.vision_config import PICTURE_TOKENS, VisionConfig, flattened
 
-ModelType = Literal["qwen2", "qwen3", "llama"]
+ModelType = Literal["qwen2", "qwen3", "llama", "qwen2_5_vl"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Family:
         qkv_bias: whether the projections to queries, keys and values have biases.
         qk_norm: whether each head's query and key are normalised.
         head_dim: the size of a head where its config names none; None means hidden_size / num_attention_heads.
-        max_position_embeddings: the context where its config names none.
+        max_position_embeddings, rms_norm_eps, rope_theta: what they are where its config names none.
+        sees: whether it reads pictures: a vision tower stands before it, and RoPE has three axes (M-RoPE).
         own_keys: keys of its config that the tensors decide, or that change nothing.
         written: keys that its config has besides those of all.
     """
@@ -32,6 +35,9 @@ class Family:
     qk_norm: bool = False
     head_dim: int | None = None
     max_position_embeddings: int = 32768
+    rms_norm_eps: float = 1e-6
+    rope_theta: float = 10000.0
+    sees: bool = False
     own_keys: frozenset[str] = frozenset()
     written: Mapping[str, Any] = field(default_factory=dict)
 
@@ -55,49 +61,17 @@ FAMILIES: dict[ModelType, Family] = {
         own_keys=words("is_llama_config"),
         written={"attention_bias": False, "mlp_bias": False},
     ),
+    "qwen2_5_vl": Family(
+        "Qwen2_5_VLForConditionalGeneration",
+        qkv_bias=True,
+        rms_norm_eps=1e-5,
+        rope_theta=1e6,
+        sees=True,
+        own_keys=frozenset(PICTURE_TOKENS) | words("vision_token_id processor_class"),
+        written={"use_sliding_window": False},
+    ),
 }
-"""Qwen2.5, Qwen3 (dense), and Llama with all that has its shape, such as SmolLM2."""
-
-
-@dataclass(frozen=True)
-class Yarn:
-    """YaRN, the scaling of RoPE that lengthens the context (Peng et al. 2023, https://arxiv.org/abs/2309.00071).
-
-    Attributes:
-        factor: how many times longer the context becomes.
-        original_max_position_embeddings: the context length of pretraining, in tokens.
-        attention_factor: multiplies cos and sin; None computes it from `factor`, `mscale` and `mscale_all_dim`.
-        beta_fast, beta_slow: rotations within the original context above which a frequency is kept, below which it is
-            divided by `factor`.
-        mscale, mscale_all_dim: used by `attention_factor` when both are given and not 0.
-        truncate: round the ramp's ends to whole dimensions.
-    """
-
-    factor: float
-    original_max_position_embeddings: int
-    attention_factor: float | None = None
-    beta_fast: float = 32.0
-    beta_slow: float = 1.0
-    mscale: float | None = None
-    mscale_all_dim: float | None = None
-    truncate: bool = True
-
-
-@dataclass(frozen=True)
-class Llama3:
-    """The scaling of RoPE that lengthens the context of Llama 3.1 and later.
-
-    Attributes:
-        factor: how many times longer the context becomes.
-        low_freq_factor, high_freq_factor: rotations within the original context up to which a frequency is divided by
-            `factor`, and from which on it is kept.
-        original_max_position_embeddings: the context length of pretraining, in tokens.
-    """
-
-    factor: float
-    low_freq_factor: float
-    high_freq_factor: float
-    original_max_position_embeddings: int
+"""Qwen2.5, Qwen3 (dense), Llama with all that has its shape, such as SmolLM2, and Qwen2.5-VL."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +81,8 @@ class DecoderConfig:
     Attributes:
         head_dim: size of one head; None means hidden_size / num_attention_heads.
         rope_scaling: None for plain RoPE.
+        mrope_section: with M-RoPE, how many pairs of a head's numbers the time, the row and the column of a token turn.
+        vision: the vision tower that stands before a decoder that sees.
     """
 
     vocab_size: int
@@ -126,6 +102,8 @@ class DecoderConfig:
     eos_token_id: int | tuple[int, ...] | None = None
     pad_token_id: int | None = None
     model_type: ModelType = "qwen2"
+    mrope_section: tuple[int, int, int] | None = None
+    vision: VisionConfig | None = None
 
     def __post_init__(self) -> None:
         if self.head_dim is None:
@@ -142,6 +120,26 @@ class DecoderConfig:
             )
         if self.head_dim % 2:
             raise UserError(f"head_dim {self.head_dim} is odd: RoPE turns pairs of numbers, so make it even.")
+        if self.family.sees:
+            self._check_sight()
+
+    def _check_sight(self) -> None:
+        if self.mrope_section is None or self.vision is None:
+            raise UserError(f"a model of type {self.model_type!r} needs mrope_section and vision_config: give both.")
+        if sum(self.mrope_section) != self.head_dim // 2:
+            raise UserError(
+                f"mrope_section {list(self.mrope_section)} sums to {sum(self.mrope_section)}, but a head has "
+                f"{self.head_dim // 2} pairs of numbers to turn: give sections of so many pairs."
+            )
+        if self.head_dim * self.num_attention_heads != self.hidden_size:
+            raise UserError(
+                f"head_dim {self.head_dim} is not hidden_size / num_attention_heads, as {self.model_type} has it."
+            )
+        if self.vision.out_hidden_size != self.hidden_size:
+            raise UserError(
+                f"vision_config's out_hidden_size is {self.vision.out_hidden_size}, but the language model's "
+                f"hidden_size is {self.hidden_size}: pictures become its tokens, so they must be equal."
+            )
 
     @classmethod
     def from_json(cls, path: str | Path) -> "DecoderConfig":
@@ -157,12 +155,20 @@ class DecoderConfig:
     @classmethod
     def from_hf(cls, values: Mapping[str, Any], where: str = "config") -> "DecoderConfig":
         """Reads the dict of a Hugging Face config, of transformers 4 (`rope_scaling`) or 5 (`rope_parameters`)."""
+        family = _family(values, where)
+        vision = VisionConfig.from_hf(values, where) if family.sees else None
+        values = flattened(values, where) if family.sees else values
         _refuse_unbuilt(values, where)
         read = ConfigReader(values, where)
         heads = read.integer("num_attention_heads")
-        family = FAMILIES[values["model_type"]]
         max_positions = read.integer("max_position_embeddings", family.max_position_embeddings)
-        theta, scaling = _read_rope(values, where, max_positions)
+        theta, scaling, sections = read_rope(
+            values,
+            where,
+            max_positions=max_positions,
+            theta=family.rope_theta,
+            has_sections=family.sees,
+        )
         return cls(
             vocab_size=read.integer("vocab_size"),
             hidden_size=read.integer("hidden_size"),
@@ -172,7 +178,7 @@ class DecoderConfig:
             num_key_value_heads=read.integer("num_key_value_heads", heads),
             head_dim=read.integer("head_dim", family.head_dim),
             max_position_embeddings=max_positions,
-            rms_norm_eps=read.positive("rms_norm_eps", 1e-6),
+            rms_norm_eps=read.positive("rms_norm_eps", family.rms_norm_eps),
             rope_theta=theta,
             rope_scaling=scaling,
             tie_word_embeddings=read.boolean("tie_word_embeddings", False),
@@ -181,6 +187,8 @@ class DecoderConfig:
             eos_token_id=read.tokens("eos_token_id"),
             pad_token_id=read.token("pad_token_id"),
             model_type=values["model_type"],
+            mrope_section=sections,
+            vision=vision,
         )
 
     def to_hf(self) -> dict[str, Any]:
@@ -210,10 +218,16 @@ class DecoderConfig:
             "pad_token_id": self.pad_token_id,
         }
         if self.rope_scaling is not None:
-            kind = next(name for name, scaling in _SCALINGS.items() if isinstance(self.rope_scaling, scaling))
+            kind = next(name for name, scaling in SCALINGS.items() if isinstance(self.rope_scaling, scaling))
             values["rope_scaling"] = {"rope_type": kind} | {
                 name: value for name, value in vars(self.rope_scaling).items() if value is not None
             }
+        if self.vision is not None:
+            del values["head_dim"]
+            values["rope_scaling"] = (values["rope_scaling"] or {"type": "mrope"}) | {
+                "mrope_section": list(self.mrope_section)
+            }
+            values |= self.vision.to_hf()
         return values
 
     @property
@@ -222,14 +236,15 @@ class DecoderConfig:
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers the model holds; a tied head is counted once."""
+        """How many numbers the decoder holds, with its merger; a tied head is counted once."""
         d, f, h = self.hidden_size, self.intermediate_size, self.head_dim
         query, key_value = self.num_attention_heads * h, self.num_key_value_heads * h
         attention = 2 * d * query + 2 * d * key_value
         attention += (query + 2 * key_value) * self.family.qkv_bias + 2 * h * self.family.qk_norm
         layer = attention + 3 * d * f + 2 * d
         embeddings = self.vocab_size * d * (1 if self.tie_word_embeddings else 2)
-        return embeddings + self.num_hidden_layers * layer + d
+        merger = 0 if self.vision is None else self.vision.merger_parameter_count
+        return embeddings + self.num_hidden_layers * layer + d + merger
 
 
 def read_config(path: str | Path) -> tuple[dict[str, Any], Path]:
@@ -263,16 +278,18 @@ _RIGHT = {
     "quantization_config": ({},),
     "auto_map": ({},),
 }
-_SCALINGS = {"yarn": Yarn, "llama3": Llama3}
-_ROPE_READ = {"rope_theta", "rope_type", "type", *(one.name for kind in _SCALINGS.values() for one in fields(kind))}
+
+
+def _family(values: Mapping[str, Any], where: str) -> Family:
+    kind = values.get("model_type")
+    if not isinstance(kind, str) or kind not in FAMILIES:
+        raise UserError(f"{where}: model_type is {shown(kind)}; only {_listed(FAMILIES)} are built.")
+    return FAMILIES[kind]
 
 
 def _refuse_unbuilt(values: Mapping[str, Any], where: str) -> None:
     """Raises UserError for anything in the config that is not known to ask for what is built."""
-    kind = values.get("model_type")
-    if not isinstance(kind, str) or kind not in FAMILIES:
-        raise UserError(f"{where}: model_type is {shown(kind)}; only {_listed(FAMILIES)} are built.")
-    family = FAMILIES[kind]
+    family = _family(values, where)
     architectures = values.get("architectures") or [family.architecture]
     if architectures != [family.architecture]:
         raise UserError(f"{where}: architectures is {shown(architectures)}; only {[family.architecture]} is built.")
@@ -302,47 +319,6 @@ def _refuse_sliding(values: Mapping[str, Any], where: str) -> None:
                 f"{where}: use_sliding_window is true and layers {shown(first)} to {layers - 1} would use it; "
                 "sliding-window attention is not built: set it to false, or max_window_layers to num_hidden_layers."
             )
-
-
-def _read_rope(values: Mapping[str, Any], where: str, max_positions: int) -> tuple[float, Yarn | Llama3 | None]:
-    """RoPE's base and scaling, from `rope_parameters` or from `rope_theta` and `rope_scaling`."""
-    both = [values[name] for name in ("rope_parameters", "rope_scaling") if values.get(name)]
-    if any(not isinstance(rope, Mapping) for rope in both):
-        raise UserError(f"{where}: rope_scaling must be an object or null, not {shown(both[0])}.")
-    rope = both[0] if both else {}
-    if rope != (both or [{}])[-1]:
-        raise UserError(f"{where}: rope_parameters and rope_scaling differ; versions of transformers read either.")
-    outer, theta = (
-        ConfigReader(held, where).positive("rope_theta", None) for held in ({**values}, {"rope_theta": None, **rope})
-    )
-    if None not in (outer, theta) and outer != theta:
-        raise UserError(f"{where}: rope_theta is {outer:g}, and {theta:g} within rope_parameters; leave one of them.")
-    theta = theta or outer or 10000.0
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    if not isinstance(kind, str) or kind not in ("default", *_SCALINGS):
-        raise unknown("rope_scaling type", kind, ("default", *_SCALINGS), where)
-    # What belongs to a scaling is passed over without one, by transformers too.
-    refuse_unknown(rope, f"{where}, rope_scaling", read=_ROPE_READ, right={"partial_rotary_factor": (1.0, 1)})
-    if kind == "default":
-        return theta, None
-    read = ConfigReader(rope, f"{where}, rope_scaling")
-    original = read.integer("original_max_position_embeddings", max_positions)
-    if kind == "llama3":
-        low, high = read.positive("low_freq_factor"), read.positive("high_freq_factor")
-        if low >= high:
-            raise UserError(f"{read.where}: low_freq_factor is {low:g}; it must be below high_freq_factor, {high:g}.")
-        return theta, Llama3(read.positive("factor"), low, high, original)
-    factor = read.positive("factor", None) or max_positions / original
-    return theta, Yarn(
-        factor=factor,
-        original_max_position_embeddings=original,
-        attention_factor=read.positive("attention_factor", None),
-        beta_fast=read.positive("beta_fast", 32.0),
-        beta_slow=read.positive("beta_slow", 1.0),
-        mscale=read.positive("mscale", None),
-        mscale_all_dim=read.positive("mscale_all_dim", None),
-        truncate=read.boolean("truncate", True),
-    )
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Dense decoders (Qwen2.5, Qwen3, Llama): one file from token ids to hidden states, to logits.
+"""Dense decoders (Qwen2.5, Qwen3, Llama, Qwen2.5-VL): one file from token ids to hidden states, to logits.
 
 Shapes: N rows, T tokens, S cache slots, D hidden size, Q query heads, K key-value heads, H size of a head, F size of
 the MLP, V vocabulary, L layers. Weights are kept as they are multiplied, [inputs, outputs], and every one carries the
@@ -19,11 +19,13 @@ from compeer_jax.models import saving, weights
 from compeer_jax.models.attention import Visibility, causal_visibility, segment_positions
 from compeer_jax.models.attention_kernels import AttentionName, attention_by_name
 from compeer_jax.models.config import DecoderConfig, ModelType
+from compeer_jax.models.hf_names import decoder_names
 from compeer_jax.models.kv_cache import AnyCache, Cache, KVCache
 from compeer_jax.models.layers import Projection, RMSNorm
 from compeer_jax.models.parameters import WeightMaker
 from compeer_jax.models.quantized import Storage, in_few_bits
 from compeer_jax.models.rope import rotary_angles, rotate
+from compeer_jax.models.vision import Merger, Pictures, put_pictures
 from compeer_jax.parallel.sharding import constrain, on_row_shards
 from compeer_jax.rl.logprobs import token_logprobs
 
@@ -115,7 +117,7 @@ class Layer(nnx.Module):
 
 
 class Decoder(nnx.Module):
-    """A dense decoder. Build the class of its family: `Qwen2`, `Qwen3` or `Llama`.
+    """A dense decoder. Build the class of its family: `Qwen2`, `Qwen3`, `Llama` or `Qwen2VL`.
 
     Args:
         config: the model's shape.
@@ -167,36 +169,47 @@ class Decoder(nnx.Module):
         tied = config.tie_word_embeddings
         head = None if tied else make.normal((config.hidden_size, config.vocab_size), ("embed", "vocab"))
         self.output: nnx.Param | None = nnx.data(head)
+        self.merger = None if config.vision is None else Merger(config.vision, make)
 
     def __call__(
         self,
         tokens: Int[Array, "N T"],
         *,
-        positions: Int[Array, "N T"] | None = None,
+        positions: Int[Array, "N T"] | Int[Array, "N T 3"] | None = None,
         segment_ids: Int[Array, "N T"] | None = None,
         branches: Int[Array, "N T"] | None = None,
         key_blocks: Int[Array, "N B M"] | None = None,
+        pictures: Pictures | None = None,
     ) -> Float[Array, "N T D"]:
         """Hidden states after the last norm.
 
         Args:
             tokens: token ids.
-            positions: for RoPE; default: how many tokens before it a token sees.
+            positions: for RoPE; default: how many tokens before it a token sees. Where there are pictures, all three
+                that M-RoPE asks for, from `picture_positions`.
             segment_ids: 0 is padding; equal other numbers see each other, causally. Default: all one segment.
             branches: 0 is the trunk of a segment, which all of it sees; equal other numbers see each other. Default:
                 all trunk.
             key_blocks: which blocks of its row each block of tokens sees any of, for attention that can leave out the
                 others (see `attention.visible_blocks`). Default: all blocks are read.
+            pictures: what a model that sees reads in place of the tokens that stand for pictures.
         """
         if segment_ids is None:
             segment_ids = jnp.ones_like(tokens)
         if positions is None:
             positions = segment_positions(segment_ids, branches)
-        hidden, _ = self._decode(tokens, positions, causal_visibility(segment_ids, branches, key_blocks), cache=None)
+        seen = causal_visibility(segment_ids, branches, key_blocks)
+        hidden, _ = self._decode(tokens, positions, seen, cache=None, pictures=pictures)
         return hidden
 
     def extend(
-        self, tokens: Int[Array, "N T"], cache: AnyCache, *, valid: Bool[Array, "N T"] | None = None
+        self,
+        tokens: Int[Array, "N T"],
+        cache: AnyCache,
+        *,
+        valid: Bool[Array, "N T"] | None = None,
+        positions: Int[Array, "N T 3"] | None = None,
+        pictures: Pictures | None = None,
     ) -> tuple[Float[Array, "N T D"], AnyCache]:
         """Reads T more tokens a row, a prompt or one new token, after those already in the cache.
 
@@ -206,11 +219,14 @@ class Decoder(nnx.Module):
             tokens: token ids.
             cache: what was read before; with jit, donate it or carry it through a loop, to have it updated in place.
             valid: False for padding, which takes no position, and which no token sees. Default: all real.
+            positions: for M-RoPE, where there are pictures; the cache is to be told with which one it goes on.
+                Default: as the cache counts them.
+            pictures: as of `__call__`.
         """
         if valid is None:
             valid = jnp.ones(tokens.shape, bool)
-        cache, positions, visibility = cache.append(valid)
-        return self._decode(tokens, positions, visibility, cache)
+        cache, counted, visibility = cache.append(valid)
+        return self._decode(tokens, counted if positions is None else positions, visibility, cache, pictures)
 
     def init_cache(self, rows: int, length: int) -> KVCache:
         """An empty cache of `length` slots for each of `rows` rows."""
@@ -270,20 +286,37 @@ class Decoder(nnx.Module):
                 f"{directory}: model_type is {config.model_type!r}, which {cls.__name__} is not; take "
                 f"{MODELS[config.model_type].__name__}.from_pretrained, or from_pretrained for any family."
             )
-        weights.check_layers(directory, config.num_hidden_layers)
+        names = decoder_names(config)
+        weights.check_layers(directory, config.num_hidden_layers, names)
         graphdef, params = abstract(config, dtype=dtype, param_dtype=param_dtype, **options)
-        return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh))
+        return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh, names=names))
 
-    def save_pretrained(self, directory: str | Path, tokenizer: Any = None, *, max_shard_size: int = 5 * 10**9) -> None:
+    def save_pretrained(
+        self,
+        directory: str | Path,
+        tokenizer: Any = None,
+        *,
+        tower: str | Path | None = None,
+        max_shard_size: int = 5 * 10**9,
+    ) -> None:
         """Writes a directory that `transformers` loads unchanged; see `compeer_jax.models.saving.save`."""
-        saving.save(directory, self.config, nnx.state(self, nnx.Param), tokenizer, max_shard_size=max_shard_size)
+        params = nnx.state(self, nnx.Param)
+        saving.save(directory, self.config, params, tokenizer, tower=tower, max_shard_size=max_shard_size)
 
     def _decode(
-        self, tokens: Int[Array, "N T"], positions: Int[Array, "N T"], visibility: Visibility, cache: Cache | None
+        self,
+        tokens: Int[Array, "N T"],
+        positions: Int[Array, "N T"] | Int[Array, "N T 3"],
+        visibility: Visibility,
+        cache: Cache | None,
+        pictures: Pictures | None = None,
     ) -> tuple[Float[Array, "N T D"], Cache | None]:
         """Embedding, all layers, last norm."""
         with jax.named_scope("embed"):
-            x = constrain(self.embedding[...][tokens].astype(self.dtype), "batch", "length", None)
+            x = self.embedding[...][tokens].astype(self.dtype)
+            if pictures is not None:
+                x = put_pictures(x, pictures, self.merger)
+            x = constrain(x, "batch", "length", None)
             angles = rotary_angles(positions, self.config)
 
         def run(layer, index, x, cache):
@@ -319,7 +352,11 @@ class Llama(Decoder):
     """Llama, and what has its shape, such as SmolLM2."""
 
 
-MODELS: dict[ModelType, type[Decoder]] = {"qwen2": Qwen2, "qwen3": Qwen3, "llama": Llama}
+class Qwen2VL(Decoder):
+    """Qwen2.5-VL's language model and merger; its tower, which learns nothing, is `vision.VisionTower`."""
+
+
+MODELS: dict[ModelType, type[Decoder]] = {"qwen2": Qwen2, "qwen3": Qwen3, "llama": Llama, "qwen2_5_vl": Qwen2VL}
 
 
 def from_pretrained(

@@ -11,6 +11,7 @@ from compeer_jax.errors import UserError
 from compeer_jax.models import weights
 from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.decoder import abstract
+from compeer_jax.models.hf_names import decoder_names
 from compeer_jax.models.lora import LoRAConfig, abstract_adapted, new_adapters, split_adapters
 from compeer_jax.models.peft_files import is_adapter, load_adapters, read_adapter_config
 from compeer_jax.models.quantized import QuantizedKernel
@@ -44,7 +45,8 @@ class FrozenBase:
         self._start = start if is_adapter(start) else None
         self.directory, self.name = base_directory(start), base_name(config.path)
         self.model_config = DecoderConfig.from_json(self.directory)
-        weights.check_layers(self.directory, self.model_config.num_hidden_layers)
+        self._names = decoder_names(self.model_config)
+        weights.check_layers(self.directory, self.model_config.num_hidden_layers, self._names)
         if self._start is not None:
             _check_same_adapters(start, config.lora)
 
@@ -75,7 +77,7 @@ class FrozenBase:
             return [((*path, "values"), values), ((*path, "scale"), scale)]
 
         _, plain = abstract(self.model_config, **self._options)
-        return weights.load(self.directory, plain, mesh=self.mesh, made_of=made_of)
+        return weights.load(self.directory, plain, mesh=self.mesh, names=self._names, made_of=made_of)
 
     def first_adapters(self, seed: int) -> nnx.State:
         """The run's adapters at its start: those of the directory that the config names, else new ones."""

@@ -12,6 +12,8 @@ from fnmatch import fnmatchcase
 import numpy as np
 from flax import nnx
 
+from compeer_jax.models.config import DecoderConfig
+
 Path = tuple[str | int, ...]
 Merges = tuple[tuple[int, ...], ...]
 
@@ -33,6 +35,7 @@ class TensorNames:
         copies: names of what may lie in a checkpoint once more, by the path in our tree of what it must equal.
         file: what a checkpoint of one file is called.
         described_in: the file beside it that says which tensors there are.
+        newer: the same model by other names, which a checkpoint has if one begins with their prefix.
     """
 
     prefixes: tuple[str, ...]
@@ -44,6 +47,12 @@ class TensorNames:
     copies: Mapping[str, Path] = field(default_factory=dict)
     file: str = "model.safetensors"
     described_in: str = "config.json"
+    newer: "TensorNames | None" = None
+
+    def spelled_in(self, names: Iterable[str]) -> "TensorNames":
+        """These names as a checkpoint spells them."""
+        newer = self.newer
+        return newer if newer and any(name.startswith(newer.prefixes[0]) for name in names) else self
 
     def prefix_in(self, names: Iterable[str]) -> str:
         """The prefix that a checkpoint with these names uses, or "" for a checkpoint of the body alone."""
@@ -78,8 +87,6 @@ DECODER = TensorNames(
     spare=("*rotary_emb.inv_freq",),  # buffers of old checkpoints; `transformers` passes over them too
     copies={"lm_head.weight": ("embedding",)},  # a tied head
 )
-DECODER_BODY = replace(DECODER, spare=(*DECODER.spare, "lm_head.weight"), copies={})
-"""Without a head, whatever a checkpoint has for one."""
 
 
 def _with_bias(path: Path, name: str, kernel: Merges, bias: Merges) -> dict[Path, tuple[str, Merges]]:
@@ -112,6 +119,55 @@ BERT = TensorNames(
     # What predicts words or pairs of sentences, and buffers of old checkpoints.
     spare=("*pooler.*", "cls.*", "lm_head.*", "*embeddings.position_ids"),
 )
+
+
+TOWER = TensorNames(
+    prefixes=("visual.", "model.visual."),
+    outer={("patches",): ("patch_embed.proj.weight", ((4,), (0,), (1,), (2,), (3,)))},
+    layers="blocks.",
+    layer={
+        ("attention_norm", "scale"): ("norm1.weight", _VECTOR),
+        **_with_bias(("attention", "qkv"), "attn.qkv", ((1, 2, 3), (0,)), ((0, 1, 2),)),
+        **_with_bias(("attention", "output"), "attn.proj", _OUT_OF_HEADS, _VECTOR),
+        ("mlp_norm", "scale"): ("norm2.weight", _VECTOR),
+        **_with_bias(("mlp", "gate"), "mlp.gate_proj", _TRANSPOSED, _VECTOR),
+        **_with_bias(("mlp", "up"), "mlp.up_proj", _TRANSPOSED, _VECTOR),
+        **_with_bias(("mlp", "down"), "mlp.down_proj", _TRANSPOSED, _VECTOR),
+    },
+    spare=("*visual.merger.*", "model.*", "lm_head.weight"),
+)
+"""The vision tower of Qwen2.5-VL, without the merger."""
+
+
+def _seeing(tower: str, body: str) -> TensorNames:
+    merger = f"{tower}merger."
+    return replace(
+        DECODER,
+        prefixes=(body,),
+        head={
+            **DECODER.head,
+            ("merger", "norm", "scale"): (f"{merger}ln_q.weight", _VECTOR),
+            **_with_bias(("merger", "up"), f"{merger}mlp.0", _TRANSPOSED, _VECTOR),
+            **_with_bias(("merger", "down"), f"{merger}mlp.2", _TRANSPOSED, _VECTOR),
+        },
+        spare=(*DECODER.spare, f"{tower}patch_embed.*", f"{tower}blocks.*"),
+    )
+
+
+SEEING_DECODER = replace(_seeing("visual.", "model."), newer=_seeing("model.visual.", "model.language_model."))
+"""Qwen2.5-VL's language model and merger: as published and as transformers writes them, or by its modules' names."""
+
+
+def decoder_names(config: DecoderConfig) -> TensorNames:
+    return DECODER if config.vision is None else SEEING_DECODER
+
+
+def body_names(config: DecoderConfig) -> TensorNames:
+    """Without a head, whatever a checkpoint has for one."""
+    names = decoder_names(config)
+    both = (names, names.newer) if names.newer else (names,)
+    first, *rest = (replace(one, spare=(*one.spare, "lm_head.weight"), copies={}) for one in both)
+    return replace(first, newer=rest[0]) if rest else first
 
 
 @dataclass(frozen=True)

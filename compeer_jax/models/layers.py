@@ -24,7 +24,7 @@ class Projection(nnx.Module):
     def __init__(
         self,
         shape: tuple[int, ...],
-        axes: tuple[str, ...],
+        axes: tuple[str | None, ...],
         make: WeightMaker,
         *,
         contract: int = 1,

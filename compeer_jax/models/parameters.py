@@ -23,16 +23,16 @@ class WeightMaker:
     def stacked(self, layers: int) -> "WeightMaker":
         return WeightMaker(self.rngs, self.dtype, self.deviation, layers)
 
-    def normal(self, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
+    def normal(self, shape: tuple[int, ...], axes: tuple[str | None, ...]) -> nnx.Param:
         return self._param(jax.nn.initializers.normal(self.deviation), shape, axes)
 
-    def zeros(self, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
+    def zeros(self, shape: tuple[int, ...], axes: tuple[str | None, ...]) -> nnx.Param:
         return self._param(jax.nn.initializers.zeros, shape, axes)
 
-    def ones(self, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
+    def ones(self, shape: tuple[int, ...], axes: tuple[str | None, ...]) -> nnx.Param:
         return self._param(jax.nn.initializers.ones, shape, axes)
 
-    def _param(self, initialise, shape: tuple[int, ...], axes: tuple[str, ...]) -> nnx.Param:
+    def _param(self, initialise, shape: tuple[int, ...], axes: tuple[str | None, ...]) -> nnx.Param:
         value = initialise(self.rngs.params(), self.lead + shape, self.dtype)
         return nnx.Param(value, axes=("layers",) * len(self.lead) + axes)
 

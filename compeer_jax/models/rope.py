@@ -1,4 +1,4 @@
-"""Rotary position embeddings (RoPE, Su et al. 2021), plain and with the scaling of YaRN or of Llama 3."""
+"""Rotary position embeddings (RoPE, Su et al. 2021), plain, with the scaling of YaRN or Llama 3, or of three axes."""
 
 import math
 
@@ -6,14 +6,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from compeer_jax.models.config import DecoderConfig, Llama3, Yarn
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.rope_config import Llama3, Yarn
 
 
 def rotary_angles(
-    positions: Int[Array, "N T"], config: DecoderConfig
+    positions: Int[Array, "N T"] | Int[Array, "N T 3"], config: DecoderConfig
 ) -> tuple[Float[Array, "N T half"], Float[Array, "N T half"]]:
-    """Cosine and sine, in float32, of each position's angle for each pair of a head's numbers (half = head_dim / 2)."""
-    angles = positions[..., None].astype(jnp.float32) * inverse_frequencies(config)
+    """Cosine and sine, in float32, of each position's angle for each pair of a head's numbers (half = head_dim / 2).
+
+    With M-RoPE (Wang et al., Qwen2-VL, 2024) a position is a time, a row and a column, and each pair is turned by one
+    of the three. Of a word these are equal, so that one number says it, and all is plain RoPE.
+    """
+    if positions.ndim == 3:
+        turning = positions[..., np.repeat(np.arange(3), config.mrope_section)]
+    else:
+        turning = positions[..., None]
+    angles = turning.astype(jnp.float32) * inverse_frequencies(config)
     scale = attention_factor(config.rope_scaling) if isinstance(config.rope_scaling, Yarn) else 1.0
     return jnp.cos(angles) * scale, jnp.sin(angles) * scale
 

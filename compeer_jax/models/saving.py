@@ -3,8 +3,9 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from flax import nnx
 from compeer_jax.checksums import SUMS, summed_files, write_sums
 from compeer_jax.errors import UserError
 from compeer_jax.models.config import DecoderConfig
-from compeer_jax.models.hf_names import HFTensor, hf_tensors
+from compeer_jax.models.hf_names import HFTensor, decoder_names, hf_tensors
 from compeer_jax.models.tokenizer_files import FILES as TOKENIZER_FILES
 from compeer_jax.models.tokenizer_files import write_tokenizer
+from compeer_jax.models.tower_files import PREPROCESSORS, copy_preprocessors, open_tower
 from compeer_jax.models.weights import INDEX_FILE, SINGLE_FILE
 from compeer_jax.parallel.exchange import fetch, is_first
 
@@ -25,6 +27,7 @@ WRITTEN = (
     *("config.json", "generation_config.json", "adapter_config.json", "policy.json", "judge.json", SUMS),
     *(SINGLE_FILE, INDEX_FILE, "model-?????-of-?????.safetensors", "adapter_model.safetensors"),
     *TOKENIZER_FILES,
+    *PREPROCESSORS,
 )
 """Patterns of the names of all files that are in a model's directory when it is written."""
 
@@ -37,6 +40,7 @@ def save(
     *,
     generation: Mapping[str, Any] | None = None,
     beside: Iterable[Path] = (),
+    tower: str | Path | None = None,
     max_shard_size: int = 5 * 10**9,
 ) -> None:
     """Writes a directory that `transformers` loads unchanged; it appears whole or not at all.
@@ -50,14 +54,21 @@ def save(
         tokenizer: a `transformers` tokenizer to put beside them; see `write_tokenizer`.
         generation: what is kept of the start model's generation_config.json; the ends of an answer are the tokenizer's.
         beside: more files to put there, by their own names.
+        tower: of a model that sees, the directory whose vision tower is copied, with what pictures are read by.
         max_shard_size: bytes a file; more than that is split over several files and an index.
 
     Raises:
-        UserError: the directory holds something that is no such model, or cannot be written.
+        UserError: the directory holds something that is no such model, or cannot be written; a model that sees is to be
+            saved blind.
     """
+    if config.vision is not None and tower is None:
+        raise UserError(
+            f"the model sees, and its vision tower is no part of what is to be written to {directory}: name the "
+            "directory that the model was loaded from as `tower`."
+        )
     if not is_first():
         flat = dict(nnx.to_flat_state(params))
-        for tensor in hf_tensors(params):
+        for tensor in hf_tensors(params, decoder_names(config)):
             _fetched(flat, tensor)
         return
     with whole_directory(directory) as temporary:
@@ -66,7 +77,12 @@ def save(
             write_tokenizer(tokenizer, temporary)
         for file in beside:
             shutil.copyfile(file, temporary / file.name)
-        _write_tensors(temporary, params, max_shard_size)
+        with ExitStack() as stack:
+            tensors = list(_tensors(config, params))
+            if tower is not None:
+                copy_preprocessors(tower, temporary)
+                tensors += [(one.name, one.nbytes, one.read) for one in stack.enter_context(open_tower(tower, config))]
+            _write_tensors(temporary, tensors, max_shard_size)
 
 
 @contextmanager
@@ -142,14 +158,27 @@ def _stop_ids(tokenizer: Any) -> list[int]:
     return [vocabulary[token] for token in ("<|im_end|>", "<|endoftext|>") if token in vocabulary]
 
 
-def _write_tensors(directory: Path, params: nnx.State, max_shard_size: int) -> None:
+_Tensor = tuple[str, int, Callable[[], np.ndarray]]
+"""Its name, how many bytes it has, and what gives it."""
+
+
+def _tensors(config: DecoderConfig, params: nnx.State) -> Iterator[_Tensor]:
+    flat = dict(nnx.to_flat_state(params))
+
+    def read(tensor: HFTensor) -> np.ndarray:
+        return tensor.to_hf(_fetched(flat, tensor))
+
+    for tensor in hf_tensors(params, decoder_names(config)):
+        yield tensor.name, int(np.prod(tensor.shape)) * flat[tensor.path].dtype.itemsize, partial(read, tensor)
+
+
+def _write_tensors(directory: Path, tensors: Iterable[_Tensor], max_shard_size: int) -> None:
     from safetensors.numpy import save_file
 
-    flat = dict(nnx.to_flat_state(params))
-    shards: list[list[HFTensor]] = [[]]
+    shards: list[list[_Tensor]] = [[]]
     size = total = 0
-    for tensor in hf_tensors(params):
-        nbytes = int(np.prod(tensor.shape)) * flat[tensor.path].dtype.itemsize
+    for tensor in tensors:
+        nbytes = tensor[1]
         if shards[-1] and size + nbytes > max_shard_size:
             shards.append([])
             size = 0
@@ -159,11 +188,8 @@ def _write_tensors(directory: Path, params: nnx.State, max_shard_size: int) -> N
     places = {}
     for number, shard in enumerate(shards, start=1):
         name = SINGLE_FILE if len(shards) == 1 else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-        arrays = {}
-        for tensor in shard:
-            arrays[tensor.name] = tensor.to_hf(_fetched(flat, tensor))
-            places[tensor.name] = name
-        save_file(arrays, directory / name, metadata={"format": "pt"})
+        places |= {tensor: name for tensor, _, _ in shard}
+        save_file({tensor: read() for tensor, _, read in shard}, directory / name, metadata={"format": "pt"})
     if len(shards) > 1:
         _write_json(directory / INDEX_FILE, {"metadata": {"total_size": total}, "weight_map": places})
 

@@ -21,7 +21,7 @@ from compeer_jax.models.bert import Bert
 from compeer_jax.models.bert_config import KINDS, BertConfig
 from compeer_jax.models.config import FAMILIES, DecoderConfig, read_config
 from compeer_jax.models.decoder import abstract as abstract_qwen2
-from compeer_jax.models.hf_names import BERT, DECODER_BODY
+from compeer_jax.models.hf_names import BERT, body_names
 from compeer_jax.models.json_config import ConfigReader
 
 Pooling = Literal["mean", "cls", "lasttoken"]
@@ -119,12 +119,11 @@ def load_text_model(
     if values.get("architectures") == [f"{causal.removesuffix('ForCausalLM')}Model"]:
         values = values | {"architectures": [causal]}
     config = DecoderConfig.from_hf(values, where)
-    weights.check_layers(directory, config.num_hidden_layers, DECODER_BODY)
+    names = body_names(config)
+    weights.check_layers(directory, config.num_hidden_layers, names)
     # A tied head has no weights of its own, and an untied one is of no use here.
     graphdef, params = abstract_qwen2(dataclasses.replace(config, tie_word_embeddings=True), **options)
-    return nnx.merge(
-        graphdef, weights.load(directory, params, mesh=mesh, names=DECODER_BODY)
-    ), config.max_position_embeddings
+    return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh, names=names)), config.max_position_embeddings
 
 
 def pool(hidden: Float[Array, "N T D"], real: Bool[Array, "N T"], pooling: Pooling) -> Float[Array, "N D"]:

@@ -42,7 +42,7 @@ def load(
 
     Args:
         directory: holds `model.safetensors`, or shards and `model.safetensors.index.json`; or a file in GGUF.
-        abstract_params: the weights' shapes, types and axis names, from `qwen2.abstract`.
+        abstract_params: the weights' shapes, types and axis names, from `decoder.abstract`.
         mesh: where to put them, by their axis names; None is the default device.
         names: what the files, and their tensors, are called for this kind of model.
         made_of: what is kept of each weight, with its path, as soon as it is read; default: the weight.
@@ -60,10 +60,11 @@ def load(
         places = dict(nnx.to_flat_state(shardings(axes, mesh)))
 
     parts = defaultdict(list)
-    with _open_checkpoint(directory, names) as files:
+    with open_checkpoint(directory, names) as files:
+        names = names.spelled_in(files)
         for tensor in hf_tensors(abstract_params, names, names.prefix_in(files)):
             parts[tensor.path].append(tensor)
-        _check_tensors(directory, files, [tensor for tensors in parts.values() for tensor in tensors], names)
+        check_tensors(directory, files, [tensor for tensors in parts.values() for tensor in tensors], names)
         for name, path in names.copies.items():
             if name in files and (original := parts[path][0].name) != name and ("output",) not in parts:
                 _check_copy(directory, files, name, original)
@@ -81,7 +82,8 @@ def check_layers(directory: str | Path, count: int, names: TensorNames = DECODER
     """
     directory = Path(directory)
     names = _names_in(directory, names)
-    with _open_checkpoint(directory, names) as files:
+    with open_checkpoint(directory, names) as files:
+        names = names.spelled_in(files)
         start = names.prefix_in(files) + names.layers
         numbers = {name.removeprefix(start).partition(".")[0] for name in files if name.startswith(start)}
     if len(numbers) != count:
@@ -138,7 +140,7 @@ def _is_finite(values: np.ndarray) -> bool:
 
 
 @contextmanager
-def _open_checkpoint(directory: Path, names: TensorNames) -> Iterator[dict[str, Any]]:
+def open_checkpoint(directory: Path, names: TensorNames) -> Iterator[dict[str, Any]]:
     """Opens all safetensors files of a directory; gives, for each tensor's name, the open file that holds it."""
     if directory.is_file():
         yield hf_weights(directory)
@@ -197,7 +199,12 @@ def _open_safetensors(path: Path) -> Any:
         raise UserError(f"the weights file {path} is damaged ({error}): copy or download it again.") from error
 
 
-def _check_tensors(directory: Path, files: Mapping[str, Any], expected: Iterable[HFTensor], kind: TensorNames) -> None:
+def check_tensors(directory: Path, files: Mapping[str, Any], expected: Iterable[HFTensor], kind: TensorNames) -> None:
+    """Compares the tensors of a checkpoint, and their shapes, with those that its config asks for.
+
+    Raises:
+        UserError: one is missing, too many, of another shape or in fewer bits.
+    """
     names = set()
     for tensor in expected:
         names.add(tensor.name)

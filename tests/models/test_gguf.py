@@ -19,7 +19,8 @@ from transformers import AutoModelForCausalLM
 
 from compeer_jax.errors import UserError
 from compeer_jax.models import from_pretrained
-from compeer_jax.models.config import DecoderConfig, Llama3
+from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.rope_config import Llama3
 from compeer_jax.models.decoder import Llama
 from compeer_jax.models.fingerprint import fingerprint
 from compeer_jax.models.gguf_file import TYPES, GGUFFile
