@@ -17,7 +17,9 @@ from compeer_jax.generation import decode as programs
 from compeer_jax.generation.decode import ready_to_decode
 from compeer_jax.generation.padding import bucket, pad_right
 from compeer_jax.generation.sampling import SamplingConfig
+from compeer_jax.generation.sight import PromptPictures, pad_sight
 from compeer_jax.generation.stop_strings import StopStrings
+from compeer_jax.models.config import DecoderConfig
 from compeer_jax.parallel.exchange import fetch
 
 STEPS = 32  # tokens between two looks at what has been written
@@ -67,13 +69,13 @@ class ContinuousBatching:
         self._longest_completion = sampling.max_new_tokens
         draw = partial(programs.decode, sampling=sampling, stop_ids=tuple(stop_ids))
 
-        @partial(jax.jit, static_argnames=("slots", "longest"))
-        def free(model, *, slots, longest):
-            return programs.free_slots(nnx.merge(*model), slots, longest, sampling)
+        @partial(jax.jit, static_argnames=("slots", "longest", "sees"))
+        def free(model, *, slots, longest, sees):
+            return programs.free_slots(nnx.merge(*model), slots, longest, sampling, sees=sees)
 
         @jax.jit
-        def prefill(model, tokens, lengths):
-            return programs.prefill(nnx.merge(*model), tokens, lengths, sampling)
+        def prefill(model, tokens, lengths, sight):
+            return programs.prefill(nnx.merge(*model), tokens, lengths, sight, sampling=sampling)
 
         @partial(jax.jit, donate_argnums=1, static_argnames="steps")
         def decode(model, state, halted, enough, *, steps):
@@ -98,6 +100,7 @@ class ContinuousBatching:
         limits: np.ndarray,
         *,
         slots: int,
+        pictures: PromptPictures | None = None,
     ) -> Iterator[tuple[int, Completion]]:
         """Every row's number and completion, as they end; row b·G + g is the g-th of prompt b.
 
@@ -108,11 +111,15 @@ class ContinuousBatching:
             group_size: rows a prompt (G).
             limits: after how many tokens each row is cut off.
             slots: how many rows are decoded together at most.
+            pictures: of each prompt.
         """
         model = nnx.merge(self._graphdef, params)
+        config = model.config
         model = nnx.split(ready_to_decode(model, self._longest_completion))
-        queue = _Queue(prompts, keys, group_size, limits, pad_id=self._pad_id, multiple=self._multiple)
-        table = _SlotTable(self._programs, model, min(slots, queue.rows), queue.longest)
+        padding = {"config": config, "pad_id": self._pad_id, "multiple": self._multiple}
+        queue = _Queue(prompts, keys, group_size, limits, pictures, **padding)
+        sees = pictures is not None and any(pictures)
+        table = _SlotTable(self._programs, model, min(slots, queue.rows), queue.longest, sees=sees)
         may_stop = bool(self._stop.strings)
         while queue.waits or table.any:
             if queue.waits:
@@ -158,11 +165,22 @@ class _Queue:
         longest: the padded length of the longest prompt.
     """
 
-    def __init__(self, prompts, keys, group_size, limits, *, pad_id: int, multiple: int):
+    def __init__(
+        self,
+        prompts,
+        keys,
+        group_size,
+        limits,
+        pictures: PromptPictures | None,
+        *,
+        config: DecoderConfig,
+        pad_id: int,
+        multiple: int,
+    ):
         self.rows, self.coming = len(prompts) * group_size, 0
         self.longest = bucket(max(map(len, prompts)), multiple)
         self._prompts, self._keys, self._group_size, self._limits = prompts, keys, group_size, limits
-        self._pad_id, self._multiple = pad_id, multiple
+        self._pictures, self._config, self._pad_id, self._multiple = pictures, config, pad_id, multiple
         self._read, self._read_from, self._read_to = None, 0, 0
 
     @property
@@ -184,8 +202,10 @@ class _Queue:
             chosen = [*self._prompts[first : first + at_once]]
             self._read_from, self._read_to = self.coming, self.coming + len(chosen) * self._group_size
             width = bucket(max(map(len, chosen)), self._multiple)
+            shown = None if self._pictures is None else self._pictures[first : first + at_once]
             chosen += [[self._pad_id]] * (at_once - len(chosen))  # one program for the last part too
-            self._read = programs_.prefill(model, *pad_right(chosen, self._pad_id, width))
+            sight = pad_sight(chosen, shown, self._config, width, left=False)
+            self._read = programs_.prefill(model, *pad_right(chosen, self._pad_id, width), sight)
         new = np.arange(self.coming, min(self.coming + len(free), self._read_to))
         self.coming += len(new)
 
@@ -209,6 +229,7 @@ class _SlotTable:
         programs_, model: what works on them.
         slots: how many.
         longest: the padded length of the longest prompt.
+        sees: whether some prompt has pictures.
 
     Attributes:
         state: on the device.
@@ -217,9 +238,9 @@ class _SlotTable:
         written, finished: as of `state` when it was last seen.
     """
 
-    def __init__(self, programs_: _Programs, model: tuple, slots: int, longest: int):
+    def __init__(self, programs_: _Programs, model: tuple, slots: int, longest: int, *, sees: bool):
         self._programs, self._model = programs_, model
-        self.state: programs.DecodeState = programs_.free(model, slots=slots, longest=longest)
+        self.state: programs.DecodeState = programs_.free(model, slots=slots, longest=longest, sees=sees)
         self.rows, self.searched = np.full(slots, -1), np.zeros(slots, int)
         self._halted = np.zeros(slots, bool)  # rows that met a stop string, which the device doesn't know yet
         self._halvings = HALVINGS

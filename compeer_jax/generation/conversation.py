@@ -17,6 +17,7 @@ from compeer_jax.generation.decode import cast_once
 from compeer_jax.generation.sampling import SamplingConfig, choose_tokens, row_keys
 from compeer_jax.models.decoder import Decoder
 from compeer_jax.models.kv_cache import RaggedKVCache
+from compeer_jax.models.vision import Sight
 from compeer_jax.parallel.mesh import platform
 
 WAITING_SHARE = 0.15  # of the rows that are left; by simulation of replies of 10 to 40 tokens flat from 0.1 to 0.25
@@ -93,6 +94,7 @@ def converse(
     asks: Int[Array, "N A"],
     ask_ends: Int[Array, "N R"],
     key: Key[Array, ""],
+    sight: Sight | None = None,
     *,
     sampling: SamplingConfig,
     stop_ids: tuple[int, ...],
@@ -114,6 +116,7 @@ def converse(
             second on they begin with the token that closes the reply before, since a drawn stop token is not read.
         ask_ends: where in `asks` each round's ask ends; an ask that is empty ends the row's conversation before it.
         key: a fresh one for every call: the same key draws the same replies.
+        sight: the pictures of the prefixes, where they have some.
         sampling: how tokens are drawn, and how many at most a round.
         stop_ids: tokens that end a reply; the first replaces the last token of a reply that is cut off.
         pad_id: what fills a reply after its stop token.
@@ -213,7 +216,8 @@ def converse(
 
     with jax.named_scope("prefill"):
         cache = RaggedKVCache.empty(model.config, *prefixes.shape, dtype=model.cache_dtype, stacked=model.scan_layers)
-        _, cache = model.extend(prefixes, cache, valid=jnp.arange(prefixes.shape[1]) < prefix_lengths[:, None])
+        real = jnp.arange(prefixes.shape[1]) < prefix_lengths[:, None]
+        _, cache = model.extend(prefixes, cache, valid=real, sight=sight)
 
     none = jnp.zeros(rows, jnp.int32)
     now = _Progress(

@@ -13,6 +13,8 @@ from compeer_jax.errors import UserError
 from compeer_jax.generation.conversation import Schedule, converse
 from compeer_jax.generation.padding import bucket
 from compeer_jax.generation.sampling import SamplingConfig
+from compeer_jax.generation.sight import PromptPictures, check_pictures, pad_sight
+from compeer_jax.models.config import DecoderConfig
 from compeer_jax.parallel.exchange import fetch
 
 Conversation = Sequence[Sequence[int]]
@@ -76,6 +78,7 @@ class ConversationEngine:
         group_size: int = 1,
         *,
         alternatives: int = 1,
+        pictures: PromptPictures | None = None,
     ) -> list[list[Reply]]:
         """Every conversation's replies, one a round. See `converse`.
 
@@ -89,16 +92,23 @@ class ConversationEngine:
             group_size: conversations a prompt.
             alternatives: so many of each conversation's last asks are alternatives: none sees another, each follows
                 what was said before the first of them, which is read once.
+            pictures: those of each prompt, for a model that sees; they stand in what its conversations begin with
+                alike.
 
         Raises:
-            UserError: no conversation, an empty one, an empty ask, or more tokens than the model's context holds.
+            UserError: no conversation, an empty one, an empty ask, or more tokens than the model's context holds;
+                pictures that the model can't see, or that what a group shares has no places for.
         """
-        self.check(params, conversations, alternatives)
+        config = self.check(params, conversations, alternatives)
         if len(conversations) % group_size:
             raise ValueError(f"{len(conversations)} conversations are no whole number of groups of {group_size}")
         groups = [conversations[at : at + group_size] for at in range(0, len(conversations), group_size)]
         inputs, path = _pack(groups, self.pad_id, self.multiple, alternatives)
-        replies = fetch(self._converse(params, *inputs, key, alternatives=alternatives, longest_path=path))
+        prefixes = [row[:length] for row, length in zip(inputs.prefixes, inputs.prefix_lengths, strict=True)]
+        check_pictures(prefixes[: len(groups)], pictures, config, whole=False)
+        check_pictures(inputs.asks, None, config, whole=False)  # what is read row by row has none
+        sight = pad_sight(prefixes, pictures, config, inputs.prefixes.shape[1], left=False)
+        replies = fetch(self._converse(params, *inputs, key, sight, alternatives=alternatives, longest_path=path))
         return [
             [
                 Reply(tokens[: length - 1].tolist(), bool(finished))
@@ -107,13 +117,14 @@ class ConversationEngine:
             for *row, conversation in zip(*replies, conversations, strict=False)
         ]
 
-    def check(self, params: nnx.State, conversations: Sequence[Conversation], alternatives: int = 1) -> None:
-        """Makes sure that `reply` can take these conversations.
+    def check(self, params: nnx.State, conversations: Sequence[Conversation], alternatives: int = 1) -> DecoderConfig:
+        """Makes sure that `reply` can take these conversations; returns the model's shape.
 
         Raises:
             UserError: no conversation, an empty one, an empty ask, or more tokens than the model's context holds.
         """
-        context = nnx.merge(self.graphdef, params).config.max_position_embeddings
+        config = nnx.merge(self.graphdef, params).config
+        context = config.max_position_embeddings
         if len(conversations) == 0:
             raise UserError("There is no conversation to hold; give at least one.")
         for index, conversation in enumerate(conversations):
@@ -126,6 +137,7 @@ class ConversationEngine:
                     f"max_new_tokens = {self.sampling.max_new_tokens} exceed the model's context of {context} "
                     "(max_position_embeddings); shorten what is asked or lower max_new_tokens."
                 )
+        return config
 
     @property
     def compilations(self) -> int:

@@ -16,6 +16,7 @@ from compeer_jax.generation.sampling import SamplingConfig, choose_with_logps, d
 from compeer_jax.models.decoder import Decoder
 from compeer_jax.models.kv_cache import KVCache, RaggedKVCache
 from compeer_jax.models.quantized import in_few_bits
+from compeer_jax.models.vision import Sight
 from compeer_jax.parallel.mesh import platform
 from compeer_jax.parallel.sharding import GATHERED, constrain, fill_row_shards
 
@@ -132,11 +133,14 @@ class Arrivals(NamedTuple):
     count: Int[Array, ""]
 
 
-def free_slots(model: Decoder, slots: int, longest_prompt: int, sampling: SamplingConfig) -> DecodeState:
-    """Free slots for prompts of up to `longest_prompt` tokens."""
+def free_slots(
+    model: Decoder, slots: int, longest_prompt: int, sampling: SamplingConfig, *, sees: bool = False
+) -> DecodeState:
+    """Free slots for prompts of up to `longest_prompt` tokens; `sees`: some of them may have pictures."""
     none, shape = jnp.zeros(slots, jnp.int32), (slots, sampling.max_new_tokens)
     return DecodeState(
-        cache=_empty_cache(model, slots, longest_prompt + sampling.max_new_tokens - 1),  # the last token is never read
+        # The last token is never read.
+        cache=_empty_cache(model, slots, longest_prompt + sampling.max_new_tokens - 1, sees=sees),
         latest=none,
         keys=jax.random.split(jax.random.key(0), slots),
         limits=none,
@@ -149,13 +153,22 @@ def free_slots(model: Decoder, slots: int, longest_prompt: int, sampling: Sampli
     )
 
 
-def prefill(model: Decoder, tokens: Int[Array, "W P"], lengths: Int[Array, " W"], sampling: SamplingConfig) -> Prompts:
+def prefill(
+    model: Decoder,
+    tokens: Int[Array, "W P"],
+    lengths: Int[Array, " W"],
+    sight: Sight | None = None,
+    *,
+    sampling: SamplingConfig,
+) -> Prompts:
     """Reads prompts, padded on the right, up to their last token: that is read, as all that follow, by `decode`."""
     with jax.named_scope("prefill"):
-        tokens, lengths = fill_row_shards(tokens), fill_row_shards(lengths)
+        tokens, lengths, sight = jax.tree.map(fill_row_shards, (tokens, lengths, sight))
         rows, width = tokens.shape
         real = jnp.arange(width) < lengths[:, None]
-        _, cache = model.extend(tokens[:, :-1], _empty_cache(model, rows, width - 1), valid=real[:, 1:])
+        cache = _empty_cache(model, rows, width - 1)
+        before = None if sight is None else sight.without_last()
+        _, cache = model.extend(tokens[:, :-1], cache, valid=real[:, 1:], sight=before)
     return Prompts(
         cache=cache,
         latest=jnp.take_along_axis(tokens, lengths[:, None] - 1, axis=1)[:, 0],
@@ -189,8 +202,9 @@ def narrow(state: DecodeState, slots: Int[Array, " M"]) -> DecodeState:
     return others._replace(cache=state.cache.take(slots))
 
 
-def _empty_cache(model: Decoder, rows: int, length: int) -> RaggedKVCache:
-    return RaggedKVCache.empty(model.config, rows, length, dtype=model.cache_dtype, stacked=model.scan_layers)
+def _empty_cache(model: Decoder, rows: int, length: int, *, sees: bool = False) -> RaggedKVCache:
+    layout = {"dtype": model.cache_dtype, "stacked": model.scan_layers, "sees": sees}
+    return RaggedKVCache.empty(model.config, rows, length, **layout)
 
 
 def ready_to_decode(model: Decoder, tokens: int) -> Decoder:

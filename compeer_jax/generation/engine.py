@@ -13,7 +13,9 @@ from compeer_jax.generation.continuous_batching import Completion, ContinuousBat
 from compeer_jax.generation.padding import bucket, pad_left
 from compeer_jax.generation.rollout import Rollout, joined, rollout
 from compeer_jax.generation.sampling import SamplingConfig, row_keys
+from compeer_jax.generation.sight import PromptPictures, check_pictures, pad_sight
 from compeer_jax.generation.stop_strings import Decode, StopStrings
+from compeer_jax.models.config import DecoderConfig
 
 Limits = Sequence[int] | Int[np.ndarray, " N"]
 """After how many tokens each row is cut off."""
@@ -83,6 +85,7 @@ class Engine:
         key: Key[Array, ""] | Key[Array, " N"],
         group_size: int = 1,
         limits: Limits | None = None,
+        pictures: PromptPictures | None = None,
     ) -> Rollout:
         """Completions of every prompt, row b·G + g being the g-th of prompt b. See `rollout`.
 
@@ -93,18 +96,20 @@ class Engine:
                 is drawn for a prompt independent of the prompts beside it.
             group_size: completions a prompt (G).
             limits: after how many tokens each row is cut off, where that is before `max_new_tokens`.
+            pictures: those of each prompt, in their order, for a model that sees.
 
         Raises:
-            UserError: no prompt, an empty one, or one that leaves no room for `max_new_tokens` in the model's context;
-                a limit below 1.
+            UserError: as `check`; a limit below 1.
         """
         if not self._one_loop:
-            return joined(dict(self.stream(params, prompts, key, group_size, limits)))
-        self.check(params, prompts)
-        tokens, mask = pad_left(prompts, self.pad_id, bucket(max(map(len, prompts)), self.prompt_multiple))
+            return joined(dict(self.stream(params, prompts, key, group_size, limits, pictures)))
+        config = self.check(params, prompts, pictures)
+        width = bucket(max(map(len, prompts)), self.prompt_multiple)
+        tokens, mask = pad_left(prompts, self.pad_id, width)
+        sight = pad_sight(prompts, pictures, config, width, left=True)
         if limits is not None:
             limits = self._limits(limits, len(prompts) * group_size)
-        return self._generate(params, tokens, mask, key, limits, group_size=group_size)
+        return self._generate(params, tokens, mask, key, limits, sight, group_size=group_size)
 
     def stream(
         self,
@@ -113,16 +118,17 @@ class Engine:
         key: Key[Array, ""] | Key[Array, " N"],
         group_size: int = 1,
         limits: Limits | None = None,
+        pictures: PromptPictures | None = None,
     ) -> Iterator[tuple[int, Rollout]]:
         """The number of each prompt and its G completions, as soon as all of them have ended, while others decode.
 
         Args:
-            params, prompts, key, group_size, limits: as of `generate`, which gives the same completions.
+            params, prompts, key, group_size, limits, pictures: as of `generate`, which gives the same completions.
 
         Raises:
             UserError: as `generate`.
         """
-        self.check(params, prompts)
+        self.check(params, prompts, pictures)
         rows = len(prompts) * group_size
         complete = self._batching.complete(
             params,
@@ -131,6 +137,7 @@ class Engine:
             group_size,
             self._limits(self.sampling.max_new_tokens if limits is None else limits, rows),
             slots=self.slots or rows,
+            pictures=pictures,
         )
         groups: dict[int, dict[int, Completion]] = {}
         for row, completion in complete:
@@ -141,13 +148,20 @@ class Engine:
                 del groups[index]
                 yield index, self._together([group[member] for member in range(group_size)])
 
-    def check(self, params: nnx.State, prompts: Sequence[Sequence[int]]) -> None:
+    def check(
+        self, params: nnx.State, prompts: Sequence[Sequence[int]], pictures: PromptPictures | None = None
+    ) -> DecoderConfig:
         """Makes sure that `generate` can take these prompts; a long run asks for all its prompts before it starts.
 
+        Returns:
+            The model's shape.
+
         Raises:
-            UserError: no prompt, an empty one, or one that leaves no room for `max_new_tokens` in the model's context.
+            UserError: no prompt, an empty one, or one that leaves no room for `max_new_tokens` in the model's context;
+                pictures that the model can't see, or that their prompts have no places for.
         """
-        context = nnx.merge(self.graphdef, params).config.max_position_embeddings
+        config = nnx.merge(self.graphdef, params).config
+        context = config.max_position_embeddings
         if len(prompts) == 0:
             raise UserError("There is no prompt to generate from; give at least one.")
         for index, prompt in enumerate(prompts):
@@ -159,6 +173,8 @@ class Engine:
                     f"{self.sampling.max_new_tokens} exceed the model's context of {context} "
                     "(max_position_embeddings); shorten the prompt or lower max_new_tokens."
                 )
+        check_pictures(prompts, pictures, config)
+        return config
 
     @property
     def compilations(self) -> int:

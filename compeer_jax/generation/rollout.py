@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from compeer_jax.generation.decode import DecodeState, decode, ready_to_decode
 from compeer_jax.generation.sampling import SamplingConfig, row_keys, tokens_seen
 from compeer_jax.models.decoder import Decoder
+from compeer_jax.models.vision import Sight
 from compeer_jax.parallel.sharding import fill_row_shards
 
 
@@ -42,6 +43,7 @@ def rollout(
     prompt_mask: Bool[Array, "B P"],
     key: Key[Array, ""] | Key[Array, " N"],
     limits: Int[Array, " N"] | None = None,
+    sight: Sight | None = None,
     *,
     group_size: int,
     sampling: SamplingConfig,
@@ -59,6 +61,7 @@ def rollout(
         prompt_mask: True for the real tokens.
         key: a fresh one for every call: the same key draws the same completions. Or one a row.
         limits: after how many tokens each row is cut off, where that is before `max_new_tokens`.
+        sight: the prompts' pictures, where they have some.
         group_size: completions a prompt (G).
         sampling: how tokens are drawn, and how many at most.
         stop_ids: tokens that end a completion.
@@ -74,7 +77,8 @@ def rollout(
         read, real = fill_row_shards(prompts[:, :-1]), fill_row_shards(prompt_mask[:, :-1])
         cache = model.init_cache(len(read), length - 1)
         if length > 1:
-            _, cache = model.extend(read, cache, valid=real)
+            before = None if sight is None else jax.tree.map(fill_row_shards, sight.without_last())
+            _, cache = model.extend(read, cache, valid=real, sight=before)
         # Of the last token nothing is kept: it is never read.
         cache = cache.repeat(prompt_rows, group_size).grow(length + longest - 1)
         seen = tokens_seen(prompts, prompt_mask, model.config.vocab_size) if sampling.needs_seen else None

@@ -25,7 +25,7 @@ from compeer_jax.models.layers import Projection, RMSNorm
 from compeer_jax.models.parameters import WeightMaker
 from compeer_jax.models.quantized import Storage, in_few_bits
 from compeer_jax.models.rope import rotary_angles, rotate
-from compeer_jax.models.vision import Merger, Pictures, put_pictures
+from compeer_jax.models.vision import Merger, Pictures, Sight, put_pictures
 from compeer_jax.parallel.sharding import constrain, on_row_shards
 from compeer_jax.rl.logprobs import token_logprobs
 
@@ -186,7 +186,7 @@ class Decoder(nnx.Module):
         Args:
             tokens: token ids.
             positions: for RoPE; default: how many tokens before it a token sees. Where there are pictures, all three
-                that M-RoPE asks for, from `picture_positions`.
+                that M-RoPE asks for, from `place_pictures`.
             segment_ids: 0 is padding; equal other numbers see each other, causally. Default: all one segment.
             branches: 0 is the trunk of a segment, which all of it sees; equal other numbers see each other. Default:
                 all trunk.
@@ -208,8 +208,7 @@ class Decoder(nnx.Module):
         cache: AnyCache,
         *,
         valid: Bool[Array, "N T"] | None = None,
-        positions: Int[Array, "N T 3"] | None = None,
-        pictures: Pictures | None = None,
+        sight: Sight | None = None,
     ) -> tuple[Float[Array, "N T D"], AnyCache]:
         """Reads T more tokens a row, a prompt or one new token, after those already in the cache.
 
@@ -219,14 +218,15 @@ class Decoder(nnx.Module):
             tokens: token ids.
             cache: what was read before; with jit, donate it or carry it through a loop, to have it updated in place.
             valid: False for padding, which takes no position, and which no token sees. Default: all real.
-            positions: for M-RoPE, where there are pictures; the cache is to be told with which one it goes on.
-                Default: as the cache counts them.
-            pictures: as of `__call__`.
+            sight: where there are pictures, what they are and where they stand; the cache goes on from there.
         """
         if valid is None:
             valid = jnp.ones(tokens.shape, bool)
-        cache, counted, visibility = cache.append(valid)
-        return self._decode(tokens, counted if positions is None else positions, visibility, cache, pictures)
+        cache, positions, visibility = cache.append(valid)
+        if sight is None:
+            return self._decode(tokens, positions, visibility, cache)
+        cache = cache.go_on(sight.next_position)
+        return self._decode(tokens, sight.positions, visibility, cache, sight.pictures)
 
     def init_cache(self, rows: int, length: int) -> KVCache:
         """An empty cache of `length` slots for each of `rows` rows."""

@@ -150,6 +150,9 @@ class Cache(Protocol):
     def append(self, valid: Bool[Array, "N T"]) -> tuple["Cache", Int[Array, "N T"], Visibility]:
         """Takes slots for new tokens; returns their positions and what they see. Their keys come with `write`."""
 
+    def go_on(self, next_position: Int[Array, " N"]) -> "Cache":
+        """The same, whose next tokens get these positions, not those that follow from how many were read."""
+
     def write(
         self, layer: int | Int[Array, ""], key: Float[Array, "N T K H"], value: Float[Array, "N T K H"]
     ) -> "Cache":
@@ -215,6 +218,9 @@ class KVCache(NamedTuple):
             key_slots=jnp.arange(self.valid.shape[1]),
         )
         return cache, positions, visibility
+
+    def go_on(self, next_position: Int[Array, " N"]) -> "KVCache":
+        return self._replace(next_position=next_position.astype(jnp.int32))
 
     def write(
         self, layer: int | Int[Array, ""], key: Float[Array, "N T K H"], value: Float[Array, "N T K H"]
@@ -286,6 +292,8 @@ class RaggedKVCache(NamedTuple):
         starts: where in each row the tokens taken last begin.
         prefix: what the rows read together, row n being of prompt n // (N / B); None where they share nothing.
         rows: the rows that are read for, M of them, all different; None for all.
+        ahead: how far the positions of each row's next tokens are ahead of how many it has read, as after pictures
+            (behind, where it is below 0); None: they count what was read.
     """
 
     keys: LayerSlots
@@ -294,13 +302,16 @@ class RaggedKVCache(NamedTuple):
     starts: Int[Array, " N"]
     prefix: Prefix | None = None
     rows: Int[Array, " M"] | None = None
+    ahead: Int[Array, " N"] | None = None
 
     @classmethod
-    def empty(cls, config: DecoderConfig, rows: int, slots: int, *, dtype: jnp.dtype, stacked: bool) -> "RaggedKVCache":
-        """A cache with no slot filled, and nothing shared; see `KVCache.empty`."""
+    def empty(
+        cls, config: DecoderConfig, rows: int, slots: int, *, dtype: jnp.dtype, stacked: bool, sees: bool = False
+    ) -> "RaggedKVCache":
+        """A cache with no slot filled, and nothing shared; see `KVCache.empty`. `sees`: pictures may come."""
         keys, values = _empty_slots(config, rows, slots, dtype=dtype, stacked=stacked)
         none = jnp.zeros((rows,), jnp.int32)
-        return cls(keys, values, lengths=none, starts=none)
+        return cls(keys, values, lengths=none, starts=none, ahead=none if sees else None)
 
     def append(self, valid: Bool[Array, "M T"]) -> tuple["RaggedKVCache", Int[Array, "M T"], Visibility]:
         starts = self._of_rows(self.lengths)
@@ -315,7 +326,13 @@ class RaggedKVCache(NamedTuple):
             key_slots=key_slots,
         )
         before = 0 if self.prefix is None else self._of_rows(self.prefix.lengths[self._prompts])[:, None]
+        if self.ahead is not None:
+            before = before + self._of_rows(self.ahead)[:, None]
         return self._replace(lengths=lengths, starts=self.lengths), before + slots, visibility
+
+    def go_on(self, next_position: Int[Array, " N"]) -> "RaggedKVCache":
+        read = self.lengths if self.prefix is None else self.lengths + self.prefix.lengths[self._prompts]
+        return self._replace(ahead=next_position.astype(jnp.int32) - read)
 
     def write(
         self, layer: int | Int[Array, ""], key: Float[Array, "M T K H"], value: Float[Array, "M T K H"]
@@ -358,6 +375,7 @@ class RaggedKVCache(NamedTuple):
             lengths=none,
             starts=none,
             prefix=Prefix(self.keys, self.values, self.lengths),
+            ahead=None if self.ahead is None else jnp.repeat(self.ahead, times),
         )
 
     def admit(
@@ -382,12 +400,16 @@ class RaggedKVCache(NamedTuple):
 
         keys, values = lax.fori_loop(0, count, one, (self.keys, self.values))
         lengths = self.lengths.at[rows].set(prompts.lengths[sources], mode="drop")
-        return self._replace(keys=keys, values=values, lengths=lengths)
+        ahead = self.ahead
+        if ahead is not None:
+            ahead = ahead.at[rows].set(0 if prompts.ahead is None else prompts.ahead[sources], mode="drop")
+        return self._replace(keys=keys, values=values, lengths=lengths, ahead=ahead)
 
     def take(self, rows: Int[Array, " M"]) -> "RaggedKVCache":
         """The cache of these rows alone, where they share no prefix."""
         keys, values = jax.tree.map(lambda x: jnp.take(x, rows, axis=x.ndim - 4), (self.keys, self.values))
-        return RaggedKVCache(keys, values, lengths=self.lengths[rows], starts=self.starts[rows])
+        ahead = None if self.ahead is None else self.ahead[rows]
+        return RaggedKVCache(keys, values, lengths=self.lengths[rows], starts=self.starts[rows], ahead=ahead)
 
     def grow(self, slots: int) -> "RaggedKVCache":
         """The same with so many slots a row."""

@@ -22,6 +22,11 @@ from compeer_jax.models.tokenizer_files import write_tokenizer
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
+# The body of a model that reads text, and of one that sees, as PEFT calls it.
+_TEXT, _SEEING = "base_model.model.model.", "base_model.model.model.language_model."
+# In a model that sees, the tower too has projections by the names of TARGETS, so a pattern says which are meant.
+_PATTERN = r"model\.language_model\.layers\.\d+\.(?:self_attn|mlp)\.(?:", ")"
+
 # The keys that are read, and those that change nothing: what only training or starting asks for, and notes.
 _READ = words("peft_type base_model_name_or_path target_modules r lora_alpha init_lora_weights revision")
 _HARMLESS = words(
@@ -64,7 +69,10 @@ def read_adapter_config(directory: str | Path) -> tuple[LoRAConfig, str]:
     base, targets = settings.get("base_model_name_or_path"), settings.get("target_modules")
     if not isinstance(base, str) or not base:
         raise UserError(f"{path} names no base_model_name_or_path; write there the model that the adapters are for.")
-    # PEFT also takes names that end in a target's name, such as layers.0.self_attn.q_proj, and patterns.
+    # PEFT also takes names that end in a target's name, such as layers.0.self_attn.q_proj, and other patterns than ours.
+    before, after = _PATTERN
+    if isinstance(targets, str) and targets.startswith(before) and targets.endswith(after):
+        targets = targets.removeprefix(before).removesuffix(after).split("|")
     names = targets if isinstance(targets, list) else [targets]
     strange = [name for name in names if not isinstance(name, str) or name not in TARGETS]
     if strange:
@@ -115,6 +123,7 @@ def save_adapters(
     base: str,
     tokenizer: Any,
     *,
+    sees: bool = False,
     beside: Iterable[Path] = (),
 ) -> None:
     """Writes a directory that `peft` loads unchanged; it appears whole or not at all.
@@ -125,6 +134,7 @@ def save_adapters(
         config: what they are.
         base: directory or hub id of the model that they are for.
         tokenizer: to put beside them.
+        sees: whether that model does.
         beside: more files to put there, by their own names.
 
     Raises:
@@ -134,19 +144,20 @@ def save_adapters(
 
     flat = dict(nnx.to_flat_state(adapters))
     with whole_directory(directory, described_in=CONFIG) as temporary:
-        write_adapter_config(temporary, config, base)
+        write_adapter_config(temporary, config, base, sees=sees)
         write_tokenizer(tokenizer, temporary)
         for file in beside:
             shutil.copyfile(file, temporary / file.name)
         arrays = {}
-        for tensor in hf_tensors(adapters, _names(adapters)):
+        for tensor in hf_tensors(adapters, _names(adapters), _SEEING if sees else _TEXT):
             value = flat[tensor.path][...]
             arrays[tensor.name] = tensor.to_hf(np.asarray(value if tensor.layer is None else value[tensor.layer]))
         save_file(arrays, temporary / WEIGHTS, metadata={"format": "pt"})
 
 
-def write_adapter_config(directory: str | Path, config: LoRAConfig, base: str) -> None:
-    """Writes adapter_config.json."""
+def write_adapter_config(directory: str | Path, config: LoRAConfig, base: str, *, sees: bool = False) -> None:
+    """Writes adapter_config.json; see `save_adapters`."""
+    targets = list(config.targets)
     settings = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -154,7 +165,7 @@ def write_adapter_config(directory: str | Path, config: LoRAConfig, base: str) -
         "r": config.rank,
         "lora_alpha": config.alpha,
         "lora_dropout": 0.0,
-        "target_modules": list(config.targets),
+        "target_modules": "|".join(targets).join(_PATTERN) if sees else targets,
         "bias": "none",
         "fan_in_fan_out": False,
         "inference_mode": True,
@@ -173,4 +184,4 @@ def _names(adapters: nnx.State) -> TensorNames:
             rank_in_a, outputs_in_b = (len(inputs),), tuple(d - len(inputs) + 1 for d in outputs)
             layer[(*path, "adapter", "a")] = (f"{name}.lora_A.weight", (rank_in_a, inputs))
             layer[(*path, "adapter", "b")] = (f"{name}.lora_B.weight", (outputs_in_b, (0,)))
-    return TensorNames(("base_model.model.model.",), {}, "layers.", layer, file=WEIGHTS, described_in=CONFIG)
+    return TensorNames((_SEEING, _TEXT), {}, "layers.", layer, file=WEIGHTS, described_in=CONFIG)

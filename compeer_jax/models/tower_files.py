@@ -1,4 +1,4 @@
-"""A vision tower's files, copied through: it never learns, so a model that sees is saved with the tower it came with."""
+"""A vision tower's files, copied through: it never learns, so a model is saved with the tower that it came with."""
 
 import shutil
 from collections.abc import Iterator

@@ -195,6 +195,29 @@ class Pictures(NamedTuple):
     index: Int[Array, "N T"]
 
 
+class Sight(NamedTuple):
+    """What prompts with pictures are read with, besides their tokens.
+
+    Attributes:
+        states, index: as of `Pictures`.
+        positions: the time, the row and the column of each token, for M-RoPE.
+        next_position: where each row goes on, in all three.
+    """
+
+    states: Float[Array, "N F E"]
+    index: Int[Array, "N T"]
+    positions: Int[Array, "N T 3"]
+    next_position: Int[Array, " N"]
+
+    @property
+    def pictures(self) -> Pictures:
+        return Pictures(self.states, self.index)
+
+    def without_last(self) -> "Sight":
+        """Of prompts whose last token, a word, is yet to be read: it is where each row goes on."""
+        return Sight(self.states, self.index[:, :-1], self.positions[:, :-1], self.next_position - 1)
+
+
 def put_pictures(x: Float[Array, "N T D"], pictures: Pictures, merger: Merger) -> Float[Array, "N T D"]:
     """Embeddings with those of pictures in the places of the tokens that stand for them."""
     with jax.named_scope("merger"):

@@ -24,7 +24,7 @@ from compeer_jax.runs.folder import RunFolder
 
 def keep_adapter_config(folder: RunFolder, base) -> None:
     """Notes what the adapters of a run are, and of which model (`base` is its `FrozenBase`)."""
-    write_adapter_config(folder.base, base.config.lora, base.name)
+    write_adapter_config(folder.base, base.config.lora, base.name, sees=base.model_config.family.sees)
 
 
 def has_adapters(folder: RunFolder) -> bool:
@@ -47,7 +47,8 @@ def abstract_adapters(folder: RunFolder, settings: Mapping[str, Any]) -> nnx.Sta
 def write_adapters(folder: RunFolder, adapters: nnx.State, output: str | Path, *, beside: Iterable[Path] = ()) -> None:
     """Writes adapters as PEFT has them, with the run's tokenizer and the files `beside`."""
     lora, base = read_adapter_config(folder.base)
-    save_adapters(output, adapters, lora, base, read_tokenizer(folder.base), beside=beside)
+    sees = DecoderConfig.from_json(folder.base).family.sees
+    save_adapters(output, adapters, lora, base, read_tokenizer(folder.base), sees=sees, beside=beside)
 
 
 def merged_weights(folder: RunFolder, adapters: nnx.State, settings: Mapping[str, Any]) -> nnx.State:

@@ -17,6 +17,7 @@ from compeer_jax.models.saving import save
 from compeer_jax.models.source import base_directory
 from compeer_jax.models.tokenizer import read_tokenizer
 from compeer_jax.models.tokenizer_files import write_tokenizer
+from compeer_jax.models.tower_files import keep_tower
 from compeer_jax.parallel.exchange import from_first
 from compeer_jax.rewards.judge_card import CARD as JUDGE_CARD
 from compeer_jax.runs.checkpoints import Checkpoints
@@ -35,7 +36,7 @@ def keep_base(folder: RunFolder, config: DecoderConfig, tokenizer, start: Path |
         folder: of the run.
         config: the model's shape.
         tokenizer: its tokenizer, whose own files are kept.
-        start: the directory that the run starts from, of which the settings of generation are kept.
+        start: the directory that the run starts from, of which the settings of generation are kept, and the vision tower.
     """
     folder.base.mkdir(exist_ok=True)
     kept = {"config.json": config.to_hf()}
@@ -44,6 +45,8 @@ def keep_base(folder: RunFolder, config: DecoderConfig, tokenizer, start: Path |
     for name, values in kept.items():
         write_json(folder.base / name, values)
     write_tokenizer(tokenizer, folder.base)
+    if start is not None and config.vision is not None:
+        keep_tower(base_directory(start), folder.base, config)
 
 
 def read_generation(directory: Path) -> dict[str, Any] | None:
@@ -122,6 +125,7 @@ def export_run(
                 read_tokenizer(folder.base),
                 generation=read_generation(folder.base),
                 beside=beside,
+                tower=folder.base if config.vision is not None else None,
                 max_shard_size=max_shard_size,
             )
 
