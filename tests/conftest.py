@@ -65,3 +65,12 @@ def shared_data() -> pathlib.Path:
     if not SHARED.is_dir():
         pytest.skip(f"the shared data folder {SHARED} is absent")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def shared_vl() -> pathlib.Path:
+    """The folder of golden files of a tiny Qwen2.5-VL beside the project; tests that need it are skipped without it."""
+    folder = SHARED.parent / "vl"
+    if not folder.is_dir():
+        pytest.skip(f"the shared folder {folder} is absent")
+    return folder

@@ -69,7 +69,7 @@ def read_adapter_config(directory: str | Path) -> tuple[LoRAConfig, str]:
     base, targets = settings.get("base_model_name_or_path"), settings.get("target_modules")
     if not isinstance(base, str) or not base:
         raise UserError(f"{path} names no base_model_name_or_path; write there the model that the adapters are for.")
-    # PEFT also takes names that end in a target's name, such as layers.0.self_attn.q_proj, and other patterns than ours.
+    # PEFT also takes names that end in a target's name, such as layers.0.self_attn.q_proj, and any pattern.
     before, after = _PATTERN
     if isinstance(targets, str) and targets.startswith(before) and targets.endswith(after):
         targets = targets.removeprefix(before).removesuffix(after).split("|")

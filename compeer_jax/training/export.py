@@ -36,7 +36,7 @@ def keep_base(folder: RunFolder, config: DecoderConfig, tokenizer, start: Path |
         folder: of the run.
         config: the model's shape.
         tokenizer: its tokenizer, whose own files are kept.
-        start: the directory that the run starts from, of which the settings of generation are kept, and the vision tower.
+        start: the directory that the run starts from, whose settings of generation and vision tower are kept.
     """
     folder.base.mkdir(exist_ok=True)
     kept = {"config.json": config.to_hf()}

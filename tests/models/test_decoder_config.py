@@ -9,9 +9,9 @@ from flax import nnx
 
 from compeer_jax.errors import UserError
 from compeer_jax.models.config import DecoderConfig
-from compeer_jax.models.rope_config import Yarn
 from compeer_jax.models.decoder import Llama, Qwen3, abstract
 from compeer_jax.models.parameters import param_axes
+from compeer_jax.models.rope_config import Yarn
 from compeer_jax.parallel.sharding import spec
 
 COMMON = {

@@ -20,12 +20,12 @@ from transformers import AutoModelForCausalLM
 from compeer_jax.errors import UserError
 from compeer_jax.models import from_pretrained
 from compeer_jax.models.config import DecoderConfig
-from compeer_jax.models.rope_config import Llama3
 from compeer_jax.models.decoder import Llama
 from compeer_jax.models.fingerprint import fingerprint
 from compeer_jax.models.gguf_file import TYPES, GGUFFile
 from compeer_jax.models.hf_names import hf_tensors
 from compeer_jax.models.rope import inverse_frequencies
+from compeer_jax.models.rope_config import Llama3
 from compeer_jax.models.source import model_directory
 from compeer_jax.models.tokenizer import load_tokenizer, read_tokenizer
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh

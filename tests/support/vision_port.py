@@ -19,6 +19,7 @@ from compeer_jax.generation import Engine, SamplingConfig
 from compeer_jax.generation.sight import pad_sight
 from compeer_jax.models.decoder import Decoder, from_pretrained
 from compeer_jax.models.hf_names import decoder_names, hf_tensors
+from compeer_jax.models.kv_cache import RaggedKVCache
 from compeer_jax.models.picture_positions import SeenPicture, place_pictures
 from compeer_jax.models.vision import Pictures, VisionTower
 from compeer_jax.models.vision_config import VisionConfig
@@ -57,14 +58,15 @@ def positions(ids, grid_thw, picture_id):
 
 
 def features(model, pixel_values, grid_thw):
-    return np.asarray(model.lm.merger(np.concatenate([one.states for one in _see(model, pixel_values, grid_thw)])))
+    states = np.concatenate([one.states for one in _see(model, pixel_values, grid_thw)])
+    return np.asarray(nnx.jit(lambda merger, states: merger(states))(model.lm.merger, states))
 
 
 def logits(model, ids, mask, pixel_values, grid_thw):
-    """Rows as they come, with `ROOM` more on the right."""
+    """Rows as they come, with `ROOM` more or so on the right."""
     rows = [ids[row, mask[row] != 0] for row in range(len(ids))]
     sight = pad_sight(rows, _by_row(model, rows, pixel_values, grid_thw), model.lm.config, ids.shape[1], left=True)
-    room = ((0, 0), (0, ROOM))
+    room = ((0, 0), (0, ROOM + -ids.shape[1] % 64))  # few widths, and so few programs
     tokens, segments = np.pad(ids, room).astype(np.int32), np.pad(mask, room).astype(np.int32)
     seen = {}
     if sight is not None:
@@ -120,29 +122,30 @@ def group_logps(model, prompt, completions, pixel_values, grid_thw):
         branches[0, at] = branch
         sight.positions[0, at] = (placed.next_position + np.arange(len(one)))[:, None]
         predictors.append([len(prompt) - 1, *at[:-1]])
-    hidden = model.lm(
-        tokens, positions=sight.positions, segment_ids=segments, branches=branches, pictures=sight.pictures
-    )
-    scores = np.asarray(jax.nn.log_softmax(model.lm.logits(hidden)))[0]
+    seen = {"positions": sight.positions, "branches": branches, "pictures": sight.pictures}
+    scores = np.asarray(jax.nn.log_softmax(_logits(model.lm, tokens, segments, seen)))[0]
     return [scores[at, one] for at, one in zip(predictors, completions, strict=True)]
 
 
 def piecewise(model, ids, ends, pixel_values, grid_thw):
     """A prefix with all pictures read once for two rows, then the rest in pieces of up to 7 tokens, by one of them."""
-    from compeer_jax.models.kv_cache import RaggedKVCache
-
     lm, prefix, width = model.lm, int(ends[0]) - 3, 7
     sight = pad_sight([ids[:prefix]], [_see(model, pixel_values, grid_thw)], lm.config, prefix, left=False)
-    cache = RaggedKVCache.empty(lm.config, 1, prefix, dtype=lm.cache_dtype, stacked=lm.scan_layers)
-    _, cache = lm.extend(jnp.asarray(ids[None, :prefix]), cache, sight=sight)
-    cache = cache.share(2).grow(len(ids) - prefix + width)
+    read = nnx.jit(lambda lm, *inputs, **more: lm.extend(*inputs, **more))
+
+    @nnx.jit
+    def begin(lm, tokens, sight):
+        cache = RaggedKVCache.empty(lm.config, 1, prefix, dtype=lm.cache_dtype, stacked=lm.scan_layers)
+        return lm.extend(tokens, cache, sight=sight)[1].share(2).grow(len(ids) - prefix + width)
+
+    cache = begin(lm, ids[None, :prefix].astype(np.int32), sight)
     at, out = prefix, []
     for end in ends:
         while at < end:
             piece = ids[at : min(at + width, end)]
             tokens, valid = np.zeros((2, width), np.int32), np.zeros((2, width), bool)
             tokens[1, : len(piece)], valid[1, : len(piece)] = piece, True
-            hidden, cache = lm.extend(jnp.asarray(tokens), cache, valid=jnp.asarray(valid))
+            hidden, cache = read(lm, tokens, cache, valid=valid)
             at += len(piece)
         out.append(np.asarray(lm.logits(hidden[1, len(piece) - 1])))
     return np.stack(out)
