@@ -166,9 +166,8 @@ def prefill(
         tokens, lengths, sight = jax.tree.map(fill_row_shards, (tokens, lengths, sight))
         rows, width = tokens.shape
         real = jnp.arange(width) < lengths[:, None]
-        cache = _empty_cache(model, rows, width - 1)
         before = None if sight is None else sight.without_last()
-        _, cache = model.extend(tokens[:, :-1], cache, valid=real[:, 1:], sight=before)
+        _, cache = model.extend(tokens[:, :-1], _empty_cache(model, rows, width - 1), valid=real[:, 1:], sight=before)
     return Prompts(
         cache=cache,
         latest=jnp.take_along_axis(tokens, lengths[:, None] - 1, axis=1)[:, 0],
