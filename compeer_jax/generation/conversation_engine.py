@@ -106,7 +106,7 @@ class ConversationEngine:
         inputs, path = _pack(groups, self.pad_id, self.multiple, alternatives)
         prefixes = [row[:length] for row, length in zip(inputs.prefixes, inputs.prefix_lengths, strict=True)]
         check_pictures(prefixes[: len(groups)], pictures, config, whole=False)
-        check_pictures(inputs.asks, None, config, whole=False)  # what is read row by row has none
+        check_pictures(list(inputs.asks), None, config, whole=False)  # what is read row by row has none
         sight = pad_sight(prefixes, pictures, config, inputs.prefixes.shape[1], left=False)
         replies = fetch(self._converse(params, *inputs, key, sight, alternatives=alternatives, longest_path=path))
         return [

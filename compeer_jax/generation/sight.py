@@ -7,7 +7,7 @@ import numpy as np
 from compeer_jax.errors import UserError
 from compeer_jax.generation.padding import bucket
 from compeer_jax.models.config import DecoderConfig
-from compeer_jax.models.picture_positions import SeenPicture, place_pictures, stack_states
+from compeer_jax.models.picture_positions import SeenPicture, Tokens, place_pictures, stack_states
 from compeer_jax.models.vision import Sight
 
 PromptPictures = Sequence[Sequence[SeenPicture]]
@@ -15,7 +15,7 @@ PromptPictures = Sequence[Sequence[SeenPicture]]
 
 
 def pad_sight(
-    prompts: Sequence[Sequence[int]], pictures: PromptPictures | None, config: DecoderConfig, width: int, *, left: bool
+    prompts: Sequence[Tokens], pictures: PromptPictures | None, config: DecoderConfig, width: int, *, left: bool
 ) -> Sight | None:
     """What prompts with pictures are read with, besides their tokens; None where there is no picture.
 
@@ -40,7 +40,7 @@ def pad_sight(
 
 
 def check_pictures(
-    prompts: Sequence[Sequence[int]], pictures: PromptPictures | None, config: DecoderConfig, *, whole: bool = True
+    prompts: Sequence[Tokens], pictures: PromptPictures | None, config: DecoderConfig, *, whole: bool = True
 ) -> None:
     """Makes sure that a model can see the pictures of its prompts, and that these have places for them.
 

@@ -126,14 +126,14 @@ class DecoderConfig:
     def _check_sight(self) -> None:
         if self.mrope_section is None or self.vision is None:
             raise UserError(f"a model of type {self.model_type!r} needs mrope_section and vision_config: give both.")
+        if self.head_dim * self.num_attention_heads != self.hidden_size:
+            raise UserError(
+                f"head_dim {self.head_dim} is not hidden_size / num_attention_heads, as {self.model_type} has it."
+            )
         if sum(self.mrope_section) != self.head_dim // 2:
             raise UserError(
                 f"mrope_section {list(self.mrope_section)} sums to {sum(self.mrope_section)}, but a head has "
                 f"{self.head_dim // 2} pairs of numbers to turn: give sections of so many pairs."
-            )
-        if self.head_dim * self.num_attention_heads != self.hidden_size:
-            raise UserError(
-                f"head_dim {self.head_dim} is not hidden_size / num_attention_heads, as {self.model_type} has it."
             )
         if self.vision.out_hidden_size != self.hidden_size:
             raise UserError(

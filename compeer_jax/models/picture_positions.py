@@ -12,6 +12,9 @@ from jaxtyping import Int, Shaped
 from compeer_jax.errors import UserError
 from compeer_jax.models.vision_inputs import Grid
 
+Tokens = Sequence[int] | Int[np.ndarray, " _"]
+"""Token ids of a text."""
+
 
 class SeenPicture(NamedTuple):
     """A picture and what the tower gave for it, token by token, row by row."""
@@ -34,7 +37,7 @@ class Placed(NamedTuple):
     next_position: int
 
 
-def place_pictures(tokens: Sequence[int], grids: Sequence[Grid], image_token_id: int) -> Placed:
+def place_pictures(tokens: Tokens, grids: Sequence[Grid], image_token_id: int) -> Placed:
     """Positions of a text's tokens, as `get_rope_index` of transformers has them, and where its pictures are.
 
     Words count up. A picture begins at the position of the word that would stand there, its tokens counting rows and

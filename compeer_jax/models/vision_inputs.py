@@ -61,13 +61,13 @@ def window_slots(grid: Grid, side: int) -> Int[np.ndarray, " G"]:
 
 
 def tower_inputs(
-    pictures: Sequence[tuple[Grid, Float[np.ndarray, "G merged 3 P P"]]],
+    pictures: Sequence[tuple[Grid, Float[np.ndarray, "_ merged 3 P P"]]],
     config: VisionConfig,
     *,
     rows: int,
     windows: int,
 ) -> TowerInputs:
-    """Pictures in `windows` windows each, with as many empty ones behind as make `rows`."""
+    """Pictures, each with its tokens' patches, in `windows` windows; and as many empty ones behind as make `rows`."""
     side, merged, patch = config.window_side, config.patches_per_token, config.patch_size
     slots = windows * side**2
     patches = np.zeros((rows, slots, merged, 3, patch, patch), np.float32)

@@ -8,11 +8,12 @@ import pytest
 import torch
 import vision_port
 from flax import nnx
+from tiny import tiny_config
 from tiny_vision import IMAGE, MIXED, chats, torch_vl
 
 from compeer_jax.errors import UserError
 from compeer_jax.generation import ConversationEngine, Engine, SamplingConfig
-from compeer_jax.models.decoder import from_pretrained
+from compeer_jax.models.decoder import abstract, from_pretrained
 from compeer_jax.models.picture_positions import SeenPicture
 from compeer_jax.models.vision_inputs import Grid
 
@@ -63,14 +64,14 @@ def test_greedy_tokens_of_a_mixed_batch_equal_transformers(ours, directory, want
 
 def test_outputs_of_a_group_share_their_prompts_pictures_and_go_on_from_them(ours, prompts, wanted, seen):
     graphdef, params = nnx.split(ours.lm, nnx.Param)
-    engine = Engine(graphdef, sampling=SamplingConfig(COUNT, temperature=0), stop_ids=(), pad_id=0, slots=3)
+    engine = Engine(graphdef, sampling=SamplingConfig(COUNT, temperature=0.0), stop_ids=(), pad_id=0, slots=3)
     drawn = engine.generate(params, prompts, jax.random.key(0), group_size=2, pictures=seen)
     np.testing.assert_array_equal(np.asarray(drawn.tokens), np.repeat(wanted, 2, axis=0))
 
 
 def test_a_judges_rounds_see_the_pictures_of_what_they_share(ours, theirs, prompts, seen):
     graphdef, params = nnx.split(ours.lm, nnx.Param)
-    engine = ConversationEngine(graphdef, sampling=SamplingConfig(COUNT, temperature=0), stop_ids=(95,), pad_id=0)
+    engine = ConversationEngine(graphdef, sampling=SamplingConfig(COUNT, temperature=0.0), stop_ids=(95,), pad_id=0)
     shared, pictures = [prompts[0], prompts[2]], [seen[0], seen[2]]
     conversations = [[[*prefix, 5, 6 + member], [95, 7, 8, 9]] for prefix in shared for member in range(2)]
     replies = engine.reply(params, conversations, jax.random.key(0), group_size=2, pictures=pictures)
@@ -118,9 +119,7 @@ def test_prompts_without_places_for_their_pictures_are_refused(ours, prompt, pic
 
 
 def test_a_model_that_reads_text_refuses_pictures():
-    from tiny import tiny_model
-
-    graphdef, params = nnx.split(tiny_model(), nnx.Param)
+    graphdef, params = abstract(tiny_config())
     engine = Engine(graphdef, sampling=SamplingConfig(COUNT), stop_ids=(), pad_id=0)
     shown = [[SeenPicture(Grid(1, 1), np.zeros((1, 4), np.float32))]]
     with pytest.raises(UserError, match="a model of type 'qwen2' reads text alone; give one that sees"):

@@ -83,14 +83,14 @@ def _logits(lm, tokens, segments, seen):
 def greedy(model, ids, mask, pixel_values, grid_thw, count, slots=0):
     rows = [ids[row, mask[row] != 0].tolist() for row in range(len(ids))]
     graphdef, params = nnx.split(model.lm, nnx.Param)
-    greedily = SamplingConfig(max_new_tokens=count, temperature=0)
+    greedily = SamplingConfig(max_new_tokens=count, temperature=0.0)
     engine = Engine(graphdef, sampling=greedily, stop_ids=(), pad_id=0, slots=slots)
     seen = _by_row(model, rows, pixel_values, grid_thw)
     return np.asarray(engine.generate(params, rows, jax.random.key(0), pictures=seen).tokens)
 
 
 def gradients(model, ids, labels, pixel_values, grid_thw):
-    sight = pad_sight(ids, [_see(model, pixel_values, grid_thw)], model.lm.config, ids.shape[1], left=True)
+    sight = pad_sight(list(ids), [_see(model, pixel_values, grid_thw)], model.lm.config, ids.shape[1], left=True)
     graphdef, params = nnx.split(model.lm, nnx.Param)
 
     @jax.jit
