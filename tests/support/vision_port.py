@@ -95,13 +95,13 @@ def gradients(model, ids, labels, pixel_values, grid_thw):
 
     @jax.jit
     @jax.value_and_grad
-    def loss(params):
+    def loss(params, ids, sight):
         lm = nnx.merge(graphdef, params)
-        scores = lm.logits(lm(jnp.asarray(ids), positions=sight.positions, pictures=sight.pictures))[:, :-1]
+        scores = lm.logits(lm(ids, positions=sight.positions, pictures=sight.pictures))[:, :-1]
         losses = optax.softmax_cross_entropy_with_integer_labels(scores, jnp.maximum(labels[:, 1:], 0))
         return jnp.where(labels[:, 1:] >= 0, losses, 0).sum() / (labels[:, 1:] >= 0).sum()
 
-    value, grads = loss(params)
+    value, grads = loss(params, ids, sight)
     flat = dict(nnx.to_flat_state(grads))
     tensors = hf_tensors(grads, decoder_names(model.lm.config).newer)
     return value, {tensor.name: tensor.to_hf(np.asarray(flat[tensor.path][...])) for tensor in tensors}
