@@ -45,6 +45,7 @@ def ours(directory) -> vision_port.Model:
     return vision_port.load(directory)
 
 
+@pytest.mark.long
 def test_the_golden_files_hold(shared_vl, monkeypatch, capsys):
     spec = importlib.util.spec_from_file_location("check_port", shared_vl / "check_port.py")
     check = importlib.util.module_from_spec(spec)
@@ -54,7 +55,9 @@ def test_the_golden_files_hold(shared_vl, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert failed == 0, said
     assert "skip" not in said
-    assert "no gradient of ['model.visual.blocks.0" in said  # the tower's alone, which learns nothing
+    (without,) = (line for line in said.splitlines() if line.startswith("no gradient of"))
+    assert "merger" not in without  # it is the tower that learns nothing
+    assert "language_model" not in without
 
 
 def test_states_and_logits_of_a_mixed_batch_equal_transformers(ours, theirs):
