@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from compeer_jax.data.pictures import PictureLimits
 from compeer_jax.errors import UserError, require_at_least
 
 OWN_HOST, OWN_KEY = "api.openai.com", "OPENAI_API_KEY"
@@ -57,6 +58,8 @@ class ServerConfig:
         temperature: of the model's draws; 0 takes the likeliest token.
         max_tokens: longest answer.
         seed: of the model's draws, where the server has seeds.
+        pictures: how many of a conversation's pictures the model is shown, the last ones, and how large; for any other
+            it reads a word. Only a model that sees can have any.
         extra: further fields of each request, for example {top_p: 0.9}; null leaves one of ours out.
     """
 
@@ -73,6 +76,7 @@ class ServerConfig:
     temperature: float = 0.0
     max_tokens: int = 512
     seed: int = 0
+    pictures: PictureLimits = field(default_factory=PictureLimits)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from compeer_jax.chat.answers import AnswerStore
 from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.chat.types import RETRY_TEMPERATURE, Answer, ChatRequest, Spent
+from compeer_jax.dialogue.picture_parts import with_last_pictures
 from compeer_jax.models.chat_template import message_tokens
 from compeer_jax.models.fingerprint import fingerprint
 
@@ -157,12 +158,13 @@ class LocalChat:
         return replace(sampling, temperature=RETRY_TEMPERATURE) if again else sampling
 
     def _prompt(self, request: ChatRequest) -> list[int]:
-        return list(chain.from_iterable(message_tokens(self._model.tokenizer, request.messages, answer_next=True)))
+        messages = with_last_pictures(request.messages, 0)
+        return list(chain.from_iterable(message_tokens(self._model.tokenizer, messages, answer_next=True)))
 
     def _key(self, request: ChatRequest) -> str:
         """What the answer is filed under: SHA-256 of all that it depends on."""
         settings = {name: value for name, value in self.settings.items() if name != "model"}
-        parts = [settings, list(request.messages), request.draw]
+        parts = [settings, with_last_pictures(request.messages, 0), request.draw]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
     @cached_property

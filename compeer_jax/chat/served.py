@@ -1,6 +1,7 @@
 """A chat model behind a server, as stages of the data pipeline ask it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class ServedChat:
             "max_tokens": server.max_tokens,
             "seed": server.seed,
             "extra": dict(server.extra),
+            **({"pictures": asdict(server.pictures)} if server.pictures.most else {}),
         }
 
     def check(self) -> None:

@@ -21,6 +21,7 @@ from weakref import WeakValueDictionary
 from compeer_jax.chat.answers import AnswerStore, answer_key
 from compeer_jax.chat.call import ask, model_names, refusal_sentence
 from compeer_jax.chat.config import ServerConfig
+from compeer_jax.chat.pictures import filed, shown_messages, wired
 from compeer_jax.chat.response import Refused, Unavailable, quote
 from compeer_jax.chat.types import RETRY_TEMPERATURE, Answer
 from compeer_jax.dialogue.material import harmless
@@ -130,15 +131,17 @@ class ChatServer:
         """The reply to a conversation, whole or not; None when the server answers others, but has none for this.
 
         Args:
-            messages: `{"role", "content"}`, ending with the user.
+            messages: `{"role", "content"}`, ending with the user; a content is a text, or parts as
+                `dialogue.picture_parts` has them.
             draw: another number is another answer to the same messages (if the temperature is not 0).
             temperature: in place of the config's.
 
         Raises:
             ServerGone: the server refuses, or was away for longer than `patience`.
+            UserError: a picture can't be used.
         """
         body = self._body(messages, draw, temperature)
-        key = answer_key(self.config.url, body, draw)
+        key = answer_key(self.config.url, filed(body), draw)
         async with self._asking.setdefault(key, asyncio.Lock()):  # the same request, made twice at once, is asked once
             answer = self.store.get(key)
             if answer is not None:
@@ -354,7 +357,7 @@ class ChatServer:
         try:
             async with self._pace:
                 self.usage.calls += 1
-            answer = await ask(self._client, body, self.config.timeout)
+            answer = await ask(self._client, wired(body), self.config.timeout)
         except Refused as refusal:
             raise ServerGone(await refusal_sentence(self._it, self.config, self._client, refusal)) from refusal
         self._answered = time.monotonic()
@@ -390,7 +393,7 @@ class ChatServer:
         config = self.config
         body = {
             "model": config.model,
-            "messages": [_harmless(message) for message in messages],
+            "messages": [_harmless(message) for message in shown_messages(messages, config.pictures)],
             "temperature": config.temperature if temperature is None else temperature,
             "max_tokens": config.max_tokens,
             "seed": config.seed + draw,

@@ -1,17 +1,19 @@
 """Dialogues as tokens, through the model's own chat template, and which of them the model learns to write.
 
 A prompt has the same ids in supervised training and in a rollout, and dropping an old turn never changes the ids of the
-others.
+others. Where pictures are shown, the tokens that stand for them count like any, and go with the turn that they are in.
 """
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
 
+from compeer_jax.data.pictures import Picture, PictureLimits, inspect_picture
 from compeer_jax.data.record import Record
+from compeer_jax.dialogue.picture_parts import is_picture, parts_of, pictures_in
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.dialogue.schema import Dialogue, Turn, merge_adjacent
 from compeer_jax.dialogue.talk import chat_messages
@@ -20,20 +22,32 @@ from compeer_jax.models.chat_template import ANSWER_HEADER, TURN_END, message_to
 from compeer_jax.models.control_tokens import defuse
 
 Overlong = Literal["drop_oldest", "error"]
+WORDS_ALONE = PictureLimits()
 
 
 class DoesNotFit(UserError):
     """A talk that is too long, whatever is dropped."""
 
 
+class Prompt(NamedTuple):
+    """The ids of a prompt, and the pictures that its pads stand for, in their order."""
+
+    tokens: list[int]
+    pictures: tuple[Picture, ...] = ()
+
+
 class Example(NamedTuple):
-    """Tokens to learn from. `loss_mask` is True on the supporter's words and the <|im_end|> that closes them."""
+    """Tokens to learn from, and the pictures that pads among them stand for, in their order.
+
+    `loss_mask` is True on the supporter's words and the <|im_end|> that closes them.
+    """
 
     tokens: Int[np.ndarray, " T"]
     loss_mask: Bool[np.ndarray, " T"]
+    pictures: tuple[Picture, ...] = ()
 
 
-def prompt_tokens(
+def read_prompt(
     tokenizer,
     source: Record | Sequence[Turn],
     *,
@@ -42,24 +56,61 @@ def prompt_tokens(
     language: str | None = None,
     overlong: Overlong = "drop_oldest",
     instructions: str = "",
-) -> list[int]:
-    """The ids of a talk so far, up to where the supporter's answer begins.
+    pictures: PictureLimits = WORDS_ALONE,
+) -> Prompt:
+    """A talk so far, up to where the supporter's answer begins.
 
     Args:
         source: a record, or the turns so far, the seeker's last.
         language: of the system prompt; a record's own by default.
         overlong: for a longer talk, drop its oldest turns until it fits, or refuse it.
         instructions: for this turn, added to the system prompt.
+        pictures: how many are shown, and how large; a talk with more is too long.
 
     Raises:
         DoesNotFit: naming the record, when it doesn't fit: even with the last seeker's turn alone, or as it is when
             `overlong` is "error".
+        UserError: a picture can't be used, see `pictures.inspect_picture`, or the model can't see.
     """
     turns, where = (source.history, source.id) if isinstance(source, Record) else (source, "the talk")
     language = language or (source.language if isinstance(source, Record) else "en")
-    messages = chat_messages(turns, prompt=prompt, language=language, instructions=instructions)
-    pieces = message_tokens(tokenizer, messages, answer_next=True)
-    return list(chain.from_iterable(_fit(pieces, max_tokens, overlong, where)))
+    shown = {"prompt": prompt, "language": language, "instructions": instructions, "pictures": pictures.most > 0}
+    pieces = read_messages(tokenizer, chat_messages(turns, **shown), pictures, where, answer_next=True)
+    kept = _fit(pieces, max_tokens, pictures.most, overlong, where)
+    return Prompt(list(chain.from_iterable(piece.tokens for piece in kept)), _pictures(kept))
+
+
+def prompt_tokens(tokenizer, source: Record | Sequence[Turn], **settings: Any) -> list[int]:
+    """The ids alone of `read_prompt`."""
+    return read_prompt(tokenizer, source, **settings).tokens
+
+
+def read_messages(
+    tokenizer, messages: Sequence[Mapping[str, Any]], limits: PictureLimits, where: str, *, answer_next: bool = False
+) -> list[Prompt]:
+    """The ids of each message and the pictures in it; with `answer_next`, those that open the answer come last.
+
+    Args:
+        messages: `{"role", "content"}`, the content as `picture_parts` has it.
+        limits: how large pictures are seen; all of them are.
+        where: the record, for what is wrong with a picture.
+
+    Raises:
+        UserError: see `read_prompt`.
+    """
+    seen: list[tuple[Picture, ...]] = []
+    sized = []
+    for message in messages:
+        seen.append(tuple(inspect_picture(path, where) for path in pictures_in(message["content"])))
+        picture = iter(seen[-1])
+        parts = [
+            {**part, "tokens": limits.tokens(next(picture))} if is_picture(part) else part
+            for part in parts_of(message["content"])
+        ]
+        sized.append({**message, "content": parts})
+    pieces = message_tokens(tokenizer, sized, answer_next)
+    before: list[tuple[Picture, ...]] = [()] * (len(pieces) - len(messages) - answer_next)  # a system text of its own
+    return list(map(Prompt, pieces, [*before, *seen, *[()] * answer_next]))
 
 
 def answer_tokens(tokenizer, record: Record, format: ReasoningFormat) -> list[int]:
@@ -77,6 +128,7 @@ def example_tokens(
     max_tokens: int,
     max_prompt_tokens: int | None = None,
     overlong: Overlong = "drop_oldest",
+    pictures: PictureLimits = WORDS_ALONE,
 ) -> Example:
     """A record's prompt and its reference answer; only the answer trains.
 
@@ -84,21 +136,29 @@ def example_tokens(
         max_tokens: the most that prompt and answer may have together.
         max_prompt_tokens: the most that the prompt may have, if that is less; give the rollout's, and the model
             learns from the very prompts that it will be asked.
+        pictures: as of the prompt.
 
     Raises:
-        DoesNotFit: naming the record; see `prompt_tokens`.
+        DoesNotFit: naming the record; see `read_prompt`.
     """
     answer = answer_tokens(tokenizer, record, format)
     room = max_tokens - len(answer)
     if room <= 0:
         raise DoesNotFit(f"{record.id}: the answer has {len(answer)} tokens and leaves no room in {max_tokens}.")
     room = min(room, max_prompt_tokens or room)
-    before = prompt_tokens(tokenizer, record, prompt=prompt, max_tokens=room, overlong=overlong)
-    return joined_example([(before, False), (answer, True)])
+    settings = {"prompt": prompt, "max_tokens": room, "overlong": overlong, "pictures": pictures}
+    before = read_prompt(tokenizer, record, **settings)
+    return joined_example([(before.tokens, False), (answer, True)], before.pictures)
 
 
 def dialogue_example(
-    tokenizer, dialogue: Dialogue, *, prompt: str, max_tokens: int, overlong: Overlong = "drop_oldest"
+    tokenizer,
+    dialogue: Dialogue,
+    *,
+    prompt: str,
+    max_tokens: int,
+    overlong: Overlong = "drop_oldest",
+    pictures: PictureLimits = WORDS_ALONE,
 ) -> Example:
     """A plain dialogue up to the supporter's last turn; every supporter's turn trains.
 
@@ -111,38 +171,56 @@ def dialogue_example(
         turns = turns[:-1]
     if len(turns) < 2:
         raise UserError(f"{dialogue.id}: no supporter's turn follows one of the seeker's; leave the dialogue out.")
-    messages = chat_messages(turns[:-1], prompt=prompt, language=dialogue.language)
-    messages += [{"role": "assistant", "content": turns[-1].content}]
-    pieces = _fit(message_tokens(tokenizer, messages), max_tokens, overlong, dialogue.id)
+    shown = {"prompt": prompt, "language": dialogue.language, "pictures": pictures.most > 0}
+    messages = [*chat_messages(turns[:-1], **shown), {"role": "assistant", "content": turns[-1].content}]
+    read = read_messages(tokenizer, messages, pictures, dialogue.id)
+    pieces = _fit(read, max_tokens, pictures.most, overlong, dialogue.id)
     header = tokenizer(ANSWER_HEADER, add_special_tokens=False)["input_ids"]
     end = tokenizer.convert_tokens_to_ids(TURN_END)
     parts = []
-    for piece in pieces:
+    for piece, _ in pieces:
         is_answer = piece[: len(header)] == header
         start, stop = (len(header), piece.index(end) + 1) if is_answer else (0, 0)
         parts += [(piece[:start], False), (piece[start:stop], True), (piece[stop:], False)]
-    return joined_example(parts[:-1])  # without the line end after the last <|im_end|>
+    return joined_example(parts[:-1], _pictures(pieces))  # without the line end after the last <|im_end|>
 
 
-def joined_example(parts: Sequence[tuple[Sequence[int], bool]]) -> Example:
+def joined_example(parts: Sequence[tuple[Sequence[int], bool]], pictures: Sequence[Picture] = ()) -> Example:
     """The ids of all parts in a row; those of a part with True train."""
     tokens = np.fromiter(chain.from_iterable(ids for ids, _ in parts), np.int32)
-    return Example(tokens, np.repeat([trains for _, trains in parts], [len(ids) for ids, _ in parts]))
+    trains = np.repeat([trains for _, trains in parts], [len(ids) for ids, _ in parts])
+    return Example(tokens, trains, tuple(pictures))
 
 
-def _fit(pieces: list[list[int]], max_tokens: int, overlong: Overlong, where: str) -> list[list[int]]:
+def _pictures(pieces: Sequence[Prompt]) -> tuple[Picture, ...]:
+    return tuple(picture for piece in pieces for picture in piece.pictures)
+
+
+def _fit(pieces: list[Prompt], max_tokens: int, most_pictures: int, overlong: Overlong, where: str) -> list[Prompt]:
     """The pieces without the oldest turns: the first (the system's) and the last two always stay."""
     if overlong not in ("drop_oldest", "error"):
         raise unknown("way with overlong talks", overlong, ("drop_oldest", "error"))
-    excess = sum(map(len, pieces)) - max_tokens
+    excess = sum(len(piece.tokens) for piece in pieces) - max_tokens
+    too_many = len(_pictures(pieces)) - most_pictures
     if excess > 0 and overlong == "error":
         raise DoesNotFit(
             f"{where}: {max_tokens + excess} tokens, but at most {max_tokens} may be; raise it or cut the talk."
         )
+    if too_many > 0 and overlong == "error":
+        raise DoesNotFit(
+            f"{where}: {most_pictures + too_many} pictures, but pictures.most is {most_pictures}; raise it or cut the "
+            "talk."
+        )
     first = 1
-    while excess > 0 and first < len(pieces) - 2:
-        excess -= len(pieces[first])
+    while (excess > 0 or too_many > 0) and first < len(pieces) - 2:
+        excess -= len(pieces[first].tokens)
+        too_many -= len(pieces[first].pictures)
         first += 1
+    if too_many > 0:
+        raise DoesNotFit(
+            f"{where}: the last exchange alone has {most_pictures + too_many} pictures, more than pictures.most = "
+            f"{most_pictures}; raise it, or leave some out."
+        )
     if excess > 0:
         raise DoesNotFit(
             f"{where}: even with the last exchange alone it has {max_tokens + excess} tokens, more than {max_tokens}; "

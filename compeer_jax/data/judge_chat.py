@@ -7,21 +7,24 @@ beforehand (`ask_bound`), so that compiled programs have one shape.
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from compeer_jax.data.chat import Example, joined_example
+from compeer_jax.data.chat import Example, Prompt, joined_example, read_messages
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled
+from compeer_jax.data.pictures import PictureLimits, inspect_picture, shown_pictures
 from compeer_jax.dialogue.judging import JudgeCase, JudgeKind, PRMCalls, conversations, judge_asks, judge_reply
+from compeer_jax.dialogue.picture_parts import is_picture
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
 from compeer_jax.errors import UserError, require_at_least
-from compeer_jax.models.chat_template import ANSWER_HEADER, TURN_END, message_tokens
+from compeer_jax.models.chat_template import ANSWER_HEADER, TURN_END
 from compeer_jax.models.control_tokens import defuse
 
 CUT = " … "  # stands for what was cut out
 HALF = "\ufffd"  # what is read where a cut goes through a character
 SHORT_HISTORY = (Turn("seeker", "?"),)  # where no other is known
+JUDGED = "the talk that is judged"  # where a picture is that turns out to be none
 SLACK = 8  # tokens that texts may have more side by side than apart, and that frame a message
 
 
@@ -35,11 +38,14 @@ class JudgeLimits:
             depends on the conversation alone, so all outputs of a prompt are judged after the same one.
         max_part_tokens: the most that a step or an answer may have. A longer one is never shown, not even a part of it:
             an output's counts as wrong, and records with one are not learned from.
+        pictures: how many of the seeker's pictures the conversation shows, and how large; their tokens are part of it.
+            Without any, a word stands for each.
     """
 
     prompt: str = "judge"
     max_history_tokens: int = 1536
     max_part_tokens: int = 1024
+    pictures: PictureLimits = field(default_factory=PictureLimits)
 
     def __post_init__(self):
         require_at_least(16, self, "judge limit ", "max_history_tokens", "max_part_tokens")
@@ -61,7 +67,12 @@ def ask_tokens(tokenizer, case: JudgeCase, rounds: Sequence[str], limits: JudgeL
     Raises:
         UserError: see `dialogue.judging.judge_asks`.
     """
-    return _asks(tokenizer, _fit_history(tokenizer, case, limits), rounds, limits.prompt)[0]
+    return [ask.tokens for ask in read_asks(tokenizer, case, rounds, limits)]
+
+
+def read_asks(tokenizer, case: JudgeCase, rounds: Sequence[str], limits: JudgeLimits) -> list[Prompt]:
+    """As `ask_tokens`, with the pictures that an ask shows: those of the conversation, in the first one."""
+    return _asks(tokenizer, _fit_history(tokenizer, case, limits), rounds, limits)[0]
 
 
 def part_sizes(tokenizer, case: JudgeCase, tag: str, prompt: str) -> tuple[int, ...]:
@@ -105,7 +116,7 @@ def ask_bound(limits: JudgeLimits, tokenizer) -> int:
     for language in LANGUAGES:
         steps = dict.fromkeys(parts, "")
         case = JudgeCase(language, SHORT_HISTORY, steps, ("", ""))
-        _, sizes = _asks(tokenizer, case, (RESPONSE, *parts), limits.prompt)
+        _, sizes = _asks(tokenizer, case, (RESPONSE, *parts), limits)
         for tag, size in zip(parts, sizes[1:], strict=True):
             longest = max(longest, size + limits.max_part_tokens * (2 if tag == RESPONSE else 1))
     return longest + SLACK
@@ -150,47 +161,71 @@ def reply_tokens(tokenizer, record: JudgeRecord, tag: str, *, swapped: bool) -> 
 
 def _example(tokenizer, record: JudgeRecord, case: JudgeCase, rounds, limits: JudgeLimits, swapped: bool) -> Example:
     parts = []
-    for index, (tag, ask) in enumerate(zip(rounds, ask_tokens(tokenizer, case, rounds, limits), strict=True)):
-        parts.append((ask[1:] if index else ask, False))  # the reply before has its <|im_end|> already
+    asks = read_asks(tokenizer, case, rounds, limits)
+    for index, (tag, ask) in enumerate(zip(rounds, asks, strict=True)):
+        parts.append((ask.tokens[1:] if index else ask.tokens, False))  # the reply before has its <|im_end|> already
         parts.append((reply_tokens(tokenizer, record, tag, swapped=swapped), True))
-    return joined_example(parts)
+    return joined_example(parts, asks[0].pictures)
 
 
-def _asks(tokenizer, case: JudgeCase, rounds: Sequence[str], prompt: str) -> tuple[list[list[int]], list[int]]:
-    """The ids of each ask, and how many of them come after the conversation."""
-    messages, contents = judge_asks(case, rounds, prompt=prompt)
+def _asks(tokenizer, case: JudgeCase, rounds: Sequence[str], limits: JudgeLimits) -> tuple[list[Prompt], list[int]]:
+    """Each ask, and how many of its ids come after the conversation."""
+    messages, contents = judge_asks(case, rounds, prompt=limits.prompt, pictures=limits.pictures.most > 0)
     for content in contents:
         messages += [{"role": "user", "content": content}, {"role": "assistant", "content": ""}]
-    *pieces, _ = message_tokens(tokenizer, messages)
+    *pieces, _ = read_messages(tokenizer, messages, limits.pictures, JUDGED)
     header = tokenizer(ANSWER_HEADER, add_special_tokens=False)["input_ids"]
-    system, users, replies = pieces[0], pieces[1::2], pieces[2::2]
-    asks = [[*system, *users[0], *header]]
-    asks += [[*reply[len(header) :], *user, *header] for reply, user in zip(replies, users[1:], strict=True)]
-    before = len(system) + _count(tokenizer, defuse(tokenizer, _conversation(case, prompt)))
-    return asks, [len(asks[0]) - before, *map(len, asks[1:])]
+    system, users, replies = pieces[0].tokens, pieces[1::2], pieces[2::2]
+    asks = [Prompt([*system, *users[0].tokens, *header], users[0].pictures)]
+    asks += [
+        Prompt([*reply.tokens[len(header) :], *user.tokens, *header])
+        for reply, user in zip(replies, users[1:], strict=True)
+    ]
+    before = len(system) + _conversation_size(tokenizer, case, limits)
+    return asks, [len(asks[0].tokens) - before, *(len(ask.tokens) for ask in asks[1:])]
 
 
-def _conversation(case: JudgeCase, prompt: str) -> str:
-    """The conversation as the first ask shows it."""
-    _, (first, question) = judge_asks(case, (RESPONSE, RESPONSE), prompt=prompt)
-    return first.removesuffix(question).strip()
+def _conversation_size(tokenizer, case: JudgeCase, limits: JudgeLimits) -> int:
+    """Tokens of the conversation as the first ask shows it, pictures included."""
+    settings = {"prompt": limits.prompt, "pictures": limits.pictures.most > 0}
+    _, (first, question) = judge_asks(case, (RESPONSE, RESPONSE), **settings)
+    if isinstance(first, str):
+        return _count(tokenizer, defuse(tokenizer, first.removesuffix(question).strip()))
+    *parts, last = first  # a picture is a token of its own at its start and at its end, so texts can be counted apart
+    parts.append({**last, "text": last["text"].removesuffix(question).rstrip()})
+    return sum(
+        limits.pictures.tokens(inspect_picture(part["image"], JUDGED)) + 2
+        if is_picture(part)
+        else _count(tokenizer, defuse(tokenizer, part["text"]))
+        for part in parts
+    )
 
 
 def _fit_history(tokenizer, case: JudgeCase, limits: JudgeLimits) -> JudgeCase:
-    """The case without its oldest turns, as few as need be; a last turn that is too long alone loses its middle."""
+    """The case without its oldest turns, as few as need be; a last turn that is too long alone loses its first pictures
+    and its middle."""
 
     def size(history: tuple[Turn, ...]) -> int:
-        text = _conversation(replace(case, history=history), limits.prompt)
-        return _count(tokenizer, defuse(tokenizer, text))
+        return _conversation_size(tokenizer, replace(case, history=history), limits)
 
-    history, most = case.history, limits.max_history_tokens
-    if size(history) <= most:
+    def fits(history: tuple[Turn, ...]) -> bool:
+        seen = len(shown_pictures(history)) if most_pictures else 0
+        return seen <= most_pictures and size(history) <= most
+
+    history, most, most_pictures = case.history, limits.max_history_tokens, limits.pictures.most
+    if fits(history):
         return case
     low, high = 0, len(history) - 1
     while low < high:  # the first turn that stays is among these
         start = (low + high) // 2
-        low, high = (low, start) if size(history[start:]) <= most else (start + 1, high)
-    history, last, room = history[low:], history[-1], most
+        low, high = (low, start) if fits(history[start:]) else (start + 1, high)
+    history = history[low:]
+    if most_pictures and not fits(history):
+        images = history[-1].images[-most_pictures:]
+        while images and size((replace(history[-1], content="", images=images),)) > most:
+            images = images[1:]
+        history = (replace(history[-1], images=images),)
+    last, room = history[-1], most
     while room and size(history) > most:
         history = (replace(last, content=_clip(tokenizer, last.content, room) or CUT.strip()),)
         room = max(0, room - max(1, size(history) - most))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from compeer_jax.errors import UserError
+from compeer_jax.models.chat_template import PICTURE_TOKENS
 from compeer_jax.models.tokenizer import read_tokenizer
 from compeer_jax.models.tokenizer_files import PLAIN_MAP, make_readable
 
@@ -34,7 +35,7 @@ CHAT_TEMPLATE = (
 SPACE = "\u2581"  # how SentencePiece writes a space
 
 
-def train_tokenizer(texts: Iterable[str], directory: str | Path, *, vocab_size: int = 4096):
+def train_tokenizer(texts: Iterable[str], directory: str | Path, *, vocab_size: int = 4096, pictures: bool = False):
     """Trains a tokenizer on `texts`, saves it in `directory` and returns it as `transformers` loads it.
 
     The same texts in the same order give the same files. Chat tokens are special tokens; reasoning tags are ordinary
@@ -44,18 +45,20 @@ def train_tokenizer(texts: Iterable[str], directory: str | Path, *, vocab_size: 
         texts: what to learn from; line ends split them.
         directory: made when missing; files in it are replaced.
         vocab_size: ids in all, at least 300 or so: 256 bytes, the chat tokens, the tags, then pieces.
+        pictures: have the special tokens that stand for pictures, for a model that sees.
 
     Raises:
         UserError: no text, a size that the texts can't fill or that leaves no room, a directory that can't be written.
     """
     from transformers import PreTrainedTokenizerFast
 
-    model = _train_sentencepiece(texts, vocab_size)
+    special = CHAT_TOKENS + PICTURE_TOKENS * pictures
+    model = _train_sentencepiece(texts, vocab_size, special)
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=_exact_bpe(model),
+        tokenizer_object=_exact_bpe(model, special),
         eos_token=TURN_END,
         pad_token=END_OF_TEXT,
-        additional_special_tokens=[TURN_START],
+        additional_special_tokens=[TURN_START, *special[len(CHAT_TOKENS) :]],
         chat_template=CHAT_TEMPLATE,
         clean_up_tokenization_spaces=False,
         auto_map=PLAIN_MAP,
@@ -74,10 +77,10 @@ def train_tokenizer(texts: Iterable[str], directory: str | Path, *, vocab_size: 
     return read_tokenizer(directory)
 
 
-def _train_sentencepiece(texts: Iterable[str], vocab_size: int) -> bytes:
+def _train_sentencepiece(texts: Iterable[str], vocab_size: int, special: tuple[str, ...]) -> bytes:
     import sentencepiece
 
-    symbols = [*CHAT_TOKENS, *REASONING_TAGS, "\n"]
+    symbols = [*special, *REASONING_TAGS, "\n"]
     room = 1 + 256 + len(symbols)  # <unk> (which byte fallback leaves unused), bytes, symbols
     if vocab_size <= room:
         raise UserError(f"vocab_size {vocab_size} leaves no room for pieces; it must be above {room}.")
@@ -117,7 +120,7 @@ def _lines(texts: Iterable[str]) -> Iterator[str]:
         yield from (line for line in text.replace(SPACE, " ").replace("\0", " ").split("\n") if line.strip())
 
 
-def _exact_bpe(model: bytes):
+def _exact_bpe(model: bytes, special: tuple[str, ...]):
     """The `tokenizers` form of a SentencePiece BPE model, with real spaces in the pieces."""
     import sentencepiece
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -129,7 +132,7 @@ def _exact_bpe(model: bytes):
         for i in range(pieces.get_piece_size())
         if not (pieces.is_unknown(i) or pieces.is_byte(i) or pieces.is_control(i))
     }
-    rank = {piece: order for piece, order in rank.items() if piece not in CHAT_TOKENS + REASONING_TAGS}
+    rank = {piece: order for piece, order in rank.items() if piece not in special + REASONING_TAGS}
     merges = [
         (order, (piece[:cut], piece[cut:]))
         for piece, order in rank.items()
@@ -142,6 +145,6 @@ def _exact_bpe(model: bytes):
     # No piece crosses a space, so cutting there changes no id; it keeps the words short and cached.
     tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_next")
     tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
-    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in CHAT_TOKENS])
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in special])
     tokenizer.add_tokens([AddedToken(tag, normalized=False, special=False) for tag in REASONING_TAGS])
     return tokenizer

@@ -7,12 +7,13 @@ outcome reward model ("orm") judges the response alone. In every kind the conver
 before the first question: all chats about one prompt begin with the same text, which needs to be read only once.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from string import Template
 from typing import Literal, get_args
 
 from compeer_jax.dialogue.material import harmless
+from compeer_jax.dialogue.picture_parts import PICTURE_WORDS, Content, Part, content_of, picture_part
 from compeer_jax.dialogue.prompts import JudgePrompt, load_judge_prompt
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
@@ -29,10 +30,6 @@ JUDGE_KINDS: tuple[JudgeKind, ...] = get_args(JudgeKind)
 PRMCalls = Literal["apart", "together"]
 PRM_CALLS: tuple[PRMCalls, ...] = get_args(PRMCalls)
 
-ImagePart = Callable[[str], Mapping]  # an image's path -> a content part such as {"type": "image_url", …}
-Ask = str | list[Mapping]  # a user message's content: text, or content parts where images are shown
-
-_IMAGE = {"en": "[image]", "zh": "[图片]"}
 _NOTHING = {"en": "(nothing)", "zh": "（空）"}
 
 
@@ -82,16 +79,15 @@ def conversations(
 
 
 def judge_asks(
-    case: JudgeCase, rounds: Sequence[str], *, prompt: str, image_part: ImagePart | None = None
-) -> tuple[list[dict], list[Ask]]:
+    case: JudgeCase, rounds: Sequence[str], *, prompt: str, pictures: bool = False
+) -> tuple[list[dict], list[Content]]:
     """What a judge is told and asked in a chat of these rounds.
 
     Args:
         case: what is rated.
         rounds: tags of steps, "response" for the replies; at least one. See `conversations`.
         prompt: name of the judge's prompt, one of `JUDGE_PROMPTS`.
-        image_part: turns an image's path into a content part for a model that sees; without it, an image is shown as
-            the word for one, in its place.
+        pictures: show the seeker's pictures, as `picture_parts` has them; any other has the word for one in its place.
 
     Returns:
         The messages that come before, that is the system prompt, and the user's content of each round. The first
@@ -105,7 +101,7 @@ def judge_asks(
     texts = load_judge_prompt(prompt, case.language)
     first, *others = [_question(case, tag, texts) for tag in rounds]
     before, after = texts.conversation.split("$conversation")
-    first = _content([before, *_talk(case, image_part), f"{after}\n\n{first}"])
+    first = content_of([before, *_talk(case, pictures), f"{after}\n\n{first}"])
     return [{"role": "system", "content": texts.system}], [first, *others]
 
 
@@ -115,13 +111,13 @@ def judge_messages(
     *,
     prompt: str,
     replies: Sequence[str] = (),
-    image_part: ImagePart | None = None,
+    pictures: bool = False,
 ) -> list[dict]:
     """The chat as messages for a server, given the judge's replies so far.
 
     Ends with the ask that waits for an answer, or with the last reply when every round has one.
     """
-    messages, asks = judge_asks(case, rounds, prompt=prompt, image_part=image_part)
+    messages, asks = judge_asks(case, rounds, prompt=prompt, pictures=pictures)
     if len(replies) > len(asks):
         raise ValueError(f"{len(replies)} replies to {len(asks)} rounds")
     for index, ask in enumerate(asks[: len(replies) + 1]):
@@ -146,7 +142,7 @@ def _question(case: JudgeCase, tag: str, texts: JudgePrompt) -> str:
     return Template(texts.questions[tag]).substitute(step=_shown(case.steps[tag], case.language))
 
 
-def _talk(case: JudgeCase, image_part: ImagePart | None) -> Iterator[str | Mapping]:
+def _talk(case: JudgeCase, pictures: bool) -> Iterator[str | Part]:
     """The conversation, a line a turn, so that no turn can pose as another."""
     turns, _ = merge_adjacent(case.history)
     for index, turn in enumerate(turns):
@@ -154,20 +150,8 @@ def _talk(case: JudgeCase, image_part: ImagePart | None) -> Iterator[str | Mappi
         yield "\n" * (index > 0) + SPEAKERS[case.language][turn.role] + words
         for place, path in enumerate(turn.images):
             yield " " * bool(words or place)
-            yield _IMAGE[case.language] if image_part is None else image_part(path)
-
-
-def _content(pieces: Sequence[str | Mapping]) -> Ask:
-    """Neighbouring texts joined; a plain text when there is nothing else."""
-    parts: list[Mapping] = []
-    for piece in pieces:
-        if not isinstance(piece, str):
-            parts.append(piece)
-        elif parts and parts[-1]["type"] == "text":
-            parts[-1] = {"type": "text", "text": parts[-1]["text"] + piece}
-        elif piece:
-            parts.append({"type": "text", "text": piece})
-    return parts if any(not isinstance(piece, str) for piece in pieces) else "".join(pieces)
+            shown = pictures and turn.role == "seeker"
+            yield picture_part(path, case.language) if shown else PICTURE_WORDS[case.language]
 
 
 def _shown(text: str, language: Language) -> str:

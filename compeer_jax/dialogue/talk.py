@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from compeer_jax.dialogue.material import harmless
+from compeer_jax.dialogue.picture_parts import Content, content_of, picture_part
 from compeer_jax.dialogue.prompts import load_prompt
 from compeer_jax.dialogue.schema import Turn, merge_adjacent
 from compeer_jax.dialogue.taxonomy import Language
@@ -27,8 +28,14 @@ def check_history(history: Sequence[Turn]) -> None:
 
 
 def chat_messages(
-    history: Sequence[Turn], *, prompt: str, language: str, situation: str | None = None, instructions: str = ""
-) -> list[dict[str, str]]:
+    history: Sequence[Turn],
+    *,
+    prompt: str,
+    language: str,
+    situation: str | None = None,
+    instructions: str = "",
+    pictures: bool = False,
+) -> list[dict[str, Content]]:
     """The talk so far as chat messages, ready for the supporter's next turn.
 
     Args:
@@ -37,6 +44,7 @@ def chat_messages(
         language: the prompt's language.
         situation: what the seeker wrote of their situation before the talk, if it is to be shown.
         instructions: for this turn, added to the system prompt.
+        pictures: show the seeker's pictures, before the words that they come with, as `picture_parts` has them.
 
     Returns:
         `{"role", "content"}` for the system, then `user` for the seeker's turns and `assistant` for the supporter's.
@@ -51,8 +59,14 @@ def chat_messages(
     if instructions:
         system += f"\n\n{instructions}"
     turns, _ = merge_adjacent(history)
-    talk = [{"role": _CHAT_ROLES[turn.role], "content": harmless(turn.content)} for turn in turns]
+    talk = [{"role": _CHAT_ROLES[turn.role], "content": _content(turn, language, pictures)} for turn in turns]
     return [{"role": "system", "content": system}, *talk]
+
+
+def _content(turn: Turn, language: Language, pictures: bool) -> Content:
+    """A turn's words and, if they are to be shown, the seeker's pictures before them."""
+    shown = turn.images if pictures and turn.role == "seeker" else ()
+    return content_of([*(picture_part(path, language) for path in shown), harmless(turn.content)])
 
 
 def talk_text(turns: Sequence[Turn], language: Language, *, numbered: bool = False) -> str:

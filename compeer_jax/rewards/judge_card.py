@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.data.judge_chat import JudgeLimits
+from compeer_jax.data.pictures import PictureLimits
 from compeer_jax.dialogue.judging import JUDGE_KINDS, PRM_CALLS, JudgeKind, PRMCalls, conversations
 from compeer_jax.dialogue.prompts import JUDGE_PROMPTS, load_judge_prompt
 from compeer_jax.dialogue.reasoning import FORMATS, ReasoningFormat
@@ -18,6 +19,7 @@ from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError, unknown
 from compeer_jax.files import read_json
 from compeer_jax.models.source import model_shape
+from compeer_jax.structure import structured
 
 CARD = "judge.json"
 
@@ -82,7 +84,12 @@ class JudgeCard:
             raise UserError(f"{directory} is no judge: it has no {CARD}; train one with `compeer reward train`.")
         card = {"prm_calls": "apart"} | read_json(path, "the card", dict, mend="copy it anew from the judge's run")
         _fields(card, path, {"kind", "format", "limits", "max_new_tokens", "prm_calls", "prompt_version"})
-        limits = _fields(card["limits"], path, {limit.name for limit in dataclasses.fields(JudgeLimits)}, "limits")
+        names = {limit.name for limit in dataclasses.fields(JudgeLimits)}
+        limits = card["limits"]
+        if isinstance(limits, dict):  # those of earlier versions say nothing of pictures
+            limits = {"pictures": dataclasses.asdict(PictureLimits())} | limits
+        limits = _fields(limits, path, names, "limits")
+        pictures = structured(PictureLimits, limits.pop("pictures"), f"{path}: limits.pictures")
         for name, known in (("kind", JUDGE_KINDS), ("format", tuple(FORMATS)), ("prm_calls", PRM_CALLS)):
             if card[name] not in known:
                 raise unknown(name, card[name], known, where=str(path))
@@ -92,7 +99,13 @@ class JudgeCard:
         if limits["prompt"] not in JUDGE_PROMPTS:
             raise unknown("prompt", limits["prompt"], JUDGE_PROMPTS, where=str(path))
         try:
-            read = cls(card["kind"], card["format"], JudgeLimits(**limits), card["max_new_tokens"], card["prm_calls"])
+            read = cls(
+                card["kind"],
+                card["format"],
+                JudgeLimits(**limits, pictures=pictures),
+                card["max_new_tokens"],
+                card["prm_calls"],
+            )
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
         if read.prompt_version != card["prompt_version"]:

@@ -8,7 +8,7 @@ import jax
 
 from compeer_jax.chat.server import ChatServer
 from compeer_jax.chat.types import Answer
-from compeer_jax.dialogue.judging import ImagePart, JudgeCase, judge_messages
+from compeer_jax.dialogue.judging import JudgeCase, judge_messages
 from compeer_jax.dialogue.prompts import load_judge_prompt
 from compeer_jax.rewards.config import RemoteJudgeConfig
 from compeer_jax.rewards.conversation import Conversation
@@ -28,7 +28,6 @@ class RemoteJudge:
         config: the server and the judge's prompt.
         say: called with a line when the server goes away and when it is back.
         folder: where answers are stored, when the config names no folder.
-        image_part: see `judging.judge_asks`, for models that see.
 
     Attributes:
         server: with `usage`, what was asked and answered so far.
@@ -43,10 +42,9 @@ class RemoteJudge:
         *,
         say: Callable[[str], None],
         folder: str | Path | None = None,
-        image_part: ImagePart | None = None,
     ):
         load_judge_prompt(config.prompt, "en")
-        self.config, self.image_part = config, image_part
+        self.config = config
         self.server = ChatServer(config, say=say, folder=folder)
 
     def check(self) -> None:
@@ -86,7 +84,7 @@ class RemoteJudge:
             rounds,
             prompt=self.config.prompt,
             replies=[reply.text if reply.whole else SILENCE for reply in replies],
-            image_part=self.image_part,
+            pictures=True,
         )
         drawn = {"draw": 1, "temperature": self.config.retry_temperature} if retry else {}
         return await self.server.answer(messages, **drawn) or Answer("")

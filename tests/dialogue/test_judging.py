@@ -12,6 +12,7 @@ from compeer_jax.dialogue.judging import (
     judge_reply,
     swap_preference,
 )
+from compeer_jax.dialogue.picture_parts import with_last_pictures
 from compeer_jax.dialogue.prompts import JUDGE_PROMPTS, load_judge_prompt
 from compeer_jax.dialogue.reasoning import CARE, COMPEER, FORMATS
 from compeer_jax.dialogue.schema import Turn
@@ -132,19 +133,17 @@ def test_messages_alternate_and_stop_where_the_judge_must_answer():
         judge_messages(CASE, ROUNDS, prompt="judge", replies=[*replies, "more"])
 
 
-def test_an_image_part_stands_where_the_image_was():
-    def part(path: str) -> dict:
-        return {"type": "image_url", "image_url": {"url": path}}
-
+def test_a_picture_stands_where_the_word_for_one_was():
     history = (Turn("seeker", "", images=("a.png",)), Turn("supporter", "Oh."), *HISTORY[2:])
-    _, (first, second) = judge_asks(case_of(history=history), ["history", "response"], prompt="judge", image_part=part)
-    assert [piece["type"] for piece in first] == ["text", "image_url", "text", "image_url", "text", "image_url", "text"]
+    _, (first, second) = judge_asks(case_of(history=history), ["history", "response"], prompt="judge", pictures=True)
+    assert [piece["type"] for piece in first] == ["text", "image", "text", "image", "text", "image", "text"]
     assert first[0]["text"].endswith("<conversation>\nSeeker: ")
-    assert [piece["image_url"]["url"] for piece in first[1::2]] == ["a.png", "letter.png", "flat.png"]
+    assert [piece["image"] for piece in first[1::2]] == ["a.png", "letter.png", "flat.png"]
     assert isinstance(second, str)
     _, (plain,) = judge_asks(case_of(history=history), ["history"], prompt="judge")
     assert plain == "".join(piece.get("text", "[image]") for piece in first)
-    _, (text,) = judge_asks(case_of(history=HISTORY[:1]), ["history"], prompt="judge", image_part=part)
+    assert with_last_pictures([{"role": "user", "content": first}], 0) == [{"role": "user", "content": plain}]
+    _, (text,) = judge_asks(case_of(history=HISTORY[:1]), ["history"], prompt="judge", pictures=True)
     assert isinstance(text, str)
 
 

@@ -5,7 +5,9 @@ import threading
 import jax
 import pytest
 from chat_server_fixture import ChatHTTPServer, Raw, completion, error, last_message
+from PIL import Image
 
+from compeer_jax.data.pictures import PictureLimits
 from compeer_jax.data.record import Record
 from compeer_jax.dialogue.judging import JudgeCase, judge_messages
 from compeer_jax.dialogue.reasoning import COMPEER, ReasonedTurn
@@ -97,14 +99,18 @@ def test_a_round_without_a_reply_does_not_end_the_conversation(silence):
         assert server.asked[-1]["messages"][4] == {"role": "assistant", "content": SILENCE}
 
 
-def test_an_image_reaches_a_model_that_sees():
-    history = (Turn("seeker", "look", images=("cat.jpg",)),)
+def test_a_picture_reaches_a_model_that_sees_and_a_word_one_that_does_not(tmp_path):
+    Image.new("RGB", (30, 40), "red").save(tmp_path / "cat.png")
+    history = (Turn("seeker", "look", images=(str(tmp_path / "cat.png"),)),)
     shown = JudgeCase("en", history, case().steps, case().responses)
     with ChatHTTPServer(numbered) as server:
-        config = RemoteJudgeConfig(url=server.url, model="judge")
-        part = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,AA=="}}
-        RemoteJudge(config, say=print, image_part=lambda path: part)([Conversation(shown, ("history",))])
-        assert part in server.asked[0]["messages"][1]["content"]
+        judge(server, pictures=PictureLimits(1))([Conversation(shown, ("history",))])
+        judge(server)([Conversation(shown, ("history",))])
+        seen, unseen = (body["messages"][1]["content"] for body in server.asked)
+    text, part, _ = seen
+    assert text["text"].endswith("Seeker: look ")
+    assert part["image_url"]["url"].startswith("data:image/png;base64,")
+    assert "Seeker: look [image]" in unseen
 
 
 def test_a_wrong_prompt_and_a_wrong_temperature_are_named():
