@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -12,6 +12,7 @@ from compeer_jax.chat.models import Parsed, SetAside, ask_each
 from compeer_jax.chat.types import ChatModel, Message
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.curation.stage import Workspace
+from compeer_jax.dialogue.judging import JudgeCase
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 
@@ -67,6 +68,10 @@ class StageModel:
                 self.asked_again += answer.draw > 0
             yield item, answer
 
+    def pictured(self, case: JudgeCase, where: str) -> JudgeCase:
+        """A case with the pictures of its talk as files to be opened; see `Workspace.pictured`."""
+        return replace(case, history=self._work.pictured(case.history, where))
+
     def provenance(self, prompt: str = "", draw: int | None = None) -> dict[str, Any]:
         """What a row's provenance says of an answer of this model, as far as it is given."""
         entry = {"stage": self._stage, "model": self.model.name, "settings_sha": self.settings_sha}
@@ -97,7 +102,8 @@ def answer_settings(config: BuildConfig, name: str) -> dict[str, Any]:
     kept = ("model", "temperature", "max_tokens", "seed", "extra")
     url = urlsplit(model.server.url)
     address = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()  # a login is nothing to keep
-    return {name: getattr(model.server, name) for name in kept} | {"url": address} | prices
+    shown = {"pictures": asdict(model.server.pictures)} if model.server.pictures.most else {}
+    return {name: getattr(model.server, name) for name in kept} | {"url": address} | shown | prices
 
 
 def settings_digest(model: ChatModel) -> str:

@@ -24,7 +24,9 @@ from typing import Any, BinaryIO
 from compeer_jax import __version__
 from compeer_jax.chat.models import ChatModels
 from compeer_jax.curation.config import BuildConfig
+from compeer_jax.data.pictures import beside
 from compeer_jax.dialogue.danger.withheld import WITHHELD, why_withheld
+from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError
 from compeer_jax.files import read_json
 from compeer_jax.progress import Progress
@@ -32,6 +34,7 @@ from compeer_jax.structure import unstructured
 
 CARD = "stage.json"
 REJECTED = "rejected.jsonl"
+PICTURES = "pictures"
 LONGEST_ROW = 100_000  # characters of a rejected row that are kept; a longer one is cut and kept as text
 
 
@@ -60,6 +63,14 @@ class Workspace:
         """How many rows that file has, by the stage's card; 0 if it has none."""
         card = read_card(self.folder / stage) or {}
         return card.get("outputs", {}).get(name, {}).get("rows", 0)
+
+    def pictured(self, turns: Sequence[Turn], where: str) -> tuple[Turn, ...]:
+        """The turns of a row with their pictures as files to be opened, which lie in the folder of the first stage.
+
+        Raises:
+            UserError: naming `where`, a path that leads elsewhere.
+        """
+        return beside(turns, self.folder / "corpora", where)
 
     def progress(self, title: str, total: int) -> Callable[[int], None]:
         """Shows whoever waits how much is done, until the next one begins or the stage ends.

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from compeer_jax.curation.annotation.items import is_swapped, task_key
 from compeer_jax.data.jsonl import read_jsonl
+from compeer_jax.data.pictures import beside
 from compeer_jax.data.record import History
 from compeer_jax.dialogue.language import language_of
 from compeer_jax.dialogue.material import structure_in
@@ -31,7 +32,7 @@ class Reply:
 
     Attributes:
         response: what the seeker sees, "" when the output has none.
-        history: the talk before it, the seeker's turn last; () where it is not known.
+        history: the talk before it, the seeker's turn last, its pictures files to be opened; () where it is not known.
         language: of the talk; None where it is not known.
     """
 
@@ -167,15 +168,17 @@ def make_pair(id: str, a: Reply, b: Reply, history: tuple[Turn, ...], seed: int)
 
 
 def _folder_replies(path: str, member: int, malformed: Malformed) -> dict[str, Reply]:
-    from compeer_jax.evaluation.saved_outputs import read_groups
+    from compeer_jax.evaluation.saved_outputs import picture_folder, read_groups
 
     groups, _ = read_groups(path, 0)
+    folder = picture_folder(path)
     replies = {}
     for group in groups:
         for output in group[member : member + 1]:
             record = output.record
             response = output.turn.response if output.whole or malformed == "found" else ""
-            replies[record.id] = Reply("" if _reasons(response) else response, record.history, record.language)
+            history = beside(record.history, folder, record.id)
+            replies[record.id] = Reply("" if _reasons(response) else response, history, record.language)
     return replies
 
 
@@ -208,7 +211,8 @@ def _file_replies(path: Path, member: int) -> dict[str, Reply]:
         if _reasons(reply.response):
             raise UserError(f"{where}: there are tags of reasoning in the response; give what the seeker sees alone.")
         places[reply.id] = where
-        replies[reply.id] = Reply(reply.response, reply.history, reply.language)
+        history = beside(reply.history, path.parent, where)
+        replies[reply.id] = Reply(reply.response, history, reply.language)
     return replies
 
 

@@ -1,7 +1,8 @@
 """A study: one system's replies against those of several others, on the same dialogues, for people to judge.
 
 OUTPUT/for_annotators/   pairs.csv and tasks.json, or a folder of these for each annotator who is named;
-                         labelling_config.xml for Label Studio, guidelines.en.md, guidelines.zh.md
+                         labelling_config.xml for Label Studio, guidelines.en.md, guidelines.zh.md;
+                         pictures/, what the talks show
 OUTPUT/key.json          which systems each pair is of, and whose reply is shown first; needed to read what comes back
 
 All comparisons stand in one list, in an order drawn from the seed, so that nobody can tell which system a pair is
@@ -14,7 +15,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from compeer_jax.data.pictures import pictures_of
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.people.pairs import Malformed, Pair, Reply, make_pair, read_replies, talk_before
 from compeer_jax.people.tasks import give_out
@@ -37,6 +40,7 @@ class StudyConfig:
         name: what the first system is called in results.
         count: dialogues, drawn at random from those that all systems answer (paper: 200; 0: all). More dialogues of the
             same seed contain the fewer.
+        pictures: which talks: "any"; "with", those alone that show pictures, as in the paper; "without".
         annotators: names of those who judge, each of whom gets a folder of pairs; without names there is one set of
             files, and a copy goes to everybody.
         votes: annotators that a pair is given to (0: all of them); they share the pairs evenly.
@@ -51,6 +55,7 @@ class StudyConfig:
     output: str
     name: str = "ours"
     count: int = 200
+    pictures: Literal["any", "with", "without"] = "any"
     annotators: list[str] = field(default_factory=list)
     votes: int = 0
     member: int = 0
@@ -109,8 +114,15 @@ class Study:
     empty: Mapping[str, int]
 
 
-def make_study(systems: Mapping[str, Mapping[str, Reply]], *, count: int, seed: int) -> Study:
-    """The study of the first system against each of the others, on up to `count` records (0: all).
+def make_study(
+    systems: Mapping[str, Mapping[str, Reply]],
+    *,
+    count: int,
+    seed: int,
+    pictures: Literal["any", "with", "without"] = "any",
+) -> Study:
+    """The study of the first system against each of the others, on up to `count` records (0: all) whose talks show
+    pictures, or show none, if that is asked.
 
     Raises:
         UserError: no record that all of them answer, a talk that none knows or that they differ in, or two systems that
@@ -122,6 +134,11 @@ def make_study(systems: Mapping[str, Mapping[str, Reply]], *, count: int, seed: 
         raise UserError(
             f"there is no record that all {len(systems)} systems answer; make their outputs on the same dialogues."
         )
+    if pictures != "any":
+        talks = {id: talk_before(id, [replies[id] for replies in systems.values()]) for id in common}
+        common = [id for id in common if bool(pictures_of(talks[id])) == (pictures == "with")]
+        if not common:
+            raise UserError(f"no talk that all systems answer is {pictures} pictures; set pictures to any.")
     for place, (name, replies) in enumerate(systems.items()):
         for other, theirs in list(systems.items())[:place]:
             if all(replies[id].response.strip() == theirs[id].response.strip() for id in common):
@@ -173,7 +190,7 @@ def export_study(config: StudyConfig) -> Study:
         UserError: anything in the settings or the outputs that does not fit, or OUTPUT holds something else.
     """
     systems = {name: read_replies(path, config.member, config.malformed) for name, path in config.systems.items()}
-    study = make_study(systems, count=config.count, seed=config.seed)
+    study = make_study(systems, count=config.count, seed=config.seed, pictures=config.pictures)
     settings = {name: value for name, value in asdict(config).items() if name != "output"}
     shares = allot([pair.key for pair in study.pairs], config.annotators, config.votes) if config.annotators else {}
     key = {

@@ -8,8 +8,10 @@ from xml.etree import ElementTree
 
 from compeer_jax.curation.annotation.items import ANNOTATOR, KEY
 from compeer_jax.curation.annotation.label_studio import read_export
+from compeer_jax.curation.annotation.pictures import FIELD, add_pictures, task_pictures, view_name
 from compeer_jax.curation.annotation.table import ENCODING, read_table, safe_cell
 from compeer_jax.curation.annotation.votes import Fault, Filled
+from compeer_jax.data.pictures import pictures_of
 from compeer_jax.dialogue.danger.withheld import why_withheld
 from compeer_jax.dialogue.talk import SPEAKERS
 from compeer_jax.people.criteria import CHOICES, CRITERIA, VERDICTS
@@ -18,7 +20,8 @@ from compeer_jax.people.pairs import Pair
 TABLES = (".csv", ".tsv", ".txt")
 NO_REPLY = {"en": "(no reply)", "zh": "（无回复）"}
 _SHOWN = ("first", "second")
-IMAGES = "images"  # what the seeker showed; empty as long as models that see are not compared
+IMAGES = "images"  # of a table: names of the files with what the talk shows
+PICTURES = "pictures"  # folder of these
 _STYLE = ".lsf-richtext__container, .htx-text { white-space: pre-wrap; }"
 
 
@@ -34,23 +37,28 @@ def write_table(path: Path, pairs: Iterable[Pair], criteria: Sequence[str], anno
         writer.writeheader()
         for pair in pairs:
             talk = "\n".join(f"{speaker}{words}" for speaker, words in _talk(pair, " "))
-            row = {KEY: pair.key, ANNOTATOR: annotator, "language": pair.language, "conversation": talk, **_shown(pair)}
+            images = " ".join(view_name(path, pair.id) for path in pictures_of(pair.history))
+            row = {KEY: pair.key, ANNOTATOR: annotator, "language": pair.language, "conversation": talk, IMAGES: images}
+            row |= _shown(pair)
             writer.writerow({name: safe_cell(text) for name, text in row.items()})
 
 
 def task_json(pair: Pair) -> dict[str, Any]:
     """A pair as Label Studio imports it."""
     talk = [{"author": speaker.rstrip(" :："), "text": words} for speaker, words in _talk(pair, "\n")]
-    return {"data": {KEY: pair.key, "language": pair.language, "conversation": talk, IMAGES: [], **_shown(pair)}}
+    data = {KEY: pair.key, "language": pair.language, "conversation": talk, FIELD: task_pictures(pair.history, pair.id)}
+    return {"data": data | _shown(pair)}
 
 
-def labelling_config(criteria: Sequence[str]) -> str:
-    """Label Studio's labelling config, in XML (labelstud.io/tags)."""
+def labelling_config(criteria: Sequence[str], *, pictures: bool = False) -> str:
+    """Label Studio's labelling config, in XML (labelstud.io/tags); `pictures` says whether talks show any."""
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Style").text = _STYLE
     ElementTree.SubElement(view, "Header", value="Conversation · 对话", size="4")
     talk = {"name": "conversation", "value": "$conversation", "layout": "dialogue"}
     ElementTree.SubElement(view, "Paragraphs", **talk, nameKey="author", textKey="text")
+    if pictures:
+        add_pictures(view)
     for name, title in zip(_SHOWN, ("First · 第一个", "Second · 第二个"), strict=True):
         ElementTree.SubElement(view, "Header", value=title, size="5")
         ElementTree.SubElement(view, "Text", name=name, value=f"${name}")
@@ -87,5 +95,5 @@ def _talk(pair: Pair, newline: str) -> Iterator[tuple[str, str]]:
     for turn in pair.history:
         why = why_withheld(turns=[turn])
         words = f"[{why}]" if why else newline.join(turn.content.split("\n"))
-        images = [f"[image: {Path(path).name}]" for path in turn.images]
+        images = [f"[image: {view_name(path, pair.id)}]" for path in turn.images]
         yield SPEAKERS[pair.language][turn.role], " ".join(filter(None, [words, *images]))

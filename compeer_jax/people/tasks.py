@@ -1,7 +1,7 @@
 """Annotation tasks: blinded pairs that annotators get, and the key to them, which they must not see.
 
 OUTPUT/for_annotators/   pairs.csv (to be filled in), or tasks.json and labelling_config.xml for Label Studio;
-                         guidelines.en.md, guidelines.zh.md
+                         guidelines.en.md, guidelines.zh.md; pictures/, what the talks show
 OUTPUT/key.json          which system is which, in each pair; needed to read what comes back
 """
 
@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.curation.annotation.label_studio import write_tasks
+from compeer_jax.curation.annotation.pictures import any_pictures, write_views
 from compeer_jax.data.jsonl import parse_json
+from compeer_jax.data.pictures import inspect_picture, pictures_of
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.files import write_text
 from compeer_jax.people.criteria import DEFAULT, check_criteria, guidelines
 from compeer_jax.people.pairs import Malformed, Pair, Pairing, System, make_pairs, read_replies
-from compeer_jax.people.task_files import labelling_config, task_json, write_table
+from compeer_jax.people.task_files import PICTURES, labelling_config, task_json, write_table
 from compeer_jax.structure import structured
 
 FOR_ANNOTATORS = "for_annotators"
@@ -138,7 +140,7 @@ def give_out(
         repeats: whether a talk may come several times.
 
     Raises:
-        UserError: the folder can't be made, or holds other pairs.
+        UserError: the folder can't be made, or holds other pairs; naming the record, a picture that can't be used.
     """
     content = json.dumps(key, ensure_ascii=False, indent=1) + "\n"
     key_file, given_out = folder / KEY_FILE, folder / FOR_ANNOTATORS
@@ -146,6 +148,9 @@ def give_out(
         if key_file.read_text(encoding="utf-8") == content:
             return
         raise UserError(f"{folder} holds other pairs, which people may be judging; name another output folder.")
+    for pair in pairs:
+        for path in pictures_of(pair.history):
+            inspect_picture(path, pair.id)
     by_key = {pair.key: pair for pair in pairs}
     try:
         given_out.mkdir(parents=True, exist_ok=True)
@@ -154,9 +159,11 @@ def give_out(
             place.mkdir(exist_ok=True)
             write_table(place / "pairs.csv", some, criteria, name)
             write_tasks(place / "tasks.json", map(task_json, some))
+        write_views(given_out / PICTURES, ((pair.history, pair.id) for pair in pairs))
     except OSError as error:
         raise UserError(f"output {folder} can't be made ({error.strerror}); name another folder.") from error
-    (given_out / "labelling_config.xml").write_text(labelling_config(criteria), encoding="utf-8")
+    config = labelling_config(criteria, pictures=any_pictures(pair.history for pair in pairs))
+    (given_out / "labelling_config.xml").write_text(config, encoding="utf-8")
     for language in LANGUAGES:
         text = guidelines(criteria, language, repeats=repeats)
         (given_out / f"guidelines.{language}.md").write_text(text, encoding="utf-8")

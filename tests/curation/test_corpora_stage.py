@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 from build_folder import read_rows, workspace
+from PIL import Image
 
 from compeer_jax.curation.corpora.stage import STAGE
 from compeer_jax.curation.stage import read_card, run_stage
@@ -103,14 +105,54 @@ def test_turns_are_merged_and_the_last_strategy_leads(tmp_path):
     assert len(step["sha256"]) == 64
 
 
-def test_missing_pictures_are_named_and_their_paths_kept(tmp_path, capsys):
-    row = own("a")
-    row["turns"][0]["images"] = ["there.png", "absent.png", "https://example.org/x.png"]
-    (tmp_path / "there.png").touch()
-    card, kept = made(tmp_path / "out", CorpusConfig(path=jsonl(tmp_path / "mine.jsonl", row)))
-    assert card["counts"]["sources"]["mine"]["missing_images"] == 1
-    assert kept[0]["turns"][0]["images"] == row["turns"][0]["images"]
-    assert "mine: 1 picture is not there (absent.png); its path is kept." in capsys.readouterr().out
+def pictured(id: str, *images: str) -> dict:
+    row = own(id)
+    row["turns"][0]["images"] = list(images)
+    return row
+
+
+def test_pictures_are_copied_as_pixels_alone_each_once(tmp_path):
+    corpus, exif = tmp_path / "corpus", Image.Exif()
+    (corpus / "faces").mkdir(parents=True)
+    exif[0x010F] = "Secret Camera"
+    for name, colour in (("a.jpg", "red"), ("b.png", "red"), ("c.png", "blue")):
+        Image.new("RGB", (40, 30), colour).save(corpus / "faces" / name, exif=exif)
+    same = Image.open(corpus / "faces" / "a.jpg")
+    same.save(corpus / "faces" / "b.png")
+    rows = [pictured("a", "faces/a.jpg", "faces/b.png"), pictured("b", "faces/c.png"), own("c")]
+    card, kept = made(tmp_path / "out", CorpusConfig(path=jsonl(corpus / "mine.jsonl", *rows)))
+    assert card["counts"]["sources"]["mine"]["pictures"] == 3
+    a, b = kept[0]["turns"][0]["images"]
+    (c,) = kept[1]["turns"][0]["images"]
+    assert a == b != c
+    folder = tmp_path / "out" / "corpora"
+    assert sorted(file.relative_to(folder).as_posix() for file in (folder / "pictures").iterdir()) == sorted({a, c})
+    np.testing.assert_array_equal(np.asarray(Image.open(folder / a)), np.asarray(same))
+    assert not any(b"Secret Camera" in file.read_bytes() for file in (folder / "pictures").iterdir())
+
+
+def test_a_dialogue_whose_picture_is_none_is_set_aside_in_a_sentence(tmp_path, capsys):
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "text.png").write_text("no picture")
+    Image.new("RGB", (40, 30)).save(tmp_path / "secret.png")
+    wrong = {"a": "absent.png", "b": "text.png", "c": "../secret.png", "d": "https://example.org/x.png", "e": "x.mp4"}
+    rows = [pictured(id, path) for id, path in wrong.items()]
+    card, kept = made(tmp_path / "out", CorpusConfig(path=jsonl(corpus / "mine.jsonl", *rows, own("f"))))
+    assert [row["id"] for row in kept] == ["mine-f"]
+    assert card["rejected"] == {"a picture that can't be used": 5}
+    rejected = [json.loads(line) for line in (tmp_path / "out" / "corpora" / "rejected.jsonl").open()]
+    assert [row["where"] for row in rejected] == [f"mine-{id}" for id in wrong]
+    for row, path, reason in zip(
+        rejected, wrong.values(), ("is not there", "in no format", "lies outside", "is no file", "a video"), strict=True
+    ):
+        assert reason in row["reason"]
+        assert path in row["reason"]
+    assert "mine: 5 dialogues are set aside, as a picture is missing or can't be used" in capsys.readouterr().out
+    words = CorpusConfig(path=str(corpus / "mine.jsonl"), pictures="leave_out")
+    _, kept = made(tmp_path / "words", words)
+    assert [row["id"] for row in kept] == [f"mine-{id}" for id in [*wrong, "f"]]
+    assert not any("images" in turn for row in kept for turn in row["turns"])
 
 
 def test_a_run_that_ends_in_a_fault_leaves_nothing_and_the_next_gives_the_same_files(tmp_path):

@@ -171,6 +171,43 @@ def test_pictures_and_videos_keep_their_paths(tmp_path):
     assert [turn.images for turn in dialogue.turns] == [("1.png",), ("2.png", "3.png")]
 
 
+def test_the_videos_of_avamerg_are_named_after_dialogue_utterance_and_profile(tmp_path):
+    said = [{"index": n, "role": ("speaker", "listener")[n % 2], "utterance": f"Words {n}."} for n in range(3)]
+    row = {
+        "conversation_id": "01118",
+        "speaker_profile": {"age": "young", "ID": 28},
+        "listener_profile": {"age": "young", "ID": 7},
+        "turns": [
+            {"dialogue_history": said[:1], "response": "Words 1."},
+            {"dialogue_history": said, "response": "Yes."},
+        ],
+    }
+    (dialogue,) = read(write(tmp_path / "train.json", [row]))
+    videos = [f"dia01118utt{n}_{(28, 7)[n % 2]}.mp4" for n in range(4)]
+    assert [turn.images for turn in dialogue.turns] == [(video,) for video in videos]
+
+
+def test_the_table_of_mesc_gives_its_dialogues_with_a_frame_for_the_end_of_each_turn(tmp_path):
+    table = (
+        "Utterance,Speaker,Emotion,Strategy,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
+        '"You know,",Client,sadness,undefined,0,0,1,1,"00:00:54,097","00:00:55,113"\n'
+        'I cried.,Client,sadness,undefined,0,1,1,1,"00:00:55,260","00:00:56,263"\n'
+        'Why?,Therapist,neutral,Open question,0,2,1,1,"00:00:57,000","00:00:58,000"\n'
+        'Hello.,Client,joy,undefined,1,0,1,1,"00:00:59,000","00:01:00,000"\n'
+        'Hello.,Therapist,neutral,undefined,1,1,1,1,"00:01:01,000","00:01:02,000"\n'
+    )
+    first, second = read(write(tmp_path / "MESC.csv", table))
+    assert first.turns == (
+        Turn("seeker", "You know,"),
+        Turn("seeker", "I cried.", images=("dia0_utt1.mp4",)),
+        Turn("supporter", "Why?", "Question", ("dia0_utt2.mp4",)),
+    )
+    assert (first.id, second.id) == ("MESC-0", "MESC-1")
+    assert second.turns[1] == Turn("supporter", "Hello.", images=("dia1_utt1.mp4",))
+    (refused,) = read(write(tmp_path / "other.csv", "a,b\n1,2\n"))
+    assert "a table without Utterance, Speaker" in refused.reason
+
+
 def test_every_strategy_of_other_corpora_has_one_of_ours():
     names = ["Reflective Statements", "offer hope (OH)", "Promote Self-Care Practices", "Question", "Open question"]
     assert [nearest_strategy("extes" if i < 4 else "mesc", name, "here") for i, name in enumerate(names)] == [

@@ -1,6 +1,8 @@
 """Pairwise human evaluation: what annotators get tells nothing, and what they say is counted as it was meant."""
 
+import base64
 import csv
+import io
 import json
 import re
 import sys
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from label_studio_sdk.converter import Converter
 from label_studio_sdk.label_interface import LabelInterface
 from logged_run import logged_run
+from PIL import Image
 from scipy.stats import binom
 
 from compeer_jax.cli.main import main
@@ -44,6 +47,7 @@ from compeer_jax.people.tasks import Key, KeyRow, PairsConfig, export_pairs, rea
 from compeer_jax.report.table import tables_markdown
 
 COUNT = 8
+OUTSIDE = [{"role": "seeker", "content": "Look.", "images": ["../key.png"]}]
 KEPT = ("pairs.csv", "tasks.json", "labelling_config.xml", "guidelines.en.md", "guidelines.zh.md")
 
 
@@ -62,6 +66,8 @@ def rows(system: str, count: int = COUNT) -> list[dict]:
 @pytest.fixture
 def systems(tmp_path):
     """Files of two systems, and a function that makes pairs of them."""
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "photos" / "a.png")
     for system in ("red", "blue"):
         write_jsonl(tmp_path / f"{system}.jsonl", rows(system))
 
@@ -110,7 +116,7 @@ def test_what_annotators_get_does_not_depend_on_which_system_is_a(systems):
         assert (one[1] / "for_annotators" / name).read_bytes() == (there[1] / "for_annotators" / name).read_bytes()
     firsts = [[pair.first for pair in pairing.pairs] for pairing, _ in (one, there)]
     assert all({first, other} == {"a", "b"} for first, other in zip(*firsts, strict=True))
-    assert sorted(path.name for path in (one[1] / "for_annotators").iterdir()) == sorted(KEPT)
+    assert sorted(path.name for path in (one[1] / "for_annotators").iterdir()) == sorted([*KEPT, "pictures"])
 
 
 def test_nothing_that_annotators_get_tells_where_it_is_from(systems):
@@ -161,7 +167,9 @@ def test_a_table_shows_talk_and_replies_and_no_formula(systems):
     assert len(made) == COUNT
     assert made["0"]["conversation"] == "Seeker: I lost job 0. Again."
     assert made["1"]["conversation"] == "求助者：我又失业了1。 第二次。"
-    assert made["2"]["conversation"].endswith("Again. [image: a.png]")
+    assert made["2"]["conversation"].endswith(f"Again. [image: {made['2']['images']}]")
+    assert [file.name for file in (folder / "for_annotators" / "pictures").iterdir()] == [made["2"]["images"]]
+    assert made["0"]["images"] == ""
     for number, row in made.items():
         assert {row["first"], row["second"]} == {f"'=aa {number}", f"bb {number}"}
         assert [row[name] for name in ("annotator", *DEFAULT)] == [""] * 5
@@ -180,8 +188,26 @@ def test_label_studio_takes_config_and_tasks(systems):
     assert len(tasks) == COUNT
     assert all(interface.validate_task(task) for task in tasks)
     assert not interface.validate_task({"data": tasks[0]["data"] | {"second": None}})
+    (shown,) = (task["data"]["pictures"] for task in tasks if task["data"]["pictures"])
+    data = base64.b64decode(re.search('src="data:image/jpeg;base64,([^"]+)"', shown)[1])
+    (file,) = (folder / "for_annotators" / "pictures").iterdir()
+    assert data == file.read_bytes()
+    assert f"<figcaption>{file.name}</figcaption>" in shown
+    pixels = np.asarray(Image.open(io.BytesIO(data)), np.int32)
+    assert np.abs(pixels - (255, 0, 0)).max() < 8  # what the talk showed, within what JPEG loses
     for task in tasks:
         assert task["data"]["conversation"][0]["author"] in ("Seeker", "求助者")
+
+
+def test_a_picture_that_is_missing_stops_before_anything_is_given_out(systems, tmp_path):
+    (tmp_path / "photos" / "a.png").unlink()
+    with pytest.raises(UserError, match=r"talk-2#1: the picture .*a.png is not there"):
+        systems("none")
+    assert not (tmp_path / "none").exists()
+    for system in ("red", "blue"):
+        write_jsonl(tmp_path / f"{system}.jsonl", [row | {"history": OUTSIDE} for row in rows(system)])
+    with pytest.raises(UserError, match=r"red.jsonl, line 1: the picture .*key.png lies outside the folder"):
+        systems("none")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -106,8 +106,26 @@ def test_annotators_see_neither_names_nor_records(study):
     interface = LabelInterface(config)
     tasks = json.loads((folder / "for_annotators" / "ann" / "tasks.json").read_text(encoding="utf-8"))
     assert all(interface.validate_task(task) for task in tasks)
-    assert [task["data"]["images"] for task in tasks] == [[]] * len(tasks)
+    assert {task["data"]["pictures"] for task in tasks} == {""}
     assert "A talk may come again" in (folder / "for_annotators" / "guidelines.en.md").read_text(encoding="utf-8")
+
+
+def test_a_study_can_be_of_talks_with_pictures_alone():
+    seen = (Turn("seeker", "Look.", images=("a.png",)),)
+    systems = {
+        name: {
+            id: reply if number % 3 else Reply(reply.response, seen) for number, (id, reply) in enumerate(made.items())
+        }
+        for name, made in ((name, replies(mark, 12)) for name, mark in MARKS.items())
+    }
+    with_pictures = {f"talk-{number}" for number in range(0, 12, 3)}
+    asked = {which: set(make_study(systems, count=0, seed=3, pictures=which).dialogues) for which in ("any", "with")}
+    assert asked == {"any": {f"talk-{number}" for number in range(12)}, "with": with_pictures}
+    without = make_study(systems, count=0, seed=3, pictures="without")
+    assert set(without.dialogues) == asked["any"] - with_pictures
+    plain = {name: replies(mark, 3) for name, mark in MARKS.items()}
+    with pytest.raises(UserError, match="no talk that all systems answer is with pictures; set pictures to any"):
+        make_study(plain, count=0, seed=3, pictures="with")
 
 
 def test_more_dialogues_contain_the_fewer():

@@ -1,5 +1,7 @@
 """Candidates to be judged, and a pipeline's folder with them: for tests of annotation."""
 
+from PIL import Image
+
 from compeer_jax.chat.config import ChatModelConfig
 from compeer_jax.curation.candidates.rows import Candidate
 from compeer_jax.curation.config import AnnotationConfig, BuildConfig, CandidatesConfig
@@ -61,4 +63,6 @@ def work_with(folder, made, *, models=None, seed=0, said=None, **settings) -> Wo
         annotation=AnnotationConfig(drafts=list(models), **settings),
     )
     write_jsonl(folder / "candidates" / "candidates.jsonl", [unstructured(candidate) for candidate in made])
+    (folder / "corpora" / "photos").mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 30), "red").save(folder / "corpora" / "photos" / "a.png")
     return Workspace(config, folder, models, (lambda line: None) if said is None else said.append)

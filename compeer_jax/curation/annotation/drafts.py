@@ -34,7 +34,8 @@ def draft_votes(
     """A model's vote on each item, or its last words where no try gave a verdict."""
 
     def messages(item: Item) -> Sequence[dict]:
-        return judge_messages(item.task.case(format), (item.tag,), prompt=prompt)
+        case = asker.pictured(item.task.case(format), item.task.candidate.id)
+        return judge_messages(case, (item.tag,), prompt=prompt, pictures=True)
 
     def parse(item: Item, text: str) -> Vote:
         value = (parse_preference if item.tag == RESPONSE else parse_step_verdict)(text)

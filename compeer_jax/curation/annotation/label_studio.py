@@ -19,6 +19,7 @@ from compeer_jax.curation.annotation.items import (
     shown_media,
     verdict_field,
 )
+from compeer_jax.curation.annotation.pictures import FIELD, add_pictures
 from compeer_jax.curation.annotation.votes import Fault, Filled, choices
 from compeer_jax.curation.annotation.wording import CHOICES, QUESTIONS
 from compeer_jax.dialogue.reasoning import RESPONSE, ReasoningFormat
@@ -29,10 +30,11 @@ _STYLE = ".lsf-richtext__container, .htx-text { white-space: pre-wrap; }"
 _LEAST = 1024  # bytes of a file that are looked at to tell what it is
 
 
-def labelling_config(format: ReasoningFormat, *, third: bool = False) -> str:
+def labelling_config(format: ReasoningFormat, *, third: bool = False, pictures: bool = False) -> str:
     """The labelling config, in XML.
 
     Args:
+        pictures: whether talks show any.
         third: for the third annotator, who is told which items to judge and may leave the others.
     """
     view = ElementTree.Element("View")
@@ -50,6 +52,8 @@ def labelling_config(format: ReasoningFormat, *, third: bool = False) -> str:
         nameKey="author",
         textKey="text",
     )
+    if pictures:
+        add_pictures(view)
     for tag in format.tags[:-1]:
         _header(view, f"<{tag}> {' · '.join(QUESTIONS[tag])}")
         ElementTree.SubElement(view, "Text", name=tag, value=f"${tag}")
@@ -64,11 +68,16 @@ def labelling_config(format: ReasoningFormat, *, third: bool = False) -> str:
 
 
 def task_json(
-    task: Task, format: ReasoningFormat, asked: Iterable[str] | None = None, person: str = ""
+    task: Task,
+    format: ReasoningFormat,
+    asked: Iterable[str] | None = None,
+    person: str = "",
+    pictures: str | None = None,
 ) -> dict[str, Any]:
     """A task as Label Studio imports it.
 
     Args:
+        pictures: what the talk shows, in HTML; None where no talk shows any.
         asked: tags that a third annotator is asked about.
         person: whom it is for: then it is their vote, from whatever account it comes.
     """
@@ -83,7 +92,8 @@ def task_json(
         {"author": SPEAKERS[language][turn.role].rstrip(" :："), "text": _words(turn)}
         for turn in task.candidate.history
     ]
-    return {"data": {**data, **task.candidate.sections(format), "first": first, "second": second}}
+    shown = {} if pictures is None else {FIELD: pictures}
+    return {"data": {**data, **shown, **task.candidate.sections(format), "first": first, "second": second}}
 
 
 def write_tasks(path: Path, tasks: Iterable[Mapping]) -> None:

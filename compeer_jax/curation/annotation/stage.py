@@ -17,19 +17,22 @@ from compeer_jax.curation.annotation.agreement import agreement
 from compeer_jax.curation.annotation.consensus import Outcome, consensus
 from compeer_jax.curation.annotation.dealing import deal_all, deal_third
 from compeer_jax.curation.annotation.drafts import draft_votes, identities, too_few, written_by
-from compeer_jax.curation.annotation.items import Tasks
+from compeer_jax.curation.annotation.items import Task, Tasks
 from compeer_jax.curation.annotation.label_studio import labelling_config, read_export, task_json, write_tasks
 from compeer_jax.curation.annotation.labels import LABELS, LabelRows
+from compeer_jax.curation.annotation.pictures import picture_view, task_pictures, view_name
 from compeer_jax.curation.annotation.table import read_table, write_table
 from compeer_jax.curation.annotation.votes import MODEL, Vote, Votes, read_votes
 from compeer_jax.curation.annotation.wording import PROMPT, guidelines
 from compeer_jax.curation.asking import StageModel, answer_settings
 from compeer_jax.curation.candidates.rows import CANDIDATES
 from compeer_jax.curation.config import BuildConfig
-from compeer_jax.curation.stage import Stage, StageWriter, Workspace, read_card
+from compeer_jax.curation.stage import PICTURES, Stage, StageWriter, Workspace, read_card
+from compeer_jax.data.pictures import pictures_of
 from compeer_jax.dialogue.danger.withheld import VERSION
 from compeer_jax.dialogue.prompts import load_judge_prompt
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
+from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.taxonomy import LANGUAGES
 from compeer_jax.errors import UserError
 
@@ -82,7 +85,8 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
         out.reject(id, why)
     people, annotators = config.annotation.people, config.annotation.annotators
     dealt = deal_all(sorted(tasks.ids), people, annotators, config.seed)
-    _write_tasks(tasks, dealt, people, format, out)
+    seen = _Seen(tasks, work)
+    _write_tasks(tasks, dealt, people, format, seen, out)
     votes = Votes()
     for path in _imports(config):
         forms = read_table(path) if path.suffix.lower() in _TABLES else read_export(path)
@@ -114,7 +118,7 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
 
     voted = {key: {vote.annotator for tag in third[key] for vote in votes.on(tasks.ids[key], tag)} for key in third}
     asked = deal_third(sorted(third), dealt, voted, people, config.seed)
-    _write_third(tasks, third, asked, people, format, out)
+    _write_third(tasks, third, asked, people, format, seen, out)
     _write_agreement(items, format, annotators, out)
     all_votes = Counter("models" if vote.by_model else "people" for vote in votes)
     _tell(work, len(tasks), all_votes, rows["all"], third)
@@ -160,21 +164,54 @@ def _own(drafts: Sequence[str], tasks: Tasks, work: Workspace) -> dict[str, froz
     return own
 
 
+class _Seen:
+    """Pictures as annotators see them.
+
+    Attributes:
+        any: whether a talk shows one.
+    """
+
+    def __init__(self, tasks: Tasks, work: Workspace):
+        self._tasks, self._work = tasks, work
+        self.any = any(pictures_of(task.candidate.history) for task in tasks)
+
+    def of(self, task: Task) -> str | None:
+        """Those of a task; None where no talk shows any."""
+        return task_pictures(self._talk(task), task.candidate.id) if self.any else None
+
+    def write(self, out: StageWriter) -> None:
+        """Writes them as files, for those who fill in tables."""
+        written = set()
+        for task in self._tasks if self.any else ():
+            for path in pictures_of(self._talk(task)):
+                name = f"{PICTURES}/{view_name(path, task.candidate.id)}"
+                if name not in written:
+                    out.path(name).write_bytes(picture_view(path, task.candidate.id))
+                    written.add(name)
+
+    def _talk(self, task: Task) -> tuple[Turn, ...]:
+        return self._work.pictured(task.candidate.history, task.candidate.id)
+
+
 def _write_tasks(
     tasks: Tasks,
     dealt: Mapping[str, Sequence[str]],
     people: Sequence[str],
     format: ReasoningFormat,
+    seen: "_Seen",
     out: StageWriter,
 ) -> None:
     for language in LANGUAGES:
         out.path(f"guidelines.{language}.md").write_text(guidelines(language), encoding="utf-8")
-    out.path(LABELLING_CONFIG).write_text(labelling_config(format), encoding="utf-8")
-    write_tasks(out.path(TASKS), (task_json(task, format) for task in tasks.shuffled()))
+    config = labelling_config(format, pictures=seen.any)
+    out.path(LABELLING_CONFIG).write_text(config, encoding="utf-8")
+    seen.write(out)
+    write_tasks(out.path(TASKS), (task_json(task, format, pictures=seen.of(task)) for task in tasks.shuffled()))
     write_table(out.path(TABLE), ((task, None) for task in tasks.shuffled()), format)
     for name in people:
         own = {key for key, given in dealt.items() if name in given}
-        write_tasks(out.path(_of(name, TASKS)), (task_json(one, format, None, name) for one in tasks.shuffled(own)))
+        rows = (task_json(one, format, None, name, seen.of(one)) for one in tasks.shuffled(own))
+        write_tasks(out.path(_of(name, TASKS)), rows)
         write_table(out.path(_of(name, TABLE)), ((task, None) for task in tasks.shuffled(own)), format, name)
 
 
@@ -184,15 +221,17 @@ def _write_third(
     asked: Mapping[str, str],
     people: Sequence[str],
     format: ReasoningFormat,
+    seen: "_Seen",
     out: StageWriter,
 ) -> None:
     """What is open: all of it, and for each person what they are asked."""
-    out.path(THIRD_CONFIG).write_text(labelling_config(format, third=True), encoding="utf-8")
+    config = labelling_config(format, third=True, pictures=seen.any)
+    out.path(THIRD_CONFIG).write_text(config, encoding="utf-8")
     parts = {"": set(third), **{name: {key for key, one in asked.items() if one == name} for name in people}}
     for name, keys in parts.items():
         if name and not keys:
             continue
-        rows = (task_json(task, format, third[task.key], name) for task in tasks.shuffled(keys))
+        rows = (task_json(task, format, third[task.key], name, seen.of(task)) for task in tasks.shuffled(keys))
         write_tasks(out.path(_of(name, THIRD_TASKS)), rows)
         rows = ((task, third[task.key]) for task in tasks.shuffled(keys))
         write_table(out.path(_of(name, THIRD_TABLE)), rows, format, name)

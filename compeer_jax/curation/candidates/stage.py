@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from compeer_jax.chat.models import Malformed, SetAside
+from compeer_jax.chat.types import Message
 from compeer_jax.curation import STAGES
 from compeer_jax.curation.asking import StageModel, answer_settings
 from compeer_jax.curation.candidates.rows import CANDIDATES, Candidate
@@ -68,9 +69,14 @@ def _ask(name: str, work: Workspace, out: StageWriter) -> dict[str, Any]:
     """One model's candidates, and its counts."""
     config, format, made = work.config.candidates, FORMATS[work.config.candidates.format], 0
     asker = StageModel(work, "candidates", name, tries=config.tries)
+
+    def messages(asked: Round) -> list[Message]:
+        talk = work.pictured(asked.history, asked.id)
+        return chat_messages(talk, prompt=config.prompt, language=asked.language, pictures=True)
+
     answers = asker.ask(
         read_rows(work.file("rounds", ROUNDS), Round),
-        lambda asked: chat_messages(asked.history, prompt=config.prompt, language=asked.language),
+        messages,
         lambda _, text: parse_output(format, text),
         title=f"candidates, {name}",
         total=work.rows("rounds", ROUNDS),

@@ -144,7 +144,15 @@ def _contents(facts: CardFacts) -> Iterator[str]:
     rows = [[f"`{view}/`", *(number(tally.rows[view, split]) for split in SPLITS)] for view in VIEWS]
     rows.append(["labelled candidates", *(number(tally.records[split]) for split in SPLITS)])
     rows.append(["their dialogues", *(number(len(tally.dialogues.get(split, ()))) for split in SPLITS)])
+    if tally.pictures:
+        rows.append(["of these with pictures", *(number(len(tally.pictured.get(split, ()))) for split in SPLITS)])
     yield markdown_table(["records", *SPLITS], rows)
+    if tally.pictures:
+        yield (
+            f"`pictures/` has {number(len(tally.pictures))} pictures that turns show, as pixels alone: what their "
+            "files said of place, time and device is gone. **What they show is not masked: a face is a person.** They "
+            "are under the licences of their sources, as the words are."
+        )
     yield "\n".join(f"- `{view}`: {text}." for view, text in VIEW_TEXTS.items())
     yield (
         "The splits are made by dialogue: no dialogue is in two of them, and no two of them have a history in common, "

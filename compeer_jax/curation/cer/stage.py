@@ -4,10 +4,12 @@ cer/
   README.md, histograms.png               the data card
   unifi/  prm/  orm/  sft/  rl/            the views, each with
     train.jsonl  valid.jsonl  test.jsonl
+  pictures/                                what turns show, told from this folder
   {unifi,sft,rl}/train_{d,r,p}.jsonl       train with duplicates, rewrites, rewrites with a persona: as many of each
 """
 
 import json
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -45,6 +47,7 @@ from compeer_jax.curation.stage import CARD, Stage, StageWriter, Workspace, read
 from compeer_jax.data.cer_folder import RL, SFT, TRAIN, UNIFI, WITH_VARIANTS
 from compeer_jax.data.danger.talks import MARK, danger_mark, finder_version
 from compeer_jax.data.judge_record import JudgeRecord
+from compeer_jax.data.pictures import inspect_picture, pictures_of
 from compeer_jax.data.record import Record
 from compeer_jax.data.splits import SPLITS
 from compeer_jax.dialogue.danger.withheld import VERSION, why_withheld
@@ -128,7 +131,7 @@ def make(work: Workspace, out: StageWriter) -> dict[str, Any]:
     extra, format = _extra(learned, splits, rewrites, config.seed), FORMATS[config.candidates.format]
     tally = Tally()
     marks = _marks(work, splits, tally, out)
-    writer = _Writer(out, tally, format, splits, rewrites, extra, marks)
+    writer = _Writer(out, work, tally, format, splits, rewrites, extra, marks)
     for candidate in _candidates(work):
         if candidate.id in learned.views:
             writer.write_judged(candidate, labelled[candidate.id])
@@ -187,6 +190,7 @@ class _Writer:
 
     Attributes:
         out: where to.
+        work: the pipeline, whose pictures are copied.
         tally: what is counted.
         format: of the reasoning.
         splits: dialogue -> split.
@@ -196,6 +200,7 @@ class _Writer:
     """
 
     out: StageWriter
+    work: Workspace
     tally: Tally
     format: ReasoningFormat
     splits: Mapping[str, str]
@@ -238,6 +243,12 @@ class _Writer:
     def _add(self, view: str, name: str, row: Record | JudgeRecord, mark: Mapping[str, Any] | None) -> None:
         if mark is not None:
             row = replace(row, provenance=(*row.provenance, mark))
+        for copy, path in zip(
+            pictures_of(row.history), pictures_of(self.work.pictured(row.history, row.id)), strict=True
+        ):
+            if copy not in self.tally.pictures:
+                shutil.copyfile(inspect_picture(path, row.id).path, self.out.path(copy))
+                self.tally.pictures.add(copy)
         self.out.add(f"{view}/{name}.jsonl", row)
         self.tally.rows[view, name] += 1
 

@@ -38,6 +38,8 @@ class Tally:
         turns: turns of the history -> candidates.
         lengths: (language, "reference" or "output") -> length -> candidates.
         known: gold label -> split -> prompts of the rl view that have it.
+        pictures: files that the dataset's records show.
+        pictured: split -> dialogues with labelled candidates that show pictures.
         danger: dialogues in which somebody is in danger, by kind and split, whether they have labels or not.
     """
 
@@ -57,12 +59,16 @@ class Tally:
     turns: Counter[int] = field(default_factory=Counter)
     lengths: dict[tuple[Language, str], Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     known: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    pictures: set[str] = field(default_factory=set)
+    pictured: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     danger: DangerTally = field(default_factory=DangerTally)
 
     def add(self, split: str, candidate: Candidate, record: JudgeRecord, *, drafts: bool) -> None:
         """Counts a labelled candidate."""
         self.records[split] += 1
         self.dialogues[split].add(candidate.dialogue)
+        if any(turn.images for turn in candidate.history):
+            self.pictured[split].add(candidate.dialogue)
         self.drafted += drafts
         self.licences[candidate.source, candidate.licence] += 1
         kinds = {"language": candidate.language, "source": candidate.source, "model": candidate.model}

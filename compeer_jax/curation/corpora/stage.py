@@ -9,6 +9,7 @@ from typing import Any
 
 from compeer_jax.curation import STAGES
 from compeer_jax.curation.config import BuildConfig
+from compeer_jax.curation.corpora.pictures import Pictures
 from compeer_jax.curation.rows import DIALOGUES
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace, file_hash
 from compeer_jax.data.corpora.config import CorpusConfig
@@ -19,12 +20,15 @@ from compeer_jax.data.corpora.rejected import Rejected
 from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.errors import UserError
 
-FEW = 3
+NO_PICTURE = "a picture that can't be used"
 
 
 @dataclass
 class SourceCounts:
-    """What became of the rows of one source. Utterances, joins and strategies are those of the dialogues kept."""
+    """What became of the rows of one source. What is counted in dialogues is of those kept.
+
+    `without_picture` counts dialogues set aside because a picture is missing or can't be used.
+    """
 
     read: int = 0
     kept: int = 0
@@ -34,13 +38,14 @@ class SourceCounts:
     merged: int = 0
     strategies: Counter[str] = field(default_factory=Counter)
     licences: Counter[str] = field(default_factory=Counter)
-    missing_images: list[str] = field(default_factory=list)
+    pictures: int = 0
+    without_picture: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, strategies and licences by how often they are there."""
-        plain = {**vars(self), "missing_images": len(self.missing_images)}
         return {
-            name: dict(value.most_common()) if isinstance(value, Counter) else value for name, value in plain.items()
+            name: dict(value.most_common()) if isinstance(value, Counter) else value
+            for name, value in vars(self).items()
         }
 
 
@@ -79,6 +84,7 @@ def make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
     counts: dict[str, SourceCounts] = {}
     for corpus in work.config.corpora:
         refused, source = 0, corpus.name or plain_name(corpus.path)
+        pictures = Pictures(corpus, out)
         for item in iter_corpus(corpus, seen=seen):
             if isinstance(item, Rejected):
                 out.reject(item.where, item.reason, item.row)
@@ -87,10 +93,17 @@ def make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
             source = item.source
             of_source = counts.setdefault(source, SourceCounts())
             of_source.read += 1
-            if is_allowed(item.licence, work.config.licences):
-                out.add(DIALOGUES, _counted(item, of_source, corpus))
-            else:
+            if not is_allowed(item.licence, work.config.licences):
                 of_source.licence_filtered += 1
+                continue
+            try:
+                pictured = pictures.of(item)
+            except UserError as error:
+                where, _, what = str(error).partition(": ")
+                out.reject(where, f"{NO_PICTURE}: {what}", item)
+                of_source.without_picture += 1
+            else:
+                out.add(DIALOGUES, _counted(pictured, of_source))
         counts.setdefault(source, SourceCounts()).rejected += refused
     for source, of_source in counts.items():
         for line in _remarks(source, of_source, work.config):
@@ -98,32 +111,16 @@ def make(work: Workspace, out: StageWriter) -> Mapping[str, Any]:
     return {"sources": {source: of_source.to_json() for source, of_source in counts.items()}}
 
 
-def _counted(dialogue: Dialogue, counts: SourceCounts, corpus: CorpusConfig) -> Dialogue:
+def _counted(dialogue: Dialogue, counts: SourceCounts) -> Dialogue:
     """The dialogue with its turns merged, after it was counted."""
     counts.kept += 1
     counts.licences[dialogue.licence] += 1
     counts.utterances += len(dialogue.turns)
     counts.strategies.update(turn.strategy for turn in dialogue.turns if turn.strategy)
-    counts.missing_images += _missing(dialogue, corpus)
+    counts.pictures += sum(len(turn.images) for turn in dialogue.turns)
     dialogue, joins = merged(dialogue)
     counts.merged += joins
     return dialogue
-
-
-def _missing(dialogue: Dialogue, corpus: CorpusConfig) -> list[str]:
-    """The pictures that a dialogue names and that are not beside the corpus."""
-    place = Path(corpus.path).expanduser()
-    folder = place if place.is_dir() else place.parent
-    beside = (folder, (folder / str(dialogue.provenance[-1].get("file", ""))).parent)
-    paths = [image for turn in dialogue.turns for image in turn.images if "://" not in image]
-    return [image for image in paths if not any(_is_there(start / image) for start in beside)]
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # such as a name longer than any file's
-        return False
 
 
 def _remarks(source: str, counts: SourceCounts, config: BuildConfig) -> list[str]:
@@ -137,11 +134,12 @@ def _remarks(source: str, counts: SourceCounts, config: BuildConfig) -> list[str
             "may use them, name the corpus's licence (or, as its form, the published corpus that it is), or set "
             "licences to research or all."
         )
-    if counts.missing_images:
-        count, some = len(counts.missing_images), ", ".join(counts.missing_images[:FEW])
-        are = "1 picture is not there" if count == 1 else f"{count:,} pictures are not there"
-        more, kept = " …" if count > FEW else "", "its path is kept" if count == 1 else "their paths are kept"
-        lines.append(f"{source}: {are} ({some}{more}); {kept}.")
+    if counts.without_picture:
+        are = "1 dialogue is" if counts.without_picture == 1 else f"{counts.without_picture:,} dialogues are"
+        lines.append(
+            f"{source}: {are} set aside, as a picture is missing or can't be used (rejected.jsonl names each); put the "
+            "pictures beside the corpus, or set the corpus's pictures to leave_out for the words alone."
+        )
     return lines
 
 

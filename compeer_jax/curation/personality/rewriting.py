@@ -10,6 +10,7 @@ from compeer_jax.chat.models import Malformed
 from compeer_jax.curation.candidates.rows import Candidate
 from compeer_jax.curation.personality.traits import Side, Traits, persona_text
 from compeer_jax.data.record import History, Provenance
+from compeer_jax.dialogue.picture_parts import PICTURE_WORDS
 from compeer_jax.dialogue.prompts import load_task_prompt
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.dialogue.talk import SPEAKERS, one_line, talk_text
@@ -22,7 +23,6 @@ PROMPTS: Mapping[Variant, str] = {"r": "rewrite", "p": "rewrite_persona"}
 
 STRATEGY_PROMPT = "strategy"
 
-_IMAGE = {"en": "[image]", "zh": "[图片]"}  # stands for a turn without words
 _LINE = re.compile(r"(\d{1,4}) ?[.．、)）:：] ?(.*)")
 _AROUND = re.compile(r"```\w*|</?(?:conversation|second)>")  # lines that models put around what they were asked for
 _FIRST = re.compile(r"(?:first|第一个) ?: ?(.+)", re.IGNORECASE)
@@ -75,7 +75,8 @@ class Talk:
         """The history, then the two replies as the supporter's turns, all on one line each: what is shown."""
         replies = (Turn("supporter", response) for response in self.responses)
         return tuple(
-            replace(turn, content=one_line(turn.content) or _IMAGE[self.language]) for turn in (*self.history, *replies)
+            replace(turn, content=one_line(turn.content) or PICTURE_WORDS[self.language])
+            for turn in (*self.history, *replies)
         )
 
     @property

@@ -13,8 +13,8 @@ class CorpusConfig:
     """One corpus.
 
     Args:
-        path: a file, a folder of files, "sample" for the bundled dialogues, or a Hugging Face dataset id
-            ("owner/name", "owner/name:configuration").
+        path: a file, a folder of files, "sample" for the bundled dialogues, "sample_faces" for these with drawn faces,
+            or a Hugging Face dataset id ("owner/name", "owner/name:configuration").
         form: how its dialogues are written: own, messages, exchanges, instructions, replies, transcript, pairs, esconv,
             extes, mesc, avamerg; "auto" tells by looking. The name of a published corpus (esconv, smile, cpsycoun,
             soulchat, emollm, extes, augesc, mesc, avamerg) says that it is this corpus, under its authors' licence.
@@ -26,6 +26,8 @@ class CorpusConfig:
         roles: whose turns are those of a role, beside the usual names: {helper: supporter, 学员: seeker, note: none}.
         split: of a Hugging Face dataset.
         limit: read at most this many dialogues (0: all).
+        pictures: "copy" copies what its turns show beside the dialogues, and sets a dialogue aside of which a picture
+            is missing or can't be used; "leave_out" leaves the words alone, and turns that have none.
     """
 
     path: str
@@ -36,6 +38,7 @@ class CorpusConfig:
     roles: dict[str, str] = field(default_factory=dict)
     split: str = "train"
     limit: int = 0
+    pictures: Literal["copy", "leave_out"] = "copy"
 
     def __post_init__(self):
         require_at_least(0, self, f"corpora: {self.path}: ", "limit")

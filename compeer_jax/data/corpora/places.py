@@ -1,13 +1,19 @@
 """Paths of a corpus's files, and the names and ids that follow from them."""
 
 import re
+from importlib import resources
 from pathlib import Path
 
+from compeer_jax.data.corpora.mesc_table import TABLE
 from compeer_jax.data.corpora.tables import is_hub_id
 from compeer_jax.data.unpacked import PACKED, plain_suffix, require_file
 from compeer_jax.errors import UserError
 
 SAMPLE = "sample"
+SAMPLE_FACES = "sample_faces"
+SAMPLES = (SAMPLE, SAMPLE_FACES)
+"""The bundled dialogues, as words alone and with drawn faces of the seekers."""
+
 PARQUET = ".parquet"
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".txt", ".text", PARQUET)
 
@@ -18,7 +24,7 @@ def corpus_files(path: str) -> list[Path]:
     Raises:
         UserError: the folder has no file that could be a corpus's, or the path is a pipe or a device.
     """
-    if path == SAMPLE:
+    if path in SAMPLES:
         return []
     place = Path(path).expanduser()
     if place.is_dir():
@@ -31,6 +37,14 @@ def corpus_files(path: str) -> list[Path]:
         require_file(place, path)
         return [place]
     return [] if is_hub_id(path) and plain_suffix(place) not in SUFFIXES else [place]
+
+
+def corpus_folder(path: str) -> Path:
+    """The folder that the pictures of a corpus are told from."""
+    if path in SAMPLES:
+        return Path(str(resources.files("compeer_jax.data") / "sample"))
+    place = Path(path).expanduser()
+    return place if place.is_dir() else place.parent
 
 
 def shown(file: Path, path: str) -> str:
@@ -61,7 +75,7 @@ def dialogue_id(source: str, path: str, file: str, record: int | None, own: str 
 def _without_suffix(file: str) -> Path:
     path = Path(file)
     path = path.with_suffix("") if path.suffix.lower() in PACKED else path
-    return path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
+    return path.with_suffix("") if path.suffix.lower() in (*SUFFIXES, TABLE) else path
 
 
 def _is_hidden(path: Path) -> bool:

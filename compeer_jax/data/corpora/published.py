@@ -6,12 +6,14 @@
   canonical.
 - ExTES (Zheng et al., 2023), read after its published description: an array of `{"scene", "description", "content":
   [{"User": "…"}, {"AI": "…", "AI Strategy": "…"}, …]}`.
-- MESC (Chu et al., 2024; seen: its `val.json` and `test.json`): `{"problem_type", "situation", "dialog": [{"text",
-  "speaker": "user"|"sys", "emotion", "strategy"?}]}`, where a machine's description of the video follows what is said
-  in the same text ("… The speaker seems to be …"); nobody says it, so it becomes the turn's caption.
-- AvaMERG (Zhang et al., 2025), read after its published description: `{"conversation_id", "topic", "turns":
-  [{"dialogue_history": [{"role": "speaker"|"listener", "utterance"}], "response"}]}`, where each turn repeats what
-  came before it; the longest one is the dialogue.
+- MESC (Chu et al., 2024; seen: its `val.json`, `test.json` and `MESC.csv`, of which `mesc_table` makes such rows):
+  `{"problem_type", "situation", "dialog": [{"text", "speaker": "user"|"sys", "emotion", "strategy"?}]}`, where a
+  machine's description of the video follows what is said in the same text ("… The speaker seems to be …"); nobody says
+  it, so it becomes the turn's caption.
+- AvaMERG (Zhang et al., 2025), read after its published description: `{"conversation_id", "topic",
+  "speaker_profile"?: {"ID"}, "listener_profile"?: {"ID"}, "turns": [{"dialogue_history": [{"index"?, "role":
+  "speaker"|"listener", "utterance"}], "response"}]}`, where each turn repeats what came before it; the longest one is
+  the dialogue. Its videos are files named after dialogue, utterance and profile: `dia01118utt0_28.mp4`.
 
 The strategies of ExTES and MESC become the nearest of the eight (`strategy_names.yaml`). Paths of pictures and videos
 are kept as written.
@@ -157,13 +159,25 @@ def read_avamerg(row: object, where: str, roles: Roles = ROLES) -> Draft:
 
     def turn(said: dict, place: str) -> Turn | None:
         role = roles.side(said.get("role"), place)
-        return role and make_turn(place, role, said.get("utterance"), images=_media_paths(said))
+        images = _media_paths(said) or _avamerg_video(row, said.get("index"), said.get("role"))
+        return role and make_turn(place, role, said.get("utterance"), images=images)
 
     turns = read_turns(history, f"{where}, turn", turn)
     if text_or_none(longest.get("response")) is not None:
-        images = _media_paths(longest)
+        places = [said.get("index") for said in history if isinstance(said, dict)]
+        last = max((place for place in places if type(place) is int), default=None)
+        images = _media_paths(longest) or _avamerg_video(row, None if last is None else last + 1, "listener")
         turns += (make_turn(f"{where}, response", "supporter", longest["response"], images=images),)
     return Draft(turns, {"id": own_id(row, "conversation_id"), "problem_type": text_or_none(row.get("topic"))})
+
+
+def _avamerg_video(row: Mapping, index: object, role: object) -> list[str]:
+    """The video of an utterance, by the names of AvaMERG's files; none where the row doesn't say whose it is."""
+    profile = row.get(f"{role}_profile")
+    who = profile.get("ID") if isinstance(profile, dict) else None
+    if type(index) is not int or who is None or not own_id(row, "conversation_id"):
+        return []
+    return [f"dia{own_id(row, 'conversation_id')}utt{index}_{who}.mp4"]
 
 
 def _media_paths(value: Mapping) -> list:

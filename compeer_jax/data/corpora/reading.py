@@ -12,12 +12,22 @@ from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.corpora.draft import Draft
 from compeer_jax.data.corpora.forms import FORMS, Form, form_of, is_own, require_form, unwrapped
 from compeer_jax.data.corpora.identity import settled
-from compeer_jax.data.corpora.places import PARQUET, SAMPLE, corpus_files, dialogue_id, plain_name, shown
+from compeer_jax.data.corpora.places import (
+    PARQUET,
+    SAMPLE,
+    SAMPLE_FACES,
+    SAMPLES,
+    corpus_files,
+    dialogue_id,
+    plain_name,
+    shown,
+)
 from compeer_jax.data.corpora.rejected import Rejected, rejected
 from compeer_jax.data.corpora.roles import Roles, roles_with
 from compeer_jax.data.corpora.rows import Fault, Row, file_rows
 from compeer_jax.data.corpora.tables import hub_rows, parquet_rows
 from compeer_jax.data.jsonl import read_jsonl
+from compeer_jax.data.sample_faces import with_faces
 from compeer_jax.dialogue.schema import Dialogue, merge_adjacent
 from compeer_jax.dialogue.taxonomy import LANGUAGES, check_language
 from compeer_jax.errors import UserError
@@ -124,7 +134,7 @@ def merged(dialogue: Dialogue) -> tuple[Dialogue, int]:
 def read_corpus(
     path: str | Path, *, form: str = "auto", roles: Mapping[str, str] | None = None
 ) -> tuple[list[Dialogue], ReadReport]:
-    """The dialogues of a file, all of the form that its first row has; "sample" names the bundled ones.
+    """The dialogues of a file, all of the form that its first row has; those of `SAMPLES` name bundled ones.
 
     Adjacent turns of one role are merged; the report says how many. For folders, the Hub, several forms in one file,
     and files that may have faults, see `iter_corpus`.
@@ -137,8 +147,8 @@ def read_corpus(
         UserError: naming file and record, for a file that can't be read, is of no form that we read or in a third
             language, or repeats an id.
     """
-    if str(path) == SAMPLE:
-        return _reported(SAMPLE, sample_dialogues())
+    if str(path) in SAMPLES:
+        return _reported(str(path), sample_dialogues(str(path)))
     known, stem = roles_with(roles or {}, "roles"), plain_name(str(path))
     rows = map(_sound, _file_rows(Path(path).expanduser(), str(path)))
     first = next(rows, None)
@@ -186,9 +196,9 @@ def _reported(name: str, dialogues: list[Dialogue]) -> tuple[list[Dialogue], Rea
 def _files(config: CorpusConfig) -> Iterator[Iterator[Row | Fault]]:
     """The rows of each file of a corpus; those of a data set, and the bundled ones, are as one file."""
     files = corpus_files(config.path)
-    if config.path == SAMPLE:
-        rows = (dialogue.to_json() for dialogue in sample_dialogues())
-        yield (Row(f"{SAMPLE}, row {number}", row, SAMPLE, number, "") for number, row in enumerate(rows))
+    if config.path in SAMPLES:
+        rows = (dialogue.to_json() for dialogue in sample_dialogues(config.path))
+        yield (Row(f"{config.path}, row {number}", row, config.path, number, "") for number, row in enumerate(rows))
     elif not files:
         yield hub_rows(config.path, config.split)
     for file in files:
@@ -227,10 +237,10 @@ def _filled(draft: Draft, where: str) -> Dialogue:
     return replace(dialogue, turns=draft.turns)
 
 
-def sample_dialogues() -> list[Dialogue]:
-    """The bundled dialogues: our own writing, English first."""
+def sample_dialogues(name: str = SAMPLE) -> list[Dialogue]:
+    """The bundled dialogues: our own writing, English first; as "sample_faces", with a picture of each seeker."""
     dialogues = []
     for language in LANGUAGES:
         with resources.as_file(resources.files("compeer_jax.data") / "sample" / f"{language}.jsonl") as path:
             dialogues += [Dialogue.from_json(obj, where) for where, obj in read_jsonl(path)]
-    return dialogues
+    return with_faces(dialogues) if name == SAMPLE_FACES else dialogues

@@ -1,7 +1,7 @@
 """Rows of a JSON or text file, one at a time, whatever is wrong with some. What they mean is not looked at here.
 
-A file holds JSON lines, a JSON array, an object of dialogues, JSON values over several lines, or a text. An array whose
-items are turns rather than dialogues is one row. Memory holds one row at a time.
+A file holds JSON lines, a JSON array, an object of dialogues, JSON values over several lines, a text, or MESC's table.
+An array whose items are turns rather than dialogues is one row. Memory holds one row at a time.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from compeer_jax.data.corpora.json_stream import BROKEN, begun, dialogues_in, holds_dialogues, is_turn, values
 from compeer_jax.data.corpora.marking import SENTENCES, MarkedFile, mark_in
+from compeer_jax.data.corpora.mesc_table import TABLE, mesc_dialogues
 from compeer_jax.data.jsonl import BYTE_ORDER_MARK, UTF16_MARKS, bounded_lines, parse_line
 from compeer_jax.data.unpacked import open_unpacked, plain_suffix, require_file
 from compeer_jax.errors import UserError
@@ -94,6 +95,9 @@ def _rows(file: BinaryIO, start: bytes, suffix: str, shown: str) -> Iterator[Fou
         yield Fault(shown, UserError(f"{shown}: not UTF-8 but UTF-16; save the file in UTF-8."))
     elif not start:
         yield Fault(shown, UserError(f"{shown} is empty; it needs one JSON object a line."))
+    elif suffix == TABLE:
+        for number, row in enumerate(mesc_dialogues(file, shown)):
+            yield f"{shown}, dialogue {number}", row, number
     elif suffix in TEXTS and first not in (b"[", b"{"):
         yield _text(file, shown)
     elif first == b"[" and not _array_a_line(start, suffix):
