@@ -16,7 +16,7 @@ OWN_WORDS = "reply of the program, not of the model"
 
 
 def chat(config: ChatConfig) -> None:
-    from compeer_jax.talk.chat import converse
+    from compeer_jax.talk.chat import check_picture, converse
     from compeer_jax.talk.judge import open_judge
     from compeer_jax.talk.speakers import open_speaker
     from compeer_jax.talk.transcript import Transcript
@@ -28,6 +28,8 @@ def chat(config: ChatConfig) -> None:
         with screen.waiting("Loading"):
             speaker = open_speaker(config, say=screen.note)
         with closing(speaker):
+            for path in config.image:
+                check_picture(path, speaker)
             screen.open()
             converse(
                 config,

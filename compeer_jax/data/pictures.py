@@ -147,7 +147,7 @@ def png_bytes(path: str | Path, where: str) -> bytes:
 def beside(turns: Iterable[Turn], folder: Path, where: str) -> tuple[Turn, ...]:
     """The turns with their pictures' paths, which are told from `folder`, as paths that can be opened.
 
-    A video stands for the frame beside it: `a.mp4` for `a.png` or `a.jpg`.
+    A video stands for the frame beside it: `a.mp4` for `a.png` or `a.jpg`. Doing it again changes nothing.
 
     Raises:
         UserError: a path that leads out of the folder, or a web address; nothing is fetched.
@@ -163,11 +163,11 @@ def picture_file(name: str, folder: Path, where: str) -> str:
     if "://" in name or name.startswith("data:"):
         raise UserError(f"{where}: the picture {name[:80]} is no file; save it beside the dialogues and name that.")
     plain = PurePosixPath(name.replace("\\", "/"))
-    path = folder / plain
+    path = (folder / plain).absolute()
     if path.suffix.lower() in VIDEOS:
         path = next((frame for frame in map(path.with_suffix, FRAMES) if frame.is_file()), path)
     drive = plain.parts[:1] and plain.parts[0].endswith(":")
-    if plain.is_absolute() or drive or ".." in plain.parts or not _within(path, folder):
+    if drive or ".." in plain.parts or not _within(path, folder):
         raise UserError(
             f"{where}: the picture {name} lies outside the folder of its dialogues, {folder}; put it there and name it "
             "from there."
@@ -181,6 +181,11 @@ def _within(path: Path, folder: Path) -> bool:
         return path.resolve().is_relative_to(folder.resolve())
     except (OSError, ValueError):
         return False
+
+
+def pictures_of(turns: Iterable[Turn]) -> list[str]:
+    """The paths of all pictures in a talk, in their order."""
+    return [path for turn in turns for path in turn.images]
 
 
 def shown_pictures(turns: Sequence[Turn]) -> list[str]:

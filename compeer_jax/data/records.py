@@ -1,7 +1,7 @@
 """Settings and records of a run: dialogues read, split by dialogue, turned into prompts with reference answers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -13,13 +13,17 @@ from compeer_jax.data.chat import (
     DoesNotFit,
     Example,
     Overlong,
+    Prompt,
     answer_tokens,
     example_tokens,
-    prompt_tokens,
+    read_prompt,
 )
 from compeer_jax.data.corpora import read_corpus
+from compeer_jax.data.corpora.places import corpus_folder
 from compeer_jax.data.danger.review import for_training
 from compeer_jax.data.danger.talks import dialogue_talk, record_talk
+from compeer_jax.data.judge_record import JudgeRecord
+from compeer_jax.data.pictures import Picture, PictureLimits, beside, pictures_of
 from compeer_jax.data.record import Record
 from compeer_jax.data.silver.records import silver_records
 from compeer_jax.data.splits import SPLITS, read_split, split_dialogues
@@ -29,11 +33,19 @@ from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.parallel.exchange import by_share
 
 T = TypeVar("T")
+AnyRecord = TypeVar("AnyRecord", Record, JudgeRecord)
 FormatName = Literal[
     "compeer", "care", "care_no_context", "care_no_cognition", "care_no_emotion", "care_no_plan", "plain"
 ]  # OUTPUT_FORMATS
 
-ASKED = ("data.format", "data.prompt", "data.max_prompt_tokens")
+ASKED = (
+    "data.format",
+    "data.prompt",
+    "data.max_prompt_tokens",
+    "data.pictures.most",
+    "data.pictures.max_tokens",
+    "data.pictures.min_tokens",
+)
 """Settings of how a policy is asked, which its card gives (`training/policy_card.py`)."""
 
 
@@ -42,8 +54,9 @@ class DataConfig:
     """The dialogues, and how they become prompts and answers.
 
     Args:
-        path: "sample" for the bundled dialogues; a file that `compeer` reads: ESConv.json or dialogues in JSONL; or the
-            folder of a CER dataset, which has its own splits: then there is no `split`, and seeds do not count.
+        path: "sample" for the bundled dialogues, "sample_faces" for these with drawn faces of the seekers; a file that
+            `compeer` reads: ESConv.json or dialogues in JSONL; or a CER dataset, which has its own splits:
+            then there is no `split`, and seeds do not count.
         variant: of a CER dataset's train, for judge and policy alike: "none" is train as it is; "p" adds its dialogues
             rewritten to another personality, as the paper does, "r" as many rewritten without one, "d" as many
             duplicates.
@@ -56,7 +69,8 @@ class DataConfig:
             is the reply alone, for which a dialogue needs no annotations.
         prompt: name of the system prompt; "compeer_brief", "care_brief" and "plain_brief" are for small models with a
             short context. A prompt of care names its nodes: one goes with each such format ("care_brief_no_emotion").
-        max_prompt_tokens: longest prompt; see `overlong`.
+        max_prompt_tokens: longest prompt, pictures included; see `overlong`.
+        pictures: how many of the seeker's pictures a prompt shows, and how large; only a model that sees can have any.
         max_answer_tokens: longest answer to learn from (sft); longer ones are left out and counted.
         overlong: a history that is too long loses its oldest turns ("drop_oldest"; the run stops with the record's name
             if the last exchange alone is too long), or stops the run ("error"), or loses its oldest turns and is left
@@ -77,6 +91,7 @@ class DataConfig:
     format: FormatName = "compeer"
     prompt: str = "compeer"
     max_prompt_tokens: int = 2048
+    pictures: PictureLimits = field(default_factory=PictureLimits)
     max_answer_tokens: int = 1024
     overlong: Literal["drop_oldest", "error", "leave_out"] = "drop_oldest"
     limit: int = 0
@@ -122,7 +137,7 @@ def load_records(config: DataConfig, view: View = SFT) -> Splits:
     """
     folder = cer_folder(config.path)
     if folder is not None:
-        return _cer_records(folder, policy_view(folder, view), config)
+        return _with_pictures(_cer_records(folder, policy_view(folder, view), config), config, folder)
     if config.variant != "none":
         raise UserError(
             f"data.variant is {config.variant!r}, but {config.path} is no CER dataset, which has rewritten dialogues; "
@@ -145,7 +160,25 @@ def load_records(config: DataConfig, view: View = SFT) -> Splits:
         records.append(spread(made, config.limit))
     counts = " / ".join(str(len(part)) for part in records)
     kind = "Silver records" if config.reasoning.steps else "Replies"
-    return Splits(*records, summary=f"{report}. {kind}, train / valid / test: {counts}. {left_out}".rstrip())
+    splits = Splits(*records, summary=f"{report}. {kind}, train / valid / test: {counts}. {left_out}".rstrip())
+    return _with_pictures(splits, config, corpus_folder(config.path))
+
+
+def _with_pictures(splits: Splits, config: DataConfig, folder: Path) -> Splits:
+    """The records with their pictures, which lie beside the dialogues, as files to be opened, if any are shown."""
+    shown = [len(pictures_of(record.history)) for record in splits.train]
+    if not any(shown):
+        return splits
+    if not config.pictures.most:
+        unseen = f"Pictures in {sum(map(bool, shown))} prompts of train are not shown (data.pictures.most: 0)."
+        return replace(splits, summary=f"{splits.summary} {unseen}")
+    parts = (pictured(part, folder) for part in (splits.train, splits.valid, splits.test))
+    return Splits(*parts, summary=splits.summary)
+
+
+def pictured(records: Sequence[AnyRecord], folder: Path) -> list[AnyRecord]:
+    """The records with their pictures, which are told from `folder`, as files to be opened; errors as `beside`."""
+    return [replace(record, history=beside(record.history, folder, record.id)) for record in records]
 
 
 def _cer_records(folder: Path, view: View, config: DataConfig) -> Splits:
@@ -178,8 +211,8 @@ def spread(items: Sequence[T], count: int) -> list[T]:
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def encode_prompts(records: Sequence[Record], tokenizer, config: DataConfig) -> dict[str, list[int]]:
-    """The prompt of each record by its id, as `config` wants prompts; see `chat.prompt_tokens`.
+def encode_prompts(records: Sequence[Record], tokenizer, config: DataConfig) -> dict[str, Prompt]:
+    """The prompt of each record by its id, as `config` wants prompts; see `chat.read_prompt`.
 
     With `overlong: leave_out`, records that don't fit are absent. Of several processes, each encodes its share.
 
@@ -188,12 +221,12 @@ def encode_prompts(records: Sequence[Record], tokenizer, config: DataConfig) -> 
     """
     check_prompt(config.prompt, config.format, "data")
     tokenizer = CachingTokenizer(tokenizer)
-    settings = {"prompt": config.prompt, "max_tokens": config.max_prompt_tokens}
+    settings = {"prompt": config.prompt, "max_tokens": config.max_prompt_tokens, "pictures": config.pictures}
 
-    def encode(record: Record, way: Overlong) -> list[int]:
-        return prompt_tokens(tokenizer, record, overlong=way, **settings)
+    def encode(record: Record, way: Overlong) -> Prompt:
+        return read_prompt(tokenizer, record, overlong=way, **settings)
 
-    return _each_fitting(records, config, encode)
+    return _each_fitting(records, config, encode, unpack=unpack_prompt)
 
 
 def encode_examples(records: Sequence[Record], tokenizer, config: DataConfig) -> dict[str, Example]:
@@ -209,7 +242,7 @@ def encode_examples(records: Sequence[Record], tokenizer, config: DataConfig) ->
     tokenizer = CachingTokenizer(tokenizer)
     format, most = config.reasoning, config.max_answer_tokens
     lengths = {"max_tokens": config.max_prompt_tokens + most, "max_prompt_tokens": config.max_prompt_tokens}
-    settings = {"format": format, "prompt": config.prompt, **lengths}
+    settings = {"format": format, "prompt": config.prompt, "pictures": config.pictures, **lengths}
 
     def encode(record: Record, way: Overlong) -> Example | None:
         if len(answer_tokens(tokenizer, record, format)) > most:
@@ -219,14 +252,23 @@ def encode_examples(records: Sequence[Record], tokenizer, config: DataConfig) ->
     return _each_fitting(records, config, encode, pack=pack_example, unpack=unpack_example)
 
 
-def pack_example(example: Example | None) -> list[list[int]] | None:
+def unpack_prompt(packed: list | None) -> Prompt | None:
+    """The prompt that JSON holds."""
+    return packed and Prompt(packed[0], _pictures(packed[1]))
+
+
+def pack_example(example: Example | None) -> list | None:
     """What JSON can hold of an example."""
-    return example and [example.tokens.tolist(), example.loss_mask.tolist()]
+    return example and [example.tokens.tolist(), example.loss_mask.tolist(), example.pictures]
 
 
-def unpack_example(packed: list[list[int]] | None) -> Example | None:
+def unpack_example(packed: list | None) -> Example | None:
     """The example that `pack_example` packed."""
-    return packed and Example(np.array(packed[0], np.int32), np.array(packed[1], bool))
+    return packed and Example(np.array(packed[0], np.int32), np.array(packed[1], bool), _pictures(packed[2]))
+
+
+def _pictures(packed: Sequence[list]) -> tuple[Picture, ...]:
+    return tuple(Picture(*picture) for picture in packed)
 
 
 def _each_fitting(

@@ -21,7 +21,7 @@ from compeer_jax.files import read_json, write_json
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
-from compeer_jax.rewards.config import RewardConfig
+from compeer_jax.rewards.config import RewardConfig, check_pictures
 from compeer_jax.rewards.load import gold_labels, load_reward
 from compeer_jax.rewards.reward import Completion, read_completions
 from compeer_jax.runs.contents import read_contents
@@ -72,6 +72,7 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     Raises:
         UserError: anything in the settings, the data or the model that does not fit.
     """
+    check_pictures(config.reward.remote, config.data)
     made_with = settings_of(config)
     mesh = make_mesh(config.mesh)
     format = config.data.reasoning
@@ -84,7 +85,8 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     judge = load_reward(config.reward, format, mesh=mesh, folder=folder, longest_output=longest) if asked else None
     model = LocalModel(config.model, mesh, slots=config.batch_size * config.group_size)
     records = getattr(load_records(config.data, "rl"), config.split)
-    prompts = encode_prompts(records, model.tokenizer, config.data)
+    encoded = encode_prompts(records, model.tokenizer, config.data)
+    prompts = {id: prompt.tokens for id, prompt in encoded.items()}
     if config.records_of:
         where = f"the {config.split} split of {config.data.path}, or is too long for data.max_prompt_tokens here"
         records = records_answered(config.records_of, [record for record in records if record.id in prompts], where)

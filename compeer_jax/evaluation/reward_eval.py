@@ -14,7 +14,7 @@ import numpy as np
 from compeer_jax.data.cer_folder import cer_folder, view_file
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.judge_record import JudgeRecord, read_judge_records
-from compeer_jax.data.records import DataConfig, load_records, spread
+from compeer_jax.data.records import DataConfig, load_records, pictured, spread
 from compeer_jax.dialogue.judging import Preference, swap_preference
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least, unknown
@@ -146,6 +146,8 @@ def judge_records(config: RewardEvalConfig) -> tuple[list[JudgeRecord], str]:
     path = config.records or (cer and view_file(cer, "unifi", config.split))
     if path:
         records, source = read_judge_records(path), f"records of {path}"
+        if config.data.pictures.most:
+            records = pictured(records, cer or Path(path).expanduser().parent)
     else:
         data = config.data
         records = config.silver.make(getattr(load_records(data), config.split), data)

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from compeer_jax.data.cer_folder import RL, SFT
+from compeer_jax.data.cer_folder import RL, SFT, cer_folder
+from compeer_jax.data.corpora.places import corpus_folder
 from compeer_jax.data.jsonl import read_jsonl
+from compeer_jax.data.pictures import PictureLimits
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig, load_records, spread
 from compeer_jax.dialogue.reasoning import ReasoningFormat
@@ -49,6 +51,14 @@ def read_groups(path: str, count: int) -> tuple[list[Group], ReasoningFormat]:
         groups = spread(groups, max(1, count // max(map(len, groups))))
     records = _records_of({str(row.get("id")) for group in groups for row in group}, data)
     return [[_completion(row, records, data, path) for row in group] for group in groups], data.reasoning
+
+
+def picture_folder(path: str) -> Path:
+    """The folder that pictures are told from in the talks that outputs in a folder answer; errors as `read_groups`."""
+    folder = RunFolder(Path(path).expanduser())
+    logged = any(folder.rollouts.glob("step_*.jsonl"))
+    data, _ = _run_data(folder) if logged else _eval_data(folder.path / "report.json")
+    return cer_folder(data.path) or corpus_folder(data.path)
 
 
 def answered_records(path: str) -> list[str]:
@@ -107,7 +117,8 @@ def _eval_data(report: Path) -> tuple[DataConfig, Mapping[str, str]]:
 
 def _data(settings: Any, path: Path) -> DataConfig:
     try:
-        return DataConfig(**settings["data"])
+        data = settings["data"]
+        return DataConfig(**data | {"pictures": PictureLimits(**data.get("pictures", {}))})
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} does not say which dialogues were used ({error}); {ANEW}.") from error
 

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +31,7 @@ class RepliesConfig:
     Args:
         server: the server, the model there and how it draws.
         output: folder for outputs.jsonl and report.json, as `compeer eval` leaves them, and for the server's answers.
-        data: the dialogues, the format, and the prompt; lengths play no part here.
+        data: the dialogues, the format, and the prompt; lengths play no part here, and pictures are the server's.
         split: which part of the dialogues.
         records: use at most this many records, spread over the split (0: all).
         records_of: folder of another model's outputs, to reply to the records that these answer ("": `records`
@@ -93,7 +93,8 @@ def write_replies(config: RepliesConfig, say: Callable[[str], None]) -> ServedRe
     if report.exists():
         held = read_json(report, "the settings", dict, mend="name another output folder").get("settings", {})
         check_same(folder, held, settings, choose="name another output folder", shown=short_json)
-    records = getattr(load_records(config.data, "rl"), config.split)
+    data = replace(config.data, pictures=config.server.pictures)
+    records = getattr(load_records(data, "rl"), config.split)
     if config.records_of:
         records = records_answered(config.records_of, records, f"the {config.split} split of {config.data.path}")
     else:
@@ -118,7 +119,7 @@ def write_replies(config: RepliesConfig, say: Callable[[str], None]) -> ServedRe
 def _replies(model, records: list[Record], config: RepliesConfig) -> list[dict]:
     """A row for each record: the last output that the model was asked for."""
     asked = {
-        record.id: chat_messages(record.history, prompt=config.data.prompt, language=record.language)
+        record.id: chat_messages(record.history, prompt=config.data.prompt, language=record.language, pictures=True)
         for record in records
     }
     rows: dict[str, dict] = {}

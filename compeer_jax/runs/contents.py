@@ -14,6 +14,7 @@ from typing import Any
 
 from compeer_jax.checksums import file_sum
 from compeer_jax.data.cer_folder import RL, SFT, UNIFI, cer_folder, policy_view, view_file
+from compeer_jax.data.corpora.places import SAMPLES
 from compeer_jax.data.records import DataConfig
 from compeer_jax.data.splits import SPLITS
 from compeer_jax.dialogue.prompts import load_judge_prompt, load_prompt
@@ -84,7 +85,7 @@ def read_data(data: DataConfig, view: str) -> dict[str, str]:
     reviewed = _reviewed(data)
     if folder is None:
         sample = Path(__file__).parents[1] / "data" / "sample"
-        found = _files("data.path", sorted(sample.glob("*.jsonl")) if data.path == "sample" else [Path(data.path)])
+        found = _files("data.path", sorted(sample.glob("*.jsonl")) if data.path in SAMPLES else [Path(data.path)])
         return found | _files("data.split", [Path(data.split)] if data.split else []) | reviewed
     view = policy_view(folder, view) if view in (SFT, RL) else view
     return _files("data.path", [view_file(folder, view, name, data.variant) for name in SPLITS]) | reviewed

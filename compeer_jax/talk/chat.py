@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
+from compeer_jax.data.pictures import inspect_picture
 from compeer_jax.dialogue.danger.guard import Guard
 from compeer_jax.dialogue.danger.withheld import forbidden
 from compeer_jax.errors import UserError
@@ -21,6 +22,7 @@ from compeer_jax.talk.session import (
     SaveCopy,
     Session,
     Show,
+    ShowPicture,
     on_input,
     on_output,
 )
@@ -60,7 +62,7 @@ def converse(
     What goes wrong with one line is shown, and the talk goes on: the words stay, and can be said again or taken back.
 
     Args:
-        config: `tries`, `reasoning`, `language` and `country` of it.
+        config: `image`, `tries`, `reasoning`, `language` and `country` of it.
         lines: what the person types, a line at a time.
         speaker: who answers.
         judge: who rates, on request.
@@ -69,7 +71,8 @@ def converse(
         waiting: a context in which somebody is waited for.
     """
     guard = Guard(language=config.language, country=config.country or None)
-    session = Session(tries=config.tries, guard=guard, reasoning=config.reasoning)
+    pictures = tuple(map(str, config.image))
+    session = Session(tries=config.tries, guard=guard, reasoning=config.reasoning, pictures=pictures)
 
     def answered(ask: Ask) -> Output | None:
         try:
@@ -97,6 +100,10 @@ def converse(
                 transcript.save(session.turns, provenance)
             except UserError as error:  # the talk matters more than its transcript
                 show(Trouble(str(error)))
+        elif isinstance(effect, ShowPicture):
+            check_picture(effect.path, speaker)
+            session = replace(session, pictures=(*session.pictures, effect.path))
+            return (Note(f"{effect.path} goes with your next words."),)
         elif isinstance(effect, SaveCopy):
             show(Note(_saved(transcript, effect.path, session, provenance)))
         else:
@@ -113,6 +120,16 @@ def converse(
         except UserError as error:
             show(Trouble(str(error)))
     return session
+
+
+def check_picture(path: str, speaker: Speaker) -> None:
+    """Raises UserError where the model can't be shown a picture, as it sees none or the file holds none."""
+    if not speaker.sees:
+        raise UserError(
+            "the model is shown no pictures; start with one that sees, and with server.pictures.most above 0 (for a "
+            "model in this process, data.pictures.most)."
+        )
+    inspect_picture(path, "your picture")
 
 
 def _saved(transcript: Transcript, path: str, session: Session, provenance: Mapping) -> str:

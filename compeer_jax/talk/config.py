@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from compeer_jax.chat.config import ServerConfig
+from compeer_jax.data.pictures import PictureLimits
 from compeer_jax.data.records import ASKED, FormatName
 from compeer_jax.dialogue.danger.numbers import check_country
 from compeer_jax.dialogue.prompts import check_prompt, load_prompt
@@ -23,11 +24,13 @@ class ChatPromptConfig:
         format: reasoning format of its outputs.
         prompt: name of the system prompt.
         max_prompt_tokens: longest prompt of a model in this process; a longer talk loses its oldest turns.
+        pictures: how many pictures it is shown, and how large; only a model that sees can have any.
     """
 
     format: FormatName = "compeer"
     prompt: str = "compeer"
     max_prompt_tokens: int = 2048
+    pictures: PictureLimits = field(default_factory=PictureLimits)
 
     def __post_init__(self):
         require_at_least(1, self, "data.", "max_prompt_tokens")
@@ -53,6 +56,7 @@ class ChatConfig:
         judge: directory of a judge that /judge asks ("": rules, which know form and repetition alone).
         tries: how often the model is asked before a malformed output stands, or the program answers in its place.
         reasoning: show the reasoning from the start.
+        image: files of pictures that the model is shown with your first words; /image shows it more.
         seed: seed of the sampling.
         output: folder for the transcript ("": the talk is not kept).
     """
@@ -69,6 +73,7 @@ class ChatConfig:
     judge: str = ""
     tries: int = 2
     reasoning: bool = False
+    image: list[str] = field(default_factory=list)
     seed: int = 0
     output: str = "runs/chat"
 

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "reasoning": "show the reasoning before each reply, or hide it again",
     "judge": "ask the judge about the model's last output",
     "again": "ask for another reply to your last words",
+    "image": "/image FILE shows the model a picture with your next words",
     "undo": "take back your last words and what came after them",
     "save": "say where the talk is saved; /save FILE writes a copy there",
     "quit": "leave; so do Ctrl-C and the end of the input",
@@ -152,7 +153,16 @@ class Quit:
 
 
 Show = ShowReply | ShowMalformed | ShowWithheld | ShowReasoning | ShowDanger | ShowHelp | Note
-Effect = Ask | AskJudge | Save | SaveCopy | Show | Quit
+
+
+@dataclass(frozen=True)
+class ShowPicture:
+    """The model is to be shown a file's picture with the next words, if it is one and the model sees."""
+
+    path: str
+
+
+Effect = Ask | AskJudge | Save | SaveCopy | Show | ShowPicture | Quit
 
 
 @dataclass(frozen=True)
@@ -171,6 +181,7 @@ class Session:
         malformed: how many outputs were no replies.
         reasoning: whether reasoning is shown.
         shortened: whether it was said that the model does not see everything.
+        pictures: files that go with the next words.
     """
 
     tries: int = 2
@@ -184,6 +195,7 @@ class Session:
     malformed: int = 0
     reasoning: bool = False
     shortened: bool = False
+    pictures: tuple[str, ...] = ()
 
 
 Step = tuple[Session, tuple[Effect, ...]]
@@ -204,11 +216,11 @@ def on_input(session: Session, line: str) -> Step:
     words = line.removeprefix("/")
     if not words:
         return session, ()
-    turns = (*session.turns, Turn("seeker", words))
+    turns = (*session.turns, Turn("seeker", words, images=session.pictures))
     guard = session.guard.raised(danger_in_talk(turns).kinds)
     warning = (ShowDanger(guard.kinds),) if guard.level > session.guard.level else ()
     guards = (*session.guards, session.guard)
-    session, asking = _ask(replace(session, turns=turns, guard=guard, guards=guards, last=None))
+    session, asking = _ask(replace(session, turns=turns, guard=guard, guards=guards, last=None, pictures=()))
     return session, (*warning, Save(), *asking)
 
 
@@ -271,7 +283,9 @@ def _with_reply(session: Session, output: Output) -> Step:
 def _command(session: Session, name: str, argument: str) -> Step:
     if name not in COMMANDS:
         raise unknown("command", f"/{name}", [f"/{command}" for command in COMMANDS])
-    if argument and name != "save":
+    if name == "image" and not argument:
+        raise UserError("/image needs the picture's file behind it, such as /image face.png.")
+    if argument and name not in ("save", "image"):
         raise UserError(f"/{name} takes nothing behind it; to say these words, begin the line with //.")
     if name == "help":
         return session, (ShowHelp(),)
@@ -283,6 +297,8 @@ def _command(session: Session, name: str, argument: str) -> Step:
         return session, (SaveCopy(argument),)
     if name == "reasoning":
         return _toggled(session)
+    if name == "image":
+        return session, (ShowPicture(argument),)
     if not session.turns:
         raise UserError(NO_WORDS)
     if name == "judge":

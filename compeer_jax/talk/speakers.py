@@ -25,9 +25,11 @@ class Speaker(Protocol):
 
     Attributes:
         provenance: who it is and how it was asked, as the transcript says it.
+        sees: whether it is shown pictures.
     """
 
     provenance: Mapping[str, Any]
+    sees: bool
 
     def answer(self, history: Sequence[Turn], draw: int, instructions: str = "") -> Output | None:
         """What it writes after `history`; another `draw`, another output. None where there is no answer to be had.
@@ -88,6 +90,7 @@ class _LocalSpeaker:
                 "data.max_prompt_tokens, can answer itself."
             )
         self._model.graph_and_weights  # noqa: B018  so that they are there when the first answer is wanted
+        self.sees = False
         sampling = {name: getattr(config.sampling, name) for name in ("temperature", "top_k", "top_p")}
         drawn = {"sampling": sampling, "seed": config.seed}
         self.provenance = _provenance(config, Path(config.model.path).name) | {"weights": weights} | drawn
@@ -165,6 +168,7 @@ class _ServedSpeaker:
         name = config.server.model
         self._model = open_chat_model(name, ChatModelConfig(server=config.server), folder=None, say=say)
         self._model.check()
+        self.sees = config.server.pictures.most > 0
         sampling = {"temperature": config.server.temperature, **config.server.extra}
         self.provenance = _provenance(config, name) | {"sampling": sampling, "seed": config.server.seed}
 
@@ -172,7 +176,8 @@ class _ServedSpeaker:
         from compeer_jax.chat.types import ChatRequest
 
         data, language = self._config.data, self._config.language
-        messages = chat_messages(history, prompt=data.prompt, language=language, instructions=instructions)
+        shown = {"prompt": data.prompt, "language": language, "instructions": instructions, "pictures": True}
+        messages = chat_messages(history, **shown)
         for again in range(2):
             (answer,) = self._model.answer([ChatRequest(messages, 2 * draw + again)])
             if answer is not None and answer.whole:

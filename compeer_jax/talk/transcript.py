@@ -3,10 +3,12 @@
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 
+from compeer_jax.data.pictures import inspect_picture, png_bytes
 from compeer_jax.dialogue.schema import Dialogue, Turn
 from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.errors import UserError
@@ -14,6 +16,8 @@ from compeer_jax.files import replacing
 
 SOURCE = "compeer-chat"
 LICENCE = "private"
+PICTURES = "pictures"  # folder beside the transcript
+DIGITS = 24  # of a picture's digest, hexadecimal
 
 
 class Transcript:
@@ -29,6 +33,7 @@ class Transcript:
     """
 
     def __init__(self, folder: str | Path | None, language: Language):
+        self._copies: dict[str, tuple[str, bytes]] = {}
         began = datetime.now().astimezone().strftime("chat-%Y%m%d-%H%M%S")
         self.language, self.id, self.path = language, began, None
         if folder is not None:
@@ -62,13 +67,32 @@ class Transcript:
         return path
 
     def _write(self, path: Path, turns: tuple[Turn, ...], provenance: Mapping) -> None:
-        dialogue = Dialogue(self.id, self.language, SOURCE, LICENCE, turns, provenance=(provenance,))
-        line = json.dumps(dialogue.to_json(), ensure_ascii=False) + "\n"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as temporary:
-                handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                    file.write(line)
+            turns = tuple(replace(turn, images=self._kept(turn, path.parent)) for turn in turns)
+            dialogue = Dialogue(self.id, self.language, SOURCE, LICENCE, turns, provenance=(provenance,))
+            _write_private(path, (json.dumps(dialogue.to_json(), ensure_ascii=False) + "\n").encode())
         except OSError as error:
             raise UserError(f"{path} can't be written ({error.strerror}); choose another place.") from error
+
+    def _kept(self, turn: Turn, folder: Path) -> tuple[str, ...]:
+        """The turn's pictures as files beside the transcript: pixels alone, named by what they show."""
+        names = []
+        for path in turn.images:
+            if path not in self._copies:
+                digest = inspect_picture(path, self.id).digest[:DIGITS]
+                self._copies[path] = f"{PICTURES}/{digest}.png", png_bytes(path, self.id)
+            name, data = self._copies[path]
+            if not (folder / name).exists():
+                (folder / PICTURES).mkdir(exist_ok=True)
+                _write_private(folder / name, data)
+            names.append(name)
+        return tuple(names)
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    """Writes a file that only its owner may read, whole or not at all."""
+    with replacing(path) as temporary:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)

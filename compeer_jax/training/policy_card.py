@@ -7,10 +7,11 @@ same length. Commands that ask the model take these settings from the card where
 import dataclasses
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+from compeer_jax.data.pictures import PictureLimits
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import DataConfig
 from compeer_jax.dialogue.prompts import check_prompt, load_prompt
@@ -36,6 +37,7 @@ class PolicyCard:
         max_prompt_tokens: longest prompt.
         max_answer_tokens: longest answer that it was taught, or drew.
         languages: of its training records, most frequent first.
+        pictures: how many its prompts showed, and how large.
     """
 
     format: str
@@ -44,6 +46,7 @@ class PolicyCard:
     max_prompt_tokens: Annotated[int, Check(at_least(1))]
     max_answer_tokens: Annotated[int, Check(at_least(1))]
     languages: list[str]
+    pictures: PictureLimits = field(default_factory=PictureLimits)
 
     @classmethod
     def of(cls, data: DataConfig, records: Iterable[Record], max_answer_tokens: int) -> "PolicyCard":
@@ -51,7 +54,7 @@ class PolicyCard:
         languages = [record.language for record in records]
         names = sorted(set(languages), key=lambda name: (-languages.count(name), name))
         versions = {name: load_prompt(data.prompt, name).version for name in LANGUAGES}
-        return cls(data.format, data.prompt, versions, data.max_prompt_tokens, max_answer_tokens, names)
+        return cls(data.format, data.prompt, versions, data.max_prompt_tokens, max_answer_tokens, names, data.pictures)
 
     def write(self, directory: Path) -> None:
         """Writes the card."""
@@ -86,6 +89,7 @@ class PolicyCard:
     @property
     def settings(self) -> dict[str, Any]:
         """The settings that commands give to ask it so."""
+        seen = {f"data.pictures.{name}": value for name, value in dataclasses.asdict(self.pictures).items()}
         one = {"language": self.languages[0]} if len(self.languages) == 1 and self.languages[0] in LANGUAGES else {}
         return {
             "data.format": self.format,
@@ -93,5 +97,6 @@ class PolicyCard:
             "data.max_prompt_tokens": self.max_prompt_tokens,
             "sampling.max_new_tokens": self.max_answer_tokens,
             "format_prompt": self.prompt,
+            **(seen if self.pictures.most else {}),
             **one,
         }

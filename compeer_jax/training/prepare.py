@@ -10,6 +10,7 @@ from compeer_jax.data.batches import shuffled_batches
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import encode_prompts, load_records
 from compeer_jax.parallel.sharding import check_divides
+from compeer_jax.rewards.config import check_pictures
 from compeer_jax.rewards.encoders import EncodedTurns, make_encoder, output_lengths
 from compeer_jax.rewards.load import JUDGES, check_gold, load_reward
 from compeer_jax.rewards.reward import Completion, RewardFunction, read_completions, reference_completion
@@ -56,6 +57,7 @@ def prepare(config: GRPOConfig) -> Prepared:
         UserError: anything in the settings, the data, the model or the reward that would stop the run later.
     """
     format, reward = config.data.reasoning, config.reward
+    check_pictures(reward.remote, config.data)
     run = open_run(config, "grpo", optimizer_steps=config.steps * config.epochs_per_rollout * config.minibatches)
     tokenizer, key = run.tokenizer, jax.random.key(config.seed)
     longest, place = config.sampling.max_new_tokens, {"mesh": run.mesh, "folder": run.folder.path, "base": run.base}
@@ -72,7 +74,8 @@ def prepare(config: GRPOConfig) -> Prepared:
         f"Each step: {config.prompts_per_step} prompts x {config.group_size} outputs = {outputs} outputs, "
         f"{config.epochs_per_rollout * config.minibatches} update(s) of {outputs // config.minibatches} outputs."
     )
-    prompts = encode_prompts(records.train, tokenizer, config.data)
+    encoded = encode_prompts(records.train, tokenizer, config.data)
+    prompts = {id: prompt.tokens for id, prompt in encoded.items()}
     train = [record for record in records.train if record.id in prompts]
     run.say_left_out(len(records.train) - len(train), len(records.train), "train")
     batches = shuffled_batches(train, batch_size=config.prompts_per_step, seed=config.seed)

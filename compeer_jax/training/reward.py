@@ -17,7 +17,7 @@ from compeer_jax.data.danger.review import for_training
 from compeer_jax.data.danger.talks import record_talk
 from compeer_jax.data.judge_chat import JudgeLimits, judge_examples, reply_tokens, without_long_parts
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
-from compeer_jax.data.records import load_records, spread
+from compeer_jax.data.records import load_records, pictured, spread
 from compeer_jax.data.silver.judging import class_balance, preference_shares
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.errors import UserError
@@ -73,12 +73,15 @@ def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], li
         paths = [view_file(cer, view, split, config.data.variant) for split in ("train", "valid")]
         config = replace(config, records=str(paths[0]), valid_records=str(paths[1]))
     if not config.records:
-        splits = load_records(config.data)
+        splits = load_records(replace(config.data, pictures=config.limits.pictures))
         log.info(splits.summary)
         train, valid = (config.silver.make(part, config.data) for part in (splits.train, splits.valid))
         return train * config.silver.copies, valid
     train = read_judge_records(config.records)
     valid = read_judge_records(config.valid_records) if config.valid_records else []
+    if config.limits.pictures.most:
+        train = pictured(train, cer or Path(config.records).expanduser().parent)
+        valid = pictured(valid, cer or Path(config.valid_records).expanduser().parent)
     tags = {step.tag for step in format.steps}
     for record in (*train, *valid):
         if record.steps.keys() != tags:

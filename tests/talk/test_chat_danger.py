@@ -250,7 +250,7 @@ class Scripted:
     """Gives the outputs one after the other; what is none is raised."""
 
     def __init__(self, *outputs):
-        self.outputs, self.provenance = list(outputs), {}
+        self.outputs, self.provenance, self.sees = list(outputs), {}, False
 
     def answer(self, history, draw, instructions=""):
         given = self.outputs.pop(0)
