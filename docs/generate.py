@@ -92,9 +92,12 @@ def linked(name: str, settings: Mapping) -> str:
 
 
 def settings_page(name: str, config_class: type, description: str) -> str:
-    """Every key of a command: type, default, meaning. A table for each group of keys."""
+    """Every key of a command: type, default, meaning. A table for each group of keys, once for those that are alike."""
     lines = [f"# compeer {name}", "", description, ""]
+    first: dict[tuple[type, str], str] = {}  # a group, with its defaults -> the prefix under which it is shown
     for prefix, group, where in groups(config_class):
+        if first.setdefault((group, repr(where)), prefix) != prefix:
+            continue
         meanings = documented(group)
         if prefix:
             lines += [f"## {prefix.rstrip('.')}", ""]
@@ -104,7 +107,10 @@ def settings_page(name: str, config_class: type, description: str) -> str:
                 continue
             key, meaning = f"{prefix}{field.name}", meanings.get(field.name, "")
             if dataclasses.is_dataclass(field.type):
-                kind, default = f"[group](#{key.replace('.', '').lower()})", ""
+                inner = getattr(where, field.name, None) if where is not None else default_value(field)
+                shown = first.setdefault((field.type, repr(inner)), f"{key}.").rstrip(".")
+                like = "" if shown == key else f"as {shown}"
+                kind, default = f"[group](#{shown.replace('.', '').lower()})", like
                 meaning = meaning or paragraph(field.type)
             else:
                 kind, default = f"`{type_name(field.type)}`", default_of(field, where)
