@@ -48,9 +48,9 @@ def compile_once(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def give_memory_back():
-    """Compiled programs go at the end of a file that leaves much memory in use, and what they held goes back to the system."""
+    """Compiled programs go, and their memory back to the system, at the end of a file that leaves much in use."""
     yield
-    if resident_bytes() < MUCH_MEMORY:  # to compile what the next file shares with this one, and to collect, takes a second
+    if resident_bytes() < MUCH_MEMORY:  # collecting takes a second, and the next file may share programs
         return
     jax.clear_caches()
     gc.collect()

@@ -52,7 +52,7 @@ def all_patterns() -> dict[str, tuple[re.Pattern, tuple[str, ...]]]:
 
 
 def seconds(pattern: re.Pattern, used: tuple[str, ...], text: str) -> float:
-    """The time that `text` takes; to find all matches is the work of every method but the two that look at one place."""
+    """The time that `text` takes; all methods but two do at most the work of finding every match."""
     began = time.process_time()
     for method in {"match", "fullmatch"}.intersection(used):
         getattr(pattern, method)(text)

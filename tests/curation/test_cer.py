@@ -413,6 +413,7 @@ def trained(config, train, start: Path, cer: Path, output: Path, *changes: str) 
     return read_metrics(train(parse_config(config, arguments, command="", description="")) / "metrics.jsonl")
 
 
+@pytest.mark.long
 def test_a_policy_is_fine_tuned_from_the_folder(start, cer, tmp_path, rows):
     metrics = trained(SFTConfig, train_sft, start, cer, tmp_path / "sft", "--data.max_prompt_tokens", "768")
     assert np.isfinite([row["loss"] for row in metrics]).all()
@@ -422,6 +423,7 @@ def test_a_policy_is_fine_tuned_from_the_folder(start, cer, tmp_path, rows):
 BRIEF = ["--limits.prompt", "judge_brief", "--limits.max_history_tokens", "96", "--limits.max_part_tokens", "64"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["unifi", "prm", "orm"])
 def test_each_kind_of_judge_is_trained_from_the_folder(start, cer, tmp_path, kind):
     metrics = trained(RewardTrainConfig, train_reward, start, cer, tmp_path / "run", "--kind", kind, *BRIEF)

@@ -92,6 +92,7 @@ def read(folder, split="train"):
     return tfds.builder_from_directory(folder).as_data_source(split=split)
 
 
+@pytest.mark.long
 def test_esconv_is_what_reading_its_file_gives(shared_data, tmp_path):
     path = shared_data / "esconv/ESConv.json"
     rows = [dialogue.to_json() for dialogue in read_corpus(path)[0]]

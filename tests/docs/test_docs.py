@@ -40,6 +40,7 @@ FEWER = {  # the first that a command begins with
 }
 
 
+@pytest.mark.long
 def test_the_site_builds_strictly(tmp_path):
     built = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")],

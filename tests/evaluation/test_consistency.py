@@ -141,6 +141,7 @@ def test_a_model_is_asked_about_whole_verdicts_only_and_its_silence_is_no_answer
 # From outputs in a folder to the table
 
 
+@pytest.mark.long
 def test_judges_of_known_opinions_are_compared_on_the_outputs_that_are_whole(outputs, judges, tmp_path):
     config = ConsistencyConfig(outputs=str(outputs), by="rule", models=judges, resamples=50, output=str(tmp_path))
     table = judge_consistency(config)

@@ -87,6 +87,7 @@ def test_what_a_row_draws_depends_on_its_own_key_and_prompt_alone(weights, engin
     np.testing.assert_array_equal(got.logps, with_all.logps[rows])  # to the last bit, in the same slots
 
 
+@pytest.mark.long
 def test_a_mesh_of_eight_devices_draws_what_one_device_draws(weights, at_once):
     graphdef, params = weights
     mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))

@@ -34,6 +34,7 @@ def split_model(mesh, *, gather: bool, scan_layers: bool):
     return graphdef, jax.device_put(params, shardings(param_axes(params), mesh))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scan_layers, slots", [(False, 0), (True, 0), (True, 2)])
 def test_gathered_weights_draw_the_same_tokens(mesh, scan_layers, slots):
     drawn = {}

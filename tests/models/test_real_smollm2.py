@@ -23,6 +23,7 @@ def path():
     return smollm2()
 
 
+@pytest.mark.long
 def test_logits_and_greedy_words_equal_transformers(path):
     tokenizer = load_tokenizer(path)
     prompt = [token for message in message_tokens(tokenizer, TALK, answer_next=True) for token in message]

@@ -145,6 +145,7 @@ def test_a_second_try_draws_other_words_and_the_same_with_the_same_key(rambler, 
     assert rambled != one != other
 
 
+@pytest.mark.long
 def test_eight_devices_or_a_slice_of_them_say_what_one_says(halting, rambled, in_both_orders):
     mesh = make_mesh(MeshConfig(data=2, fsdp=2, tensor=2))
     questions = [one._replace(both_orders=True) for one in asked(*ITEMS)]
@@ -162,6 +163,7 @@ def test_eight_devices_or_a_slice_of_them_say_what_one_says(halting, rambled, in
         assert weight.devices() == set(jax.devices()[-4:])
 
 
+@pytest.mark.long
 def test_a_judge_in_8_bits_is_split_over_eight_devices_and_says_what_one_says(halting):
     config, mesh = replace(MODELS, quantize="int8", decode_cache="int8"), make_mesh(MeshConfig(fsdp=2, tensor=4))
     with jax.set_mesh(mesh):

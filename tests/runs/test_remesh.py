@@ -42,6 +42,7 @@ def randomised(state):
     return jax.tree.map(draw, state)
 
 
+@pytest.mark.long
 def test_from_one_device_to_eight_to_two_by_four_and_back(tmp_path):
     meshes = [ONE, EIGHT, TWO_BY_FOUR, ONE, TWO_BY_FOUR, EIGHT, ONE]
     first = state = randomised(state_on(ONE))

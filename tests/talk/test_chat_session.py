@@ -570,6 +570,7 @@ def test_a_babbling_model_is_never_passed_off_as_a_supporter(monkeypatch, capsys
     assert obj["provenance"][0]["malformed"] == 4
 
 
+@pytest.mark.long
 def test_at_a_terminal_ctrl_c_leaves_cleanly(tmp_path):
     with ChatHTTPServer(lambda body: written()) as server:
         command = [sys.executable, "-m", "compeer_jax.cli.main", "chat", "--server.url", server.url]

@@ -73,6 +73,7 @@ def test_damage_of_a_checkpoints_metrics_is_named(tmp_path, start):
         export_run(folder.path, tmp_path / "model")
 
 
+@pytest.mark.long
 def test_memory_holds_a_file_and_a_tensor_but_never_the_model(tmp_path, start):
     """Of 250 MB of stacked layers, the largest array of 80 MiB, files of 25 MB are written; the process tells."""
     shape = {"hidden_size": 256, "intermediate_size": 8192, "num_hidden_layers": 10, "head_dim": 32, "vocab_size": 64}

@@ -39,6 +39,7 @@ def train(tmp_path, untrained):
     return run
 
 
+@pytest.mark.long
 def test_a_judge_and_an_encoder_with_weights_serve_a_run(train, parrots, untrained):
     judges = [argument for kind in ("prm", "orm") for argument in (f"--reward.models.{kind}", parrots[kind])]
     # Alike to the judges, outputs differ by how much they repeat one another.
@@ -53,6 +54,7 @@ def test_a_judge_and_an_encoder_with_weights_serve_a_run(train, parrots, untrain
     ] * 8
 
 
+@pytest.mark.long
 def test_a_run_whose_judge_gives_out_keeps_every_finished_step_and_goes_on_as_if_nothing_had_been(train):
     reward = ("--reward.judge", "user_rewards.gives_out", "--steps", "4")
     Calls.last = None

@@ -63,6 +63,7 @@ def test_an_update_that_is_not_finite_changes_nothing_and_the_next_goes_on_as_if
     assert int(spoiled.step) == 2
 
 
+@pytest.mark.long
 def test_rewards_beyond_all_numbers_cost_one_step(configure, capsys):
     changes = ("--steps", "4", "--reward.judge", "user_rewards.boundless", "--loss.scale", "none")
     # Which step is the best one depends on the words drawn, so only the newest are kept.
@@ -74,6 +75,7 @@ def test_rewards_beyond_all_numbers_cost_one_step(configure, capsys):
     assert "Step 2: grad_norm is not finite; that update is skipped" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_weights_that_spoil_every_gradient_stop_the_run_at_the_checkpoint_before(configure, tmp_path):
     changes = ("--optimizer.max_grad_norm", "0", "--optimizer.max_skipped", "2", "--checkpoint.every", "1")
     train_sft(configure(SFTConfig, *changes, "--steps", "1", "--optimizer.learning_rate", "1e30"))

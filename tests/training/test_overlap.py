@@ -81,6 +81,7 @@ def train(tmp_path, start):
     return train
 
 
+@pytest.mark.long
 def test_a_run_with_overlap_draws_with_older_weights_and_goes_on_bit_for_bit(train):
     whole = train("whole", "--overlap", "true")
     rows = read_metrics(whole / "metrics.jsonl")
@@ -100,6 +101,7 @@ def test_a_run_with_overlap_draws_with_older_weights_and_goes_on_bit_for_bit(tra
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
 
 
+@pytest.mark.long
 def test_without_overlap_the_cap_changes_nothing_that_counts(train):
     plain = read_metrics(train("plain", "--loss.importance_cap", "null", "--steps", "2") / "metrics.jsonl")
     capped = read_metrics(train("capped", "--loss.importance_cap", ".inf", "--steps", "2") / "metrics.jsonl")

@@ -26,6 +26,7 @@ def profiled(tmp_path, start, capsys):
     return run
 
 
+@pytest.mark.long
 def test_a_profiled_run_says_where_its_steps_go_and_leaves_a_trace(profiled):
     said, folder = profiled("--steps", "6", "--loss.kl_coefficient", "0.01")
     whole = float(re.search(r"Steps 3-5 took ([\d.]+) s each", said)[1])
@@ -53,6 +54,7 @@ def test_a_profiled_run_says_where_its_steps_go_and_leaves_a_trace(profiled):
     assert any("generate" in name for name in names)
 
 
+@pytest.mark.long
 def test_with_overlap_the_wait_for_a_rollout_is_not_divided(profiled):
     said, _ = profiled("--steps", "5", "--overlap", "true")
     assert "rollout (waiting for it)" in said

@@ -215,6 +215,7 @@ def test_the_measured_loss_is_the_mean_negative_log_likelihood_of_the_judges_tur
     assert read_metrics(judge / "metrics.jsonl")[-1]["eval/loss"] == pytest.approx(float(expected), rel=1e-4)
 
 
+@pytest.mark.long
 def test_a_run_on_a_file_of_records_trains_a_prm_and_goes_on_as_if_never_stopped(configure, tmp_path, silver, caplog):
     caplog.set_level("INFO", logger="compeer_jax")
     records = write(tmp_path / "cer.jsonl", [unstructured(record) for record in silver])

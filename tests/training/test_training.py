@@ -77,6 +77,7 @@ def test_the_loss_prints_zero_on_policy_while_the_gradient_does_not(configure, c
 # That it learns what is rewarded, and nothing else
 
 
+@pytest.mark.long
 def test_grpo_raises_a_reward_of_the_users_own(configure):
     changes = ("--steps", "25", "--prompts_per_step", "8", "--optimizer.learning_rate", "0.02")
     run = train_grpo(configure(GRPOConfig, *changes, "--reward.judge", "user_rewards.brevity", "--export", "false"))
@@ -106,6 +107,7 @@ def test_old_log_probs_stay_those_of_the_rollout_over_all_updates(configure):
     assert abs(row["ratio"] - 1) > 1e-3
 
 
+@pytest.mark.long
 def test_the_kl_term_is_zero_at_the_start_model_and_grows_as_the_policy_leaves_it(configure):
     changes = ("--steps", "3", "--loss.kl_coefficient", "0.1", "--reward.judge", "user_rewards.brevity")
     run = train_grpo(configure(GRPOConfig, *changes, "--export", "false"))
@@ -114,6 +116,7 @@ def test_the_kl_term_is_zero_at_the_start_model_and_grows_as_the_policy_leaves_i
     assert kl[2] > 1e-4
 
 
+@pytest.mark.long
 def test_a_run_in_packed_parts_on_eight_devices_logs_the_losses_of_one_with_an_output_a_row(configure):
     changes = ("--steps", "3", "--optimizer.learning_rate", "1e-3", "--export", "false", *DIFFER)
     one = train_grpo(configure(GRPOConfig, *changes, "--row_tokens", "0", output="one"))
@@ -124,6 +127,7 @@ def test_a_run_in_packed_parts_on_eight_devices_logs_the_losses_of_one_with_an_o
             assert a[name] == pytest.approx(b[name], rel=1e-3, abs=1e-5), name
 
 
+@pytest.mark.long
 def test_a_run_with_fewer_slots_than_outputs_logs_the_losses_of_one_with_all_at_once(configure):
     changes = ("--steps", "2", "--optimizer.learning_rate", "1e-3", "--export", "false", *DIFFER)
     one = train_grpo(configure(GRPOConfig, *changes, output="one"))
@@ -214,6 +218,7 @@ def test_a_start_that_failed_can_be_mended_and_repeated_in_the_same_folder(confi
     assert [row["step"] for row in read_metrics(run / "metrics.jsonl")] == [1, 2]
 
 
+@pytest.mark.long
 def test_bfloat16_weights_in_parts_go_on_from_a_checkpoint(configure):
     changes = ("--model.param_dtype", "bfloat16", "--model.dtype", "bfloat16", "--gradient_accumulation", "2")
     train_sft(configure(SFTConfig, *changes, "--steps", "2"))
