@@ -90,8 +90,12 @@ def read_shown(path: str | Path) -> Shown:
     folder = Path(path).expanduser()
     if folder.is_dir() and not (folder / FILE).is_file():
         within = sorted(file.parent.relative_to(folder).as_posix() for file in folder.glob(f"*/**/{FILE}"))
-        hint = f"there is one in {', '.join(within[:4])}" if within else "is it the output of a benchmark?"
-        raise UserError(f"{folder} holds no {FILE}; {hint}{'.' if within else ''}")
+        hint = "is it the output of a benchmark?"
+        if (own := folder / "page.html").is_file():  # of `compeer eval crisis`
+            hint = f"the page of this run is there already, open {own}."
+        elif within:
+            hint = f"there is one in {', '.join(within[:4])}."
+        raise UserError(f"{folder} holds no {FILE}; {hint}")
     rows = read_dialogues(folder)
     benchmarks = sorted({row.benchmark for row in rows})
     if len(benchmarks) > 1:

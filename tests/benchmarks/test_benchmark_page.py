@@ -196,10 +196,15 @@ def test_what_can_not_be_shown_is_said_in_a_sentence(tmp_path):
     other = write_run(tmp_path / "other", [sage_row(1, "m")])
     mixed = write_run(tmp_path / "mixed", [sage_row(0, "m"), esc_row(0, "m")])
     (tmp_path / "none").mkdir()
+    (crisis := tmp_path / "crisis").mkdir()
+    (crisis / "page.html").touch()
     for runs, sentence in {
         (): "no run is named; name the folder of one, as in `compeer eval show runs/sage`.",
         (sage, esc, other): "3 runs are named; a page shows one, or two side by side.",
         (tmp_path / "none",): f"{tmp_path / 'none'} holds no dialogues.jsonl; is it the output of a benchmark?",
+        (
+            crisis,
+        ): f"{crisis} holds no dialogues.jsonl; the page of this run is there already, open {crisis / 'page.html'}.",
         (tmp_path,): f"{tmp_path} holds no dialogues.jsonl; there is one in esc, mixed, other, sage.",
         (tmp_path / "absent",): f"{tmp_path / 'absent'} can't be read (No such file or directory); check the path.",
         (mixed,): f"{mixed} holds dialogues of esc-eval and sage; keep each in a file of its own.",

@@ -199,6 +199,9 @@ def test_a_corpus_goes_round(tmp_path):
         turns = talks[row["id"]].turns
         said = [turn.content for turn in turns if turn.role == "seeker"]
         assert row["seeker"] == [text for text in said if find_danger(text).kinds]
+        rest = [text for text in said if text not in row["seeker"]]
+        assert set(row["others"]) <= set(rest)
+        assert min(len(rest), 3) <= len(row["others"]) <= 5
         assert row["replies"] == [turn.content for turn in turns if turn.role == "supporter"]
         assert set(row["kinds"]) == {kind for text in said for kind in find_danger(text).kinds}
         assert (row["decision"], row["by"]) == (None, "")

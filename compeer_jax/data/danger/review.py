@@ -2,7 +2,7 @@
 
 The sheet has a dialogue a line:
 
-    {"id", "content": [hash, …], "kinds", "level", "seeker": [turn, …], "replies": [turn, …],
+    {"id", "content": [hash, …], "kinds", "level", "seeker": [turn, …], "others": [turn, …], "replies": [turn, …],
      "decision": null | "train" | "leave_out", "by": "" or a name}
 
 `content` is what the decision is about: the dialogue itself, or the records of it that a dataset has. A sheet may tell
@@ -25,6 +25,9 @@ from compeer_jax.errors import UserError
 from compeer_jax.structure import Check, Text, structured
 
 TRAIN, LEAVE_OUT = "train", "leave_out"
+OTHERS = (
+    5  # of the seeker's turns that nothing was found in, so many are shown beside those that something was found in
+)
 
 T = TypeVar("T")
 
@@ -44,7 +47,8 @@ class Review:
         content: hashes of what was looked at.
         kinds: of danger, the most urgent first.
         level: the highest of them.
-        seeker: the turns that tell of it.
+        seeker: the turns that tell of it, as far as it was found.
+        others: some of the seeker's other turns, from all over the dialogue: danger is missed, too.
         replies: what supporters or models say.
         decision: "train" or "leave_out"; None while nobody has decided.
         by: who has decided, "" while nobody has.
@@ -55,6 +59,7 @@ class Review:
     kinds: tuple[str, ...] = ()
     level: str = ""
     seeker: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
     decision: Literal["train", "leave_out"] | None = None
     by: Annotated[str, Check(str.strip)] = ""
@@ -220,16 +225,18 @@ def _holds_judge_records(path: str) -> bool:
 
 
 def _review(talks: Iterable[Talk], kinds: tuple[str, ...]) -> Review:
-    """A line with what a person needs to see: the seeker's turns that tell of danger, and all replies."""
+    """A line with what a person needs to see: the seeker's turns that tell of danger, some others, and all replies."""
     talks = list(talks)
     said = dict.fromkeys(text for talk in talks for text in talk.said)
-    flagged = [text for text in said if kinds_in(text)]
+    flagged = [text for text in said if kinds_in(text)] or [*said]  # the mark may be of a turn later than all records
+    rest = [text for text in said if text not in flagged]
     return Review(
         id=talks[0].id,
         content=tuple(sorted({talk.content for talk in talks})),
         kinds=kinds,
         level=level_name(kinds),
-        seeker=tuple(flagged or said),  # the mark may be of a turn that comes later than all records
+        seeker=tuple(flagged),
+        others=tuple(rest[:: -(-len(rest) // OTHERS) or 1]),
         replies=tuple(dict.fromkeys(text for talk in talks for text in talk.replies)),
     )
 

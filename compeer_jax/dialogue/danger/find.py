@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 from compeer_jax.dialogue.danger.classifier import kind_scores, likely_kinds, threshold
 from compeer_jax.dialogue.danger.kinds import Level, in_order, level_of
-from compeer_jax.dialogue.danger.rules import has_signs, rule_kinds
+from compeer_jax.dialogue.danger.rules import rule_kinds
 from compeer_jax.dialogue.schema import Turn
 
-# Probability of danger that is enough where words stand that danger is often said with. It and the classifier's own
-# thresholds are a choice between what is missed and what is told of usual talk; docs/guides/danger.md has the figures.
-LEAST = 0.85
 # Probability of danger below which the rules are not believed: a word in another sense, where all else reads harmless.
-DOUBT = 0.1
+# It and the classifier's thresholds are a choice between what is missed and what is told of usual talk;
+# docs/guides/danger.md has the figures.
+DOUBT = 0.15
 TURNS = 3  # of the seeker's, the last: danger often stands two turns back
 
 
@@ -39,8 +38,7 @@ def find_danger(text: str) -> Danger:
     """The danger in `text`, one turn of a seeker, in either language: people mix them."""
     scores = kind_scores(text)
     ruled = rule_kinds(text) if sum(scores.values()) >= DOUBT else frozenset()
-    least = LEAST if has_signs(text) else threshold(text)
-    return _together([{"rules": ruled, "classifier": likely_kinds(scores, least)}])
+    return _together([{"rules": ruled, "classifier": likely_kinds(scores, threshold(text))}])
 
 
 def danger_in_talk(turns: Sequence[Turn]) -> Danger:

@@ -63,14 +63,6 @@ def rule_kinds(text: str) -> frozenset[str]:
     return frozenset(kind for kind, _ in found_rules(text))
 
 
-def has_signs(text: str) -> bool:
-    """Whether `text` has more of what danger is often said with than twice what speaks against it."""
-    grammar = _grammar()
-    _, signs = _read(normalised(text), grammar)
-    present = frozenset(_put_together(signs, grammar.compounds))
-    return len(present & grammar.any_of("sign")) > 2 * len(present & grammar.any_of("everyday"))
-
-
 def found_rules(text: str) -> Iterator[tuple[str, str]]:
     """Each kind that the rules find in `text`, with the (normalised) words of the first part that say so."""
     grammar = _grammar()
