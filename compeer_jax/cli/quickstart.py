@@ -3,7 +3,8 @@
 import dataclasses
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -12,11 +13,49 @@ from compeer_jax.cli.terminal import wide_console
 from compeer_jax.errors import UserError
 from compeer_jax.files import FolderLock, read_json, replacing
 
-CONFIGS = {
-    "compeer": {"sft": "tiny_sft.yaml", "grpo": "tiny_grpo.yaml"},
-    "care": {"sft": "care_tiny_sft.yaml", "grpo": "care_tiny_grpo.yaml"},
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a quickstart runs where nothing else is asked for.
+
+    Attributes:
+        sft, grpo, reward: YAML files of the stages.
+        judge: who rewards.
+        grpo_runs: name of each GRPO run -> whether rewards are reweighted by redundancy.
+        eval_records: held-out prompts that models are rated on.
+        samples: talks of which replies before and after are written down.
+    """
+
+    sft: str
+    grpo: str
+    reward: str = "tiny_reward.yaml"
+    judge: str = "unifi"
+    grpo_runs: Mapping[str, bool] = field(default_factory=lambda: {"GRPO": False, "GRPO, reweighted": True})
+    eval_records: int = 48
+    samples: int = 0
+
+
+RECIPES = {
+    "compeer": Recipe("tiny_sft.yaml", "tiny_grpo.yaml"),
+    "care": Recipe("care_tiny_sft.yaml", "care_tiny_grpo.yaml", judge="hierarchical"),
 }
-JUDGES = {"compeer": "unifi", "care": "hierarchical"}
+"""With a small random model, or one of the user's."""
+
+PACKAGED_RECIPES = {
+    "smollm2": Recipe(
+        "smollm2_sft.yaml",
+        "smollm2_grpo.yaml",
+        "smollm2_reward.yaml",
+        grpo_runs={"GRPO, reweighted": True},
+        eval_records=12,
+        samples=4,
+    ),
+}
+"""With a model that pip fetches."""
+
+FOLDERS = {"GRPO": "grpo", "GRPO, reweighted": "grpo_reweighted"}
+BEFORE = {"temperature": 0.5, "top_p": 0.9, "repetition_penalty": 1.15, "max_new_tokens": 256}
+"""How an untrained model draws best: it goes round in loops otherwise."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +67,17 @@ class QuickstartConfig:
         output: folder of all runs (default: runs/quickstart-DATA-SEED); an interrupted quickstart goes on there.
         data: "sample" for the bundled dialogues, or a file such as ESConv.json.
         split: JSON file with row numbers of train, valid and test (default: by seed).
-        model: Hugging Face directory to start from; by default a small random model and tokenizer are made.
+        model: "smollm2" for SmolLM2-135M-Instruct, which pip fetches, with settings of its own; or a Hugging Face
+            directory to start from; by default a small random model and tokenizer are made.
         judge: "unifi" trains a judge first, from the SFT model; "rules" goes without, by gold annotations alone;
             "hierarchical" looks at form, nodes and strategy (default: the first for compeer, the last for care).
-        sft_config: YAML file of `compeer sft` (default: the small model's, of the recipe).
-        reward_config: YAML file of `compeer reward train`.
-        grpo_config: YAML file of `compeer grpo` (default: the small model's, of the recipe).
+        sft_config: YAML file of `compeer sft` (default: the recipe's, for the small model or that which is named).
+        reward_config: YAML file of `compeer reward train` (default: likewise).
+        grpo_config: YAML file of `compeer grpo` (default: likewise).
         sft_steps: optimiser steps of SFT (0: as in its file).
         reward_steps: optimiser steps of the judge (0: as in its file).
         grpo_steps: steps of each GRPO run (0: as in its file).
-        eval_records: held-out prompts, four outputs each.
+        eval_records: held-out prompts, four outputs each (0: 48, or 12 with smollm2).
         seed: seed of the small model's weights, of the order of the data and of the sampling.
     """
 
@@ -48,12 +88,12 @@ class QuickstartConfig:
     model: str = ""
     judge: Literal["", "unifi", "rules", "hierarchical"] = ""
     sft_config: str = ""
-    reward_config: str = "tiny_reward.yaml"
+    reward_config: str = ""
     grpo_config: str = ""
     sft_steps: int = 0
     reward_steps: int = 0
     grpo_steps: int = 0
-    eval_records: int = 48
+    eval_records: int = 0
     seed: int = 0
 
 
@@ -65,7 +105,9 @@ def quickstart(config: QuickstartConfig) -> Path:
     import jax
     from rich.text import Text
 
+    from compeer_jax.cli.quickstart_samples import Speaker, write_replies
     from compeer_jax.evaluation.policy_report import policy_table
+    from compeer_jax.models.packaged import packaged_checkpoint
     from compeer_jax.report.table import print_tables
     from compeer_jax.training.config import GRPOConfig, SFTConfig
     from compeer_jax.training.grpo import train_grpo
@@ -74,9 +116,9 @@ def quickstart(config: QuickstartConfig) -> Path:
     from compeer_jax.training.sft import train_sft
     from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
-    name = "quickstart" if config.recipe == "compeer" else f"quickstart-{config.recipe}"
-    output = Path(config.output or f"runs/{name}-{Path(config.data).stem}-{config.seed}").expanduser()
-    files, judged_by = CONFIGS[config.recipe], config.judge or JUDGES[config.recipe]
+    recipe = recipe_of(config)
+    output = Path(config.output or default_output(config)).expanduser()
+    judged_by = config.judge or recipe.judge
     check_same_quickstart(output, config)
     lock = FolderLock(output)
     # The stages run the same programs several times; so does a quickstart that goes on after an interruption.
@@ -94,25 +136,31 @@ def quickstart(config: QuickstartConfig) -> Path:
         arguments = ["--config", str(config_file(file)), *shared, *overrides]
         return parse_config(config_class, arguments, command=command, description="")
 
+    if config.model in PACKAGED_RECIPES:
+        stage(f"The model {config.model}")
+        start = packaged_checkpoint(config.model)
+    else:
+        start = Path(config.model) if config.model else output / "start"
     sft_model = output / "sft" / "model"
-    start = Path(config.model) if config.model else output / "start"
     sft = settings(
-        SFTConfig, config.sft_config or files["sft"], "sft", "--output", str(output / "sft"), "--model.path", str(start)
+        SFTConfig, config.sft_config or recipe.sft, "sft", "--output", str(output / "sft"), "--model.path", str(start)
     )
     sft = dataclasses.replace(sft, steps=config.sft_steps or sft.steps)
 
     overrides = ["--output", str(output / "judge"), "--model.path", str(sft_model)]
-    judge = settings(RewardTrainConfig, config.reward_config, "reward train", *overrides)
+    judge = settings(RewardTrainConfig, config.reward_config or recipe.reward, "reward train", *overrides)
     judge = dataclasses.replace(judge, steps=config.reward_steps or judge.steps)
 
     def grpo_settings(name: str, reweighting: bool) -> GRPOConfig:
-        overrides = ["--output", str(output / name), "--model.path", str(sft_model), "--reward.judge", judged_by]
+        overrides = ["--output", str(output / FOLDERS[name]), "--model.path", str(sft_model)]
+        overrides += ["--reward.judge", judged_by]
         overrides += ["--reward.models.unifi", str(output / "judge" / "model")] if judged_by == "unifi" else []
-        grpo = settings(GRPOConfig, config.grpo_config or files["grpo"], "grpo", *overrides)
+        grpo = settings(GRPOConfig, config.grpo_config or recipe.grpo, "grpo", *overrides)
         reward = dataclasses.replace(grpo.reward, reweighting=reweighting)
         return dataclasses.replace(grpo, reward=reward, steps=config.grpo_steps or grpo.steps)
 
-    runs = {"GRPO": grpo_settings("grpo", False), "GRPO, reweighted": grpo_settings("grpo_reweighted", True)}
+    runs = {name: grpo_settings(name, reweighting) for name, reweighting in recipe.grpo_runs.items()}
+    last = list(runs.values())[-1]
 
     if not config.model and not (start / "config.json").exists():
         stage("A small random model and its tokenizer")
@@ -122,23 +170,55 @@ def quickstart(config: QuickstartConfig) -> Path:
     if judged_by == "unifi":
         stage("UnifiReward, the judge")
         train_reward(judge)
-    reports = {"SFT": rate(output / "sft", runs["GRPO"], config, stage)}
+    records = config.eval_records or recipe.eval_records
+    trained = {"SFT": output / "sft"}
+    reports = {"SFT": rate(output / "sft", last, records, config.seed, stage)}
     for name, grpo in runs.items():
         stage(name)
         train_grpo(grpo)
-        reports[name] = rate(Path(grpo.output), grpo, config, stage)
+        trained[name] = Path(grpo.output)
+        reports[name] = rate(Path(grpo.output), grpo, records, config.seed, stage)
+    replies = output / "replies.md"
+    if recipe.samples and not replies.is_file():
+        stage("Replies, before and after")
+        whole = dataclasses.replace(last.model, path=str(start))
+        plain = dataclasses.replace(last.data, format="plain", prompt="plain_brief")
+        speakers = [Speaker("Before", whole, plain, dataclasses.replace(last.sampling, **BEFORE))]
+        speakers += [
+            Speaker(f"After {name}", dataclasses.replace(last.model, path=str(run / "model")), last.data, last.sampling)
+            for name, run in trained.items()
+        ]
+        write_replies(replies, speakers, count=recipe.samples, seed=config.seed)
 
-    title = f"{config.eval_records} held-out prompts x 4 outputs, {config.data}, seed {config.seed} (silver labels)"
+    title = f"{records} held-out prompts x 4 outputs, {config.data}, seed {config.seed} (silver labels)"
     console.print()
     print_tables([policy_table(reports, title)], console)
     report = output / "report.md"
     report.write_text(f"{title}\n\n{policy_table(reports).markdown()}\n", encoding="utf-8")
     console.print(f"Done in {time.monotonic() - began:.0f} s. The table is in {report};")
-    console.print(
-        f"read {output / 'grpo_reweighted' / 'samples.md'} and look at {output / 'grpo_reweighted' / 'curves.png'}."
-    )
+    read = replies if recipe.samples else Path(last.output) / "samples.md"
+    console.print(f"read {read} and look at {Path(last.output) / 'curves.png'}.")
     lock.release()
     return report
+
+
+def recipe_of(config: QuickstartConfig) -> Recipe:
+    """What is run where `config` says nothing else; UserError for a packaged model in a recipe that has none."""
+    if config.model not in PACKAGED_RECIPES:
+        return RECIPES[config.recipe]
+    if config.recipe != "compeer":
+        raise UserError(
+            f"--model {config.model} has settings for --recipe compeer alone; take that, or give the path of a model and "
+            "--sft_config and --grpo_config."
+        )
+    return PACKAGED_RECIPES[config.model]
+
+
+def default_output(config: QuickstartConfig) -> str:
+    """runs/quickstart-DATA-SEED, with the recipe and the packaged model where these are others than usual."""
+    parts = ["quickstart"] if config.recipe == "compeer" else ["quickstart", config.recipe]
+    parts += [config.model] if config.model in PACKAGED_RECIPES else []
+    return "runs/" + "-".join([*parts, Path(config.data).stem, str(config.seed)])
 
 
 def check_same_quickstart(output: Path, config: QuickstartConfig) -> None:
@@ -157,7 +237,7 @@ def check_same_quickstart(output: Path, config: QuickstartConfig) -> None:
         temporary.write_text(json.dumps(settings), encoding="utf-8")
 
 
-def rate(folder: Path, grpo, config: QuickstartConfig, stage):
+def rate(folder: Path, grpo, records: int, seed: int, stage):
     """The report on the model of a run; read from `report.json` when it was made before, in the same way."""
     from compeer_jax.evaluation.evaluate import EvalConfig, evaluate, save_report, saved_report, settings_of
     from compeer_jax.runs.metrics import read_metrics
@@ -167,9 +247,9 @@ def rate(folder: Path, grpo, config: QuickstartConfig, stage):
         data=grpo.data,
         mesh=grpo.mesh,
         sampling=grpo.sampling,
-        records=config.eval_records,
+        records=records,
         reward=grpo.reward,
-        seed=config.seed,
+        seed=seed,
     )
     made_for = settings_of(settings) | {"step": read_metrics(folder / "metrics.jsonl")[-1]["step"]}
     report = saved_report(folder, made_for)

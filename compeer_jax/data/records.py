@@ -29,11 +29,13 @@ from compeer_jax.data.silver.records import silver_records
 from compeer_jax.data.splits import SPLITS, read_split, split_dialogues
 from compeer_jax.dialogue.prompts import check_prompt
 from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS, ReasoningFormat
+from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.parallel.exchange import by_share
 
 T = TypeVar("T")
 AnyRecord = TypeVar("AnyRecord", Record, JudgeRecord)
+Spoken = TypeVar("Spoken", Dialogue, Record, JudgeRecord)
 FormatName = Literal[
     "compeer", "care", "care_no_context", "care_no_cognition", "care_no_emotion", "care_no_plan", "plain"
 ]  # OUTPUT_FORMATS
@@ -61,6 +63,7 @@ class DataConfig:
             rewritten to another personality, as the paper does, "r" as many rewritten without one, "d" as many
             duplicates.
         roles: whose turns are those of a role, beside the usual names: {helper: supporter, note: none}.
+        language: learn from and measure on this language alone, for models that know no other ("": all).
         split: JSON file with row numbers of train, valid and test; without one the dialogues are split by `split_seed`.
         split_seed: seed of the split by dialogue (70 % train, 15 % valid, 15 % test).
         silver_seed: seed of the templates in silver records.
@@ -84,6 +87,7 @@ class DataConfig:
     path: str = "sample"
     variant: Variant = "none"
     roles: dict[str, str] = field(default_factory=dict)
+    language: Literal["", "en", "zh"] = ""
     split: str = ""
     split_seed: int = 13
     silver_seed: int = 0
@@ -145,6 +149,7 @@ def load_records(config: DataConfig, view: View = SFT) -> Splits:
         )
     dialogues, report = read_corpus(config.path, roles=config.roles)
     splits = read_split(config.split, dialogues) if config.split else split_dialogues(dialogues, seed=config.split_seed)
+    splits = splits._make(in_language(part, config.language) for part in splits)
     learned, left_out = for_training(splits.train, dialogue_talk, config, config.path)
     splits = splits._replace(train=learned)
     records = []
@@ -154,8 +159,9 @@ def load_records(config: DataConfig, view: View = SFT) -> Splits:
             kind, needs = "record", "supporter turns"
             if config.reasoning.steps:
                 kind, needs = "silver record", "an emotion_type, and supporter turns with a strategy"
+            where = f"{config.path} in data.language {config.language!r}" if config.language else config.path
             raise UserError(
-                f"The {name} split of {config.path} gives no {kind}; its dialogues need {needs} after a seeker's turn."
+                f"The {name} split of {where} gives no {kind}; its dialogues need {needs} after a seeker's turn."
             )
         records.append(spread(made, config.limit))
     counts = " / ".join(str(len(part)) for part in records)
@@ -187,7 +193,7 @@ def _cer_records(folder: Path, view: View, config: DataConfig) -> Splits:
     tags = {step.tag for step in config.reasoning.steps}
     records, left_out = [], ""
     for name in SPLITS:
-        made = read_policy_records(folder, view, name, config.variant)
+        made = in_language(read_policy_records(folder, view, name, config.variant), config.language)
         for record in made:
             steps = record.reference.steps.keys()
             if tags and steps and steps != tags:  # a reply alone can be had of any, and a prompt has no steps
@@ -202,6 +208,11 @@ def _cer_records(folder: Path, view: View, config: DataConfig) -> Splits:
     what = "records to fine-tune on" if view == SFT else "prompts"
     train = TRAIN if config.variant == "none" else f"{TRAIN}_{config.variant}"
     return Splits(*records, summary=f"{folder}: {what}, {train} / valid / test: {counts}. {left_out}".rstrip())
+
+
+def in_language(items: Sequence[Spoken], language: str) -> list[Spoken]:
+    """The dialogues, or records, in a language; all of them without one."""
+    return [item for item in items if language in ("", item.language)]
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:

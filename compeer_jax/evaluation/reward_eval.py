@@ -14,7 +14,7 @@ import numpy as np
 from compeer_jax.data.cer_folder import cer_folder, view_file
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.judge_record import JudgeRecord, read_judge_records
-from compeer_jax.data.records import DataConfig, load_records, pictured, spread
+from compeer_jax.data.records import DataConfig, in_language, load_records, pictured, spread
 from compeer_jax.dialogue.judging import Preference, swap_preference
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least, unknown
@@ -152,7 +152,7 @@ def judge_records(config: RewardEvalConfig) -> tuple[list[JudgeRecord], str]:
         data = config.data
         records = config.silver.make(getattr(load_records(data), config.split), data)
         source = f"silver {config.split} records of {data.path}"
-    return spread(records, config.limit), source
+    return spread(in_language(records, config.data.language), config.limit), source
 
 
 def format_of(records: Sequence[JudgeRecord]) -> ReasoningFormat:

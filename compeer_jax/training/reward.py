@@ -17,7 +17,7 @@ from compeer_jax.data.danger.review import for_training
 from compeer_jax.data.danger.talks import record_talk
 from compeer_jax.data.judge_chat import JudgeLimits, judge_examples, reply_tokens, without_long_parts
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
-from compeer_jax.data.records import load_records, pictured, spread
+from compeer_jax.data.records import in_language, load_records, pictured, spread
 from compeer_jax.data.silver.judging import class_balance, preference_shares
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.errors import UserError
@@ -79,6 +79,7 @@ def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], li
         return train * config.silver.copies, valid
     train = read_judge_records(config.records)
     valid = read_judge_records(config.valid_records) if config.valid_records else []
+    train, valid = (in_language(part, config.data.language) for part in (train, valid))
     if config.limits.pictures.most:
         train = pictured(train, cer or Path(config.records).expanduser().parent)
         valid = pictured(valid, cer or Path(config.valid_records).expanduser().parent)
