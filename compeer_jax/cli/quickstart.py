@@ -107,7 +107,6 @@ def quickstart(config: QuickstartConfig) -> Path:
 
     from compeer_jax.cli.quickstart_samples import Speaker, write_replies
     from compeer_jax.evaluation.policy_report import policy_table
-    from compeer_jax.models.packaged import packaged_checkpoint
     from compeer_jax.report.table import print_tables
     from compeer_jax.training.config import GRPOConfig, SFTConfig
     from compeer_jax.training.grpo import train_grpo
@@ -136,14 +135,10 @@ def quickstart(config: QuickstartConfig) -> Path:
         arguments = ["--config", str(config_file(file)), *shared, *overrides]
         return parse_config(config_class, arguments, command=command, description="")
 
-    if config.model in PACKAGED_RECIPES:
-        stage(f"The model {config.model}")
-        start = packaged_checkpoint(config.model)
-    else:
-        start = Path(config.model) if config.model else output / "start"
+    start = config.model or str(output / "start")
     sft_model = output / "sft" / "model"
     sft = settings(
-        SFTConfig, config.sft_config or recipe.sft, "sft", "--output", str(output / "sft"), "--model.path", str(start)
+        SFTConfig, config.sft_config or recipe.sft, "sft", "--output", str(output / "sft"), "--model.path", start
     )
     sft = dataclasses.replace(sft, steps=config.sft_steps or sft.steps)
 
@@ -162,9 +157,9 @@ def quickstart(config: QuickstartConfig) -> Path:
     runs = {name: grpo_settings(name, reweighting) for name, reweighting in recipe.grpo_runs.items()}
     last = list(runs.values())[-1]
 
-    if not config.model and not (start / "config.json").exists():
+    if not config.model and not Path(start, "config.json").exists():
         stage("A small random model and its tokenizer")
-        make_small_model(SmallModelConfig(output=str(start), data=sft.data, seed=config.seed))
+        make_small_model(SmallModelConfig(output=start, data=sft.data, seed=config.seed))
     stage("SFT")
     train_sft(sft)
     if judged_by == "unifi":
@@ -181,7 +176,7 @@ def quickstart(config: QuickstartConfig) -> Path:
     replies = output / "replies.md"
     if recipe.samples and not replies.is_file():
         stage("Replies, before and after")
-        whole = dataclasses.replace(last.model, path=str(start))
+        whole = dataclasses.replace(last.model, path=start)
         plain = dataclasses.replace(last.data, format="plain", prompt="plain_brief")
         speakers = [Speaker("Before", whole, plain, dataclasses.replace(last.sampling, **BEFORE))]
         speakers += [
@@ -208,8 +203,8 @@ def recipe_of(config: QuickstartConfig) -> Recipe:
         return RECIPES[config.recipe]
     if config.recipe != "compeer":
         raise UserError(
-            f"--model {config.model} has settings for --recipe compeer alone; take that, or give the path of a model and "
-            "--sft_config and --grpo_config."
+            f"--model {config.model} has settings for --recipe compeer alone; take that, or give the path of a model "
+            "with --sft_config and --grpo_config."
         )
     return PACKAGED_RECIPES[config.model]
 

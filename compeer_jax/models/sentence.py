@@ -20,7 +20,7 @@ from compeer_jax.models import weights
 from compeer_jax.models.bert import Bert
 from compeer_jax.models.bert_config import KINDS, BertConfig
 from compeer_jax.models.config import FAMILIES, DecoderConfig, read_config
-from compeer_jax.models.decoder import abstract as abstract_qwen2
+from compeer_jax.models.decoder import abstract
 from compeer_jax.models.hf_names import BERT, body_names
 from compeer_jax.models.json_config import ConfigReader
 
@@ -122,7 +122,7 @@ def load_text_model(
     names = body_names(config)
     weights.check_layers(directory, config.num_hidden_layers, names)
     # A tied head has no weights of its own, and an untied one is of no use here.
-    graphdef, params = abstract_qwen2(dataclasses.replace(config, tie_word_embeddings=True), **options)
+    graphdef, params = abstract(dataclasses.replace(config, tie_word_embeddings=True), **options)
     return nnx.merge(graphdef, weights.load(directory, params, mesh=mesh, names=names)), config.max_position_embeddings
 
 

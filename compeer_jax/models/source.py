@@ -1,4 +1,4 @@
-"""The model that a config names: a directory, a GGUF file, or a hub id that is fetched first."""
+"""The model that a config names: a directory, a GGUF file, or a packaged model or hub id that is fetched first."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.decoder import Decoder, from_pretrained
 from compeer_jax.models.gguf_file import check_magic
 from compeer_jax.models.lora import LoRAConfig, abstract_adapted, merge_adapters, split_adapters
+from compeer_jax.models.packaged import PACKAGES, packaged_directory
 from compeer_jax.models.peft_files import is_adapter, load_adapters, read_adapter_config
 
 
@@ -21,7 +22,8 @@ class ModelConfig:
     """The model to start from.
 
     Args:
-        path: Hugging Face directory, a file in GGUF, or a hub id such as Qwen/Qwen2.5-7B-Instruct.
+        path: Hugging Face directory, a file in GGUF, a hub id such as Qwen/Qwen2.5-7B-Instruct, or smollm2, which pip
+            fetches.
         dtype: type of the computation.
         param_dtype: type the weights are kept and updated in (float32 masters with bfloat16 compute is the safe pair).
         scan_layers: keep layers stacked and scan over them: flat compile time on TPU and GPU, half the speed on CPU.
@@ -56,7 +58,7 @@ class ModelConfig:
 
 
 def model_directory(path: str) -> Path:
-    """The local directory or GGUF file of `path`; a hub id ("owner/name") is downloaded, or found in the hub's cache.
+    """The local directory or GGUF file of `path`; one of `PACKAGES` and a hub id ("owner/name") are downloaded once.
 
     Raises:
         UserError: no such directory, a file of another format, and no such id can be had.
@@ -67,6 +69,8 @@ def model_directory(path: str) -> Path:
     if directory.exists():
         check_magic(directory)
         return directory
+    if path in PACKAGES:
+        return packaged_directory(path)
     parts = path.split("/")
     if len(parts) != 2 or not all(parts) or path.startswith((".", "~")):
         raise UserError(
@@ -106,7 +110,7 @@ def base_name(path: str) -> str:
     directory = model_directory(path)
     if is_adapter(directory):
         return read_adapter_config(directory)[1]
-    return str(directory.absolute()) if Path(path).expanduser().exists() else path
+    return str(directory.absolute()) if path in PACKAGES or Path(path).expanduser().exists() else path
 
 
 def load_model(config: ModelConfig, mesh: Mesh | None) -> Decoder:

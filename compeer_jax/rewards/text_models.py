@@ -11,7 +11,7 @@ from jax.sharding import AxisType, Mesh
 from jaxtyping import Array, Bool, DTypeLike, Float, Int
 
 from compeer_jax.generation.padding import bucket
-from compeer_jax.models.config import read_config
+from compeer_jax.models.config import FAMILIES, read_config
 from compeer_jax.models.sentence import Pooling, SentenceConfig, load_text_model, pool, unit
 from compeer_jax.models.source import ModelConfig, base_directory, model_directory
 from compeer_jax.models.tokenizer import read_tokenizer
@@ -135,8 +135,8 @@ def sentence_embedder(
 ) -> TextModel:
     """The sentence-embedding model at `path`, as sentence-transformers runs it.
 
-    An encoder is small, so every device of the mesh holds all of it and reads its own rows; a Qwen2.5 is laid out as
-    a policy is.
+    An encoder is small, so every device of the mesh holds all of it and reads its own rows; a decoder is laid out as a
+    policy is.
 
     Args:
         path: directory in sentence-transformers' layout, or a hub id.
@@ -151,7 +151,7 @@ def sentence_embedder(
     """
     sentence = SentenceConfig.read(model_directory(path))
     tokenizer = read_tokenizer(sentence.model)
-    if read_config(sentence.model)[0].get("model_type") != "qwen2":
+    if read_config(sentence.model)[0].get("model_type") not in FAMILIES:
         mesh = Mesh(mesh.devices.reshape(-1, 1, 1), AXES, axis_types=(AxisType.Auto,) * len(AXES))
     model, context = load_text_model(sentence.model, mesh=mesh, dtype=jnp.dtype(dtype), scan_layers=scan_layers)
     limits = (max_tokens, context, sentence.max_tokens or tokenizer.model_max_length)

@@ -10,7 +10,7 @@ from config_files import CONFIG_OF, CONFIGS, OVER
 from compeer_jax.cli.commands import COMMANDS, commands
 from compeer_jax.cli.configure import merged_yaml, parse_config
 from compeer_jax.cli.main import main
-from compeer_jax.cli.quickstart import QuickstartConfig, check_same_quickstart
+from compeer_jax.cli.quickstart import QuickstartConfig, check_same_quickstart, config_file, quickstart, recipe_of
 from compeer_jax.curation.config import BuildConfig
 from compeer_jax.errors import UserError
 from compeer_jax.training.config import GRPOConfig, SFTConfig
@@ -211,3 +211,15 @@ def test_a_quickstart_in_the_folder_of_another_is_refused_by_name(tmp_path):
     check_same_quickstart(tmp_path / "out", QuickstartConfig(seed=1, eval_records=8))
     with pytest.raises(UserError, match="another sft_steps, seed"):
         check_same_quickstart(tmp_path / "out", QuickstartConfig(sft_steps=5))
+
+
+def test_a_quickstart_with_a_packaged_model_has_settings_of_its_own_in_one_recipe(tmp_path):
+    recipe = recipe_of(QuickstartConfig(model="smollm2"))
+    assert {config_file(file).name for file in (recipe.sft, recipe.reward, recipe.grpo)} == {
+        "smollm2_sft.yaml",
+        "smollm2_reward.yaml",
+        "smollm2_grpo.yaml",
+    }
+    with pytest.raises(UserError, match="--model smollm2 has settings for --recipe compeer alone"):
+        quickstart(QuickstartConfig(model="smollm2", recipe="care", output=str(tmp_path / "out")))
+    assert not (tmp_path / "out").exists()

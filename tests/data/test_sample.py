@@ -1,8 +1,13 @@
+import json
 from collections import Counter
 
+import pytest
+
 from compeer_jax.data.corpora.reading import sample_dialogues
+from compeer_jax.data.records import DataConfig, load_records
 from compeer_jax.data.silver.records import count_skipped
 from compeer_jax.dialogue.taxonomy import STRATEGIES
+from compeer_jax.errors import UserError
 
 
 def test_there_are_dialogues_enough_in_both_languages():
@@ -39,3 +44,21 @@ def test_every_strategy_is_shown_in_both_languages():
 def test_no_utterance_is_there_twice():
     texts = Counter(turn.content for dialogue in sample_dialogues() for turn in dialogue.turns)
     assert [text for text, count in texts.items() if count > 1 and len(text) > 20] == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_records_of_one_language_are_those_of_all_that_are_in_it(language):
+    everything, chosen = load_records(DataConfig()), load_records(DataConfig(language=language))
+    for split in ("train", "valid", "test"):
+        records = getattr(chosen, split)
+        assert records
+        assert records == [record for record in getattr(everything, split) if record.language == language]
+
+
+def test_a_file_without_the_language_is_one_sentence(tmp_path):
+    path = tmp_path / "en.jsonl"
+    path.write_text("".join(f"{json.dumps(one.to_json())}\n" for one in sample_dialogues() if one.language == "en"))
+    with pytest.raises(
+        UserError, match=r"The train split of .*en\.jsonl in data\.language 'zh' gives no silver"
+    ):
+        load_records(DataConfig(path=str(path), language="zh"))

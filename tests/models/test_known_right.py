@@ -18,7 +18,7 @@ from peft import PeftModel, get_peft_model
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from tiny_decoder import torch_model
-from transformers import AutoModelForCausalLM, Qwen2Config
+from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Config
 
 from compeer_jax.errors import UserError
 from compeer_jax.models.decoder import Qwen2
@@ -147,6 +147,32 @@ CONFIG_KEYS = sorted({*Qwen2Config().to_dict(), "auto_map", "quantization_config
 def test_any_key_of_a_model_config_is_computed_as_transformers_does_or_refused_by_name(model, tmp_path, key, value):
     copy = with_config(model, tmp_path / "model", "config.json", {key: value})
     equal_or_refused(copy, {"rope_parameters": "rope_"}.get(key, key), AutoModelForCausalLM.from_pretrained)
+
+
+def off(value) -> list:
+    """Values of a key that ask for something else than `value` does."""
+    match value:
+        case bool():
+            return [not value]
+        case int() | float():
+            return [value + 1]
+        case None:
+            return [True, 2, 0.5, "x"]
+        case str():
+            return ["gelu"]
+        case _:
+            return [["sliding_attention"] * 2, {"x": 1.0}]
+
+
+@pytest.mark.parametrize(("family", "config"), [("qwen3", Qwen3Config), ("llama", LlamaConfig)])
+def test_each_key_of_the_other_families_off_its_default_is_computed_or_refused_by_name(family, config, tmp_path):
+    torch_model(family=family, tie_word_embeddings=False).save_pretrained(tmp_path / "model")
+    written = json.loads((tmp_path / "model" / "config.json").read_text())
+    for key, default in (config().to_dict() | {"pretraining_tp": 1, "qk_norm": None, "rope_scaling": None}).items():
+        for value in off(written.get(key, default)):
+            copy = with_config(tmp_path / "model", tmp_path / "copy", "config.json", {key: value})
+            name = "rope_" if key.startswith("rope_") else key
+            equal_or_refused(copy, name, AutoModelForCausalLM.from_pretrained)
 
 
 DAMAGE = {

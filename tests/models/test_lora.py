@@ -194,9 +194,11 @@ def test_a_quantised_base_takes_a_quarter_or_an_eighth_of_float32_in_a_compiled_
 # PEFT
 
 
-@pytest.mark.parametrize("scan_layers", [False, True], ids=["unrolled", "scanned"])
-def test_peft_loads_our_adapters_over_transformers_with_equal_logits(tmp_path, scan_layers):
-    torch_model().save_pretrained(tmp_path / "model")
+@pytest.mark.parametrize(
+    ("family", "scan_layers"), [("qwen2", False), ("qwen2", True), ("qwen3", True), ("llama", False)]
+)
+def test_peft_loads_our_adapters_over_transformers_with_equal_logits(tmp_path, family, scan_layers):
+    torch_model(family=family).save_pretrained(tmp_path / "model")
     lora = dataclasses.replace(LORA, targets=("q_proj", "v_proj", "o_proj", "up_proj", "down_proj"))
     base = base_of(tmp_path / "model", lora=lora, scan_layers=scan_layers)
     adapters = shaken(base.first_adapters(0))
@@ -210,8 +212,9 @@ def test_peft_loads_our_adapters_over_transformers_with_equal_logits(tmp_path, s
     np.testing.assert_allclose(ours, wanted, atol=2e-4, rtol=1e-4)
 
 
-def test_adapters_that_peft_wrote_load_here_with_equal_logits(tmp_path):
-    torch_model().save_pretrained(tmp_path / "model")
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "llama"])
+def test_adapters_that_peft_wrote_load_here_with_equal_logits(tmp_path, family):
+    torch_model(family=family).save_pretrained(tmp_path / "model")
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "model", attn_implementation="eager")
     settings = {"task_type": "CAUSAL_LM", "target_modules": ["k_proj", "o_proj", "gate_proj"]}
     theirs = get_peft_model(model, PeftConfig(r=4, lora_alpha=12, init_lora_weights=False, **settings)).eval()

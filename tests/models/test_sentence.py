@@ -5,7 +5,7 @@ import json
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny_sentence import reference_vectors, sentence_directory, write_json
+from tiny_sentence import DECODERS, reference_vectors, sentence_directory, write_json
 
 from compeer_jax.errors import UserError
 from compeer_jax.models.sentence import SentenceConfig, pool, unit
@@ -30,12 +30,13 @@ def embed(directory, texts, **settings):
 
 @pytest.mark.parametrize(
     ("kind", "pooling"),
-    [("bert", "mean"), ("bert", "cls"), ("xlm-roberta", "mean"), ("roberta", "lasttoken"), ("qwen2", "lasttoken")],
+    [("bert", "mean"), ("bert", "cls"), ("xlm-roberta", "mean"), ("roberta", "lasttoken")]
+    + [(kind, "lasttoken") for kind in DECODERS],
 )
 def test_vectors_equal_those_of_transformers_read_one_by_one(kind, pooling, tmp_path):
-    settings = {"num_key_value_heads": 4, "vocab_size": 32} if kind == "qwen2" else {}
+    settings = {"num_key_value_heads": 4, "vocab_size": 32} if kind in DECODERS else {}
     sentence_directory(tmp_path, kind, pooling, **settings)
-    limit = {"qwen2": 20}.get(kind, 24)
+    limit = 20 if kind in DECODERS else 24
     expected = reference_vectors(tmp_path, TEXTS, pooling, limit)
     assert np.triu(expected @ expected.T, 1).max() < 0.999  # no two texts are the same to the model
     np.testing.assert_allclose(embed(tmp_path, TEXTS, batch_size=4, max_tokens=limit), expected, atol=1e-5)

@@ -11,9 +11,13 @@ from transformers import (
     AutoTokenizer,
     BertConfig,
     BertModel,
+    LlamaConfig,
+    LlamaModel,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2Model,
+    Qwen3Config,
+    Qwen3Model,
     RobertaConfig,
     RobertaModel,
     XLMRobertaConfig,
@@ -38,7 +42,10 @@ KINDS = {
         {"max_position_embeddings": 26, "pad_token_id": 1, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
     ),
     "qwen2": (Qwen2Model, Qwen2Config, {"max_position_embeddings": 64, "num_key_value_heads": 2}),
+    "qwen3": (Qwen3Model, Qwen3Config, {"max_position_embeddings": 64, "num_key_value_heads": 2, "head_dim": 12}),
+    "llama": (LlamaModel, LlamaConfig, {"max_position_embeddings": 64, "num_key_value_heads": 2}),
 }
+DECODERS = ("qwen2", "qwen3", "llama")
 TEXT = "i you am are not sad alone . tell me more your exam is near they left and feel cannot sleep at all"
 WORDS = TEXT.split()
 
@@ -62,7 +69,7 @@ def word_tokenizer(kind: str) -> PreTrainedTokenizerFast:
     ids = {word: row for row, word in enumerate([*special, *WORDS])}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token=unknown))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    around = f"$A {end}" if kind == "qwen2" else f"{start} $A {end}"
+    around = f"$A {end}" if kind in DECODERS else f"{start} $A {end}"
     tokenizer.post_processor = processors.TemplateProcessing(
         single=around, special_tokens=[(start, ids[start]), (end, ids[end])]
     )
