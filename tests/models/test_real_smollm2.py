@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from flax import nnx
-from real_models import smollm2
 from transformers import AutoModelForCausalLM
 
 from compeer_jax.generation import Engine, SamplingConfig
 from compeer_jax.models import from_pretrained
 from compeer_jax.models.chat_template import message_tokens
+from compeer_jax.models.packaged import packaged_file
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 
 TALK = [{"role": "user", "content": "I failed my exam and I don't know how to tell my parents."}]
@@ -20,7 +20,7 @@ NEW = 24
 
 @pytest.fixture(scope="module")
 def path():
-    return smollm2()
+    return packaged_file("smollm2")
 
 
 @pytest.mark.long
