@@ -58,7 +58,5 @@ def test_records_of_one_language_are_those_of_all_that_are_in_it(language):
 def test_a_file_without_the_language_is_one_sentence(tmp_path):
     path = tmp_path / "en.jsonl"
     path.write_text("".join(f"{json.dumps(one.to_json())}\n" for one in sample_dialogues() if one.language == "en"))
-    with pytest.raises(
-        UserError, match=r"The train split of .*en\.jsonl in data\.language 'zh' gives no silver"
-    ):
+    with pytest.raises(UserError, match=r"The train split of .*en\.jsonl in data\.language 'zh' gives no silver"):
         load_records(DataConfig(path=str(path), language="zh"))
