@@ -94,9 +94,9 @@ def packaged_directory(name: str) -> Path:
         return directory
     if file.suffix == ".gguf":
         from compeer_jax.models.decoder import from_pretrained
-        from compeer_jax.models.tokenizer import load_tokenizer
+        from compeer_jax.models.gguf_tokenizer import read_gguf_tokenizer
 
-        from_pretrained(file).save_pretrained(directory, load_tokenizer(file))
+        from_pretrained(file).save_pretrained(directory, read_gguf_tokenizer(file))
     else:
         with tempfile.TemporaryDirectory(dir=file.parent) as folder:
             with zipfile.ZipFile(file) as packed:

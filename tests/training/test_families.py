@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
@@ -44,4 +45,4 @@ def test_sft_and_grpo_train_a_model_that_transformers_reads(other, configure):
     assert theirs.config.model_type == ours.config.model_type
     with torch.no_grad():
         wanted = theirs(torch.tensor(tokens)).logits.numpy()
-    np.testing.assert_allclose(ours.logits(ours(tokens)), wanted, atol=2e-4)
+    np.testing.assert_allclose(ours.logits(ours(jnp.asarray(tokens))), wanted, atol=2e-4)
