@@ -47,7 +47,7 @@ def write_replies(path: Path, speakers: Sequence[Speaker], *, count: int, seed: 
         model = LocalModel(speaker.model)
         prompts = encode_prompts(records, model.tokenizer, speaker.data)
         known = [record.id for record in records if record.id in prompts]
-        answers = model.answers([prompts[id] for id in known], jax.random.key(seed), speaker.sampling)
+        answers = model.answers([prompts[id].tokens for id in known], jax.random.key(seed), speaker.sampling)
         replies.append(dict(zip(known, answers, strict=True)))
         model.close()
     lines = [f"# The first prompts of {count} talks, and one reply of each model\n"]
