@@ -163,6 +163,8 @@ class LocalChatConfig:
         max_tokens: longest answer.
         batch_size: chats answered together; it changes answers no more than rounding does.
         seed: of the draws.
+        pictures: how many of a conversation's pictures the model is shown, the last ones, and how large; for any other
+            it reads a word. Only a model that sees can have any.
         scan_layers: compile one layer and loop over it; slower on CPUs, quicker to compile.
     """
 
@@ -172,6 +174,7 @@ class LocalChatConfig:
     max_tokens: int = 512
     batch_size: int = 32
     seed: int = 0
+    pictures: PictureLimits = field(default_factory=PictureLimits)
     scan_layers: bool = False
 
     def __post_init__(self):

@@ -15,17 +15,17 @@ kept stays as it is, but for the rest to be the same as well, set `XLA_FLAGS=--x
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compeer_jax.chat.answers import AnswerStore
 from compeer_jax.chat.config import ChatModelConfig
+from compeer_jax.chat.pictures import filed, shown_messages
 from compeer_jax.chat.types import RETRY_TEMPERATURE, Answer, ChatRequest, Spent
+from compeer_jax.data.chat import Prompt, joined_prompt, read_messages
 from compeer_jax.dialogue.picture_parts import with_last_pictures
-from compeer_jax.models.chat_template import message_tokens
 from compeer_jax.models.fingerprint import fingerprint
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ WIDTH = 128  # prompts are padded to multiples of it, so that few programs are c
 
 
 class _Asked(NamedTuple):
-    """A request to be computed: what its answer is filed under, and its prompt's tokens."""
+    """A request to be computed: what its answer is filed under, and its prompt."""
 
     key: str
-    prompt: list[int]
+    prompt: Prompt
 
 
 class LocalChat:
@@ -83,6 +83,7 @@ class LocalChat:
             "top_p": local.top_p,
             "max_tokens": local.max_tokens,
             "seed": local.seed,
+            **({"pictures": asdict(local.pictures)} if local.pictures.most else {}),
         }
 
     def check(self) -> None:
@@ -130,24 +131,27 @@ class LocalChat:
         asked = []
         for key, request in requests.items():
             prompt = self._prompt(request)
-            if len(prompt) <= room:
+            if len(prompt.tokens) <= room:
                 asked.append(_Asked(key, prompt))
                 continue
             if not self.too_long:
                 self._say(
-                    f"{self.name}: a prompt of {len(prompt)} tokens leaves no room for {self.config.local.max_tokens} "
-                    f"more in the model's context of {self._model.context}; it, and others like it, count as no reply."
+                    f"{self.name}: a prompt of {len(prompt.tokens)} tokens leaves no room for "
+                    f"{self.config.local.max_tokens} more in the model's context of {self._model.context}; it, and "
+                    "others like it, count as no reply."
                 )
             self.too_long += 1
-        asked.sort(key=lambda one: (-len(one.prompt), one.key))
+        asked.sort(key=lambda one: (-len(one.prompt.tokens), one.key))
         rows = _rows(len(asked), self.config.local.batch_size)
         batches = [asked[start : start + rows] for start in range(0, len(asked), rows)]
         return [batch + batch[-1:] * (rows - len(batch)) for batch in batches]
 
     def _answer(self, batch: Sequence[_Asked], again: bool) -> list[tuple[str, Answer]]:
         """Each request's key and answer, computed in one go."""
-        prompts, keys = [asked.prompt for asked in batch], [asked.key for asked in batch]
-        return list(zip(keys, self._model.answers(prompts, _keys(keys), self._sampling(again)), strict=True))
+        prompts, keys = [asked.prompt.tokens for asked in batch], [asked.key for asked in batch]
+        pictures = self._model.see([asked.prompt.pictures for asked in batch], self.config.local.pictures)
+        answers = self._model.answers(prompts, _keys(keys), self._sampling(again), pictures)
+        return list(zip(keys, answers, strict=True))
 
     def _sampling(self, again: bool) -> "SamplingConfig":
         """How answers are drawn, or further ones from a model that takes the likeliest token."""
@@ -157,14 +161,16 @@ class LocalChat:
         sampling = SamplingConfig(local.max_tokens, local.temperature, top_p=local.top_p)
         return replace(sampling, temperature=RETRY_TEMPERATURE) if again else sampling
 
-    def _prompt(self, request: ChatRequest) -> list[int]:
-        messages = with_last_pictures(request.messages, 0)
-        return list(chain.from_iterable(message_tokens(self._model.tokenizer, messages, answer_next=True)))
+    def _prompt(self, request: ChatRequest) -> Prompt:
+        limits = self.config.local.pictures
+        messages = with_last_pictures(request.messages, limits.most)
+        return joined_prompt(read_messages(self._model.tokenizer, messages, limits, self.name, answer_next=True))
 
     def _key(self, request: ChatRequest) -> str:
         """What the answer is filed under: SHA-256 of all that it depends on."""
         settings = {name: value for name, value in self.settings.items() if name != "model"}
-        parts = [settings, with_last_pictures(request.messages, 0), request.draw]
+        messages = shown_messages(request.messages, self.config.local.pictures)
+        parts = [settings, filed({"messages": messages})["messages"], request.draw]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
     @cached_property

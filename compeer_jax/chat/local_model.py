@@ -6,15 +6,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from compeer_jax.chat.types import Answer
+from compeer_jax.errors import UserError
 from compeer_jax.models.source import ModelConfig, load_model, model_directory, model_shape
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
 
+    from compeer_jax.data.pictures import Picture, PictureLimits
+    from compeer_jax.data.seen_pictures import SeenPictures
     from compeer_jax.generation.engine import Engine
     from compeer_jax.generation.rollout import Rollout
     from compeer_jax.generation.sampling import SamplingConfig
+    from compeer_jax.generation.sight import PromptPictures
 
 
 class LocalModel:
@@ -58,6 +62,41 @@ class LocalModel:
         """Whether the weights are in memory."""
         return "graph_and_weights" in vars(self)
 
+    @cached_property
+    def _sight(self) -> "SeenPictures":
+        """The model's vision tower, and what it gave so far; UserError where it has none."""
+        import jax
+
+        from compeer_jax.data.seen_pictures import SeenPictures
+        from compeer_jax.models.source import base_directory
+        from compeer_jax.models.vision import VisionTower
+        from compeer_jax.parallel.mesh import MeshConfig, make_mesh
+
+        mesh = self.mesh or make_mesh(MeshConfig(fsdp=1), jax.devices()[:1])
+        dtype = self.config.dtype
+        tower = VisionTower.from_pretrained(base_directory(self.directory), mesh=mesh, dtype=dtype, param_dtype=dtype)
+        return SeenPictures(tower, mesh=mesh)
+
+    def see(self, pictures: Sequence[Sequence["Picture"]], limits: "PictureLimits") -> "PromptPictures | None":
+        """The pictures of each prompt as its engines take them; None where there are none.
+
+        Raises:
+            UserError: the model reads text alone, or a picture can't be used.
+        """
+        if not any(pictures):
+            return None
+        from compeer_jax.data.picture_patches import picture_input
+
+        shape = model_shape(self.directory).vision
+        if shape is None:
+            raise UserError(
+                f"the prompts have pictures, but the model in {self.directory} reads text alone; give one that sees, "
+                "such as Qwen2.5-VL, or set pictures.most to 0."
+            )
+        inputs = [[picture_input(one.path, one.path, limits, shape) for one in shown] for shown in pictures]
+        seen = iter(self._sight([one for shown in inputs for one in shown]))
+        return [[next(seen) for _ in shown] for shown in inputs]
+
     def engine(self, sampling: "SamplingConfig") -> "Engine":
         """What draws in this way; the same one each time, so that nothing is compiled twice."""
         if sampling not in self._engines:
@@ -70,25 +109,41 @@ class LocalModel:
             )
         return self._engines[sampling]
 
-    def check(self, prompts: Sequence[Sequence[int]], sampling: "SamplingConfig") -> None:
+    def check(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: "SamplingConfig",
+        pictures: "PromptPictures | None" = None,
+    ) -> None:
         """UserError where one of the prompts leaves no room in the context for what may be written."""
-        self.engine(sampling).check(self.graph_and_weights[1], prompts)
+        self.engine(sampling).check(self.graph_and_weights[1], prompts, pictures)
 
     def generate(
-        self, prompts: Sequence[Sequence[int]], key: Any, sampling: "SamplingConfig", group_size: int = 1
+        self,
+        prompts: Sequence[Sequence[int]],
+        key: Any,
+        sampling: "SamplingConfig",
+        group_size: int = 1,
+        pictures: "PromptPictures | None" = None,
     ) -> "Rollout":
-        """What the model writes after each prompt, see `Engine.generate`."""
+        """What the model writes after each prompt, see `Engine.generate`; pictures as of `see`."""
         import jax
 
         engine, (_, weights) = self.engine(sampling), self.graph_and_weights
         with jax.set_mesh(self.mesh) if self.mesh is not None else nullcontext():
-            return engine.generate(weights, prompts, key, group_size)
+            return engine.generate(weights, prompts, key, group_size, pictures=pictures)
 
-    def answers(self, prompts: Sequence[Sequence[int]], key: Any, sampling: "SamplingConfig") -> list[Answer]:
+    def answers(
+        self,
+        prompts: Sequence[Sequence[int]],
+        key: Any,
+        sampling: "SamplingConfig",
+        pictures: "PromptPictures | None" = None,
+    ) -> list[Answer]:
         """The same as text, one answer a prompt."""
         import jax
 
-        drawn = jax.device_get(self.generate(prompts, key, sampling))
+        drawn = jax.device_get(self.generate(prompts, key, sampling, pictures=pictures))
         return [
             self._answer(len(prompt), tokens[mask].tolist(), bool(finished))
             for prompt, tokens, mask, finished in zip(prompts, drawn.tokens, drawn.mask, drawn.finished, strict=True)
@@ -98,6 +153,7 @@ class LocalModel:
         """Lets go of the weights."""
         self._engines.clear()
         vars(self).pop("graph_and_weights", None)
+        vars(self).pop("_sight", None)
 
     def _answer(self, prompt_tokens: int, written: list[int], finished: bool) -> Answer:
         text = self.tokenizer.decode(written[:-1] if finished else written, skip_special_tokens=False)

@@ -77,7 +77,7 @@ def read_prompt(
     shown = {"prompt": prompt, "language": language, "instructions": instructions, "pictures": pictures.most > 0}
     pieces = read_messages(tokenizer, chat_messages(turns, **shown), pictures, where, answer_next=True)
     kept = _fit(pieces, max_tokens, pictures.most, overlong, where)
-    return Prompt(list(chain.from_iterable(piece.tokens for piece in kept)), _pictures(kept))
+    return joined_prompt(kept)
 
 
 def prompt_tokens(tokenizer, source: Record | Sequence[Turn], **settings: Any) -> list[int]:
@@ -190,6 +190,11 @@ def joined_example(parts: Sequence[tuple[Sequence[int], bool]], pictures: Sequen
     tokens = np.fromiter(chain.from_iterable(ids for ids, _ in parts), np.int32)
     trains = np.repeat([trains for _, trains in parts], [len(ids) for ids, _ in parts])
     return Example(tokens, trains, tuple(pictures))
+
+
+def joined_prompt(pieces: Sequence[Prompt]) -> Prompt:
+    """The pieces as one."""
+    return Prompt(list(chain.from_iterable(piece.tokens for piece in pieces)), _pictures(pieces))
 
 
 def _pictures(pieces: Sequence[Prompt]) -> tuple[Picture, ...]:

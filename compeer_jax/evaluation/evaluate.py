@@ -85,18 +85,18 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     judge = load_reward(config.reward, format, mesh=mesh, folder=folder, longest_output=longest) if asked else None
     model = LocalModel(config.model, mesh, slots=config.batch_size * config.group_size)
     records = getattr(load_records(config.data, "rl"), config.split)
-    encoded = encode_prompts(records, model.tokenizer, config.data)
-    prompts = {id: prompt.tokens for id, prompt in encoded.items()}
+    prompts = encode_prompts(records, model.tokenizer, config.data)
     if config.records_of:
         where = f"the {config.split} split of {config.data.path}, or is too long for data.max_prompt_tokens here"
         records = records_answered(config.records_of, [record for record in records if record.id in prompts], where)
     else:
         records = spread([record for record in records if record.id in prompts], config.records)
-    model.check(list(prompts.values()), config.sampling)
+    chats = [prompts[record.id].tokens for record in records]
+    pictures = model.see([prompts[record.id].pictures for record in records], config.data.pictures)
+    model.check(chats, config.sampling, pictures)
     key = jax.random.key(config.seed)
     with jax.set_mesh(mesh):
-        chats = [prompts[record.id] for record in records]
-        rollout = model.generate(chats, key, config.sampling, config.group_size)
+        rollout = model.generate(chats, key, config.sampling, config.group_size, pictures)
         completions = read_completions(rollout, records, model.tokenizer, format)
         judge_key = jax.random.fold_in(key, len(records))
         judged = judge and judge(completions, judge_key)

@@ -11,6 +11,7 @@ from compeer_jax.models.gguf_tokenizer import read_gguf_tokenizer
 from compeer_jax.models.json_config import ConfigReader
 from compeer_jax.models.template_trial import try_template
 from compeer_jax.models.tokenizer_files import CONFIG, brings_code, state_of
+from compeer_jax.models.vision_config import MODEL_TYPE, flattened
 
 SPECIAL_TOKENS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
 FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "sentencepiece.bpe.model")
@@ -98,6 +99,8 @@ def _check_vocabulary(directory: Path, vocabulary: Mapping[str, int]) -> None:
     if not directory.is_file() and not (directory / "config.json").is_file():
         return  # a tokenizer by itself
     values, path = read_config(directory)
+    if values.get("model_type") == MODEL_TYPE:
+        values = flattened(values, str(path))
     size, largest = ConfigReader(values, str(path)).integer("vocab_size"), max(vocabulary.values())
     if largest >= size:
         raise UserError(

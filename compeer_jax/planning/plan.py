@@ -11,7 +11,8 @@ from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.topologies import Chip, Topology
 from compeer_jax.planning.compile_tpu import Compiled, compile_program, topology_devices
 from compeer_jax.planning.counts import Counts
-from compeer_jax.planning.programs import Step, grpo_step
+from compeer_jax.planning.programs import Planned, Step, grpo_step
+from compeer_jax.planning.tower import TOWER
 from compeer_jax.training.config import GRPOConfig
 
 COMPUTE, MEMORY, LINKS = "compute", "memory", "links"
@@ -160,6 +161,11 @@ def make_plan(
     estimated: bool = False,
 ) -> Plan:
     """A plan from what was compiled of a step's programs, or estimated, since `start`."""
+    held = [_held(step, planned) for planned in step.programs]
+    if step.tower is not None:
+        lies = step.resident[TOWER]
+        seen = Compiled(TOWER, 1, lies, step.tower.temporaries, 0, {"": step.tower.counts}, 0.0)
+        programs, held = [seen, *programs], [lies, *held]
     phases = []
     for program in programs:
         for name, counts in program.phases.items():
@@ -172,10 +178,15 @@ def make_plan(
         config,
         dict(step.resident),
         tuple(programs),
-        tuple(sum(step.resident[name] for name in planned.holds) for planned in step.programs),
+        tuple(held),
         tuple(phases),
         step.notes,
         step.params,
         time.monotonic() - start,
         estimated,
     )
+
+
+def _held(step: Step, planned: Planned) -> int:
+    """Bytes of what lies in memory all the time that a program is given."""
+    return sum(step.resident[name] for name in planned.holds)

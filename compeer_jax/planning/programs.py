@@ -16,6 +16,7 @@ from compeer_jax.generation.conversation import converse, default_schedule
 from compeer_jax.generation.padding import bucket
 from compeer_jax.generation.rollout import Rollout, rollout
 from compeer_jax.generation.sampling import SamplingConfig
+from compeer_jax.models.config import DecoderConfig
 from compeer_jax.parallel.mesh import AXES, MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import check_divides
 from compeer_jax.planning.abstract_run import (
@@ -28,6 +29,7 @@ from compeer_jax.planning.abstract_run import (
     whole,
 )
 from compeer_jax.planning.shapes import model_shape
+from compeer_jax.planning.tower import TowerPlan, tower_plan
 from compeer_jax.rewards.in_process import WIDTH
 from compeer_jax.rewards.judge_card import CARD, JudgeCard
 from compeer_jax.training.config import GRPOConfig
@@ -72,12 +74,14 @@ class Step:
         resident: what lies in each device's memory all the time, in bytes, by name.
         params: the policy's weights, each with its axes and its place.
         notes: where shapes were taken from, and what was assumed.
+        tower: what pictures add, which is not compiled; None where no prompt shows any.
     """
 
     programs: tuple[Planned, ...]
     resident: Mapping[str, int]
     params: nnx.State
     notes: tuple[str, ...]
+    tower: TowerPlan | None = None
 
 
 def grpo_step(config: GRPOConfig, mesh: AnyMesh) -> Step:
@@ -102,6 +106,10 @@ def grpo_step(config: GRPOConfig, mesh: AnyMesh) -> Step:
         resident["reference"] = resident["policy"]
     judges = list(_judges(config, mesh, weights, notes))
     resident |= {judge.name: judge.bytes for judge in judges}
+    tower = _tower(config, shape, mesh)
+    if tower is not None:
+        resident |= tower.resident
+        notes.append(tower.note)
 
     width = shape.hidden_size
     grpo = GRPOStep(config, weights.graphdef, optimizer, mesh, hidden_size=width, stop_ids=STOP, pad_id=PAD)
@@ -126,7 +134,19 @@ def grpo_step(config: GRPOConfig, mesh: AnyMesh) -> Step:
     given = (state, rows(laid_out, mesh), weights.frozen)
     held = frozenset(policy | {"optimizer"})
     programs.append(Planned("update", lambda: grpo.compiled_update.lower(*given), mesh, updates, held, loops))
-    return Step(tuple(programs), resident, weights.whole, tuple(notes))
+    return Step(tuple(programs), resident, weights.whole, tuple(notes), tower)
+
+
+def _tower(config: GRPOConfig, shape: DecoderConfig, mesh: AnyMesh) -> TowerPlan | None:
+    """What pictures add; UserError where there are to be some and the model sees none."""
+    if not config.data.pictures.most:
+        return None
+    if shape.vision is None:
+        raise UserError(
+            f"data.pictures.most is {config.data.pictures.most}, but the model {config.model.path!r} reads text "
+            "alone; name one that sees, such as Qwen2.5-VL-7B, or set it to 0."
+        )
+    return tower_plan(config, shape.vision, MeshConfig(*(mesh.shape[axis] for axis in AXES)))
 
 
 def _laid_out(layout: Layout, batch: PolicyBatch, mesh: AnyMesh, times: int = 1) -> PackedBatch:

@@ -1,11 +1,13 @@
 """Model shapes without weights: from a config.json, or by the name of a published model."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from compeer_jax.errors import UserError
 from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.peft_files import is_adapter, read_adapter_config
+from compeer_jax.models.vision_config import VisionConfig
 
 
 def _qwen(vocabulary: int, hidden: int, layers: int, heads: int, kv_heads: int, mlp: int, tied: bool) -> DecoderConfig:
@@ -31,6 +33,24 @@ PUBLISHED: dict[str, DecoderConfig] = {
     "Qwen2.5-14B": _qwen(152064, 5120, 48, 40, 8, 13824, False),
     "Qwen2.5-32B": _qwen(152064, 5120, 64, 40, 8, 27648, False),
     "Qwen2.5-72B": _qwen(152064, 8192, 80, 64, 8, 29568, False),
+}
+
+
+def _seeing(text: str, tower_mlp: int) -> DecoderConfig:
+    """A published text model's shape with a tower before it, as Qwen2.5-VL has it."""
+    shape = PUBLISHED[text]
+    vision = VisionConfig(hidden_size=1280, out_hidden_size=shape.hidden_size, intermediate_size=tower_mlp)
+    return replace(
+        shape, model_type="qwen2_5_vl", mrope_section=(16, 24, 24), vision=vision, max_position_embeddings=128000
+    )
+
+
+# From the config.json of Qwen/Qwen2.5-VL-…-Instruct on the Hugging Face hub.
+PUBLISHED |= {
+    "Qwen2.5-VL-3B": _seeing("Qwen2.5-3B", 3420),
+    "Qwen2.5-VL-7B": _seeing("Qwen2.5-7B", 3420),
+    "Qwen2.5-VL-32B": _seeing("Qwen2.5-32B", 3456),
+    "Qwen2.5-VL-72B": _seeing("Qwen2.5-72B", 3456),
 }
 
 

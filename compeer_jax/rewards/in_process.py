@@ -11,6 +11,7 @@ from flax import nnx
 from compeer_jax.chat.types import Answer
 from compeer_jax.data.chat import CachingTokenizer
 from compeer_jax.data.judge_chat import SHORT_HISTORY, SLACK, ask_bound, ask_tokens, without, without_long_parts
+from compeer_jax.data.pictures import refuse_unbuilt
 from compeer_jax.dialogue.judging import JudgeCase, JudgeKind
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
@@ -205,6 +206,7 @@ def judge_files(
         UserError: as `InProcessJudge`, but for what is wrong with the weights.
     """
     card = card or JudgeCard.read(directory)
+    refuse_unbuilt(card.limits.pictures, f"{directory}: limits.pictures")
     _check_use(directory, card, kind, format)
     tokenizer = load_tokenizer(Path(directory).expanduser())
     check_tokenizer(directory, tokenizer)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from compeer_jax.data.pictures import pictures_of
 from compeer_jax.dialogue.danger.kinds import KINDS
 from compeer_jax.dialogue.danger.wording import reply_instructions
 from compeer_jax.dialogue.prompts import load_prompt
@@ -15,7 +16,7 @@ from compeer_jax.talk.config import ChatConfig
 from compeer_jax.talk.session import Output
 
 if TYPE_CHECKING:
-    from compeer_jax.data.chat import Overlong
+    from compeer_jax.data.chat import Overlong, Prompt
 
 WIDTH = 256  # prompts are padded to multiples of it, so that a talk needs few programs
 
@@ -90,7 +91,7 @@ class _LocalSpeaker:
                 "data.max_prompt_tokens, can answer itself."
             )
         self._model.graph_and_weights  # noqa: B018  so that they are there when the first answer is wanted
-        self.sees = False
+        self.sees = config.data.pictures.most > 0
         sampling = {name: getattr(config.sampling, name) for name in ("temperature", "top_k", "top_p")}
         drawn = {"sampling": sampling, "seed": config.seed}
         self.provenance = _provenance(config, Path(config.model.path).name) | {"weights": weights} | drawn
@@ -100,7 +101,8 @@ class _LocalSpeaker:
 
         prompt, shortened = self._prompt(history, instructions)
         key = jax.random.fold_in(jax.random.fold_in(self._key, len(history)), draw)
-        (answer,) = self._model.answers([prompt], key, self._config.sampling)
+        pictures = self._model.see([prompt.pictures], self._config.data.pictures)
+        (answer,) = self._model.answers([prompt.tokens], key, self._config.sampling, pictures)
         return Output(
             answer.written, self._config.data.reasoning.parse(answer.written), answer.ended == "cut", shortened
         )
@@ -108,19 +110,21 @@ class _LocalSpeaker:
     def close(self) -> None:
         self._model.close()
 
-    def _prompt(self, history: Sequence[Turn], instructions: str = "") -> tuple[list[int], bool]:
-        """The prompt's ids, and whether the oldest turns had to be left out."""
+    def _prompt(self, history: Sequence[Turn], instructions: str = "") -> tuple["Prompt", bool]:
+        """The prompt, and whether the oldest turns had to be left out."""
         from compeer_jax.data.chat import DoesNotFit
 
         try:
-            return self._tokens(history, instructions, "error"), False
+            return self._read(history, instructions, "error"), False
         except DoesNotFit:
             pass
         try:
-            return self._tokens(history, instructions, "drop_oldest"), True
+            return self._read(history, instructions, "drop_oldest"), True
         except DoesNotFit as error:
             last_words = merge_adjacent(history)[0][-1:]
-            count = len(self._tokens(last_words, instructions, "error", most=sys.maxsize))
+            if len(pictures_of(last_words)) > self._config.data.pictures.most > 0:
+                raise
+            count = len(self._read(last_words, instructions, "error", most=sys.maxsize).tokens)
             if instructions:  # to a person in danger, who is answered by the program itself
                 sentence = "the model can't be told how to answer this: that takes {count} tokens, and it reads {most}."
             else:
@@ -130,10 +134,10 @@ class _LocalSpeaker:
                 )
             raise UserError(sentence.format(count=count, most=self._longest_prompt)) from error
 
-    def _tokens(self, history: Sequence[Turn], instructions: str, overlong: "Overlong", most: int = 0) -> list[int]:
-        from compeer_jax.data.chat import prompt_tokens
+    def _read(self, history: Sequence[Turn], instructions: str, overlong: "Overlong", most: int = 0) -> "Prompt":
+        from compeer_jax.data.chat import read_prompt
 
-        return prompt_tokens(
+        return read_prompt(
             self._model.tokenizer,
             history,
             prompt=self._config.data.prompt,
@@ -141,6 +145,7 @@ class _LocalSpeaker:
             max_tokens=most or self._longest_prompt,
             overlong=overlong,
             instructions=instructions,
+            pictures=self._config.data.pictures,
         )
 
     def _is_too_small_for_danger(self) -> bool:
@@ -151,7 +156,7 @@ class _LocalSpeaker:
         try:
             for kind in KINDS:
                 told = reply_instructions([kind], config.language, config.country or None)
-                self._tokens([Turn("seeker", "?")], told, "error")
+                self._read([Turn("seeker", "?")], told, "error")
         except DoesNotFit:
             return True
         return False

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 
 from compeer_jax.data.batches import shuffled_batches
+from compeer_jax.data.pictures import refuse_unbuilt
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import encode_prompts, load_records
 from compeer_jax.parallel.sharding import check_divides
@@ -58,6 +59,7 @@ def prepare(config: GRPOConfig) -> Prepared:
     """
     format, reward = config.data.reasoning, config.reward
     check_pictures(reward.remote, config.data)
+    refuse_unbuilt(config.data.pictures, "data.pictures")
     run = open_run(config, "grpo", optimizer_steps=config.steps * config.epochs_per_rollout * config.minibatches)
     tokenizer, key = run.tokenizer, jax.random.key(config.seed)
     longest, place = config.sampling.max_new_tokens, {"mesh": run.mesh, "folder": run.folder.path, "base": run.base}

@@ -17,6 +17,7 @@ from compeer_jax.data.danger.review import for_training
 from compeer_jax.data.danger.talks import record_talk
 from compeer_jax.data.judge_chat import JudgeLimits, judge_examples, reply_tokens, without_long_parts
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
+from compeer_jax.data.pictures import refuse_unbuilt
 from compeer_jax.data.records import in_language, load_records, pictured, spread
 from compeer_jax.data.silver.judging import class_balance, preference_shares
 from compeer_jax.dialogue.reasoning import ReasoningFormat
@@ -36,6 +37,7 @@ def train_reward(config: RewardTrainConfig) -> Path:
     Raises:
         UserError: anything in the settings, the records or the model that would stop the run later.
     """
+    refuse_unbuilt(config.limits.pictures, "limits.pictures")
     run = open_supervised_run(config, "reward")
     card = JudgeCard(config.kind, config.data.format, config.limits, config.max_new_tokens, config.prm_calls)
     if run.folder.resumed:

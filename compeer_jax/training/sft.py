@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compeer_jax.data.chat import Example
+from compeer_jax.data.pictures import refuse_unbuilt
 from compeer_jax.data.record import Record
 from compeer_jax.data.records import encode_examples, load_records
 from compeer_jax.training.config import SFTConfig
@@ -17,6 +18,7 @@ def train_sft(config: SFTConfig) -> Path:
     Raises:
         UserError: anything in the settings, the data or the model that would stop the run later.
     """
+    refuse_unbuilt(config.data.pictures, "data.pictures")
     run = open_supervised_run(config, "sft")
     records = load_records(config.data)
     run.say(records.summary)
