@@ -110,6 +110,7 @@ def test_paths_and_names_in_the_repository_exist(page):
 
 OTHERS = {"data.train_batch_size", "data.max_response_length", "model.enable_gradient_checkpointing"}
 OTHERS |= {"model.use_remove_padding", "model.safetensors"}  # of verl, and a file
+OTHERS |= {"model.visual", "model.language_model"}  # of tensors
 
 
 @by_name
