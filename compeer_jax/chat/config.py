@@ -165,7 +165,7 @@ class LocalChatConfig:
         seed: of the draws.
         pictures: how many of a conversation's pictures the model is shown, the last ones, and how large; for any other
             it reads a word. Only a model that sees can have any.
-        scan_layers: compile one layer and loop over it; slower on CPUs, quicker to compile.
+        scan_layers: compile one layer and loop over it, as `model.scan_layers`.
     """
 
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
@@ -175,7 +175,7 @@ class LocalChatConfig:
     batch_size: int = 32
     seed: int = 0
     pictures: PictureLimits = field(default_factory=PictureLimits)
-    scan_layers: bool = False
+    scan_layers: bool | Literal["auto"] = "auto"
 
     def __post_init__(self):
         require_at_least(1, self, "a chat model's local.", "max_tokens", "batch_size")

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from compeer_jax.errors import UserError, unknown
 from compeer_jax.models.attention import Visibility, attend, attend_blocks
+from compeer_jax.models.blockwise_attention import QUERY_BLOCK, attend_blockwise
 from compeer_jax.parallel.mesh import platform
 from compeer_jax.parallel.sharding import spec
 
@@ -52,9 +53,13 @@ def attend_plainly(
     value: Float[Array, "N S K H"],
     visibility: Visibility,
 ) -> Float[Array, "N T Q H"]:
-    """`attend`, block by block where it is known which blocks see each other."""
-    known = visibility.key_blocks is not None
-    return attend_blocks(query, key, value, visibility) if known else attend(query, key, value, visibility)
+    """`attend`, block by block where it is known which blocks see each other, or where rows are long."""
+    if visibility.key_blocks is not None:
+        return attend_blocks(query, key, value, visibility)
+    same_tokens = visibility.query_segments is visibility.key_segments
+    if same_tokens and query.shape[1] > QUERY_BLOCK:
+        return attend_blockwise(query, key, value, visibility)
+    return attend(query, key, value, visibility)
 
 
 def attend_cudnn(

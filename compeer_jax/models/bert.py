@@ -10,6 +10,7 @@ from jaxtyping import Array, DTypeLike, Float, Int
 
 from compeer_jax.models.attention import Visibility, attend, segment_positions
 from compeer_jax.models.bert_config import BertConfig
+from compeer_jax.models.depth import Scan, is_scanned
 from compeer_jax.models.layers import LayerNorm, Projection
 from compeer_jax.models.parameters import WeightMaker
 from compeer_jax.parallel.sharding import constrain
@@ -65,7 +66,8 @@ class Bert(nnx.Module):
         rngs: the key of the random start (normal with `initializer_range`; biases 0, norms 1).
         dtype: what activations and matrix products are computed in; norms and softmax are float32 always.
         param_dtype: what the weights are kept in.
-        scan_layers: keep all layers in arrays [L, …] and loop over them, so that compile time does not grow with depth.
+        scan_layers: keep all layers in arrays [L, …] and loop over them, so that compile time does not grow with depth;
+            see `depth.is_scanned` for "auto".
     """
 
     def __init__(
@@ -75,11 +77,11 @@ class Bert(nnx.Module):
         rngs: nnx.Rngs,
         dtype: DTypeLike = jnp.float32,
         param_dtype: DTypeLike = jnp.float32,
-        scan_layers: bool = False,
+        scan_layers: Scan = "auto",
     ):
         self.config = config
         self.dtype = jnp.dtype(dtype)
-        self.scan_layers = scan_layers
+        self.scan_layers = is_scanned(scan_layers, config.num_hidden_layers)
 
         make = WeightMaker(rngs, jnp.dtype(param_dtype), config.initializer_range)
         size = config.hidden_size
@@ -87,7 +89,7 @@ class Bert(nnx.Module):
         self.places = make.normal((config.max_position_embeddings, size), ("length", "embed"))
         self.types = make.normal((config.type_vocab_size, size), ("length", "embed"))
         self.norm = LayerNorm(size, config.layer_norm_eps, make)
-        if scan_layers:
+        if self.scan_layers:
             self.layers = Layer(config, make.stacked(config.num_hidden_layers))
         else:
             self.layers = nnx.List([Layer(config, make) for _ in range(config.num_hidden_layers)])

@@ -14,11 +14,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, DTypeLike, Float, Int, ScalarLike
 
-from compeer_jax.errors import UserError, unknown
+from compeer_jax.errors import UserError
 from compeer_jax.models import saving, weights
 from compeer_jax.models.attention import Visibility, causal_visibility, segment_positions
 from compeer_jax.models.attention_kernels import AttentionName, attention_by_name
+from compeer_jax.models.blockwise_attention import ATTENDED
 from compeer_jax.models.config import DecoderConfig, ModelType
+from compeer_jax.models.depth import Remat, Scan, is_scanned, what_is_recomputed
 from compeer_jax.models.hf_names import decoder_names
 from compeer_jax.models.kv_cache import AnyCache, Cache, KVCache
 from compeer_jax.models.layers import Projection, RMSNorm
@@ -29,7 +31,6 @@ from compeer_jax.models.vision import Merger, Pictures, Sight, put_pictures
 from compeer_jax.parallel.sharding import constrain, on_row_shards
 from compeer_jax.rl.logprobs import token_logprobs
 
-Remat = Literal["none", "full", "dots"]
 DecodeType = Literal["dtype", "int8"]
 Angles = tuple[Float[Array, "N T half"], Float[Array, "N T half"]]
 
@@ -126,9 +127,10 @@ class Decoder(nnx.Module):
             and GPUs shorten float32 products unless `jax_default_matmul_precision` says "highest".)
         param_dtype: what the weights are kept in; they are cast to `dtype` where they are used.
         scan_layers: keep all layers in arrays [L, …] and loop over them, so that compile time does not grow with depth;
-            otherwise each layer has its own arrays and code, which CPUs run faster.
+            otherwise each layer has its own arrays and code. See `depth.is_scanned` for "auto".
         remat: what the backward pass computes again instead of keeping: nothing, everything in a layer ("full"), or
-            everything but the outputs of products with weights ("dots").
+            everything but the outputs of products with weights and of blockwise attention ("dots"). See
+            `depth.what_is_recomputed` for "auto".
         attention: which code computes it where no cache is read; see `attention_kernels`.
         gather: whether generation gathers weights that `fsdp` splits once, before its loop, instead of for every token.
         decode_weights: what generation keeps the weights of projections in: the type of the computation, or 8 bits.
@@ -142,26 +144,24 @@ class Decoder(nnx.Module):
         rngs: nnx.Rngs,
         dtype: DTypeLike = jnp.float32,
         param_dtype: DTypeLike = jnp.float32,
-        scan_layers: bool = False,
-        remat: Remat = "none",
+        scan_layers: Scan = "auto",
+        remat: Remat = "auto",
         attention: AttentionName = "auto",
         gather: bool = False,
         decode_weights: DecodeType = "dtype",
         decode_cache: DecodeType = "dtype",
     ):
-        if remat not in _REMAT_POLICIES:
-            raise unknown("remat", remat, _REMAT_POLICIES)
         self.config = config
         self.dtype = jnp.dtype(dtype)
-        self.scan_layers = scan_layers
-        self.remat = remat
+        self.scan_layers = is_scanned(scan_layers, config.num_hidden_layers)
+        self.remat = what_is_recomputed(remat, self.scan_layers)
         self.gather = gather
         self.decode_weights = decode_weights
         self.decode_cache = decode_cache
 
         make = WeightMaker(rngs, jnp.dtype(param_dtype), config.initializer_range)
         self.embedding = make.normal((config.vocab_size, config.hidden_size), ("vocab", "embed"))
-        if scan_layers:
+        if self.scan_layers:
             self.layers = Layer(config, make.stacked(config.num_hidden_layers), attention)
         else:
             self.layers = nnx.List([Layer(config, make, attention) for _ in range(config.num_hidden_layers)])
@@ -386,5 +386,8 @@ def abstract(config: DecoderConfig, *, quantize: Storage = "none", **options: An
 _REMAT_POLICIES = {
     "none": None,
     "full": jax.checkpoint_policies.nothing_saveable,
-    "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+    "dots": jax.checkpoint_policies.save_from_both_policies(
+        jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+        jax.checkpoint_policies.save_only_these_names(ATTENDED),
+    ),
 }

@@ -21,6 +21,7 @@ from compeer_jax.models.bert import Bert
 from compeer_jax.models.bert_config import KINDS, BertConfig
 from compeer_jax.models.config import FAMILIES, DecoderConfig, read_config
 from compeer_jax.models.decoder import abstract
+from compeer_jax.models.depth import Scan
 from compeer_jax.models.hf_names import BERT, body_names
 from compeer_jax.models.json_config import ConfigReader
 
@@ -87,7 +88,7 @@ class SentenceConfig:
 
 
 def load_text_model(
-    directory: str | Path, *, mesh: Mesh | None, dtype: DTypeLike, scan_layers: bool = False
+    directory: str | Path, *, mesh: Mesh | None, dtype: DTypeLike, scan_layers: Scan = "auto"
 ) -> tuple[nnx.Module, int]:
     """The text model of a directory (BERT, RoBERTa, XLM-RoBERTa or a decoder), its output head left out.
 

@@ -26,8 +26,10 @@ class ModelConfig:
             fetches.
         dtype: type of the computation.
         param_dtype: type the weights are kept and updated in (float32 masters with bfloat16 compute is the safe pair).
-        scan_layers: keep layers stacked and scan over them: flat compile time on TPU and GPU, half the speed on CPU.
-        remat: what the backward pass computes again instead of keeping: nothing, all but matrix products ("dots"), all.
+        scan_layers: keep layers stacked and loop over them, so that compile time and memory don't grow with depth; few
+            layers are faster on CPU without. By default from 16 layers on.
+        remat: what the backward pass computes again instead of keeping: nothing, all but products with weights
+            ("dots"), all ("full"). By default dots where layers are scanned, nothing elsewhere.
         attention: which code computes it in training: what is made for the backend at hand (auto), plain XLA, the cuDNN
             kernel of NVIDIA GPUs (half precision), or the splash kernel of TPUs.
         gather: generate with weights that are whole on every `fsdp` shard, gathered once a rollout instead of for every
@@ -42,8 +44,8 @@ class ModelConfig:
     path: str = "Qwen/Qwen2.5-7B-Instruct"
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     param_dtype: Literal["float32", "bfloat16"] = "float32"
-    scan_layers: bool = False
-    remat: Literal["none", "dots", "full"] = "none"
+    scan_layers: bool | Literal["auto"] = "auto"
+    remat: Literal["auto", "none", "dots", "full"] = "auto"
     attention: Literal["auto", "xla", "cudnn", "splash"] = "auto"
     gather: bool = False
     decode_weights: Literal["dtype", "int8"] = "dtype"

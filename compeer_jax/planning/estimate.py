@@ -14,6 +14,7 @@ from jax.sharding import AbstractMesh, AxisType
 
 from compeer_jax.generation.padding import bucket
 from compeer_jax.models.config import DecoderConfig
+from compeer_jax.models.depth import is_scanned, what_is_recomputed
 from compeer_jax.parallel.mesh import AXES, MeshConfig
 from compeer_jax.parallel.topologies import Topology
 from compeer_jax.planning.compile_tpu import Compiled
@@ -91,12 +92,13 @@ def _forms(
         config.minibatches * parts
     )
     scoring = (policy.working(part, prompt + new), {"": logprobs})
+    remat = what_is_recomputed(config.model.remat, is_scanned(config.model.scan_layers, shape.num_hidden_layers))
     forms = {
         "rollout": policy.rollout(config.prompts_per_step, config.group_size, prompt, new),
         "old log-probs": scoring,
         "reference log-probs": scoring,
         "update": policy.update(
-            minibatch // parts, parts, prompt, new, config.model.remat, resident["policy"] / kept, "base" in resident
+            minibatch // parts, parts, prompt, new, remat, resident["policy"] / kept, "base" in resident
         ),
     }
     models = config.reward.models

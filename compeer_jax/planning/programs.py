@@ -37,6 +37,7 @@ from compeer_jax.training.learner_batch import Layout, learner_batch, shuffled_m
 from compeer_jax.training.optimizer import make_optimizer
 from compeer_jax.training.policy_update import PackedBatch, PolicyBatch
 from compeer_jax.training.step import GRPOStep
+from compeer_jax.training.update import OPTIMIZER
 
 STOP, PAD = (1,), 0  # any ids serve: they change no shape
 QUESTION = 96  # tokens that stand around a step or answer in a judge's ask, about
@@ -130,7 +131,7 @@ def grpo_step(config: GRPOConfig, mesh: AnyMesh) -> Step:
         programs.append(scoring("reference log-probs", (policy - {"policy"}) | {"reference"}))
         minibatch = minibatch._replace(ref_logps=minibatch.sampler_logps)
     laid_out = _laid_out(layout, minibatch, mesh)
-    loops = {"": layout.microbatches(laid_out)}  # of which those that hold nothing are skipped
+    loops = {"": layout.microbatches(laid_out), OPTIMIZER: 1}  # of which those that hold nothing are skipped
     given = (state, rows(laid_out, mesh), weights.frozen)
     held = frozenset(policy | {"optimizer"})
     programs.append(Planned("update", lambda: grpo.compiled_update.lower(*given), mesh, updates, held, loops))

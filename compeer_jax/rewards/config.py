@@ -54,7 +54,7 @@ class JudgeLoadConfig:
     """
 
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
-    scan_layers: bool = False
+    scan_layers: bool | Literal["auto"] = "auto"
     gather: bool = False
     quantize: Storage = "none"
     decode_cache: Literal["dtype", "int8"] = "dtype"

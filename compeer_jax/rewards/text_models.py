@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, DTypeLike, Float, Int
 
 from compeer_jax.generation.padding import bucket
 from compeer_jax.models.config import FAMILIES, read_config
+from compeer_jax.models.depth import Scan
 from compeer_jax.models.sentence import Pooling, SentenceConfig, load_text_model, pool, unit
 from compeer_jax.models.source import ModelConfig, base_directory, model_directory
 from compeer_jax.models.tokenizer import read_tokenizer
@@ -131,7 +132,7 @@ def sentence_embedder(
     dtype: DTypeLike = "float32",
     max_tokens: int = 512,
     batch_size: int = 64,
-    scan_layers: bool = False,
+    scan_layers: Scan = "auto",
 ) -> TextModel:
     """The sentence-embedding model at `path`, as sentence-transformers runs it.
 

@@ -74,7 +74,7 @@ def train_supervised(
 
     with run.under_way():
         for step in range(first_step, config.steps + 1):
-            batch = rows.lay_out([next(batches)], microbatches=config.gradient_accumulation)[0]
+            batch = rows.training_batch(next(batches))
             state, metrics = update(state, place_batch(batch, run.mesh), run.frozen)
             metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
             metrics["batch_tokens"] = float((batch.segment_ids > 0).sum())

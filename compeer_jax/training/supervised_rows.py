@@ -1,7 +1,9 @@
 """Rows of supervised training: examples are packed where that pays, else each has a row of its own."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, combinations
+from typing import NamedTuple
 
 import numpy as np
 from jax.sharding import Mesh
@@ -15,11 +17,23 @@ from compeer_jax.training.config import SupervisedConfig
 from compeer_jax.training.packing import attention_reach, length_width, plan_rows
 
 DRAWN = 512  # examples, in batches of which the cost of a length is the mean
-PAYS = 0.95  # of the cost of one example a row: packed batches come in several shapes, each a program to compile
+PAYS = 0.95  # of the cost with fewer shapes: each is a program to compile
+MOST_SHAPES = 4  # of a run's batches: one that fits any batch, and up to three for those that were drawn
+
+
+class Shape(NamedTuple):
+    """How many rows a batch has, and places in each for tokens that train."""
+
+    rows: int
+    trained: int
 
 
 class SupervisedRows:
-    """Rows of one length, which is chosen once a run, so that only their number differs between batches.
+    """Rows of one length, which is chosen once a run, as are the few numbers of them that batches come in.
+
+    Attributes:
+        length: tokens of a row.
+        shapes: of the batches of training, from small to large, at most four; the last fits any batch.
 
     Args:
         records: all that the run will see: the examples of each, mostly one.
@@ -58,8 +72,18 @@ class SupervisedRows:
         best = min(costs, key=costs.get, default=None)
         unpacked = cost(config.batch_size * self.most_examples, self.length)
         self.packed = best is not None and costs[best] < PAYS * unpacked
+        any_batch = Shape(-(-config.batch_size * self.most_examples // multiple) * multiple, self.most_trained)
+        self.shapes = (any_batch,)
         if self.packed:
             self.length = best
+            self.shapes = (*self._usual_shapes(records, draws, multiple), any_batch._replace(trained=self.length))
+
+    def training_batch(self, records: Sequence[Sequence[Example]]) -> TokenBatch:
+        """A batch of records in rows, of the smallest of `shapes` that fits it."""
+        rows = self._rows(list(chain.from_iterable(records)))
+        trained = max(sum(map(_trained, row)) for row in rows)
+        shape = next(shape for shape in self.shapes if shape.rows >= len(rows) and shape.trained >= trained)
+        return self._filled(rows, shape)
 
     def lay_out(self, batches: Sequence[Sequence[Sequence[Example]]], microbatches: int = 1) -> list[TokenBatch]:
         """Batches of records in rows, all of one shape, with as many rows as `microbatches` and the mesh divide."""
@@ -68,11 +92,21 @@ class SupervisedRows:
         count = max(map(len, rows if self.packed else batches)) * (1 if self.packed else self.most_examples)
         if self.packed:
             count, most = _count(count), bucket(max(sum(map(_trained, row)) for batch in rows for row in batch))
-        empty: list[list[Example]] = [[] for _ in range(-(-count // multiple) * multiple)]
-        return [
-            token_batch(batch + empty[len(batch) :], length=self.length, most_trained=most, pad_id=self.pad_id)
-            for batch in rows
-        ]
+        return [self._filled(batch, Shape(-(-count // multiple) * multiple, most)) for batch in rows]
+
+    def _filled(self, rows: Sequence[Sequence[Example]], shape: Shape) -> TokenBatch:
+        """Rows as arrays, with empty ones after them."""
+        empty: list[list[Example]] = [[] for _ in range(shape.rows - len(rows))]
+        return token_batch([*rows, *empty], length=self.length, most_trained=shape.trained, pad_id=self.pad_id)
+
+    def _usual_shapes(
+        self, records: Sequence[Sequence[Example]], draws: Sequence[np.ndarray], multiple: int
+    ) -> list[Shape]:
+        """Those in which batches such as the drawn ones cost least."""
+        drawn = [self._rows([example for index in draw for example in records[index]]) for draw in draws]
+        trained = bucket(max(sum(map(_trained, row)) for rows in drawn for row in rows))
+        counts = _few_sizes([-(-len(rows) // multiple) * multiple for rows in drawn], MOST_SHAPES - 1)
+        return [Shape(count, min(trained, self.length)) for count in counts]
 
     def _rows(self, examples: Sequence[Example]) -> list[list[Example]]:
         if not self.packed:
@@ -91,6 +125,22 @@ def _plan(sizes: Sequence[int], length: int) -> list[list[int]]:
 def _count(rows: int) -> int:
     """How many rows a batch gets, so that batches come in few shapes."""
     return bucket(rows, 1, steps=8)
+
+
+def _few_sizes(wanted: Sequence[int], most: int) -> list[int]:
+    """At most so many sizes, the largest of those wanted among them, one more only where it lowers the mean by 5 %.
+
+    Each that is wanted counts as the next of the sizes.
+    """
+    largest = max(wanted)
+    smaller, best, least = sorted({*wanted} - {largest}), [largest], float(largest)
+    for more in range(1, most):
+        for chosen in combinations(smaller, more):
+            sizes = [*chosen, largest]
+            mean = float(np.mean([sizes[bisect_left(sizes, size)] for size in wanted]))
+            if mean < least * (PAYS if len(sizes) > len(best) else 1):
+                best, least = sizes, mean
+    return best
 
 
 def _trained(example: Example) -> int:

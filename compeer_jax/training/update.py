@@ -9,7 +9,7 @@ import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from compeer_jax.models.lora import join
 from compeer_jax.parallel.sharding import constrain, replicated
@@ -18,6 +18,8 @@ Batch = PyTree[Array]
 Loss = Callable[[PyTree, Batch, Any], tuple[Float[Array, ""], dict[str, Float[Array, ""]]]]
 Microbatches = int | Callable[[Batch], int]
 """How many microbatches a batch is computed in: always as many, or by its shapes."""
+OPTIMIZER = "optimizer"
+"""The named scope in the loop that updates the state, once or not at all."""
 
 
 class TrainState(NamedTuple):
@@ -103,12 +105,18 @@ def make_update(
             last = count if filled is None else filled(dealt)
             (value, metrics), grads = jax.lax.fori_loop(0, last, add_microbatch, (report, _laid_out(grads)))
 
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         norm = optax.tree.norm(grads)
         usable = jnp.isfinite(value) & jnp.isfinite(norm)
-        # A choice in the loop that writes the new numbers costs nothing; a branch would need both states at once.
-        new = TrainState(optax.apply_updates(state.params, updates), opt_state, state.step + 1)
-        state = jax.tree.map(lambda new, old: jnp.where(usable, new, old), new, state)
+
+        def step(due_and_state: tuple[Bool[Array, ""], TrainState]) -> tuple[Bool[Array, ""], TrainState]:
+            _, (params, opt_state, number) = due_and_state
+            with jax.named_scope(OPTIMIZER):
+                updates, opt_state = optimizer.update(grads, opt_state, params)
+                return jnp.bool_(False), TrainState(optax.apply_updates(params, updates), opt_state, number + 1)
+
+        # A loop of one turn or none updates what it carries where it lies. A choice between new and old numbers has
+        # XLA copy both moments on CPU, and a branch needs both states at once.
+        _, state = jax.lax.while_loop(lambda carry: carry[0], step, (usable, state))
         return state, {"loss": value, "grad_norm": norm, "skipped": 1.0 - usable, **metrics}
 
     return jax.jit(update, donate_argnums=0)

@@ -50,6 +50,7 @@ class Shape(NamedTuple):
 SHAPES = {
     "a": Shape(8192, 256, 1024, 8, 8, 2, 1e4, True),  # 9.7 M parameters
     "b": Shape(16384, 384, 1536, 6, 6, 2, 1e4, True),  # 19.3 M parameters
+    "smollm2": Shape(49152, 576, 1536, 30, 9, 3, 1e5, True),  # SmolLM2-135M, with Qwen2.5's biases
     "0.5b": Shape(151936, 896, 4864, 24, 14, 2, 1e6, True),  # Qwen2.5-0.5B
     "1.5b": Shape(151936, 1536, 8960, 28, 12, 2, 1e6, True),  # Qwen2.5-1.5B
     "7b": Shape(152064, 3584, 18944, 28, 28, 4, 1e6, False),  # Qwen2.5-7B

@@ -10,6 +10,7 @@ from tiny import tiny_config, tiny_model
 from compeer_jax.errors import UserError
 from compeer_jax.models.attention import KEY_BLOCK, attend, causal_visibility, segment_positions, visible_blocks
 from compeer_jax.models.attention_kernels import attend_cudnn, attend_splash, attention_by_name
+from compeer_jax.models.blockwise_attention import QUERY_BLOCK, attend_blockwise
 from compeer_jax.models.decoder import Qwen2
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 
@@ -91,6 +92,23 @@ def test_attention_in_blocks_is_attention_with_its_gradients():
         *(jax.tree.leaves(gradients(known, *inputs)) for known in (key_blocks, None)), strict=True
     ):
         np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("length", [QUERY_BLOCK + 1, 2 * QUERY_BLOCK])
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 2e-6), (jnp.bfloat16, 3e-2)])
+def test_blockwise_attention_is_the_plain_one_with_its_gradients(length, dtype, tolerance):
+    cuts = [3, 40, QUERY_BLOCK - 7, QUERY_BLOCK + 1, length]
+    segments = jnp.asarray([np.searchsorted(cuts, np.arange(length), side="right") % 4, np.ones(length, int)])
+    same_with_gradients(attend_blockwise, *arrays(length=length, dtype=dtype), segments, tolerance)
+
+
+def test_blockwise_attention_knows_branches():
+    segments, branches = map(jnp.asarray, packed_rows(2, blocks=5))
+    query, key, value = arrays(length=segments.shape[1])
+    visibility = causal_visibility(segments, branches)
+    real = (segments != 0)[..., None, None]
+    ours, plain = (kernel(query, key, value, visibility) * real for kernel in (attend_blockwise, attend))
+    np.testing.assert_allclose(ours, plain, atol=2e-6)
 
 
 def test_a_branch_reads_the_trunk_and_itself_as_if_it_stood_alone():

@@ -242,6 +242,23 @@ def test_supervised_examples_of_uneven_lengths_share_rows(mesh, parts):
     assert trained_of == {tuple(each.tokens): np.flatnonzero(each.loss_mask).tolist() for each in examples}
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_supervised_batches_come_in_at_most_four_shapes(parts):
+    rng = np.random.default_rng(5)
+    records = [[example] for example in supervised_examples(rng.integers(20, 400, 300))]
+    config = SFTConfig(output="", batch_size=8, row_tokens=1024, gradient_accumulation=parts)
+    rows = SupervisedRows(records, config, make_mesh(MeshConfig()), 896, pad_id=0)
+    assert rows.packed
+    longest = sorted(records, key=lambda record: -len(record[0].tokens))[:8]
+    drawn = [[records[index] for index in rng.choice(300, 8)] for _ in range(200)]
+    batches = [rows.training_batch(batch) for batch in [*drawn, longest]]
+    assert 1 < len({batch.tokens.shape + batch.trained.shape for batch in batches}) <= 4
+    for batch, laid_out in zip([*drawn, longest], batches, strict=True):
+        assert laid_out.tokens.shape[0] % parts == 0
+        assert (laid_out.segment_ids > 0).sum() == sum(len(record[0].tokens) for record in batch)
+        assert (laid_out.trained > 0).sum() == sum(record[0].loss_mask[1:].sum() for record in batch)
+
+
 @pytest.mark.parametrize("sizes, row_tokens", [([100] * 64, 4096), ([20, 100] * 32, 0)], ids=["even", "unpacked"])
 def test_supervised_examples_that_would_not_gain_have_a_row_each(sizes, row_tokens):
     config = SFTConfig(output="", batch_size=8, row_tokens=row_tokens)

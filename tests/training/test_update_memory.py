@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from compeer_jax.data.batches import TokenBatch
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.decoder import abstract
@@ -14,6 +15,7 @@ from compeer_jax.training.config import LossConfig
 from compeer_jax.training.optimizer import OptimizerConfig, make_optimizer
 from compeer_jax.training.packing import one_a_row
 from compeer_jax.training.policy_update import PolicyBatch, count_whole, make_policy_loss
+from compeer_jax.training.supervised import count_trained, make_supervised_loss
 from compeer_jax.training.update import TrainState, make_update
 
 VOCABULARY, ROWS, PROMPT, LENGTH, CHUNK = 151_936, 2, 32, 256, 64
@@ -53,6 +55,42 @@ def test_no_array_has_a_logit_for_every_token(update):
     of_logits = [shape for shape in shapes if VOCABULARY in shape and HIDDEN not in shape]
     assert of_logits, "the head's products are not to be seen: the test looks at the wrong text"
     assert max(int(np.prod(shape)) for shape in of_logits) <= ROWS * CHUNK * VOCABULARY
+
+
+def memory_at_depth(layers: int, length: int):
+    """What the compiled update of SFT takes, one row of so many tokens through a deep and narrow model."""
+    config = DecoderConfig(512, 64, 128, layers, 8, 2, tie_word_embeddings=True)
+    graphdef, params = abstract(config)
+    optimizer = make_optimizer(OptimizerConfig(), 10)
+    state = TrainState(params, jax.eval_shape(optimizer.init, params), jax.ShapeDtypeStruct((), jnp.int32))
+    tokens = jax.ShapeDtypeStruct((1, length), jnp.int32)
+    batch = TokenBatch(tokens, tokens, jax.ShapeDtypeStruct((1, 64), jnp.int32))
+    update = make_update(make_supervised_loss(graphdef), optimizer, whole=count_trained)
+    return config, size(params), update.lower(state, batch).compile()
+
+
+def test_a_layer_more_takes_what_its_products_give_and_no_scores():
+    """By default, at depth: per token of a layer its input, what its products gave, and what attention found."""
+    length, numbers = 1024, []
+    for layers in (16, 24):
+        config, weights, compiled = memory_at_depth(layers, length)
+        numbers.append((weights, compiled.memory_analysis().temp_size_in_bytes))
+    (few, shallow), (many, deep) = numbers
+    heads = config.num_attention_heads + 2 * config.num_key_value_heads
+    a_token = (
+        4 * config.hidden_size + heads * config.head_dim + config.num_attention_heads + 3 * config.intermediate_size
+    )
+    kept = (24 - 16) * length * a_token * 4
+    assert deep - shallow <= 1.1 * (kept + many - few)  # with their gradients
+    assert kept < 0.5 * (24 - 16) * config.num_attention_heads * length**2 * 4  # or no scores could hide in it
+
+
+def test_the_moments_are_not_copied():
+    _, weights, compiled = memory_at_depth(16, 64)
+    memory = compiled.memory_analysis()
+    assert memory.alias_size_in_bytes >= 3 * weights
+    embedding = re.escape("f32[512,64]")
+    assert not re.findall(rf"= {embedding}\S* copy\(%state", compiled.as_text())
 
 
 def test_memory_is_that_of_the_training_state_its_gradients_and_one_chunk_of_logits(update):
