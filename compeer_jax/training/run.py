@@ -6,23 +6,25 @@ which the run folder has, so nothing random needs saving.
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import PyTree
 
 from compeer_jax.errors import StopAsked, UserError
 from compeer_jax.models.frozen_base import FrozenBase
 from compeer_jax.models.lora import join as join_adapters
 from compeer_jax.models.peft_files import CONFIG as ADAPTER_CONFIG
 from compeer_jax.models.saving import check_replaceable
-from compeer_jax.models.source import load_model, model_directory
+from compeer_jax.models.source import load_model, model_directory, model_shape
 from compeer_jax.models.tokenizer import chat_ids, load_tokenizer
 from compeer_jax.parallel.exchange import from_first, is_first
-from compeer_jax.parallel.mesh import make_mesh
+from compeer_jax.parallel.mesh import make_mesh, platform
 from compeer_jax.parallel.processes import join
 from compeer_jax.progress import Progress
 from compeer_jax.runs.checkpoints import Checkpoints
@@ -34,6 +36,7 @@ from compeer_jax.runs.signals import StopSignals
 from compeer_jax.training.adapter_export import keep_adapter_config
 from compeer_jax.training.config import GRPOConfig, RunConfig
 from compeer_jax.training.export import best_by, export_run, keep_base
+from compeer_jax.training.memory import check_program, check_state, gigabytes, program_bytes
 from compeer_jax.training.optimizer import learning_rate_at, make_optimizer
 from compeer_jax.training.policy_card import PolicyCard
 from compeer_jax.training.update import TrainState, init_state
@@ -136,10 +139,31 @@ class Run:
             self.model_config, self.frozen = self.base.model_config, self.base.params
             self.graphdef, _ = self.base.abstract()
             return self.base.first_adapters(self.config.seed)
+        if platform() == "cpu" and jax.process_count() == 1:
+            shape = model_shape(model_directory(self.config.model.path))
+            check_state(shape.parameter_count, jnp.dtype(self.config.model.param_dtype).itemsize)
         model = load_model(self.config.model, self.mesh)
         self.model_config = model.config
         self.graphdef, params = nnx.split(model, nnx.Param)
         return params
+
+    def check_program(self, program: Callable, what: str, *given: PyTree) -> None:
+        """Compiles a program, says what memory it takes, and makes sure that it fits.
+
+        Args:
+            program: made by `jax.jit`; it does not compile again when it is called with the same shapes.
+            what: it computes.
+            given: its arguments.
+
+        Raises:
+            UserError: it takes more memory than the machine has left.
+        """
+        if (needed := program_bytes(program.lower(*given).compile())) is None:
+            return
+        held = sum(leaf.nbytes for leaf in jax.tree.leaves(given) if isinstance(leaf, jax.Array))
+        self.say(f"{what}: {gigabytes(needed)} of memory while it computes, beside {gigabytes(held)} that it is given.")
+        if platform() == "cpu":
+            check_program(needed, what)
 
     def whole(self, params: nnx.State) -> nnx.State:
         """The weights that the graph computes with: the params of the state and, if those are adapters, the frozen."""

@@ -72,13 +72,22 @@ def train_supervised(
         losses = [float(evaluate(run.whole(params), place_batch(batch, run.mesh))) for batch in valid_batches]
         return float(np.average(losses, weights=counts))
 
+    seen = set()
     with run.under_way():
         for step in range(first_step, config.steps + 1):
             batch = rows.training_batch(next(batches))
-            state, metrics = update(state, place_batch(batch, run.mesh), run.frozen)
+            placed = place_batch(batch, run.mesh)
+            if (shape := (batch.tokens.shape, batch.trained.shape)) not in seen:
+                seen.add(shape)
+                what = "A step of {} rows of {} tokens".format(*batch.tokens.shape)
+                run.check_program(
+                    update, f"{what} (shape {len(seen)} of at most {len(rows.shapes)})", state, placed, run.frozen
+                )
+            state, metrics = update(state, placed, run.frozen)
             metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
             metrics["batch_tokens"] = float((batch.segment_ids > 0).sum())
             metrics["padding"] = 1 - metrics["batch_tokens"] / batch.tokens.size
+            metrics["shapes"] = float(len(seen))
             metrics["learning_rate"] = run.learning_rate(int(state.step) - 1)
             last = step == config.steps
             if last or (config.eval_every and step % config.eval_every == 0):
