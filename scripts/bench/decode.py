@@ -63,8 +63,7 @@ def ours(case: Case) -> Generate:
     from compeer_jax.generation.sampling import SamplingConfig
     from compeer_jax.models.decoder import Qwen2
 
-    on_cpu = jax.default_backend() == "cpu"
-    options = {"dtype": case.dtype, "param_dtype": case.dtype, "scan_layers": not on_cpu}
+    options = {"dtype": case.dtype, "param_dtype": case.dtype}
     graphdef, params = nnx.split(Qwen2.from_pretrained(case.folder, **options))
     prompts = case.prompts.tolist()
 

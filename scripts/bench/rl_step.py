@@ -128,7 +128,7 @@ def ours(case: Case, overlap: bool) -> Callable[[], None]:
         optimizer=OptimizerConfig(learning_rate=LEARNING_RATE),
     )
     mesh = make_mesh(MeshConfig())
-    options = {"dtype": case.dtype, "param_dtype": case.dtype, "scan_layers": jax.default_backend() != "cpu"}
+    options = {"dtype": case.dtype, "param_dtype": case.dtype}
     graphdef, params = nnx.split(Qwen2.from_pretrained(case.folder, mesh=mesh, **options), nnx.Param)
     optimizer = make_optimizer(config.optimizer, STEPS)
     width = peers.SHAPES[case.shape].hidden

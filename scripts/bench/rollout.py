@@ -64,8 +64,7 @@ def generate(case: Case, way: str) -> Callable[[int], list[list[int]]]:
     from compeer_jax.generation.sampling import SamplingConfig, row_keys
     from compeer_jax.models.decoder import Qwen2
 
-    on_cpu = jax.default_backend() == "cpu"
-    options = {"dtype": case.dtype, "param_dtype": case.dtype, "scan_layers": not on_cpu}
+    options = {"dtype": case.dtype, "param_dtype": case.dtype}
     graphdef, params = nnx.split(Qwen2.from_pretrained(case.folder, **options))
     sampling = SamplingConfig(max_new_tokens=case.longest)
     engine = Engine(graphdef, sampling=sampling, stop_ids=(), pad_id=0, slots=case.slots if way == SLOTS else 0)

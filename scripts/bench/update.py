@@ -88,7 +88,7 @@ def ours(case: Case, row_tokens: int) -> Step:
     mesh, prompts = make_mesh(MeshConfig()), case.outputs // case.group
     sampling = SamplingConfig(case.new)
     config = GRPOConfig(output="", sampling=sampling, row_tokens=row_tokens, prompts_per_step=prompts)
-    options = {"dtype": case.dtype, "param_dtype": case.dtype, "scan_layers": jax.default_backend() != "cpu"}
+    options = {"dtype": case.dtype, "param_dtype": case.dtype}
     model = Qwen2.from_pretrained(case.folder, mesh=mesh, remat=case.remat, **options)
     graphdef, params = nnx.split(model, nnx.Param)
     del model
