@@ -81,8 +81,8 @@ def trl(case: Case) -> Step:
     from trl import SFTConfig, SFTTrainer
 
     vocabulary = peers.SHAPES[case.shape].vocabulary
-    mask = [0] * (case.length - case.trained) + [1] * case.trained
-    rows = [{"input_ids": row, "completion_mask": mask} for row in case.tokens().tolist()] * STEPS
+    before = case.length - case.trained
+    rows = [{"input_ids": row, "labels": [-100] * before + row[before:]} for row in case.tokens().tolist()] * STEPS
 
     class Waits(TrainerCallback):
         def __init__(self, turns: Turns):
@@ -109,7 +109,6 @@ def trl(case: Case) -> Step:
                 learning_rate=LEARNING_RATE,
                 lr_scheduler_type="constant",
                 max_grad_norm=1.0,
-                completion_only_loss=True,
                 dataset_kwargs={"skip_prepare_dataset": True},
             ),
             train_dataset=Dataset.from_list(rows),
