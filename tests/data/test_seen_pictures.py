@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -54,7 +55,7 @@ def pictures(read: list | None = None) -> list[PictureInput]:
 def alone(tower: VisionTower, one: PictureInput) -> np.ndarray:
     side = SHAPE.window_side
     inputs = tower_inputs([(one.grid, one.patches())], SHAPE, rows=1, windows=window_count(one.grid, side))
-    return np.asarray(tower(*inputs))[0, window_slots(one.grid, side)]
+    return np.asarray(tower(*map(jnp.asarray, inputs)))[0, window_slots(one.grid, side)]
 
 
 def test_a_picture_has_the_states_that_it_has_alone_and_is_read_and_seen_once(tower, mesh):
@@ -116,7 +117,7 @@ def test_a_folder_keeps_states_for_the_same_tower_and_for_no_other(tower, mesh, 
             file.write_bytes(b"damaged")
     assert damaged.read_bytes() == b"damaged"
     again = SeenPictures(tower, mesh=mesh, config=config)(pictures(read))
-    np.testing.assert_array_equal(again[1].states, first[1].states)
+    np.testing.assert_allclose(again[1].states, first[1].states, atol=2e-6)  # in a batch of its own now
     assert read == [1]
 
 
