@@ -21,6 +21,7 @@ from compeer_jax.generation.sight import pad_sight
 from compeer_jax.models.decoder import Qwen2, Qwen2VL, abstract, from_pretrained
 from compeer_jax.models.hf_names import TOWER, decoder_names, hf_tensors
 from compeer_jax.models.parameters import param_axes
+from compeer_jax.models.tower_files import keep_tower
 from compeer_jax.models.vision import Pictures, VisionTower
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 from compeer_jax.parallel.sharding import place_batch, shardings
@@ -146,6 +147,15 @@ def test_the_tower_is_copied_through_in_its_own_type_and_either_spelling_is_read
         is_tower = name.startswith(("visual.blocks", "visual.patch"))
         np.testing.assert_array_equal(value, newer[f"model.{name}"] if is_tower else tensors[name], name)
     assert (tmp_path / "saved" / "preprocessor_config.json").is_file()
+
+
+def test_a_tower_that_a_run_keeps_serves_its_exports_when_the_start_model_is_gone(ours, directory, tmp_path):
+    (tmp_path / "base").mkdir()
+    keep_tower(directory, tmp_path / "base", ours.lm.config)
+    for source, name in ((directory, "direct"), (tmp_path / "base", "kept")):
+        ours.lm.save_pretrained(tmp_path / name, tower=source)
+    direct, kept = (tmp_path / name / "model.safetensors" for name in ("direct", "kept"))
+    assert direct.read_bytes() == kept.read_bytes()
 
 
 def test_a_model_that_sees_is_not_saved_blind(ours, tmp_path):
