@@ -175,7 +175,7 @@ def flattened(values: Mapping[str, Any], where: str) -> dict[str, Any]:
         outer = {name: value for name, value in outer.items() if name not in _ROPE}
     tied = [held["tie_word_embeddings"] for held in (outer, text) if held.get("tie_word_embeddings") is not None]
     flat = outer | {name: value for name, value in text.items() if value is not None and name != "architectures"}
-    flat["model_type"] = values["model_type"]
+    flat["model_type"] = values.get("model_type")
     if tied:
         flat["tie_word_embeddings"] = next(filter(None, tied), False)
     return flat

@@ -14,7 +14,7 @@ def test_supervised_fine_tuning_on_texts_trains_the_language_model_and_exports_t
     start = shared_vl / "golden" / "tiny"
     lengths = ("--data.max_prompt_tokens", "600", "--data.max_answer_tokens", "400", "--data.limit", "8")
     run = train_sft(configure(SFTConfig, "--model.path", str(start), *lengths, "--steps", "2", "--batch_size", "2"))
-    model, report = Qwen2_5_VLForConditionalGeneration.from_pretrained(run / "model", output_loading_info=True)
+    _, report = Qwen2_5_VLForConditionalGeneration.from_pretrained(run / "model", output_loading_info=True)
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]
     assert (run / "model" / "preprocessor_config.json").is_file()
