@@ -1,4 +1,4 @@
-"""How far a run is: a bar with rate, time left and a few numbers at a terminal, and single lines anywhere else."""
+"""Progress of a run: a bar with rate, time left and a few numbers at a terminal, and single lines anywhere else."""
 
 import time
 from collections.abc import Mapping

@@ -26,7 +26,7 @@ _PLAIN = (
 
 
 def load_yaml(text: str, what: str) -> Any:
-    """What is in a YAML text: plain values only.
+    """Content of a YAML text: plain values only.
 
     Args:
         text: YAML.

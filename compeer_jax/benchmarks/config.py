@@ -17,7 +17,7 @@ Reading = Literal["strict", "number", "official"]
 
 @dataclass(frozen=True)
 class BudgetConfig:
-    """What a run may cost, what it asked in earlier sittings included. It can be overdrawn by the answers of one chunk.
+    """Budget of a run, earlier sittings included. It can be overdrawn by the answers of one chunk.
 
     Args:
         max_tokens: tokens that all models read and write (0: no limit).
@@ -42,7 +42,7 @@ class BudgetConfig:
 
 @dataclass(frozen=True)
 class BenchConfig:
-    """What every benchmark is told.
+    """Settings of every benchmark.
 
     Args:
         output: folder of the run; a run that was stopped goes on when it is started again with the same settings.
@@ -115,7 +115,7 @@ class BenchConfig:
 
 @dataclass(frozen=True)
 class EscEvalPart:
-    """What ESC-Eval is told beside: cards, role-player and scorers.
+    """Settings of ESC-Eval alone: cards, role-player and scorers.
 
     Args:
         cards: JSON or JSONL files of role cards; in a suite, without any ESC-Eval is left out.

@@ -56,7 +56,7 @@ SILENCE = "…"  # what the others are shown of a turn without words
 
 
 class Scenario(NamedTuple):
-    """What a dialogue is played from. `card` says who the seeker is, as plain texts by name."""
+    """Scenario of a dialogue. `card` says who the seeker is, as plain texts by name."""
 
     id: str
     language: Language
@@ -144,7 +144,7 @@ class BenchDialogue:
 
     @property
     def responses(self) -> list[str]:
-        """What the supporter said, turn by turn."""
+        """Replies of the supporter, turn by turn."""
         return [turn.content for turn in self.turns if turn.role == "supporter"]
 
 
@@ -185,5 +185,5 @@ def reply_counts(turns: Iterable[BenchTurn]) -> dict[str, Any]:
 
 
 def counted(values: Iterable[str]) -> dict[str, int]:
-    """How often each comes, the most frequent first."""
+    """Counts, the most frequent first."""
     return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))

@@ -14,7 +14,7 @@ from compeer_jax.chat.types import Answer, ChatModel, ChatRequest, Spent
 
 
 class Wanted(NamedTuple):
-    """Whom a dialogue asks next (a key of the models it is played with), and what."""
+    """A dialogue's next request: to whom (a key of the models it is played with), and what."""
 
     who: str
     request: ChatRequest
@@ -24,7 +24,7 @@ class Player(Protocol):
     """One dialogue, or whatever else is a row of questions of which each follows from the answers before."""
 
     def wants(self) -> Wanted | None:
-        """What it asks next; None once it has ended. Asking again without `hear` in between gives the same."""
+        """Its next request; None once it has ended. Asking again without `hear` in between gives the same."""
 
     def receive(self, answer: Answer | None) -> None:
         """The answer to what it wanted; None where there is none to be had."""

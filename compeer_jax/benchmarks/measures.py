@@ -58,7 +58,7 @@ class CardScores(NamedTuple):
 
 @dataclass(frozen=True)
 class EscReport:
-    """What a model is worth on the cards of one language, or of both.
+    """Report on a model over the cards of one language, or of both.
 
     Attributes:
         name: of the model.
@@ -85,7 +85,7 @@ class EscReport:
 
 @dataclass(frozen=True)
 class SageReport:
-    """What a model is worth on the profiles of one language, or of both.
+    """Report on a model over the profiles of one language, or of both.
 
     Attributes:
         name: of the model.

@@ -63,7 +63,7 @@ FEW = 4  # models whose comparisons a terminal has room for
 
 
 class Run(NamedTuple):
-    """What a model said in a benchmark.
+    """Run of a model in a benchmark.
 
     Attributes:
         name: of the model.
@@ -103,7 +103,7 @@ class Comparison(NamedTuple):
 
 @dataclass(frozen=True)
 class BenchmarkResults:
-    """What runs of one benchmark say.
+    """Results of runs of one benchmark.
 
     Attributes:
         benchmark: which.
@@ -185,7 +185,7 @@ def summarise(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[BenchmarkResults]:
-    """What the runs say, for each benchmark that there are runs of.
+    """Results of the runs, for each benchmark that there are runs of.
 
     Args:
         runs: of either benchmark, or both.

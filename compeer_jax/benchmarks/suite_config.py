@@ -14,7 +14,7 @@ from compeer_jax.errors import UserError, require_at_least, unknown
 
 @dataclass(frozen=True)
 class TestedConfig:
-    """How a model is tested.
+    """Settings of one tested model.
 
     Args:
         model: name of one of models (default: the name that it has here).
@@ -40,29 +40,16 @@ class TestedConfig:
 
 
 @dataclass(frozen=True)
-class SuiteConfig:
-    """Tests several models on ESC-Eval, SAGE or both, and lays the results side by side.
-
-    A suite that was stopped goes on when the same command is given again, and asks nothing twice.
+class ComparisonConfig:
+    """Several models that are tested side by side.
 
     Args:
         output: folder of the tables and pictures; each model's runs lie in a folder of its name there.
-        models: chat models by names of your own: those that are tested, role-players and scorers.
+        models: chat models by names of your own: those that are tested, and those that a benchmark needs beside.
         tested: name in the tables -> how the model is tested, for example {COMPEER: {model: policy, prompt: ours}}.
-        only: names of tested that are run now (default: all). The tables show these, and those of the others whose runs
-            are there.
-        esc_eval: cards, role-player and scorers of ESC-Eval.
-        sage: profiles, seeker and planner of SAGE.
-        runs: folders of runs of `compeer eval esc-eval` or `compeer eval sage` that are shown beside, as they are.
-        against: name in the tables of the model that the others are compared with (default: the first).
-        published: figures to print beside: "paper" for the paper's Tables 2 and 3, or a YAML file of yours in the units
-            of the tables: row -> metric -> figure, as in
-            {Theirs: {fluency: 75.0, average: 70.0, emotion: 60.0, success: 30}}. Metrics of ESC-Eval are fluency,
-            diversity, empathy, suggestion, tech, human, overall and average, with en_ or zh_ before them for one
-            language; of SAGE: emotion, success and failure. Figures of a model that is here stand below its row,
-            matched by its name to the letter; the others come first.
-        resamples: of the bootstrap over cards and profiles.
-        limit: use at most this many scenarios of each language (0: all).
+        against: name in the tables of what the others are compared with (default: the first).
+        resamples: of the bootstrap over scenarios, for the intervals of differences.
+        limit: use at most this many scenarios of each language, drawn by the seed (0: all).
         seed: of that draw, and of the bootstrap.
         chunk: most requests that are one call to a model.
         budget: what each run, one model on one benchmark, may cost.
@@ -71,12 +58,7 @@ class SuiteConfig:
     output: str = ""
     models: dict[str, ChatModelConfig] = field(default_factory=dict)
     tested: dict[str, TestedConfig] = field(default_factory=dict)
-    only: list[str] = field(default_factory=list)
-    esc_eval: EscEvalPart = field(default_factory=EscEvalPart)
-    sage: SagePart = field(default_factory=SagePart)
-    runs: list[str] = field(default_factory=list)
     against: str = ""
-    published: str = ""
     resamples: int = 2000
     limit: int = 0
     seed: int = 0
@@ -86,6 +68,36 @@ class SuiteConfig:
     def __post_init__(self):
         require_at_least(1, self, "", "resamples", "chunk")
         require_at_least(0, self, "", "limit", "seed")
+
+
+@dataclass(frozen=True)
+class SuiteConfig(ComparisonConfig):
+    """Tests several models on ESC-Eval, SAGE or both, and lays the results side by side.
+
+    A suite that was stopped goes on when the same command is given again, and asks nothing twice.
+
+    Args:
+        only: names of tested that are run now (default: all). The tables show these, and those of the others whose runs
+            are there.
+        esc_eval: cards, role-player and scorers of ESC-Eval.
+        sage: profiles, seeker and planner of SAGE.
+        runs: folders of runs of `compeer eval esc-eval` or `compeer eval sage` that are shown beside, as they are.
+        published: figures to print beside: "paper" for the paper's Tables 2 and 3, or a YAML file of yours in the units
+            of the tables: row -> metric -> figure, as in
+            {Theirs: {fluency: 75.0, average: 70.0, emotion: 60.0, success: 30}}. Metrics of ESC-Eval are fluency,
+            diversity, empathy, suggestion, tech, human, overall and average, with en_ or zh_ before them for one
+            language; of SAGE: emotion, success and failure. Figures of a model that is here stand below its row,
+            matched by its name to the letter; the others come first.
+    """
+
+    only: list[str] = field(default_factory=list)
+    esc_eval: EscEvalPart = field(default_factory=EscEvalPart)
+    sage: SagePart = field(default_factory=SagePart)
+    runs: list[str] = field(default_factory=list)
+    published: str = ""
+
+    def __post_init__(self):
+        super().__post_init__()
         if not self.output:
             raise UserError("output names no folder; name the one that the tables shall be kept in.")
         if not self.tested and not self.runs:

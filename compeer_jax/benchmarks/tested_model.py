@@ -98,7 +98,7 @@ class TestedModel:
 
 
 def format_of(prompt: str) -> ReasoningFormat:
-    """The format that a prompt of ours (one of `PROMPTS` or `ABLATED`) asks for."""
+    """Output format of a prompt of ours (one of `PROMPTS` or `ABLATED`)."""
     return OUTPUT_FORMATS[prompt.replace("_brief", "")]
 
 

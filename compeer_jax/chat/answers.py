@@ -1,4 +1,4 @@
-"""A store of chat models' answers, filled as they come, so that a run that was killed asks nothing twice.
+"""A store of chat models' answers, filled as they come, so that a run that was killed repeats no request.
 
 An answer is kept with how it ended. Those of files that don't say that are not given out: nobody knows whether they are
 whole.
@@ -23,7 +23,7 @@ _LATER = ("model", "ended")  # columns that files of earlier versions lack: whos
 
 
 def answer_key(url: str, body: Mapping[str, Any], draw: int) -> str:
-    """What an answer is filed under: SHA-256 of the server, the whole request and the number of the draw."""
+    """Key of an answer in the store: SHA-256 of the server, the whole request and the number of the draw."""
     request = json.dumps([url, body, draw], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(request.encode()).hexdigest()
 
@@ -83,7 +83,7 @@ class AnswerStore:
             raise self._unusable(error) from error
 
     def total(self) -> tuple[int, int, int]:
-        """How many answers there are, and their prompt and completion tokens, over all runs that shared the folder."""
+        """Number of answers, and their prompt and completion tokens, over all runs that shared the folder."""
         return self._execute(
             "SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0) FROM answers", ()
         )

@@ -4,11 +4,12 @@ import base64
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from compeer_jax.data.pictures import PictureLimits
 from compeer_jax.errors import UserError, require_at_least
+from compeer_jax.models.load_config import LoadConfig
 
 OWN_HOST, OWN_KEY = "api.openai.com", "OPENAI_API_KEY"
 _LOGIN = re.compile(r"(?<=//)(?:[^/\s@?#]*+@)++")
@@ -147,17 +148,16 @@ class ServerConfig:
 
     @property
     def secrets(self) -> list[str]:
-        """What the server is told and nobody else may read."""
+        """Secrets that the server alone may read: key, login."""
         login = ":".join(self.login or ())
         return [self.key, login.partition(":")[2], base64.b64encode(login.encode()).decode()]
 
 
 @dataclass(frozen=True)
-class LocalChatConfig:
-    """How a model in this process answers.
+class LocalChatConfig(LoadConfig):
+    """Settings of a model in this process.
 
     Args:
-        dtype: type of the weights and of the computation.
         temperature: of the draws; 0 takes the likeliest token.
         top_p: draws come from the smallest set of tokens with this probability.
         max_tokens: longest answer.
@@ -165,17 +165,14 @@ class LocalChatConfig:
         seed: of the draws.
         pictures: how many of a conversation's pictures the model is shown, the last ones, and how large; for any other
             it reads a word. Only a model that sees can have any.
-        scan_layers: compile one layer and loop over it, as `model.scan_layers`.
     """
 
-    dtype: Literal["float32", "bfloat16"] = "bfloat16"
     temperature: float = 0.7
     top_p: float = 1.0
     max_tokens: int = 512
     batch_size: int = 32
     seed: int = 0
     pictures: PictureLimits = field(default_factory=PictureLimits)
-    scan_layers: bool | Literal["auto"] = "auto"
 
     def __post_init__(self):
         require_at_least(1, self, "a chat model's local.", "max_tokens", "batch_size")

@@ -28,7 +28,7 @@ class Malformed(Exception):
 
 @dataclass(frozen=True)
 class Parsed(Generic[Value]):
-    """What an answer said, and which try it was, from 0."""
+    """Parsed answer, and the number of its try, from 0."""
 
     value: Value
     draw: int
@@ -52,7 +52,7 @@ def ask_each(
     chunk: int = CHUNK,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Iterator[tuple[Item, Parsed[Value] | SetAside]]:
-    """Asks the model about each item, and yields the items with what it said, in their order.
+    """Answers to a question about each item, as pairs of item and answer in the items' order.
 
     Replies that are not whole, and answers that `parse` refuses, are asked for again, each time as another draw. Items
     are taken `chunk` at a time, so any number of them can be streamed through.
@@ -143,7 +143,7 @@ class ChatModels(Mapping[str, ChatModel]):
         return len(self.configs)
 
     def spent(self) -> Spent:
-        """What all models' answers cost so far."""
+        """Cost of all models' answers so far."""
         return sum((model.spent for model in self._open.values()), Spent())
 
     def close(self) -> None:

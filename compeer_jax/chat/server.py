@@ -41,7 +41,7 @@ class ServerGone(UserError):
 
 @dataclass
 class Usage:
-    """What a `ChatServer` did so far.
+    """Usage of a `ChatServer` so far.
 
     Attributes:
         calls: requests sent, with those that failed and were sent again.

@@ -45,7 +45,7 @@ class ChatRequest(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a chat model wrote, how that ended, and what it cost.
+    """Answer of a chat model: its words, how they ended, and their cost.
 
     Attributes:
         written: all of it, thoughts included.
@@ -87,7 +87,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Spent:
-    """What answers cost: their number, the tokens read and written, and the price of those in the config's currency."""
+    """Cost of answers: their number, the tokens read and written, and the price of those in the config's currency."""
 
     answers: int = 0
     prompt_tokens: int = 0

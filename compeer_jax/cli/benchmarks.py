@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compeer_jax.cli.terminal import wide_console
 from compeer_jax.report.table import print_tables
+from compeer_jax.report.terminal_text import wide_console
 
 if TYPE_CHECKING:
     from compeer_jax.benchmarks.config import EscEvalConfig

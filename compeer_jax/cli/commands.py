@@ -290,7 +290,7 @@ COMMANDS: Mapping[str, Command | Group] = {
     "plan": Command(
         "say whether a run fits a TPU slice that is not here, and what bounds its speed there",
         "planning.config:PlanConfig",
-        "cli.plan:plan",
+        "planning.answer:answer",
         "Says whether a run of `compeer grpo` fits a machine that is not here, and what bounds its speed there. For "
         "TPUs it compiles the run's own programs with the TPU compiler; nothing is computed, and no weights are "
         "needed.",

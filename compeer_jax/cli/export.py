@@ -7,7 +7,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """Which checkpoint of which run goes where.
+    """Settings of an export.
 
     Args:
         run: run folder of `compeer sft`, `compeer reward train` or `compeer grpo`.
@@ -32,7 +32,7 @@ def export(config: ExportConfig) -> int:
 
 @dataclass(frozen=True)
 class TFDSConfig:
-    """What is written where.
+    """Settings of an export to TensorFlow Datasets.
 
     Args:
         dataset: "esconv", from ESConv.json; "cer", from the folder that `compeer data build` made.

@@ -9,8 +9,7 @@ from typing import Any
 from compeer_jax import __version__
 from compeer_jax.cli.commands import COMMANDS, CONFIG_SUMMARY, Command, Group, commands, find
 from compeer_jax.cli.configure import merged_yaml, parse_config
-from compeer_jax.cli.process import keep_compiled_programs, keep_freed_memory
-from compeer_jax.cli.terminal import show_log
+from compeer_jax.cli.process import keep_compiled_programs, keep_freed_memory, show_log
 from compeer_jax.errors import StopAsked, UserError, unknown
 from compeer_jax.parallel.libtpu import calm
 from compeer_jax.parallel.processes import give_up, leave

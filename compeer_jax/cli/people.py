@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compeer_jax.cli.terminal import wide_console
 from compeer_jax.report.table import print_tables
+from compeer_jax.report.terminal_text import wide_console
 
 if TYPE_CHECKING:
     from compeer_jax.people.preferences import PreferencesConfig

@@ -1,10 +1,13 @@
-"""Settings of the process, made before JAX is imported: where compiled programs are kept, and how memory is freed."""
+"""Settings of the process, made before JAX is imported: cache of compiled programs, freeing of memory, log."""
 
 import ctypes
 import hashlib
+import logging
 import os
 import platform
 from pathlib import Path
+
+from compeer_jax.report.terminal_text import safe_console
 
 FOLDER = "JAX_COMPILATION_CACHE_DIR"
 
@@ -59,3 +62,22 @@ def keep_freed_memory() -> None:
     # One arena, since only the main one can hold pieces of any size; none of them mapped apart; and never trimmed.
     for parameter, value in ((ARENA_MAX, 1), (MMAP_MAX, 0), (TRIM_THRESHOLD, -1)):
         mallopt(parameter, value)
+
+
+def show_log() -> None:
+    """Shows our own log lines, plainly, and keeps the libraries' chatter down to warnings."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    from rich.logging import RichHandler
+
+    handler = RichHandler(
+        console=safe_console(stderr=True, soft_wrap=True),
+        show_time=False,
+        show_path=False,
+        show_level=False,
+        markup=False,
+        highlighter=None,
+    )
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    logging.getLogger("compeer_jax").setLevel(logging.INFO)
+    logging.getLogger("absl").setLevel(logging.ERROR)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from compeer_jax.cli.configure import parse_config
-from compeer_jax.cli.terminal import wide_console
 from compeer_jax.errors import UserError
 from compeer_jax.files import FolderLock, read_json, replacing
+from compeer_jax.report.terminal_text import wide_console
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from compeer_jax.dialogue.danger.withheld import shown
 
 if TYPE_CHECKING:
+    from compeer_jax.data.policy_data import DataConfig
     from compeer_jax.data.record import Record
-    from compeer_jax.data.records import DataConfig
     from compeer_jax.generation.sampling import SamplingConfig
     from compeer_jax.models.source import ModelConfig
 
@@ -38,7 +38,7 @@ def write_replies(path: Path, speakers: Sequence[Speaker], *, count: int, seed: 
     import jax
 
     from compeer_jax.chat.local_model import LocalModel
-    from compeer_jax.data.records import encode_prompts, load_records
+    from compeer_jax.data.policy_data import encode_prompts, load_records
     from compeer_jax.files import write_text
 
     records = first_of_talks(load_records(speakers[0].data, "rl").test, count)

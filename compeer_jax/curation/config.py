@@ -12,7 +12,7 @@ from compeer_jax.errors import UserError, require_at_least, unknown
 
 @dataclass(frozen=True)
 class PrivacyConfig:
-    """What is masked in texts before anything else sees them.
+    """Settings of the masking of personal data in texts, the first thing that is done.
 
     Args:
         kinds: of spans that are masked.
@@ -26,7 +26,7 @@ class PrivacyConfig:
 
 @dataclass(frozen=True)
 class FilterConfig:
-    """Which dialogues are left out.
+    """Settings of the filter: which dialogues are left out.
 
     Args:
         min_exchanges: fewest exchanges, that is seeker's turns with a supporter's answer.
@@ -53,7 +53,7 @@ class FilterConfig:
 
 @dataclass(frozen=True)
 class RoundsConfig:
-    """Which rounds of a dialogue are learned from (Eq. 1).
+    """Settings of the rounds of a dialogue that are learnt from (Eq. 1).
 
     Args:
         per_dialogue: rounds sampled from each dialogue (N_s, which the paper doesn't state); dialogues with fewer give
@@ -89,7 +89,7 @@ class CandidatesConfig:
 
 @dataclass(frozen=True)
 class AnnotationConfig:
-    """Who says whether steps are right and which answer is better.
+    """Settings of the annotation: who says whether steps are right and which answer is better.
 
     Args:
         imports: files that annotators have filled in: exports of Label Studio in JSON, or our CSV.

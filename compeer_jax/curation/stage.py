@@ -40,7 +40,7 @@ LONGEST_ROW = 100_000  # characters of a rejected row that are kept; a longer on
 
 @dataclass(frozen=True)
 class Workspace:
-    """What a stage works with.
+    """Workspace of a stage.
 
     Attributes:
         config: the whole pipeline's.

@@ -3,10 +3,10 @@ from .corpora import iter_corpus as iter_corpus
 from .corpora import read_corpus as read_corpus
 from .corpora.config import CorpusConfig as CorpusConfig
 from .judge_record import JudgeRecord as JudgeRecord
+from .policy_data import DataConfig as DataConfig
+from .policy_data import Splits as Splits
+from .policy_data import load_records as load_records
 from .record import Record as Record
-from .records import DataConfig as DataConfig
-from .records import Splits as Splits
-from .records import load_records as load_records
 from .silver.records import silver_records as silver_records
 from .small_tokenizer import train_tokenizer as train_tokenizer
 from .splits import DialogueSplits as DialogueSplits

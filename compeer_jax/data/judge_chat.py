@@ -30,7 +30,7 @@ SLACK = 8  # tokens that texts may have more side by side than apart, and that f
 
 @dataclass(frozen=True)
 class JudgeLimits:
-    """How a judge is asked, and how much it reads.
+    """Limits of a judge: how it is asked, and how much it reads.
 
     Args:
         prompt: name of the judge's prompt; "judge_brief" is for small models with a short context.

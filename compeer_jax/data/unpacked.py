@@ -23,7 +23,7 @@ NOT_TEXT = {
 
 
 def open_unpacked(path: Path, shown: str, *, buffer: int = 1 << 16) -> BinaryIO:
-    """A file's bytes, of which `peek` shows as many as `buffer`; gzip and Zstandard are told by how the file begins.
+    """A file's bytes, of which `peek` shows as many as `buffer`; gzip and Zstandard are known by their first bytes.
 
     Raises:
         UserError: here, for a pipe or a device, or without the library that unpacks it; while it is read, for a file

@@ -1,4 +1,4 @@
-"""Prompts: what a model is told before a talk, what a judge and a task ask.
+"""Prompts, read from files: system prompts of talks, prompts of judges and of tasks.
 
 Each prompt is a file `prompts/<name>.<language>.md`. Its first line names its version:
 
@@ -76,7 +76,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class JudgePrompt:
-    """What a judge is told and asked. A changed text has a higher version.
+    """A judge's prompt. A changed text has a higher version.
 
     Attributes:
         system: the whole system prompt.
@@ -94,7 +94,7 @@ class JudgePrompt:
 
 @dataclass(frozen=True)
 class TaskPrompt:
-    """What a chat model is told and asked in one step. A changed text has a higher version.
+    """Prompt of a task of one step. A changed text has a higher version.
 
     Attributes:
         version: of a prompt of ours; "sha256:…" of one from a file.

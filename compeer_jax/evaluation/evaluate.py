@@ -11,8 +11,8 @@ import jax
 
 from compeer_jax.chat.local_model import LocalModel
 from compeer_jax.data.jsonl import write_jsonl
+from compeer_jax.data.policy_data import ASKED, DataConfig, encode_prompts, load_records, spread
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import ASKED, DataConfig, encode_prompts, load_records, spread
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.policy_report import PolicyReport, policy_report

@@ -13,7 +13,7 @@ from compeer_jax.chat.config import ChatModelConfig, LocalChatConfig, ServerConf
 from compeer_jax.chat.models import open_chat_model
 from compeer_jax.chat.types import ChatModel
 from compeer_jax.data.jsonl import write_jsonl
-from compeer_jax.data.records import spread
+from compeer_jax.data.policy_data import spread
 from compeer_jax.dialogue.reasoning import COMPEER, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.evaluation.estimates import clustered_resamples, library, paired
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ConsistencyConfig:
-    """Asks judges about a policy's outputs, and whether what they find good goes together with the reasoning.
+    """Consistency of judges' choices among a policy's outputs with the outputs' reasoning.
 
     Args:
         outputs: folder of the outputs: of a `compeer grpo` run, or of `compeer eval --output`.
@@ -108,7 +108,7 @@ class ConsistencyConfig:
 
 
 def judge_consistency(config: ConsistencyConfig) -> ConsistencyResults | SelectionResults:
-    """Asks the judges about the outputs, and whether what they find good goes together with the reasoning.
+    """Consistency of the judges' choices among outputs with the outputs' reasoning.
 
     Raises:
         UserError: anything in the settings, the outputs, the judges or the server that does not fit.

@@ -14,7 +14,7 @@ import numpy as np
 from compeer_jax.data.cer_folder import cer_folder, view_file
 from compeer_jax.data.jsonl import write_jsonl
 from compeer_jax.data.judge_record import JudgeRecord, read_judge_records
-from compeer_jax.data.records import DataConfig, in_language, load_records, pictured, spread
+from compeer_jax.data.policy_data import DataConfig, in_language, load_records, pictured, spread
 from compeer_jax.dialogue.judging import Preference, swap_preference
 from compeer_jax.dialogue.reasoning import FORMATS, RESPONSE, ReasoningFormat
 from compeer_jax.errors import UserError, require_at_least, unknown
@@ -96,7 +96,7 @@ class RewardEvalConfig:
 
 
 def evaluate_judges(config: RewardEvalConfig) -> JudgeResults:
-    """Asks every judge about every record.
+    """Verdicts of every judge on every record.
 
     Raises:
         UserError: anything in the settings, the records, the judges or the server that does not fit; or no judge gave a

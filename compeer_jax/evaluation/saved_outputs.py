@@ -8,8 +8,8 @@ from compeer_jax.data.cer_folder import RL, SFT, cer_folder
 from compeer_jax.data.corpora.places import corpus_folder
 from compeer_jax.data.jsonl import read_jsonl
 from compeer_jax.data.pictures import PictureLimits
+from compeer_jax.data.policy_data import DataConfig, load_records, spread
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import DataConfig, load_records, spread
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.errors import UserError
 from compeer_jax.files import read_json

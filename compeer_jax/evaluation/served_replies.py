@@ -1,4 +1,4 @@
-"""Replies of a model behind a server to the dialogues that others are rated on, kept as `compeer eval` keeps them."""
+"""Replies of a model behind a server to the dialogues that others are rated on, in the files of `compeer eval`."""
 
 import json
 from collections import Counter
@@ -11,8 +11,8 @@ from compeer_jax.chat.config import ChatModelConfig, ServerConfig
 from compeer_jax.chat.models import open_chat_model
 from compeer_jax.chat.types import Answer, ChatRequest
 from compeer_jax.data.jsonl import write_jsonl
+from compeer_jax.data.policy_data import DataConfig, load_records, spread
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import DataConfig, load_records, spread
 from compeer_jax.dialogue.prompts import check_prompt
 from compeer_jax.dialogue.talk import chat_messages
 from compeer_jax.errors import UserError, require_at_least
@@ -57,7 +57,7 @@ class RepliesConfig:
 
 @dataclass(frozen=True)
 class ServedReplies:
-    """What came back.
+    """Replies that came back.
 
     Attributes:
         count: outputs.
@@ -73,7 +73,7 @@ class ServedReplies:
 
 
 def write_replies(config: RepliesConfig, say: Callable[[str], None]) -> ServedReplies:
-    """Asks for a reply to each record, and writes the folder. Answers are kept as they come: it goes on where it was.
+    """Folder of a served model's replies, one a record. Answers are stored as they come: it goes on where it was.
 
     Args:
         config: the settings.

@@ -157,7 +157,7 @@ _MEANING_OF_REST = (
 
 @dataclass(frozen=True)
 class ConsistencyResults:
-    """How far the verdicts of judges go together.
+    """Agreement of the verdicts of judges.
 
     Attributes:
         count: outputs counted.

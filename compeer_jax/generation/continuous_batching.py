@@ -30,7 +30,7 @@ HALVINGS = 2  # how often the slots become half as many, once so few rows are le
 
 
 class Completion(NamedTuple):
-    """What a row has written.
+    """Completion of a row.
 
     Attributes:
         tokens: up to and including what stopped it.
@@ -142,7 +142,7 @@ class ContinuousBatching:
 
     @property
     def compilations(self) -> int:
-        """How many programs have been compiled so far."""
+        """Number of programs compiled so far."""
         return sum(program._cache_size() for program in self._programs)
 
 

@@ -24,7 +24,7 @@ WAITING_SHARE = 0.15  # of the rows that are left; by simulation of replies of 1
 
 
 class Schedule(NamedTuple):
-    """How rows share the work.
+    """Schedule of rows: how they share the work.
 
     Attributes:
         read_rows: how many rows read at a time. Each goes through its rounds at its own pace: as soon as so many wait
@@ -54,7 +54,7 @@ def default_schedule(rows: int) -> Schedule:
 
 
 class Replies(NamedTuple):
-    """What was written in R rounds by N rows, row b·G + g being the g-th of prompt b; T = `max_new_tokens`.
+    """Replies of N rows in R rounds, row b·G + g being the g-th of prompt b; T = `max_new_tokens`.
 
     Attributes:
         tokens: the replies, each up to and including its stop token, then padding.

@@ -141,7 +141,7 @@ class ConversationEngine:
 
     @property
     def compilations(self) -> int:
-        """How many programs have been compiled so far."""
+        """Number of programs compiled so far."""
         return self._converse._cache_size()
 
 

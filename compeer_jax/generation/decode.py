@@ -104,7 +104,7 @@ def decode(
 
 
 class Prompts(NamedTuple):
-    """What the model keeps of W prompts, all but the last token of each.
+    """Cache of W prompts, of all but the last token of each.
 
     Attributes:
         cache: their keys and values.
@@ -118,7 +118,7 @@ class Prompts(NamedTuple):
 
 
 class Arrivals(NamedTuple):
-    """Which row comes to which slot: the first `count` entries; the others hold N as their slot.
+    """New rows of slots: the first `count` entries; the others hold N as their slot.
 
     Attributes:
         sources: the row of `Prompts` that each begins with.

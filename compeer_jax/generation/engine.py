@@ -178,7 +178,7 @@ class Engine:
 
     @property
     def compilations(self) -> int:
-        """How many programs have been compiled so far."""
+        """Number of programs compiled so far."""
         return self._generate._cache_size() + self._batching.compilations
 
     def _limits(self, limits: Limits | int, rows: int) -> Int[np.ndarray, " N"]:

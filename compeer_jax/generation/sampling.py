@@ -1,4 +1,4 @@
-"""Which token comes next: temperature, truncation, and one uniform number a row through the inverse CDF.
+"""Sampling of tokens: temperature, truncation, and one uniform number a row through the inverse CDF.
 
 Drawing Gumbel noise for a whole vocabulary costs about a third of a decode step on CPU. One uniform number a row is
 enough: weights are summed in blocks, the block that holds the number's quantile is found among the block sums, then
@@ -21,7 +21,7 @@ BLOCK = 128  # tokens summed together: one vector register row on TPU, and it di
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """How tokens are drawn, and how many at most.
+    """Settings of the sampling: how tokens are drawn, and how many at most.
 
     Args:
         max_new_tokens: the longest completion, stop token included.
@@ -84,7 +84,7 @@ def draw_uniforms(keys: Key[Array, " N"], step: Int[Array, ""] | Int[Array, " N"
 
 
 def tokens_seen(tokens: Int[Array, "N T"], mask: Bool[Array, "N T"], vocabulary: int) -> Bool[Array, "N {vocabulary}"]:
-    """Which tokens of the vocabulary stand in each row where `mask` is True."""
+    """Mask of the vocabulary's tokens that stand in each row where `mask` is True."""
     rows = jnp.arange(len(tokens))[:, None]
     return (
         jnp.zeros((len(tokens), vocabulary), bool).at[rows, jnp.where(mask, tokens, vocabulary)].set(True, mode="drop")

@@ -1,4 +1,4 @@
-"""Which code computes attention: the plain one, cuDNN's kernel on NVIDIA GPUs, or the splash kernel on TPUs.
+"""Attention kernels: the plain code, cuDNN's kernel on NVIDIA GPUs, or the splash kernel on TPUs.
 
 The kernels never hold the scores of all queries and keys. Each must equal `attention.attend` wherever a query sees
 anything; what a query of padding gets is anyone's guess, but finite.

@@ -1,4 +1,4 @@
-"""What the `config.json` of a BERT, RoBERTa or XLM-RoBERTa encoder says, checked, and refused where it is not built."""
+"""Config of a BERT, RoBERTa or XLM-RoBERTa encoder, checked, and refused where it is not built."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

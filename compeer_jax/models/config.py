@@ -17,7 +17,7 @@ ModelType = Literal["qwen2", "qwen3", "llama", "qwen2_5_vl"]
 
 @dataclass(frozen=True)
 class Family:
-    """What sets the decoders of one `model_type` apart.
+    """Family of decoders: the traits of one `model_type`.
 
     Attributes:
         architecture: the class of transformers.

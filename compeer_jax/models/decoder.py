@@ -234,7 +234,7 @@ class Decoder(nnx.Module):
 
     @property
     def cache_dtype(self) -> jnp.dtype:
-        """What keys and values are kept in while generating."""
+        """Type of the keys and values while generating."""
         return jnp.dtype(jnp.int8) if self.decode_cache == "int8" else self.dtype
 
     @property

@@ -1,4 +1,4 @@
-"""What tells one model from another, wherever it lies."""
+"""Fingerprint of a model's files, wherever they lie."""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor

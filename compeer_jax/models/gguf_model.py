@@ -54,7 +54,7 @@ _LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_positi
 
 
 def config_values(path: str | Path) -> dict[str, Any]:
-    """What config.json would hold for the model in a GGUF file.
+    """Values of config.json for the model in a GGUF file.
 
     Raises:
         UserError: the file can't be read, or its metadata asks for something that is not built.

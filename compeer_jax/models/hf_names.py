@@ -1,4 +1,4 @@
-"""How Hugging Face names and shapes a model's tensors, and how each is cut out of ours.
+"""Names and shapes of a model's tensors at Hugging Face, and how each is cut out of ours.
 
 A linear map is [outputs, inputs] there and [inputs, outputs] here, with heads and their size apart. So each dimension
 of their tensor merges one or two neighbouring dimensions of ours: `merges[i]` says which.

@@ -52,7 +52,7 @@ def is_adapter(directory: str | Path) -> bool:
 
 
 def read_adapter_config(directory: str | Path) -> tuple[LoRAConfig, str]:
-    """What adapters the directory holds, and the directory or hub id of the model that they are for.
+    """Config of the adapters in a directory, and the directory or hub id of the model that they are for.
 
     Raises:
         UserError: the file can't be read, or asks for what we have not.

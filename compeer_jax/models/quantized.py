@@ -1,4 +1,4 @@
-"""Weights that nothing learns, kept in 8 or 4 bits and multiplied out where they are used.
+"""Frozen weights in 8 or 4 bits, multiplied out where they are used.
 
 Those of a frozen base, of a judge, or those that a policy generates with, rounded anew for every rollout. `qwix` does
 the rounding. What it makes is kept here as ordinary weights with axis names, so that they are laid out on a mesh like
@@ -81,7 +81,7 @@ class QuantizedKernel(nnx.Module):
 
 
 def in_few_bits(model: Any, storage: Storage) -> Any:
-    """The model with its projections' kernels kept in few bits, those that are not yet; nothing where it is "none".
+    """The model with its projections' kernels quantised, those that are not yet; unchanged for "none".
 
     Embedding, head, biases and norms stay as they are. Also to be compiled.
 
@@ -101,7 +101,7 @@ def in_few_bits(model: Any, storage: Storage) -> Any:
 
 
 def block_size(inputs: int) -> int:
-    """How many neighbouring inputs share a scale in 4 bits: 64, or the largest divisor of `inputs` below."""
+    """Block of neighbouring inputs that share a scale in 4 bits: 64, or the largest divisor of `inputs` below."""
     return next(size for size in range(min(BLOCK, inputs), 0, -1) if inputs % size == 0)
 
 

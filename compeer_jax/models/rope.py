@@ -51,7 +51,7 @@ def inverse_frequencies(config: DecoderConfig) -> Float[np.ndarray, " half"]:
 
 
 def attention_factor(yarn: Yarn) -> float:
-    """What YaRN multiplies cos and sin by, so that attention's temperature fits the longer context."""
+    """YaRN's factor of cos and sin, so that attention's temperature fits the longer context."""
     if yarn.attention_factor is not None:
         return yarn.attention_factor
 

@@ -40,7 +40,7 @@ _SWITCHES = {
 
 @dataclass(frozen=True)
 class SentenceConfig:
-    """How a directory turns a text into a vector.
+    """Config of a sentence encoder: how a text becomes a vector.
 
     Attributes:
         model: the directory with config.json, the tokenizer and the weights.

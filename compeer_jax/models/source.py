@@ -12,49 +12,39 @@ from compeer_jax.errors import UserError
 from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.decoder import Decoder, from_pretrained
 from compeer_jax.models.gguf_file import check_magic
+from compeer_jax.models.load_config import DecodeConfig
 from compeer_jax.models.lora import LoRAConfig, abstract_adapted, merge_adapters, split_adapters
 from compeer_jax.models.packaged import PACKAGES, packaged_directory
 from compeer_jax.models.peft_files import is_adapter, load_adapters, read_adapter_config
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(DecodeConfig):
     """The model to start from.
 
     Args:
         path: Hugging Face directory, a file in GGUF, a hub id such as Qwen/Qwen2.5-7B-Instruct, or smollm2, which pip
             fetches.
-        dtype: type of the computation.
         param_dtype: type the weights are kept and updated in (float32 masters with bfloat16 compute is the safe pair).
-        scan_layers: keep layers stacked and loop over them, so that compile time and memory don't grow with depth; few
-            layers are faster on CPU without. By default from 16 layers on.
         remat: what the backward pass computes again instead of keeping: nothing, all but products with weights
             ("dots"), all ("full"). By default dots where layers are scanned, nothing elsewhere.
         attention: which code computes it in training: what is made for the backend at hand (auto), plain XLA, the cuDNN
             kernel of NVIDIA GPUs (half precision), or the splash kernel of TPUs.
-        gather: generate with weights that are whole on every `fsdp` shard, gathered once a rollout instead of for every
-            token; they take the room of a copy in `dtype` there (7B in bfloat16: 15 GB over `mesh.tensor`).
         decode_weights: generate with the projections' weights in `dtype`, or rounded to 8 bits before each rollout (one
             scale an output): half of bfloat16's bytes to read for every token. Needs qwix. CPUs gain nothing.
-        decode_cache: keep keys and values in `dtype`, or in 8 bits with a scale for each token and head: half the
-            memory, for more or longer outputs at once. CPUs gain nothing else.
         lora: what is trained instead of the weights themselves.
     """
 
     path: str = "Qwen/Qwen2.5-7B-Instruct"
-    dtype: Literal["float32", "bfloat16"] = "bfloat16"
     param_dtype: Literal["float32", "bfloat16"] = "float32"
-    scan_layers: bool | Literal["auto"] = "auto"
     remat: Literal["auto", "none", "dots", "full"] = "auto"
     attention: Literal["auto", "xla", "cudnn", "splash"] = "auto"
-    gather: bool = False
     decode_weights: Literal["dtype", "int8"] = "dtype"
-    decode_cache: Literal["dtype", "int8"] = "dtype"
     lora: LoRAConfig = field(default_factory=LoRAConfig)
 
     @property
     def options(self) -> dict[str, Any]:
-        """What `Decoder` takes of these settings, types apart."""
+        """Keyword arguments of `Decoder`, types apart."""
         names = ("scan_layers", "remat", "attention", "gather", "decode_weights", "decode_cache")
         return {name: getattr(self, name) for name in names}
 
@@ -108,7 +98,7 @@ def base_directory(directory: str | Path) -> Path:
 
 
 def base_name(path: str) -> str:
-    """What adapters call the model at `path`, or the model of the adapters there: hub id, or whole path."""
+    """Name by which adapters refer to the model at `path`, or of the adapters there: hub id, or whole path."""
     directory = model_directory(path)
     if is_adapter(directory):
         return read_adapter_config(directory)[1]

@@ -1,4 +1,4 @@
-"""What processes tell each other: small things as JSON, arrays of the mesh as they are. Nothing goes through files.
+"""Exchange between processes: small things as JSON, arrays of the mesh as they are. Nothing goes through files.
 
 With one process each function here does without the others, at no cost.
 """
@@ -38,7 +38,7 @@ def gather(value: Any) -> list[Any]:
 
 
 def agree(function: Callable[[], T]) -> list[T]:
-    """What `function` returns in each process, by the number of the process; to be called by all of them.
+    """Results of `function` in each process, by the number of the process; to be called by all of them.
 
     Args:
         function: returns what JSON can hold; it must not compute on devices of other processes.
@@ -65,7 +65,7 @@ def agree(function: Callable[[], T]) -> list[T]:
 
 
 def from_first(function: Callable[[], T]) -> T:
-    """What `function` returns in process 0, the only one that calls it. See `agree`."""
+    """Result of `function` in process 0, the only one that calls it. See `agree`."""
     return agree(lambda: function() if is_first() else None)[0]
 
 

@@ -1,4 +1,4 @@
-"""libtpu on a machine without TPUs: it holds the compiler that `compeer plan` asks, and looks for TPUs all the same."""
+"""libtpu on a machine without TPUs: it holds the compiler of `compeer plan`, and looks for TPUs all the same."""
 
 import glob
 import os

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ProcessesConfig:
-    """How the processes of a run meet. Without a coordinator the run is one process.
+    """Settings of a run's processes: how they meet. Without a coordinator the run is one process.
 
     Args:
         coordinator: HOST:PORT of process 0, which every other can reach; "auto" lets JAX find all three from what the
@@ -67,7 +67,7 @@ _last_words: LastWords | None = None
 
 
 def join(config: ProcessesConfig) -> None:
-    """Meets the other processes; has to come before anything else asks JAX for its devices. A second call does nothing.
+    """Joins the other processes, before anything else looks for JAX's devices. A second call does nothing.
 
     Afterwards only warnings of process 0 are shown: the others would say the same.
 

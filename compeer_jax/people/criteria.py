@@ -95,7 +95,7 @@ def check_criteria(names: Sequence[str]) -> None:
 
 
 def guidelines(criteria: Sequence[str], language: str, *, repeats: bool = False) -> str:
-    """What annotators are told, in Markdown; `repeats` says that a talk may come several times."""
+    """Guidelines for annotators, in Markdown; `repeats`: a talk may come several times."""
     opening, answers, rest = _GUIDELINES[language]
     apart, again = _SOMETIMES[language]
     answers = answers.replace("$apart", apart if len(criteria) > 1 else "").replace(

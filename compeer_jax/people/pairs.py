@@ -28,7 +28,7 @@ Malformed = Literal["empty", "found"]
 
 @dataclass(frozen=True)
 class Reply:
-    """What one system says.
+    """Reply of one system.
 
     Attributes:
         response: what the seeker sees, "" when the output has none.
@@ -70,7 +70,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Pairing:
-    """What two systems have in common.
+    """Pairing of two systems: the dialogues they have in common.
 
     Attributes:
         pairs: the chosen ones, in an order drawn from the seed.

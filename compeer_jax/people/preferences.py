@@ -63,7 +63,7 @@ class PreferencesConfig:
 
 
 class Vote(NamedTuple):
-    """What one annotator says on one pair.
+    """Vote of one annotator on one pair.
 
     Attributes:
         value: whose reply is preferred.
@@ -102,7 +102,7 @@ class Ballot:
 
     @property
     def annotators(self) -> list[str]:
-        """Who has voted on anything."""
+        """Annotators who have voted on anything."""
         return sorted({name for on in self._votes.values() for votes in on.values() for name in votes})
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -254,7 +254,7 @@ def rates(outcomes: Outcomes, resamples: int, seed: int) -> dict[str, Estimate]:
 
 
 def agreement(votes: Sequence[Mapping[str, Preferred]]) -> dict[str, Any]:
-    """How far annotators agree beyond chance on pairs, given the votes on each by annotator.
+    """Agreement of annotators beyond chance on pairs, given the votes on each by annotator.
 
     Fleiss' kappa takes as many votes on each pair. It is that of the pairs with the commonest number of votes, two at
     least; of two numbers that are as common, the larger.

@@ -68,7 +68,7 @@ class PreferenceRow:
 
 @dataclass(frozen=True)
 class PreferenceResults:
-    """What people prefer.
+    """Results of people's preferences.
 
     Attributes:
         names: "a", "b" -> what the systems are called.

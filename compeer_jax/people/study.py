@@ -93,7 +93,7 @@ class StudyConfig:
 
 @dataclass(frozen=True)
 class Study:
-    """What people are asked, and what need not be asked.
+    """Study: pairs to judge, and pairs that need no judgement.
 
     Attributes:
         dialogues: ids of the records that were chosen.

@@ -58,7 +58,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """What people prefer in a study.
+    """Results of a study.
 
     Attributes:
         ours: the system that wins are counted for.

@@ -70,7 +70,7 @@ class PairsConfig:
 
     @property
     def names(self) -> dict[System, str]:
-        """What the systems are called."""
+        """Names of the systems."""
         return {"a": self.name_a or self.a, "b": self.name_b or self.b}
 
 
@@ -91,7 +91,7 @@ class KeyRow:
 
 @dataclass(frozen=True)
 class Key:
-    """What is needed to read what comes back.
+    """Key of a study, to read what comes back.
 
     Attributes:
         names: what the systems are called.

@@ -105,7 +105,7 @@ def whole(shape: tuple[int, ...], dtype: DTypeLike, mesh: AnyMesh) -> jax.ShapeD
 
 
 def device_bytes(tree: Any) -> int:
-    """What each device holds of a tree of placed shapes, in bytes."""
+    """Bytes on each device of a tree of placed shapes."""
     return sum(
         math.prod(leaf.sharding.shard_shape(leaf.shape)) * jnp.dtype(leaf.dtype).itemsize
         for leaf in jax.tree.leaves(tree)

@@ -4,6 +4,8 @@ import json
 import logging
 from typing import Any
 
+import jax
+
 from compeer_jax.errors import UserError
 from compeer_jax.parallel.topologies import Topology, parse_topology
 from compeer_jax.planning.config import PlanConfig
@@ -12,16 +14,18 @@ from compeer_jax.planning.explain import Place, explain
 from compeer_jax.planning.plan import Plan, plan_tpu
 from compeer_jax.planning.report import GIB, as_json, show, show_places, show_ranking
 from compeer_jax.planning.search import search
+from compeer_jax.report.terminal_text import wide_console
 
 log = logging.getLogger(__name__)
 
 
-def answer(config: PlanConfig, console: Any) -> None:
-    """Plans and prints.
+def answer(config: PlanConfig) -> None:
+    """Plans and prints; programs are compiled for a machine that is not here, on this one's CPU.
 
     Raises:
         UserError: nothing that was tried fits the machine, or what `plan_tpu` and `estimate` raise.
     """
+    jax.config.update("jax_platforms", "cpu")  # before JAX looks for a TPU, which the compiler alone makes it expect
     topology = parse_topology(config.topology)
     plans = search(config, topology, log.info) if config.search else [_plan(config, topology)]
     best = plans[0]
@@ -30,7 +34,7 @@ def answer(config: PlanConfig, console: Any) -> None:
         ranking = {"ranking": [as_json(plan) for plan in plans]} if config.search else {}
         print(json.dumps(as_json(best, places) | ranking, indent=2))
     else:
-        _print(plans, places, console, ranked=config.search)
+        _print(plans, places, wide_console(), ranked=config.search)
     if not best.fits:
         raise UserError(_sentence(best, len(plans), searched=config.search))
 

@@ -21,7 +21,7 @@ from compeer_jax.planning.programs import Planned
 
 @dataclass(frozen=True)
 class Compiled:
-    """What the compiler says of a program, for each device.
+    """Compiler's figures of a program, for each device.
 
     Attributes:
         name: of the program.

@@ -22,7 +22,7 @@ _SLICES = ("dynamic-slice", "slice", "gather")
 
 @dataclass(frozen=True)
 class Traffic:
-    """What one kind of collective moves.
+    """Traffic of one kind of collective.
 
     Attributes:
         calls: how often it runs.
@@ -38,7 +38,7 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Counts:
-    """What one device does.
+    """Counts of one device's work.
 
     Attributes:
         flops: of its matrix products; a multiplication and an addition are two.
@@ -72,7 +72,7 @@ class Counts:
 
 
 def count(program: Program, loops: Mapping[str, float] | None = None) -> dict[str, Counts]:
-    """What a program does, by phase.
+    """Counts of a program's work, by phase.
 
     Args:
         program: from `hlo.parse`.

@@ -54,7 +54,7 @@ def estimate(config: GRPOConfig, topology: Topology, step: Step | None = None) -
 
 
 def abstract_step(config: GRPOConfig, topology: Topology) -> Step:
-    """What lies in memory and runs in a step, on a mesh without devices.
+    """Abstract step: what lies in memory and runs, on a mesh without devices.
 
     Raises:
         UserError: the mesh does not fit the machine, the weights or the outputs.

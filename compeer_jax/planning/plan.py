@@ -39,7 +39,7 @@ class Roofline:
 
     @property
     def bound(self) -> str:
-        """Which of the three it is."""
+        """The largest of the three."""
         return max((COMPUTE, MEMORY, LINKS), key=lambda name: getattr(self, name))
 
 
@@ -65,7 +65,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a step does on one of a machine's chips.
+    """Plan of a step on one of a machine's chips.
 
     Attributes:
         topology: the machine.
@@ -121,7 +121,7 @@ class Plan:
 
     @property
     def bound(self) -> str:
-        """What bounds the largest share of a step's time."""
+        """Bound of the largest share of a step's time."""
         shares = {
             name: math.fsum(phase.roofline.seconds for phase in self.phases if phase.roofline.bound == name)
             for name in (COMPUTE, MEMORY, LINKS)

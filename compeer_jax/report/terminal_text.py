@@ -30,6 +30,12 @@ def safe_console(**options: Any) -> Any:
     return console
 
 
+def wide_console() -> Any:
+    """A console for tables: as wide as the terminal, or wide enough for them where there is none."""
+    console = safe_console()
+    return console if console.is_terminal else safe_console(width=120)
+
+
 def _reader_gone() -> None:
     raise BrokenPipeError
 

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from compeer_jax.chat.config import ServerConfig
-from compeer_jax.data.records import DataConfig
+from compeer_jax.data.policy_data import DataConfig
 from compeer_jax.dialogue.reasoning import FormatRule
 from compeer_jax.errors import UserError, require_at_least, unknown
+from compeer_jax.models.load_config import DecodeConfig
 from compeer_jax.models.quantized import Storage
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.rl.redundancy import Cosine, LengthMean, Sign
@@ -15,7 +16,7 @@ from compeer_jax.rl.redundancy import Cosine, LengthMean, Sign
 
 @dataclass(frozen=True)
 class PartWeights:
-    """What each part of a judge's reward counts; the paper adds them up, so 1 each.
+    """Weights of the parts of a judge's reward; the paper adds them up, so 1 each.
 
     Args:
         history: verdict on the first step.
@@ -36,28 +37,20 @@ class PartWeights:
 
 
 @dataclass(frozen=True)
-class JudgeLoadConfig:
-    """How a judge that lives in this process is loaded, and how it draws.
+class JudgeLoadConfig(DecodeConfig):
+    """Settings of a judge in this process: how it is loaded, and how it draws.
 
     Args:
-        dtype: type its weights are kept and computed in.
-        scan_layers: keep layers stacked and scan over them, as `model.scan_layers`.
-        gather: gather its weights once for all rounds, as `model.gather`.
         quantize: keep its projections as they are, in 8 bits (half of bfloat16's memory, and of what is read for every
             token), or in 4 (NormalFloat), as `model.lora.quantize` keeps a base; a judge of adapters on the run's own
             base has that as it is.
-        decode_cache: keep its keys and values in `dtype` or in 8 bits, as `model.decode_cache`.
         temperature: of the judge's replies; 0 takes the likeliest token.
         retry_temperature: of the second try, where a reply had no verdict.
         batch_prompts: prompts judged at once, with all their outputs; their caches must fit the memory (0: all).
         devices: 0 puts the judge on the run's mesh; n puts it on the last n devices, its weights split over them.
     """
 
-    dtype: Literal["float32", "bfloat16"] = "bfloat16"
-    scan_layers: bool | Literal["auto"] = "auto"
-    gather: bool = False
     quantize: Storage = "none"
-    decode_cache: Literal["dtype", "int8"] = "dtype"
     temperature: float = 0.0
     retry_temperature: float = 1.0
     batch_prompts: int = 32
@@ -72,14 +65,11 @@ class JudgeLoadConfig:
             )
 
     def model(self, directory: str | Path) -> ModelConfig:
-        """How the judge in a directory is loaded, but for `quantize`."""
+        """Settings of the model in a judge's directory, but for `quantize`."""
         return ModelConfig(
             str(directory),
-            dtype=self.dtype,
             param_dtype=self.dtype,
-            scan_layers=self.scan_layers,
-            gather=self.gather,
-            decode_cache=self.decode_cache,
+            **{name: getattr(self, name) for name in DecodeConfig.__dataclass_fields__},
         )
 
 
@@ -158,7 +148,7 @@ Compared = Literal["response", "output"]
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """How texts become vectors, of which Eq. 6 takes cosines. See compeer_jax/rewards/encoders.py for what each costs.
+    """Encoder of texts for the cosines of Eq. 6. See compeer_jax/rewards/encoders.py for what each costs.
 
     Args:
         kind: "token_counts" (no model), "hidden_states" (mean over tokens of the frozen start policy's last hidden
@@ -197,7 +187,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class RewardConfig:
-    """What is rewarded, and how redundancy counts (Eq. 5-7).
+    """Settings of the reward: what is rewarded, and how redundancy counts (Eq. 5-7).
 
     Args:
         judge: "unifi" or "prm_orm" (see models), "remote" (see remote), "rules" (gold annotations), "hierarchical"

@@ -82,7 +82,7 @@ def fitted_to(model: JudgeModel) -> Callable[[JudgeCase], JudgeCase]:
 
 
 class CaseVerdicts(NamedTuple):
-    """What came out of conversations about some cases.
+    """Verdicts from conversations about some cases.
 
     Attributes:
         shown: the cases as the judge was shown them, see `fitted_to`.

@@ -64,7 +64,7 @@ def make_encoder(config: EncoderConfig, *, tokenizer: Any, model: ModelConfig, m
 
 
 def compared_text(completion: Completion, of: Compared) -> str:
-    """What stands for an output in Eq. 6 and 7: its response, or the whole of it."""
+    """Text of an output that Eq. 6 and 7 compare: its response, or the whole of it."""
     return completion.turn.response if of == "response" else completion.text
 
 

@@ -211,7 +211,7 @@ def _fault(one: _Rated, tag: str) -> Fault | None:
 
 
 class OrderReport(NamedTuple):
-    """How much the place of an answer matters to a judge.
+    """Report on how much the place of an answer matters to a judge.
 
     Attributes:
         first_share: share of "first" among answers preferred, as shown; 0.5 when the place makes no difference, None

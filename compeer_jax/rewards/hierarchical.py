@@ -51,7 +51,7 @@ class HierarchicalReward:
         return tuple(level * before for level, before in zip(levels, whole, strict=True))
 
     def levels(self, turn: ReasonedTurn, gold: Mapping[str, str], *, truncated: bool = False) -> tuple[float, ...]:
-        """What each level of `LEVELS` is worth in itself, in [0, 1].
+        """Worth of each level of `LEVELS` in itself, in [0, 1].
 
         Args:
             turn: the output as parsed.

@@ -180,7 +180,7 @@ def last_devices(count: int) -> jax.sharding.Mesh:
 
 
 class JudgeFiles(NamedTuple):
-    """What a judge's directory holds beside its weights.
+    """Files of a judge's directory beside its weights.
 
     Attributes:
         card: how it wants to be asked.

@@ -26,7 +26,7 @@ CARD = "judge.json"
 
 @dataclass(frozen=True)
 class JudgeCard:
-    """How a judge is asked.
+    """Card of a judge: how it is asked.
 
     Attributes:
         kind: "unifi" (the steps, then the response, in one conversation), "prm" (the steps) or "orm" (the response

@@ -1,4 +1,4 @@
-"""The unified process-outcome reward: how the model reasoned, how it answered, and whether the form is kept."""
+"""Unified process-outcome reward: scores of the reasoning steps, the response and the format."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -75,7 +75,7 @@ class TextModel:
 
     @property
     def compilations(self) -> int:
-        """How many programs have been compiled so far."""
+        """Number of programs compiled so far."""
         return self._embed._cache_size()
 
     @property

@@ -53,7 +53,7 @@ class JudgedOutputs(NamedTuple):
 
 
 class ShapedOutputs(NamedTuple):
-    """What one setting makes of `JudgedOutputs`.
+    """Rewards and advantages of `JudgedOutputs` under one setting.
 
     Attributes:
         judged: weighted sums of the verdicts.
@@ -99,7 +99,7 @@ def shape_outputs(
 
 
 class ShapedRewards(NamedTuple):
-    """What `shape_rewards` makes of B groups of G rewards.
+    """Rewards and advantages of B groups of G outputs, from `shape_rewards`.
 
     Attributes:
         rewards, tau, advantages: see `ShapedOutputs`.

@@ -25,7 +25,7 @@ TIE = 1e-5
 
 
 class SweptRewards(NamedTuple):
-    """What each setting makes of each output.
+    """Rewards and advantages of each output under each setting.
 
     Attributes:
         rewards: after Eq. 5.
@@ -37,7 +37,7 @@ class SweptRewards(NamedTuple):
 
 
 class SettingSummary(NamedTuple):
-    """What a designer of rewards wants to know of each setting; every array is [S].
+    """Summary of each setting, for a designer of rewards; every array is [S].
 
     "Redundancy" is s_in + s_hi, and a correlation "within groups" is one over all outputs after each group's mean is
     taken off, so it compares an output with the others of its prompt only. It is 0 where nothing varies.

@@ -232,7 +232,7 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def best_step(self) -> int | None:
-        """The step of the best checkpoint kept; None without any, or without keep_best."""
+        """Step of the best checkpoint; None without any, or without keep_best."""
         return self._manager.best_step()
 
     def all_steps(self) -> list[int]:

@@ -15,7 +15,7 @@ from typing import Any
 from compeer_jax.checksums import file_sum
 from compeer_jax.data.cer_folder import RL, SFT, UNIFI, cer_folder, policy_view, view_file
 from compeer_jax.data.corpora.places import SAMPLES
-from compeer_jax.data.records import DataConfig
+from compeer_jax.data.policy_data import DataConfig
 from compeer_jax.data.splits import SPLITS
 from compeer_jax.dialogue.prompts import load_judge_prompt, load_prompt
 from compeer_jax.dialogue.taxonomy import LANGUAGES
@@ -27,7 +27,7 @@ from compeer_jax.rewards.load import HIERARCHICAL, JUDGES
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """What the settings of a run name.
+    """Contents of a run's inputs: what its settings name.
 
     Attributes:
         fingerprints: dotted name of a setting -> SHA-256 of what it names.

@@ -23,7 +23,7 @@ NOTED = b"\nCtrl-C: the run saves after this step, then ends. Ctrl-C again ends 
 
 
 class StopSignals:
-    """While the context is open these signals end nothing: they are noted, until the run asks.
+    """Context in which these signals end nothing, but are noted for the run to look at.
 
     A second one is noted too, since launchers often send it to the group and to the process. Two exceptions: a Ctrl-C
     interrupts at once in an `interruptible` block, and anywhere but in a `shielded` one when another came before it.

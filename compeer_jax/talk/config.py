@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from compeer_jax.chat.config import ServerConfig
 from compeer_jax.data.pictures import PictureLimits
-from compeer_jax.data.records import ASKED, FormatName
+from compeer_jax.data.policy_data import ASKED, FormatName
 from compeer_jax.dialogue.danger.numbers import check_country
 from compeer_jax.dialogue.prompts import check_prompt, load_prompt
 from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS, ReasoningFormat
@@ -18,7 +18,7 @@ from compeer_jax.parallel.mesh import MeshConfig
 
 @dataclass(frozen=True)
 class ChatPromptConfig:
-    """How the model is asked: as it was trained.
+    """Settings of the prompt: the model is asked as it was trained.
 
     Args:
         format: reasoning format of its outputs.

@@ -26,7 +26,7 @@ COMPARED = "not rated: the judge has only learned to compare a reply with anothe
 
 @dataclass(frozen=True)
 class Finding:
-    """What a judge says of one part of an output.
+    """Finding of a judge on one part of an output.
 
     Attributes:
         part: tag of a step, "response", or "form".

@@ -40,7 +40,7 @@ SHORTENED = "The talk no longer fits into what the model reads: it does not see 
 
 @dataclass(frozen=True)
 class Output:
-    """What the model wrote.
+    """Output of the model.
 
     Attributes:
         text: as it came.

@@ -6,7 +6,7 @@ Defaults are the paper's where it gives one (marked *paper*), else the PyTorch t
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from compeer_jax.data.records import ASKED, DataConfig
+from compeer_jax.data.policy_data import ASKED, DataConfig
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig
@@ -39,7 +39,7 @@ class CheckpointConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What all training shares.
+    """Settings that all training shares.
 
     Args:
         output: run folder; an interrupted run with the same settings goes on from its last checkpoint.
@@ -71,7 +71,7 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class SupervisedConfig(RunConfig):
-    """What all supervised training shares: `SFTConfig`, and `RewardTrainConfig` in reward_config.py.
+    """Settings that all supervised training shares: `SFTConfig`, and `RewardTrainConfig` in reward_config.py.
 
     Args:
         batch_size: records an optimiser step; a judge's record may make several conversations (paper: judges 64).

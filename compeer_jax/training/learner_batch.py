@@ -44,7 +44,7 @@ def shuffled_minibatches(batch: PolicyBatch, key, config: GRPOConfig) -> Iterato
 
 
 class Layout:
-    """How a run's batches are laid into rows, dealt into microbatches and put on the mesh.
+    """Layout of a run's batches: in rows, in microbatches, on the mesh.
 
     Args:
         config: of the run: `row_tokens`, `tokens_per_microbatch`, `gradient_accumulation`.
@@ -86,12 +86,12 @@ class Layout:
         )
 
     def padding(self, batch: PackedBatch) -> float:
-        """Which share of the tokens that the model reads is padding; microbatches that hold nothing are not read."""
+        """Share of padding among the tokens that the model reads; microbatches that hold nothing are not read."""
         microbatches = self.microbatches(batch) if self.filled else 1
         real = (batch.segments != 0).reshape(-1, microbatches, batch.segments.shape[1])
         return float(1 - real[:, real.any(axis=(0, 2))].mean())
 
 
 def filled_microbatches(dealt: PackedBatch) -> Int[Array, ""]:
-    """How many of the microbatches, [microbatches, rows ...], have rows: these come first."""
+    """Number of the microbatches, [microbatches, rows ...], that have rows: these come first."""
     return jnp.any(dealt.segments != 0, axis=(1, 2)).sum()

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """How weights are updated.
+    """Settings of the optimiser.
 
     Args:
         learning_rate: the rate after warm-up.
@@ -106,7 +106,7 @@ def learning_rate_at(config: OptimizerConfig, total_steps: int, step: jax.typing
 
 
 def decayed(params: Any) -> Any:
-    """Which weights decay: a tree of bools. Norms and biases, by the names on their path, do not."""
+    """Mask of the weights that decay: a tree of bools. Norms and biases, by the names on their path, do not."""
 
     def of_path(path, _):
         name = jax.tree_util.keystr(path).lower()

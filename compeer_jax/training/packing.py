@@ -35,7 +35,7 @@ MOST_OF_A_ROW = 0.75  # of its keys: to leave out the rest would save less than 
 
 
 class Shape(NamedTuple):
-    """How many rows of how many tokens."""
+    """Shape of a batch: rows, and tokens a row."""
 
     rows: int
     length: int
@@ -145,7 +145,7 @@ def attention_reach(kind: str, hidden_size: int) -> float:
 
 
 def length_width(kind: str) -> int:
-    """What the lengths of rows are multiples of, for attention of this kind."""
+    """Multiple of the lengths of rows, for attention of this kind."""
     return KEY_BLOCK if kind == "xla" else SPLASH_BLOCK
 
 
@@ -293,5 +293,5 @@ def _key_blocks(packed: PackedBatch) -> Int[np.ndarray, "R B M"] | None:
 
 
 def rows_per_microbatch(length: int, tokens_per_microbatch: int, multiple: int) -> int:
-    """How many rows of `length` tokens a microbatch holds: as many as fit, in multiples, and one multiple at least."""
+    """Number of rows of `length` tokens in a microbatch: as many as fit, in multiples, and one multiple at least."""
     return max(tokens_per_microbatch // length // multiple, 1) * multiple

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from compeer_jax.data.pictures import PictureLimits
+from compeer_jax.data.policy_data import DataConfig
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import DataConfig
 from compeer_jax.dialogue.prompts import check_prompt, load_prompt
 from compeer_jax.dialogue.reasoning import OUTPUT_FORMATS
 from compeer_jax.dialogue.taxonomy import LANGUAGES
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PolicyCard:
-    """How a policy was asked in training.
+    """Card of a policy: how it was asked in training.
 
     Attributes:
         format: name of the reasoning format of its outputs.
@@ -62,7 +62,7 @@ class PolicyCard:
 
     @classmethod
     def read(cls, directory: str | Path) -> "PolicyCard | None":
-        """The card in a model's directory; None where there is none. Another version of the prompt is told in the log.
+        """The card in a model's directory; None where there is none. Another version of the prompt is logged.
 
         Raises:
             UserError: the card is malformed, or names a format or a prompt that we don't have.

@@ -8,8 +8,8 @@ import jax
 
 from compeer_jax.data.batches import shuffled_batches
 from compeer_jax.data.pictures import refuse_unbuilt
+from compeer_jax.data.policy_data import encode_prompts, load_records
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import encode_prompts, load_records
 from compeer_jax.parallel.sharding import check_divides
 from compeer_jax.rewards.config import check_pictures
 from compeer_jax.rewards.encoders import EncodedTurns, make_encoder, output_lengths

@@ -65,7 +65,7 @@ class Profile(contextlib.AbstractContextManager):
             self._compiled.append((time.perf_counter(), seconds))
 
     def step_done(self, step: int, clock: Clock, params: PyTree, prompts: Sequence[Sequence[int]]) -> None:
-        """To be told at the end of each step, with its clock, the weights that learn, and its prompts."""
+        """Callback for the end of each step, with its clock, the weights that learn, and its prompts."""
         if not self.on:
             return
         if step in self.steps:

@@ -18,7 +18,7 @@ from compeer_jax.data.danger.talks import record_talk
 from compeer_jax.data.judge_chat import JudgeLimits, judge_examples, reply_tokens, without_long_parts
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
 from compeer_jax.data.pictures import refuse_unbuilt
-from compeer_jax.data.records import in_language, load_records, pictured, spread
+from compeer_jax.data.policy_data import in_language, load_records, pictured, spread
 from compeer_jax.data.silver.judging import class_balance, preference_shares
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.errors import UserError
@@ -155,7 +155,7 @@ def encode_conversations(
 
 
 def longest_reply(tokenizer, record: JudgeRecord, format: ReasoningFormat, swapped: bool) -> int:
-    """Tokens of the longest reply to a round whose verdict is known, whichever kind of judge asks it."""
+    """Tokens of the longest reply to a round whose verdict is known, of any kind of judge."""
     known = [tag for tag in format.tags if record.verdict(tag) is not None]
     return max(len(reply_tokens(tokenizer, record, tag, swapped=swapped)) for tag in known)
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 from compeer_jax.data.judge_chat import JudgeLimits
 from compeer_jax.data.judge_record import JudgeRecord
+from compeer_jax.data.policy_data import DataConfig
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import DataConfig
 from compeer_jax.data.silver.judging import silver_judge_records
 from compeer_jax.dialogue.judging import JudgeKind, PRMCalls
 from compeer_jax.errors import UserError, require_at_least
@@ -16,7 +16,7 @@ from compeer_jax.training.config import SupervisedConfig
 
 @dataclass(frozen=True)
 class SilverJudgeConfig:
-    """How silver judge records are made, where there are no others.
+    """Settings of silver judge records, where there are no others.
 
     Args:
         false_share: how many of each step are made wrong (paper: 23 % in CER).

@@ -267,7 +267,7 @@ class Run:
         return ""
 
     def save(self, step: int, state: TrainState, batches, metrics: Mapping[str, float], *, last: bool) -> None:
-        """Saves a checkpoint when one is due, and redraws the curves.
+        """Saves a checkpoint when its interval is over, and redraws the curves.
 
         None is due after a step that skipped an update: should the weights be what spoils the gradients, the
         checkpoints before must not make room for them.
@@ -333,7 +333,7 @@ class Run:
         plot_curves(read_metrics(self.folder.metrics), self.folder.curves, f"{self.kind}: {self.folder.path.name}")
 
     def keep_card(self, card: PolicyCard) -> None:
-        """Notes how the policy is asked, for whoever asks it later."""
+        """Writes the policy's card: its prompt, format and limits."""
 
         def write() -> None:
             self.folder.base.mkdir(exist_ok=True)
@@ -342,7 +342,7 @@ class Run:
         from_first(write)
 
     def say_left_out(self, count: int, of: int, what: str) -> None:
-        """Tells how many records were too long, if any."""
+        """Logs how many records were too long, if any."""
         if count:
             self.say(f"{count} of {of} {what} records exceed data.max_prompt_tokens or max_answer_tokens: left out.")
 

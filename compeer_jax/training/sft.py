@@ -5,8 +5,8 @@ from pathlib import Path
 
 from compeer_jax.data.chat import Example
 from compeer_jax.data.pictures import refuse_unbuilt
+from compeer_jax.data.policy_data import encode_examples, load_records
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import encode_examples, load_records
 from compeer_jax.training.config import SFTConfig
 from compeer_jax.training.policy_card import PolicyCard
 from compeer_jax.training.supervised import open_supervised_run, train_supervised

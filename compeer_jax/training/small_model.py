@@ -7,8 +7,8 @@ from pathlib import Path
 
 from flax import nnx
 
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import DataConfig, load_records
 from compeer_jax.data.small_tokenizer import train_tokenizer
 from compeer_jax.dialogue.judging import PREFERENCES, judge_reply
 from compeer_jax.dialogue.prompts import load_judge_prompt, load_prompt

@@ -25,7 +25,7 @@ from compeer_jax.training.update import TrainState, make_update
 
 
 class GRPOStep:
-    """What a step computes, for one model on one mesh: nothing here reads files, asks a judge or keeps a state.
+    """Computations of a GRPO step, for one model on one mesh; no files, no judge, no state.
 
     Attributes:
         engine: draws outputs.
@@ -103,7 +103,7 @@ class GRPOStep:
     def batch(
         self, params: PyTree, rollout: Rollout, prompts: Sequence[Sequence[int]], advantages: Float[np.ndarray, "B G"]
     ) -> PolicyBatch:
-        """What is learnt from a rollout, with the log-probabilities that the loss compares with.
+        """Batch to learn from: a rollout, with the log-probabilities that the loss compares with.
 
         Old ones are taken once, before the first update on these outputs; where that is the only one, they are its own.
         """

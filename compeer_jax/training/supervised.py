@@ -15,7 +15,7 @@ from jaxtyping import Array, Int
 
 from compeer_jax.data.batches import TokenBatch, shuffled_batches
 from compeer_jax.data.chat import Example
-from compeer_jax.data.records import spread
+from compeer_jax.data.policy_data import spread
 from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.training.config import SupervisedConfig
 from compeer_jax.training.run import Run, open_run

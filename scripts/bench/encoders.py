@@ -28,7 +28,7 @@ from flax import nnx
 from sklearn.feature_extraction.text import CountVectorizer
 from transformers import BertConfig, BertModel, Qwen2Model
 
-from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.data.small_tokenizer import train_tokenizer
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.models.config import DecoderConfig

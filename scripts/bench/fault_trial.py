@@ -32,7 +32,7 @@ from flax import nnx
 
 from compeer_jax.cli.main import STOPPED
 from compeer_jax.data.judge_chat import JudgeLimits
-from compeer_jax.data.records import DataConfig
+from compeer_jax.data.policy_data import DataConfig
 from compeer_jax.models.chat_template import ANSWER_HEADER, TURN_END
 from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.decoder import Qwen2

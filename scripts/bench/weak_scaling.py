@@ -14,7 +14,7 @@ from pathlib import Path
 
 import jax
 
-from compeer_jax.data.records import DataConfig
+from compeer_jax.data.policy_data import DataConfig
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.config import DecoderConfig
 from compeer_jax.models.source import ModelConfig

@@ -29,7 +29,7 @@ from compeer_jax.data.corpora import read_corpus
 from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.corpora.reading import sample_dialogues
 from compeer_jax.data.jsonl import write_jsonl
-from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.data.silver.records import silver_records
 from compeer_jax.data.splits import split_dialogues
 from compeer_jax.dialogue.prompts import load_task_prompt

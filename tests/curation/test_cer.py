@@ -25,8 +25,8 @@ from compeer_jax.curation.stage import run_stage
 from compeer_jax.data.cer_folder import view_file
 from compeer_jax.data.danger.review import DangerSheetConfig, make_sheet
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import DataConfig, load_records
 from compeer_jax.dialogue.reasoning import CARE, COMPEER, ReasonedTurn
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.policy_report import policy_report

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from judged_records import judged_records
 
 from compeer_jax.curation.tfds.cer import Cer, judge_row, record_row
-from compeer_jax.curation.tfds.esconv import LICENCE, Esconv, dialogue_row
+from compeer_jax.curation.tfds.esconv import Esconv, dialogue_row
 from compeer_jax.curation.tfds.prepare import prepare
 from compeer_jax.data.corpora import read_corpus
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl
@@ -129,7 +129,7 @@ def test_dialogues_of_the_pipeline_keep_where_they_come_from(tmp_path):
 
 def test_the_builder_says_the_licence_and_whom_to_cite(tmp_path):
     info = esconv_of_two(tmp_path).info
-    assert info.redistribution_info.license == LICENCE == "CC BY-NC 4.0"
+    assert info.redistribution_info.license == Esconv.LICENCE == "CC BY-NC 4.0"
     assert "Towards Emotional Support Dialog Systems" in info.citation
     assert info.file_format == tfds.core.FileFormat.ARRAY_RECORD
     assert "not the data of the authors" in " ".join(Cer(data_dir=tmp_path).info.description.split())
@@ -138,8 +138,10 @@ def test_the_builder_says_the_licence_and_whom_to_cite(tmp_path):
 def esconv_of_two(folder):
     talk = (Turn("seeker", "Hello"), Turn("supporter", "Yes?", "Question"))
     dialogues = [
-        Dialogue("a", "en", "esconv", LICENCE, talk, "Alone.", "sadness", "job crisis", 4, provenance=PROVENANCE),
-        Dialogue("b", "en", "esconv", LICENCE, talk),
+        Dialogue(
+            "a", "en", "esconv", "CC BY-NC 4.0", talk, "Alone.", "sadness", "job crisis", 4, provenance=PROVENANCE
+        ),
+        Dialogue("b", "en", "esconv", "CC BY-NC 4.0", talk),
     ]
     write_jsonl(folder / "two.jsonl", (dialogue.to_json() for dialogue in dialogues))
     prepare("esconv", folder / "two.jsonl", folder)

@@ -12,7 +12,7 @@ from compeer_jax.data.corpora import Rejected, iter_corpus, read_corpus
 from compeer_jax.data.corpora.chats import text_and_images
 from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.corpora.roles import IGNORED, ROLES, SEEKER, SUPPORTER, roles_with
-from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.errors import UserError
 
 SAID = ("I failed.", "That hurts.")

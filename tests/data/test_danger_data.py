@@ -18,7 +18,7 @@ from compeer_jax.curation.stage import read_card, run_stage
 from compeer_jax.data.corpora.reading import sample_dialogues
 from compeer_jax.data.danger.review import read_sheet
 from compeer_jax.data.judge_record import read_judge_records
-from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.dialogue.danger.find import find_danger
 from compeer_jax.errors import UserError
 from compeer_jax.training.reward import load_judge_records

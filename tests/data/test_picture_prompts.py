@@ -8,8 +8,8 @@ from compeer_jax.data.chat import DoesNotFit, dialogue_example, example_tokens, 
 from compeer_jax.data.corpora.reading import sample_dialogues
 from compeer_jax.data.judge_chat import JudgeLimits, read_asks
 from compeer_jax.data.pictures import PictureLimits, inspect_picture
+from compeer_jax.data.policy_data import DataConfig, encode_prompts, pack_example, unpack_example
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import DataConfig, encode_prompts, pack_example, unpack_example
 from compeer_jax.data.small_tokenizer import train_tokenizer
 from compeer_jax.dialogue.judging import JudgeCase
 from compeer_jax.dialogue.reasoning import COMPEER, PLAIN, ReasonedTurn

@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 
 from compeer_jax.data.corpora.reading import sample_dialogues
-from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.data.silver.records import count_skipped
 from compeer_jax.dialogue.taxonomy import STRATEGIES
 from compeer_jax.errors import UserError

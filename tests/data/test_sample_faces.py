@@ -7,7 +7,7 @@ import pytest
 
 from compeer_jax.data.corpora import read_corpus
 from compeer_jax.data.pictures import PictureLimits, inspect_picture, pictures_of, read_pixels
-from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.data.sample_faces import EXPRESSIONS, PERSONS, draw_face, face_name
 from compeer_jax.errors import UserError
 

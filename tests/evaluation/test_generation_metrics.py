@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from compeer_jax.cli.main import main
 from compeer_jax.data.jsonl import write_jsonl
-from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.answers import read_answers

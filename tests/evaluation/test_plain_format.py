@@ -11,7 +11,7 @@ from compeer_jax.chat.config import ServerConfig
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.data.corpora import read_corpus
 from compeer_jax.data.jsonl import read_jsonl, write_jsonl
-from compeer_jax.data.records import DataConfig, encode_examples, encode_prompts, load_records
+from compeer_jax.data.policy_data import DataConfig, encode_examples, encode_prompts, load_records
 from compeer_jax.data.silver.judging import silver_judge_records
 from compeer_jax.dialogue.reasoning import FORMATS, PLAIN, ReasonedTurn
 from compeer_jax.errors import UserError

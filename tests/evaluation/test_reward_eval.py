@@ -14,8 +14,7 @@ from rich.console import Console
 from small_judges import CARD, parrot
 
 from compeer_jax.cli.main import main
-from compeer_jax.cli.terminal import wide_console
-from compeer_jax.data.records import DataConfig
+from compeer_jax.data.policy_data import DataConfig
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.judge_table import (
@@ -29,6 +28,7 @@ from compeer_jax.evaluation.rated_judges import RatedJudgeConfig
 from compeer_jax.evaluation.reward_eval import COMMONEST, RewardEvalConfig, evaluate_judges
 from compeer_jax.progress import Progress
 from compeer_jax.report.table import print_tables, tables_markdown
+from compeer_jax.report.terminal_text import wide_console
 from compeer_jax.rewards.config import JudgeLoadConfig, RemoteJudgeConfig
 from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
@@ -142,7 +142,7 @@ def test_any_judges_are_rated_on_what_they_rate_in_the_order_given(records, parr
     local = {kind.upper(): RatedJudgeConfig(kind, directory) for kind, directory in parrots.items()}
     with ChatHTTPServer(knowing, models=("b", "a")) as server:
         judges = {"b": served(server, "b"), **local, "A general one": served(server, "a")}
-        changes = {"judges": judges, "models": JudgeLoadConfig("float32"), "published": str(published)}
+        changes = {"judges": judges, "models": JudgeLoadConfig(dtype="float32"), "published": str(published)}
         table = evaluate_judges(settings(records, server, **changes, against="A general one"))
     assert [row.name for row in table.rows] == [COMMONEST, "b", "PRM", "ORM", "A general one"]
     prm, orm = table.rows[2:4]
@@ -198,7 +198,7 @@ def test_a_general_model_in_a_directory_is_asked_as_the_settings_say(records, pa
     (directory / "judge.json").unlink()
     judge = RatedJudgeConfig("general", str(directory), limits=CARD.limits, max_new_tokens=8)
     (_, row) = evaluate_judges(
-        RewardEvalConfig(records=records, judges={"any": judge}, models=JudgeLoadConfig("float32"), resamples=20)
+        RewardEvalConfig(records=records, judges={"any": judge}, models=JudgeLoadConfig(dtype="float32"), resamples=20)
     ).rows
     assert values(row)["strategy_recall_false"] == 1
     assert row.unparsed == 1 / 4, "False is no preference"
@@ -209,7 +209,7 @@ def test_what_a_judge_said_is_kept_until_it_or_the_records_change(records, parro
 
     def rate(**changes) -> tuple[dict, int]:
         settings = {"records": records, "judges": {"ORM": RatedJudgeConfig("orm", parrots["orm"])}, "limit": 8}
-        settings |= {"models": JudgeLoadConfig("float32"), "resamples": 20, "output": str(tmp_path / "out")}
+        settings |= {"models": JudgeLoadConfig(dtype="float32"), "resamples": 20, "output": str(tmp_path / "out")}
         caplog.clear()
         evaluate_judges(RewardEvalConfig(**(settings | changes)))
         found = json.loads((tmp_path / "out" / "accuracy.json").read_text())

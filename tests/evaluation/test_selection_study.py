@@ -14,7 +14,7 @@ from rated_outputs import DATA
 from compeer_jax.chat.config import ServerConfig
 from compeer_jax.cli.main import main
 from compeer_jax.data.jsonl import write_jsonl
-from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.dialogue.consistency import FOLLOWS, follows_messages, load_consistency_prompt
 from compeer_jax.dialogue.judging import JudgeCase
 from compeer_jax.dialogue.reasoning import COMPEER

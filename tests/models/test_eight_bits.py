@@ -16,7 +16,7 @@ from compeer_jax.generation.padding import pad_left
 from compeer_jax.generation.rollout import rollout
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.decoder import Qwen2
-from compeer_jax.models.kv_cache import QuantizedSlots, attend_slots, encode, group_heads, zero_slots
+from compeer_jax.models.kv_slots import QuantizedSlots, attend_slots, encode, group_heads, zero_slots
 from compeer_jax.models.quantized import QuantizedKernel, in_few_bits
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh

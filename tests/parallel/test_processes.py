@@ -13,7 +13,7 @@ import pytest
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.data.chat import Example
-from compeer_jax.data.records import pack_example, unpack_example
+from compeer_jax.data.policy_data import pack_example, unpack_example
 from compeer_jax.errors import UserError
 from compeer_jax.parallel import exchange
 from compeer_jax.parallel.mesh import share_of_each_process

@@ -26,7 +26,7 @@ from compeer_jax.curation.rounds.rows import rounds_of
 from compeer_jax.data.corpora import iter_corpus
 from compeer_jax.data.corpora.config import CorpusConfig
 from compeer_jax.data.jsonl import write_jsonl
-from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.estimates import sign_test

@@ -15,7 +15,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.cli.main import main
 from compeer_jax.data.jsonl import write_jsonl
-from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.dialogue.schema import Turn
 from compeer_jax.errors import UserError

@@ -10,7 +10,7 @@ from jax.sharding import AbstractMesh, AxisType
 from tiny import tiny_config
 
 from compeer_jax.cli.main import main
-from compeer_jax.data.records import DataConfig
+from compeer_jax.data.policy_data import DataConfig
 from compeer_jax.errors import UserError
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.config import DecoderConfig

@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from compeer_jax.data.pictures import PictureLimits
-from compeer_jax.data.records import DataConfig
+from compeer_jax.data.policy_data import DataConfig
 from compeer_jax.errors import UserError
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.models.vision import abstract_tower

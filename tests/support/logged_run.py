@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.rewards.config import PartWeights, RewardConfig
 from compeer_jax.rewards.encoders import encode_token_counts, output_lengths

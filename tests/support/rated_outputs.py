@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from compeer_jax.data.jsonl import write_jsonl
-from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.dialogue.reasoning import COMPEER
 
 DATA = {"path": "sample", "silver_quotes": False, "prompt": "compeer_brief"}

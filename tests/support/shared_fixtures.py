@@ -44,7 +44,7 @@ def untrained(tmp_path_factory) -> Path:
     """A judge of random weights, which rambles."""
     from small_judges import CARD
 
-    from compeer_jax.data.records import DataConfig
+    from compeer_jax.data.policy_data import DataConfig
     from compeer_jax.training.small_model import SmallModelConfig, make_small_model
 
     directory = tmp_path_factory.mktemp("judges") / "untrained"

@@ -26,7 +26,7 @@ from compeer_jax.cli.main import main
 from compeer_jax.cli.shorthand import written_out
 from compeer_jax.data.corpora import iter_corpus, read_corpus
 from compeer_jax.data.corpora.config import CorpusConfig
-from compeer_jax.data.records import DataConfig
+from compeer_jax.data.policy_data import DataConfig
 from compeer_jax.dialogue.danger import danger_notice, opening_notice
 from compeer_jax.dialogue.danger.kinds import KINDS
 from compeer_jax.dialogue.danger.wording import reply_instructions, written_reply

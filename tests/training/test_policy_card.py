@@ -10,7 +10,7 @@ from tiny import tiny_model
 from compeer_jax.benchmarks.config import EscEvalConfig
 from compeer_jax.checksums import SUMS
 from compeer_jax.cli.configure import parse_config
-from compeer_jax.data.records import DataConfig, load_records
+from compeer_jax.data.policy_data import DataConfig, load_records
 from compeer_jax.errors import UserError
 from compeer_jax.evaluation.evaluate import EvalConfig
 from compeer_jax.models.fingerprint import fingerprint

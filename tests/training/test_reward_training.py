@@ -19,7 +19,7 @@ from compeer_jax.cli.main import main
 from compeer_jax.data.batches import token_batch
 from compeer_jax.data.judge_chat import JudgeLimits
 from compeer_jax.data.judge_record import JudgeRecord
-from compeer_jax.data.records import DataConfig, load_records, spread
+from compeer_jax.data.policy_data import DataConfig, load_records, spread
 from compeer_jax.data.silver.judging import silver_judge_records
 from compeer_jax.dialogue.reasoning import COMPEER
 from compeer_jax.dialogue.schema import Turn

@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from compeer_jax.benchmarks.config import BenchConfig, BudgetConfig
-from compeer_jax.benchmarks.suite_config import TestedConfig, check_folders, folder_name
-from compeer_jax.chat.config import ChatModelConfig
-from compeer_jax.errors import UserError, require_at_least, unknown
+from compeer_jax.benchmarks.config import BenchConfig
+from compeer_jax.benchmarks.suite_config import ComparisonConfig, TestedConfig, check_folders, folder_name
+from compeer_jax.errors import UserError, unknown
 from compeer_jax.parallel.mesh import MeshConfig
 from compeer_jax.rewards.config import JudgeModelsConfig, RemoteJudgeConfig
 
@@ -16,18 +15,15 @@ BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 
 
 @dataclass(frozen=True)
-class CrisisConfig:
+class CrisisConfig(ComparisonConfig):
     """Plays talks that lead to danger, hide it, or only look like it, and checks every reply.
 
-    A run that was stopped goes on when the same command is given again, and asks nothing twice.
+    A run that was stopped goes on when the same command is given again, and asks nothing twice. Without `tested`, each
+    of `models` is, by its name and with no system prompt of ours; without either, the baselines alone are measured, and
+    `output` may be left out.
 
     Args:
-        output: folder of the tables, the page to read and every talk; each model's run lies in a folder of its name
-            there (default: only the tables are printed, of baselines alone).
         cases: file of talks of your own, as `evaluation/danger/cases.py` describes (default: those of the package).
-        models: chat models by names of your own.
-        tested: name in the tables -> how a model is tested, for example {COMPEER: {model: policy, prompt: ours}}
-            (default: each of models, by its name, with no system prompt of ours).
         baselines: what is measured beside: "written", the package's written reply where danger is found, and else a
             sentence that listens; "listening", that sentence always.
         place: whether models are told, in a line of their system prompt, which country the seeker writes from: "told",
@@ -37,34 +33,18 @@ class CrisisConfig:
         remote: a general model as a further judge, behind a chat server; none unless remote.model names one.
         both_orders: ask judges about replies in both orders, as `reward.both_orders`.
         mesh: where the judges live.
-        against: name in the tables of what the others are compared with (default: the first).
-        resamples: of the bootstrap over talks, for the intervals of differences.
-        limit: use at most this many talks of each language, drawn by the seed (0: all).
-        seed: of that draw, and of the bootstrap.
-        chunk: most requests that are one call to a model.
-        budget: what each model's run may cost.
     """
 
-    output: str = ""
     cases: str = ""
-    models: dict[str, ChatModelConfig] = field(default_factory=dict)
-    tested: dict[str, TestedConfig] = field(default_factory=dict)
     baselines: list[Baseline] = field(default_factory=lambda: list(BASELINES))
     place: Literal["told", "unknown"] = "told"
     judges: JudgeModelsConfig = field(default_factory=JudgeModelsConfig)
     remote: RemoteJudgeConfig = field(default_factory=RemoteJudgeConfig)
     both_orders: bool = False
     mesh: MeshConfig = field(default_factory=MeshConfig)
-    against: str = ""
-    resamples: int = 2000
-    limit: int = 0
-    seed: int = 0
-    chunk: int = 64
-    budget: BudgetConfig = field(default_factory=BudgetConfig)
 
     def __post_init__(self):
-        require_at_least(1, self, "", "resamples", "chunk")
-        require_at_least(0, self, "", "limit", "seed")
+        super().__post_init__()
         if self.asked and not self.output:
             raise UserError("output names no folder; name the one that the models' answers shall be kept in.")
         if not self.rows:

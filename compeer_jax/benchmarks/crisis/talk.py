@@ -79,14 +79,14 @@ class CrisisTalk:
 
 
 def told_of_place(tested: TestedModel, case: Case) -> TestedModel:
-    """The model, told in its system prompt which country the seeker writes from."""
+    """The model with a line in its system prompt that names the seeker's country."""
     line = Template(load_task_prompt(PLACE_PROMPT, case.language).system).substitute(country=case.country)
     before = (tested.system or {}).get(case.language, "")
     return replace(tested, system={case.language: "\n\n".join(filter(None, (before, line)))})
 
 
 def place_versions(languages: Sequence[Language]) -> dict[str, int | str]:
-    """The prompt that tells it, for settings: name and language -> version."""
+    """Versions of the prompt with that line: name and language -> version."""
     return {f"{PLACE_PROMPT}.{one}": load_task_prompt(PLACE_PROMPT, one).version for one in languages}
 
 

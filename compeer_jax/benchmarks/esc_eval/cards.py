@@ -19,7 +19,7 @@ ALSO_KEPT = ("res", "source")  # not shown to anybody, but good to filter by
 
 @dataclass(frozen=True)
 class Cards:
-    """What files of cards hold.
+    """Cards read from files.
 
     Attributes:
         scenarios: the cards that can be played, in their order; ids with the language in front, as two files may count

@@ -39,7 +39,7 @@ class EscPrompts:
         return cls(role, {scorer: own.get(scorer, ours) for scorer in config.scorers}, tuple(own))
 
     def scorer(self, scorer: str, language: str) -> TaskPrompt:
-        """What a scorer is told in a language."""
+        """A scorer's prompt in a language."""
         return self.scorers[scorer][language]
 
     def versions(self) -> dict[str, int | str]:

@@ -143,7 +143,7 @@ class SageTalk:
         return sum(turn.role == "supporter" for turn in self.turns)
 
     def wants(self) -> Wanted | None:
-        """Whom it asks next, and what; None once it is over."""
+        """Its next request; None once it is over."""
         if self.ending:
             return None
         return Wanted(self._turn_of, ChatRequest(self._messages, self._draw))

@@ -11,7 +11,7 @@ ROUNDS = {"strict": 20, "official": 10}  # the paper's, and the released code's
 
 @dataclass(frozen=True)
 class SagePart:
-    """What SAGE is told beside: profiles, seeker and planner.
+    """Settings of SAGE alone: profiles, seeker and planner.
 
     Args:
         profiles: JSONL file of the seekers' profiles; in a suite, without one SAGE is left out.

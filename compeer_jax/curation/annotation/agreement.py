@@ -41,7 +41,7 @@ def fleiss_kappa(ratings: Sequence[Sequence[Verdict]]) -> float | None:
 
 
 def agreement(items: Iterable[tuple[Sequence[Vote], Sequence[Vote]]], annotators: int) -> dict[str, Any]:
-    """How far the votes on items of one kind agree.
+    """Agreement of the votes on items of one kind.
 
     Args:
         items: for each item all votes on it, and those of them that count.

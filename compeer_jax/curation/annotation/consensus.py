@@ -17,7 +17,7 @@ State = Literal["settled", "third", "excluded", "waiting"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What has become of an item.
+    """Outcome of an item.
 
     Attributes:
         state: "settled": it has a verdict; "third": the votes differ, and a third annotator is to be asked;

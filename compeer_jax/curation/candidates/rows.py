@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from compeer_jax.curation.rounds.rows import Count, Reference
-from compeer_jax.data.record import History, Provenance, known_labels
+from compeer_jax.curation.rounds.rows import RoundContext
+from compeer_jax.data.record import Provenance, known_labels
 from compeer_jax.dialogue.danger.withheld import why_withheld
 from compeer_jax.dialogue.reasoning import FORMATS, ReasonedTurn, ReasoningFormat
-from compeer_jax.dialogue.taxonomy import Language
 from compeer_jax.errors import unknown
 from compeer_jax.structure import Check, Text
 
@@ -28,30 +27,17 @@ def known_steps(steps: Mapping[str, str]) -> Mapping[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """One output for one round; what it doesn't say here is the `Round`'s.
+class Candidate(RoundContext):
+    """One output for one round.
 
     Attributes:
-        id: "<dialogue id>#<turn index>/<model name>".
-        reference: the reply that was really given.
+        id: that of the round, and "/<model name>".
         steps: tag -> the free text of the output's step.
         labels: label name -> canonical name, of all labels that the output's steps close with.
         response: the output's reply.
         provenance: what made it and what it was made from, oldest first.
     """
 
-    id: Text
-    dialogue: Text
-    language: Language
-    source: Text
-    licence: Text
-    situation: Text | None = None
-    emotion_type: Text | None = None
-    problem_type: Text | None = None
-    history: History
-    reference: Reference
-    round: Count
-    rounds: Count
     steps: Annotated[Mapping[str, Text], Check(known_steps)]
     labels: Annotated[Mapping[str, str], Check(known_labels)]
     response: Text

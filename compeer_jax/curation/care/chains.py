@@ -20,8 +20,8 @@ from compeer_jax.curation.rounds.rows import Round, policy_record, rounds_of
 from compeer_jax.curation.rows import DIALOGUES, json_rows, read_dialogues
 from compeer_jax.curation.stage import Stage, StageWriter, Workspace, read_card
 from compeer_jax.data.danger.talks import DangerTally, finder_version
+from compeer_jax.data.policy_data import spread
 from compeer_jax.data.record import Record
-from compeer_jax.data.records import spread
 from compeer_jax.data.silver.records import count_skipped, silver_records
 from compeer_jax.data.splits import SPLITS, read_split, split_dialogues
 from compeer_jax.dialogue.danger.withheld import VERSION, why_withheld

@@ -111,7 +111,7 @@ def parse_verdicts(text: str) -> dict[str, bool]:
 
 @dataclass
 class NodeTally:
-    """How often each node passed, and why it failed."""
+    """Tally of nodes: how often each passed, and why it failed."""
 
     passed: Counter[str] = field(default_factory=Counter)
     failed: dict[str, Counter[str]] = field(default_factory=dict)

@@ -62,7 +62,7 @@ _KINDS = {"language": "Language", "source": "Source", "model": "Chat model"}
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What a data card tells.
+    """Facts of a data card.
 
     Attributes:
         tally: of the labelled candidates.

@@ -19,7 +19,7 @@ one of the answers; so it has 2,785 samples, and holds out a fifth."""
 
 @dataclass(frozen=True)
 class SplitKey:
-    """What decides where a record goes.
+    """Key that decides the split of a record.
 
     Attributes:
         dialogue: id of its dialogue.

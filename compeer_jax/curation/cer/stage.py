@@ -66,7 +66,7 @@ AGREEMENT = "agreement.json"
 
 
 def inputs(work: Workspace) -> list[Path]:
-    """Dialogues, rounds, candidates, what is said of them, their rewrites; all cards, which the data card tells of."""
+    """Dialogues, rounds, candidates, what is said of them, their rewrites; all cards, for the data card."""
     rows = [work.file(stage, name) for stage, name in FILES.items()]
     return [*rows, work.file("annotation", AGREEMENT), *(work.file(stage, CARD) for stage in EARLIER)]
 

@@ -34,7 +34,7 @@ REFERENCE, OUTPUT = "reference", "output"  # whose answer a record to fine-tune 
 
 @dataclass(frozen=True, kw_only=True)
 class Consensus:
-    """What the annotators of a candidate agree on; a row of the annotation stage, without its votes.
+    """Consensus of a candidate's annotators; a row of the annotation stage, without its votes.
 
     Attributes:
         id: the candidate's.

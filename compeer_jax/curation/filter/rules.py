@@ -49,7 +49,7 @@ _CODE = re.compile(
 
 @dataclass(frozen=True)
 class Limits:
-    """How short a dialogue, and how long a turn may be; see `FilterConfig`."""
+    """Limits of a dialogue's and of a turn's length; see `FilterConfig`."""
 
     min_exchanges: int = 2
     max_turn_characters: int = 4000

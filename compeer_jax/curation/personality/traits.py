@@ -1,4 +1,4 @@
-"""The four traits of the DISC model, as a chat model tells them from a talk: asked for, and strictly read."""
+"""The four traits of the DISC model: the question to a chat model about a talk, and the strict parsing of the reply."""
 
 import json
 import re
@@ -49,7 +49,7 @@ class Traits:
     description: str
 
     def text(self, language: Language) -> str:
-        """The levels and the description on one line: what is compared with others, and what a persona is told as."""
+        """The levels and the description on one line, for comparisons and as a persona in prompts."""
         levels = [
             f"{name}{'' if language == 'zh' else ' '}{_LEVEL_NAMES[language][getattr(self, trait)]}"
             for trait, name in _NAMES[language].items()

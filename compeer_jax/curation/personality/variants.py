@@ -1,4 +1,4 @@
-"""Variants of labelled candidates: asked for in two ways, then kept only where they still mean the same."""
+"""Variants of labelled candidates, in two ways; those that no longer mean the same are dropped."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ BATCH = 128  # candidates that are rewritten and checked together
 
 @dataclass(frozen=True)
 class Checks:
-    """What a rewrite must pass, beside what its letters show.
+    """Checks of a rewrite, beside those of its letters.
 
     Attributes:
         likeness: how lines of a language are compared.
@@ -82,7 +82,7 @@ class Rewrite:
 
     @property
     def shown(self) -> dict:
-        """What is kept of a rewrite that isn't used."""
+        """Row of a rejected rewrite."""
         return {"lines": list(self.talk.lines)} if self.talk else {"text": self.text}
 
 

@@ -85,13 +85,13 @@ def address_spans(text: str) -> Iterator[Span]:
 def _english(text: str) -> Iterator[Span]:
     for match in _ENGLISH.finditer(text):
         if not _is_year(text, match):
-            yield match.start(), _trimmed(text, match)
+            yield match.start(), _trimmed(match)
     for match in _LOWER.finditer(text):
         between = set(text[match.end("number") : match.start("type")].lower().split())
         sure = _SURE.fullmatch(match["type"]) and len(between) < 3
         sure = sure or _LIVING.search(text, max(0, match.start() - 40), match.start())
         if sure and not between & words("before_a_street") and not _is_year(text, match):
-            yield match.start(), _trimmed(text, match)
+            yield match.start(), _trimmed(match)
     for match in _ADDRESS_SAID.finditer(text):
         street = match["street"].split()
         named = [*takewhile(lambda word: word.lower() not in words("before_a_street"), street)]
@@ -119,7 +119,7 @@ def _is_year(text: str, match: re.Match) -> bool:
     )
 
 
-def _trimmed(text: str, match: re.Match) -> int:
+def _trimmed(match: re.Match) -> int:
     return match.start() + len(match[0].rstrip(" ,#."))
 
 

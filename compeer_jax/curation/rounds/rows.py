@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from compeer_jax.data.record import History, Provenance, Record
 from compeer_jax.dialogue.reasoning import ReasonedTurn
-from compeer_jax.dialogue.schema import Dialogue, Turn
+from compeer_jax.dialogue.schema import Dialogue
 from compeer_jax.dialogue.taxonomy import STRATEGIES, Language
 from compeer_jax.errors import UserError
 from compeer_jax.structure import Check, Text, at_least
@@ -25,11 +25,11 @@ class Reference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Round:
-    """One round.
+class RoundContext:
+    """What a round and an output for it have in common.
 
     Attributes:
-        id: "<dialogue id>#<index of the supporter's turn>", as the ids of silver records.
+        id: "<dialogue id>#<index of the supporter's turn>", as the ids of silver records; more may follow.
         dialogue: id of the dialogue.
         language: of the dialogue.
         source: the corpus.
@@ -37,7 +37,7 @@ class Round:
         situation: the seeker's own summary, if the corpus has one.
         emotion_type: canonical name, if the corpus has one.
         problem_type: as the corpus calls it.
-        reference: the reply.
+        reference: the reply that was really given.
         round: which one of the dialogue's it is, from 1.
         rounds: how many the dialogue has.
     """
@@ -54,34 +54,33 @@ class Round:
     reference: Reference
     round: Count
     rounds: Count
-    provenance: Provenance = ()
 
     def __post_init__(self):
         if self.round > self.rounds:
             raise UserError(f"round {self.round} of {self.rounds} can't be; mend the row.")
 
 
-class Prompt(Protocol):
-    """What rounds and candidates have in common with records."""
+@dataclass(frozen=True, kw_only=True)
+class Round(RoundContext):
+    """One round.
 
-    language: Language
-    source: str
-    licence: str
-    situation: str | None
-    problem_type: str | None
-    history: tuple[Turn, ...]
+    Attributes:
+        provenance: what made it, oldest first.
+    """
+
+    provenance: Provenance = ()
 
 
-def policy_record(prompt: Prompt, id: str, reference: ReasonedTurn, provenance: Provenance) -> Record:
+def policy_record(context: RoundContext, id: str, reference: ReasonedTurn, provenance: Provenance) -> Record:
     """A round or candidate as a prompt with a reference answer."""
     return Record(
         id=id,
-        language=prompt.language,
-        source=prompt.source,
-        licence=prompt.licence,
-        situation=prompt.situation,
-        problem_type=prompt.problem_type,
-        history=prompt.history,
+        language=context.language,
+        source=context.source,
+        licence=context.licence,
+        situation=context.situation,
+        problem_type=context.problem_type,
+        history=context.history,
         reference=reference,
         provenance=provenance,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
@@ -40,20 +40,6 @@ VIEWS = {
 }
 POLICY = (SFT, RL)
 SPLITS = ("train", "valid", "test", "train_d", "train_r", "train_p")
-LICENCE = "That of each record's corpus, which its field 'licence' names."
-HOMEPAGE = "https://arxiv.org/abs/2508.09521"
-CITATION = """@article{wang2025compeer,
-  title = {COMPEER: Controllable Empathetic Reinforcement Reasoning for Emotional Support Conversation},
-  author = {Wang, Yunxiao and Liu, Meng and Liu, Wenqi and Jiang, Kaiyu and Wen, Bin and Yang, Fan and Gao, Tingting
-    and Zhou, Guorui and Nie, Liqiang},
-  journal = {arXiv preprint arXiv:2508.09521},
-  year = {2025},
-}"""
-DESCRIPTION = """Emotional support with psychological reasoning, in the form of COMPEER's dataset CER. It was made by
-compeer_jax's data pipeline from corpora and chat models of the user's choice, and is not the data of the authors;
-README.md of the folder that it was built from says how it was made and who judged it. Examples are in the files'
-order. In unifi, sft and rl, train_d, train_r and train_p add the same number of records to train: duplicates, rewrites,
-and rewrites to another personality."""
 VERDICTS = ("false", "true", NONE)
 PREFERENCE_LABELS = (NONE, *PREFERENCES)
 REQUIRED = ("id", "language", "source", "licence")
@@ -61,6 +47,21 @@ REQUIRED = ("id", "language", "source", "licence")
 
 class Cer(LocalBuilder):
     """Builds a view of CER from `source`: the folder that the pipeline's cer stage has written."""
+
+    LICENCE = "That of each record's corpus, which its field 'licence' names."
+    HOMEPAGE = "https://arxiv.org/abs/2508.09521"
+    CITATION = """@article{wang2025compeer,
+  title = {COMPEER: Controllable Empathetic Reinforcement Reasoning for Emotional Support Conversation},
+  author = {Wang, Yunxiao and Liu, Meng and Liu, Wenqi and Jiang, Kaiyu and Wen, Bin and Yang, Fan and Gao, Tingting
+    and Zhou, Guorui and Nie, Liqiang},
+  journal = {arXiv preprint arXiv:2508.09521},
+  year = {2025},
+}"""
+    DESCRIPTION = """Emotional support with psychological reasoning, in the form of COMPEER's dataset CER. It was made
+by compeer_jax's data pipeline from corpora and chat models of the user's choice, and is not the data
+of the authors; README.md of the folder that it was built from says how it was made and who judged
+it. Examples are in the files' order. In unifi, sft and rl, train_d, train_r and train_p add the
+same number of records to train: duplicates, rewrites, and rewrites to another personality."""
 
     BUILDER_CONFIGS: ClassVar = [tfds.core.BuilderConfig(name=name, description=what) for name, what in VIEWS.items()]
 
@@ -96,7 +97,7 @@ class Cer(LocalBuilder):
         }
         return talk | (_reference(row) if self.builder_config.name in POLICY else _judged(row))
 
-    def _info(self) -> tfds.core.DatasetInfo:
+    def features(self) -> dict[str, Any]:
         features = {
             **{name: text() for name in (*REQUIRED, "situation")},
             **turn_features("history"),
@@ -116,16 +117,7 @@ class Cer(LocalBuilder):
                 "preference": label(PREFERENCE_LABELS),
                 "critiques": objects(of=text(), text=text()),
             }
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=f"{DESCRIPTION}\n\n{self.builder_config.description}",
-            features=tfds.features.FeaturesDict(features),
-            homepage=HOMEPAGE,
-            citation=CITATION,
-            license=LICENCE,
-            disable_shuffling=True,
-            metadata=tfds.core.MetadataDict(),
-        )
+        return features
 
 
 def judge_row(example: Mapping) -> dict:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 from compeer_jax.curation.tfds.features import (
     NONE,
@@ -29,19 +29,6 @@ from compeer_jax.errors import UserError
 
 NAME = "esconv"
 FILE = "ESConv.json"
-LICENCE = "CC BY-NC 4.0"
-HOMEPAGE = "https://github.com/thu-coai/Emotional-Support-Conversation"
-CITATION = """@inproceedings{liu-etal-2021-towards,
-  title = {Towards Emotional Support Dialog Systems},
-  author = {Liu, Siyang and Zheng, Chujie and Demasi, Orianna and Sabour, Sahand and Li, Yu and Yu, Zhou and
-    Jiang, Yong and Huang, Minlie},
-  booktitle = {Proceedings of ACL-IJCNLP 2021},
-  year = {2021},
-}"""
-DESCRIPTION = """Dialogues between people who seek emotional support and people who give it, with the supporter's
-strategy for each turn, the seeker's emotion and problem, and its intensity (1 to 5; 0: not given) before and after.
-Adjacent utterances of one speaker are one turn. All dialogues are in one split, in the file's order, so that row
-numbers of a split file hold."""
 EMOTION_LABELS = (NONE, *EMOTIONS.names())
 TEXTS = ("situation", "problem_type")
 INTENSITIES = ("initial_intensity", "final_intensity")
@@ -49,6 +36,20 @@ INTENSITIES = ("initial_intensity", "final_intensity")
 
 class Esconv(LocalBuilder):
     """Builds ESConv from `source`: a file of ESConv's own dialogues, or a folder with ESConv.json in it."""
+
+    LICENCE = "CC BY-NC 4.0"
+    HOMEPAGE = "https://github.com/thu-coai/Emotional-Support-Conversation"
+    CITATION = """@inproceedings{liu-etal-2021-towards,
+  title = {Towards Emotional Support Dialog Systems},
+  author = {Liu, Siyang and Zheng, Chujie and Demasi, Orianna and Sabour, Sahand and Li, Yu and Yu, Zhou and
+    Jiang, Yong and Huang, Minlie},
+  booktitle = {Proceedings of ACL-IJCNLP 2021},
+  year = {2021},
+}"""
+    DESCRIPTION = """Dialogues between people who seek emotional support and people who give it, with the supporter's
+strategy for each turn, the seeker's emotion and problem, and its intensity (1 to 5; 0: not given) before and after.
+Adjacent utterances of one speaker are one turn. All dialogues are in one split, in the file's order, so that row
+numbers of a split file hold."""
 
     def splits(self) -> dict[str, Path]:
         path = Path(self.source).expanduser()
@@ -85,24 +86,14 @@ class Esconv(LocalBuilder):
             "provenance": provenance_text(row),
         }
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        features = {
+    def features(self) -> dict[str, Any]:
+        return {
             **{name: text() for name in ("id", "language", "source", "licence", *TEXTS)},
             "emotion_type": label(EMOTION_LABELS),
             **dict.fromkeys(INTENSITIES, np.int32),
             **turn_features("turns"),
             "provenance": text(),
         }
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=DESCRIPTION,
-            features=tfds.features.FeaturesDict(features),
-            homepage=HOMEPAGE,
-            citation=CITATION,
-            license=LICENCE,
-            disable_shuffling=True,
-            metadata=tfds.core.MetadataDict(),
-        )
 
 
 def dialogue_row(example: Mapping) -> dict:

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
@@ -32,6 +32,10 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES: ClassVar = {"1.0.0": "First version."}
+    DESCRIPTION: ClassVar[str]
+    HOMEPAGE: ClassVar[str]
+    CITATION: ClassVar[str]
+    LICENCE: ClassVar[str]
 
     def __init__(self, *, source: str | Path = "", file_format: str = "array_record", **kwargs):
         super().__init__(file_format=file_format, **kwargs)
@@ -48,6 +52,10 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """The JSON rows of a split's file, in their order; UserError for a wrong one."""
 
     @abstractmethod
+    def features(self) -> dict[str, Any]:
+        """The features of an example, by name."""
+
+    @abstractmethod
     def example(self, row: Mapping) -> dict:
         """The row in the form of this dataset's features."""
 
@@ -60,13 +68,26 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
     def check(self) -> None:
-        """Reads the whole source, and tells of what is withheld; UserError for what is wrong in it."""
+        """Reads the whole source, and logs what is withheld; UserError for what is wrong in it."""
         self.withheld.clear()
         for path in self.splits().values():
             for _ in self.rows(path):
                 pass
         for why, count in self.withheld.items():
             log.info("%s of %s: %s", f"{count:,}", self.source, why)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        view = f"\n\n{self.builder_config.description}" if self.builder_config else ""
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.DESCRIPTION + view,
+            features=tfds.features.FeaturesDict(self.features()),
+            homepage=self.HOMEPAGE,
+            citation=self.CITATION,
+            license=self.LICENCE,
+            disable_shuffling=True,
+            metadata=tfds.core.MetadataDict(),
+        )
 
     def _hashes(self) -> dict[str, str]:
         return {split: file_hash(path) for split, path in self.splits().items()} | {WITHHELD: VERSION}

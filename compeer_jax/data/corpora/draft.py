@@ -10,7 +10,7 @@ from compeer_jax.errors import UserError
 
 @dataclass(frozen=True)
 class Draft:
-    """A dialogue as its form tells it.
+    """A dialogue as read by its form, before any check.
 
     Attributes:
         turns: as written, neighbours of one role not yet merged.

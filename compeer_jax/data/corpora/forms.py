@@ -1,4 +1,4 @@
-"""Registry of forms: ways of writing dialogues that we read, told by name or by looking. None names a corpus."""
+"""Registry of forms of dialogue files, recognised by name or by a row. None names a corpus."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ DIGITS = 16  # of a fingerprint, hexadecimal: two talks in 10^9 have the same on
 
 
 def fingerprint(texts: Iterable[str]) -> str:
-    """What tells a talk from others: a hash of its letters and digits, without case, white space and punctuation."""
+    """Fingerprint of a talk: a hash of its letters and digits, without case, white space and punctuation."""
     text = re.sub(r"[\W_]+", "", "".join(texts).casefold())
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 

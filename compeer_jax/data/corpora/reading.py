@@ -1,4 +1,4 @@
-"""Readers of any corpus, told by its content: tolerant, one dialogue after the other, or strict, all at once."""
+"""Readers of any corpus, its form found in its content: tolerant, a dialogue at a time, or strict, all at once."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping

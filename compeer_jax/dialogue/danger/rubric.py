@@ -1,4 +1,4 @@
-"""The danger rubric: asks a chat model whether the last turns of a talk show danger, and reads what it says."""
+"""Danger rubric: a question to a chat model whether the last turns of a talk show danger, and how it is read."""
 
 import re
 import unicodedata

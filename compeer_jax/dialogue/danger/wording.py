@@ -18,7 +18,7 @@ def reviewed_by() -> str | None:
 
 
 def opening_notice(language: Language, country: str | None = None) -> str:
-    """What a person is told before they talk with a model: what it is, what it is not, and where to call in danger."""
+    """Opening notice of a talk with a model: what it is, what it is not, and where to call in danger."""
     return _filled(_CONTENT["opening"], (), language, country)
 
 

@@ -31,7 +31,7 @@ class RubricFindings(NamedTuple):
 
 
 def ask_rubric(model: ChatModel, talks: Sequence[SeekerTurns]) -> RubricFindings:
-    """Asks a model about each of the talks."""
+    """A model's answers to the rubric on each of the talks."""
 
     def messages(talk: SeekerTurns) -> Sequence[Mapping]:
         return rubric_messages([Turn("seeker", turn) for turn in talk.turns], talk.language)

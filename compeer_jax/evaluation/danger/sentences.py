@@ -1,4 +1,4 @@
-"""Sentences with the kinds of danger that each tells of: those of the package, and files of the same form.
+"""Sentences labelled with kinds of danger: those of the package, and files of the same form.
 
 A file holds JSON lines, `{"text", "language", "kinds", "form", "topic"?}`; `kinds` are names of those in
 `dialogue.danger.kinds`, none where the sentence is harmless.

@@ -1,4 +1,4 @@
-"""Settings and records of a run: dialogues read, split by dialogue, turned into prompts with reference answers."""
+"""Data of a policy: its settings, and dialogues read, split and turned into prompts with reference answers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
