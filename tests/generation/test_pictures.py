@@ -55,8 +55,7 @@ def seen(ours, prompts) -> list[list[SeenPicture]]:
     return vision_port._by_row(ours, prompts, *CHATS[2:])
 
 
-@pytest.mark.parametrize("slots", [0, 2], ids=["one loop", "two slots"])
-@pytest.mark.parametrize("scan_layers", [False, True], ids=["unrolled", "scanned"])
+@pytest.mark.parametrize(("slots", "scan_layers"), [(0, False), (2, False), (0, True)], ids=str)
 def test_greedy_tokens_of_a_mixed_batch_equal_transformers(ours, directory, wanted, slots, scan_layers):
     model = ours if not scan_layers else ours._replace(lm=from_pretrained(directory, scan_layers=True))
     np.testing.assert_array_equal(vision_port.greedy(model, *CHATS, COUNT, slots=slots), wanted)
