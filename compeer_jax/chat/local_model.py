@@ -68,14 +68,10 @@ class LocalModel:
         import jax
 
         from compeer_jax.data.seen_pictures import SeenPictures
-        from compeer_jax.models.source import base_directory
-        from compeer_jax.models.vision import VisionTower
         from compeer_jax.parallel.mesh import MeshConfig, make_mesh
 
         mesh = self.mesh or make_mesh(MeshConfig(fsdp=1), jax.devices()[:1])
-        dtype = self.config.dtype
-        tower = VisionTower.from_pretrained(base_directory(self.directory), mesh=mesh, dtype=dtype, param_dtype=dtype)
-        return SeenPictures(tower, mesh=mesh)
+        return SeenPictures.from_pretrained(self.directory, mesh=mesh, dtype=self.config.dtype)
 
     def see(self, pictures: Sequence[Sequence["Picture"]], limits: "PictureLimits") -> "PromptPictures | None":
         """The pictures of each prompt as its engines take them; None where there are none.
@@ -85,17 +81,12 @@ class LocalModel:
         """
         if not any(pictures):
             return None
-        from compeer_jax.data.picture_patches import picture_input
-
-        shape = model_shape(self.directory).vision
-        if shape is None:
+        if model_shape(self.directory).vision is None:
             raise UserError(
                 f"the prompts have pictures, but the model in {self.directory} reads text alone; give one that sees, "
                 "such as Qwen2.5-VL, or set pictures.most to 0."
             )
-        inputs = [[picture_input(one.path, one.path, limits, shape) for one in shown] for shown in pictures]
-        seen = iter(self._sight([one for shown in inputs for one in shown]))
-        return [[next(seen) for _ in shown] for shown in inputs]
+        return self._sight.of_each(pictures, limits)
 
     def engine(self, sampling: "SamplingConfig") -> "Engine":
         """What draws in this way; the same one each time, so that nothing is compiled twice."""

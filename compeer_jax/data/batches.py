@@ -12,6 +12,7 @@ from jaxtyping import Int
 
 from compeer_jax.data.chat import Example
 from compeer_jax.errors import UserError
+from compeer_jax.models.vision import Pictures
 
 T = TypeVar("T")
 
@@ -23,11 +24,15 @@ class TokenBatch(NamedTuple):
         tokens: the ids, `pad_id` behind the last example.
         segment_ids: 1, 2, … on the tokens of a row's examples, 0 on padding.
         trained: columns of the tokens that the model learns to write, in order; 0 where a row has fewer.
+        positions: where a run shows pictures, all three of each token, for M-RoPE.
+        pictures: and those of the rows.
     """
 
     tokens: Int[np.ndarray, "N T"]
     segment_ids: Int[np.ndarray, "N T"]
     trained: Int[np.ndarray, "N S"]
+    positions: Int[np.ndarray, "N T 3"] | None = None
+    pictures: Pictures | None = None
 
 
 def token_batch(rows: Sequence[Sequence[Example]], *, length: int, most_trained: int, pad_id: int) -> TokenBatch:

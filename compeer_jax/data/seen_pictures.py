@@ -16,12 +16,15 @@ import jax
 import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Bool, DTypeLike, Float, Int, Shaped
 
+from compeer_jax.data.picture_patches import picture_input
+from compeer_jax.data.pictures import Picture, PictureLimits
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.files import make_folder, replacing
 from compeer_jax.generation.padding import bucket
 from compeer_jax.models.picture_positions import SeenPicture
+from compeer_jax.models.source import base_directory
 from compeer_jax.models.vision import VisionTower
 from compeer_jax.models.vision_inputs import PictureInput, tower_inputs, window_count, window_slots
 from compeer_jax.parallel.exchange import fetch, gather, is_first
@@ -60,12 +63,14 @@ class SeenPictures:
         config: what is kept.
 
     Attributes:
+        shape: the tower's.
+        dtype: of what it gives.
         seen: how many pictures the tower has seen.
     """
 
     def __init__(self, tower: VisionTower, *, mesh: Mesh, config: SeenPicturesConfig = SeenPicturesConfig()):
         graphdef, self._params = nnx.split(tower, nnx.Param)
-        self._shape, self._dtype, self._mesh, self._config = tower.config, tower.dtype, mesh, config
+        self.shape, self.dtype, self._mesh, self._config = tower.config, tower.dtype, mesh, config
         self._folder = Path(config.folder).expanduser() if config.folder else None
         if self._folder is not None:
             make_folder(self._folder, "pictures.seen.folder")
@@ -92,6 +97,29 @@ class SeenPictures:
             self._keep(key, states)
         return [SeenPicture(picture.grid, found[self._key(picture)]) for picture in pictures]
 
+    def of_each(self, pictures: Sequence[Sequence[Picture]], limits: PictureLimits) -> list[list[SeenPicture]]:
+        """The pictures of each prompt, in files, with their states; errors as `inspect_picture`.
+
+        Args:
+            pictures: of each prompt, in their order.
+            limits: how large they are seen.
+        """
+        inputs = [[picture_input(one.path, one.path, limits, self.shape) for one in shown] for shown in pictures]
+        seen = iter(self([one for shown in inputs for one in shown]))
+        return [[next(seen) for _ in shown] for shown in inputs]
+
+    @classmethod
+    def from_pretrained(cls, directory: str | Path, *, mesh: Mesh, dtype: DTypeLike) -> "SeenPictures":
+        """That of the tower in a Hugging Face directory; errors as `VisionTower.from_pretrained`.
+
+        Args:
+            directory: of the model, or of adapters for it.
+            mesh: where the tower lives.
+            dtype: what it is kept and computed in.
+        """
+        tower = VisionTower.from_pretrained(base_directory(directory), mesh=mesh, dtype=dtype, param_dtype=dtype)
+        return cls(tower, mesh=mesh)
+
     @property
     def compilations(self) -> int:
         """How many programs have been compiled so far."""
@@ -102,7 +130,7 @@ class SeenPictures:
         return f"{picture.digest}-{rows}x{columns}"
 
     def _look_at(self, pictures: dict[str, PictureInput]) -> dict[str, Shaped[np.ndarray, "tokens E"]]:
-        side = self._shape.window_side
+        side = self.shape.window_side
         order = sorted(pictures, key=lambda key: -window_count(pictures[key].grid, side))
         # A few pictures make a small batch; more make full ones, the last of them filled up where windows are fewest.
         rows = min(self._config.batch_size, 1 << max(len(order) - 1, 0).bit_length())
@@ -113,7 +141,7 @@ class SeenPictures:
             keys = order[start : start + rows]
             inputs = tower_inputs(
                 [(pictures[key].grid, pictures[key].patches()) for key in keys],
-                self._shape,
+                self.shape,
                 rows=rows,
                 windows=bucket(window_count(pictures[keys[0]].grid, side), 1),
             )
@@ -164,7 +192,7 @@ class SeenPictures:
     @cached_property
     def _tower_digest(self) -> str:
         """Tells this tower's states from those of another, or of the same in another type."""
-        digest = hashlib.sha256(str((self._shape, self._dtype)).encode())
+        digest = hashlib.sha256(str((self.shape, self.dtype)).encode())
         for weight in jax.tree.leaves(self._params):
             digest.update(fetch(weight).tobytes())
         return digest.hexdigest()

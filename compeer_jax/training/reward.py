@@ -17,7 +17,6 @@ from compeer_jax.data.danger.review import for_training
 from compeer_jax.data.danger.talks import record_talk
 from compeer_jax.data.judge_chat import JudgeLimits, judge_examples, reply_tokens, without_long_parts
 from compeer_jax.data.judge_record import JudgeRecord, check_labelled, read_judge_records
-from compeer_jax.data.pictures import refuse_unbuilt
 from compeer_jax.data.policy_data import in_language, load_records, pictured, spread
 from compeer_jax.data.silver.judging import class_balance, preference_shares
 from compeer_jax.dialogue.reasoning import ReasoningFormat
@@ -37,8 +36,8 @@ def train_reward(config: RewardTrainConfig) -> Path:
     Raises:
         UserError: anything in the settings, the records or the model that would stop the run later.
     """
-    refuse_unbuilt(config.limits.pictures, "limits.pictures")
     run = open_supervised_run(config, "reward")
+    run.check_sees(config.limits.pictures, "limits.pictures")
     card = JudgeCard(config.kind, config.data.format, config.limits, config.max_new_tokens, config.prm_calls)
     if run.folder.resumed:
         JudgeCard.read(run.folder.base)  # refuses to go on under another version of the prompt
@@ -58,7 +57,8 @@ def train_reward(config: RewardTrainConfig) -> Path:
 
     encoded = examples(train, "train"), examples(valid, "valid")
     card.write(run.folder.base)
-    return train_supervised(run, *encoded, longest_setting="limits.max_history_tokens or limits.max_part_tokens")
+    longest_setting = "limits.max_history_tokens or limits.max_part_tokens"
+    return train_supervised(run, *encoded, longest_setting=longest_setting, pictures=config.limits.pictures)
 
 
 def load_judge_records(config: RewardTrainConfig) -> tuple[list[JudgeRecord], list[JudgeRecord]]:

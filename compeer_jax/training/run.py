@@ -16,6 +16,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import PyTree
 
+from compeer_jax.data.pictures import PictureLimits
+from compeer_jax.data.seen_pictures import SeenPictures
 from compeer_jax.errors import StopAsked, UserError
 from compeer_jax.models.frozen_base import FrozenBase
 from compeer_jax.models.lora import join as join_adapters
@@ -146,6 +148,19 @@ class Run:
         self.model_config = model.config
         self.graphdef, params = nnx.split(model, nnx.Param)
         return params
+
+    def check_sees(self, limits: PictureLimits, setting: str) -> None:
+        """Raises UserError where pictures are asked for of a model that reads text alone."""
+        if limits.most and model_shape(model_directory(self.config.model.path)).vision is None:
+            raise UserError(
+                f"{setting}.most is {limits.most}, but the model {self.config.model.path} reads text alone; give one "
+                f"that sees, such as Qwen2.5-VL, or set {setting}.most to 0."
+            )
+
+    def open_tower(self) -> SeenPictures:
+        """The vision tower of the model that the run starts from, which never learns."""
+        model = self.config.model
+        return SeenPictures.from_pretrained(model_directory(model.path), mesh=self.mesh, dtype=model.dtype)
 
     def check_program(self, program: Callable, what: str, *given: PyTree) -> None:
         """Compiles a program, says what memory it takes, and makes sure that it fits.

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compeer_jax.data.chat import Example
-from compeer_jax.data.pictures import refuse_unbuilt
 from compeer_jax.data.policy_data import encode_examples, load_records
 from compeer_jax.data.record import Record
 from compeer_jax.training.config import SFTConfig
@@ -18,8 +17,8 @@ def train_sft(config: SFTConfig) -> Path:
     Raises:
         UserError: anything in the settings, the data or the model that would stop the run later.
     """
-    refuse_unbuilt(config.data.pictures, "data.pictures")
     run = open_supervised_run(config, "sft")
+    run.check_sees(config.data.pictures, "data.pictures")
     records = load_records(config.data)
     run.say(records.summary)
     run.keep_card(PolicyCard.of(config.data, records.train, config.data.max_answer_tokens))
@@ -30,4 +29,4 @@ def train_sft(config: SFTConfig) -> Path:
         return [[example] for example in encoded.values()]
 
     train, valid = examples(records.train, "train"), examples(records.valid, "valid")
-    return train_supervised(run, train, valid, longest_setting="data.max_prompt_tokens")
+    return train_supervised(run, train, valid, longest_setting="data.max_prompt_tokens", pictures=config.data.pictures)

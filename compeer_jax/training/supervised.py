@@ -14,7 +14,9 @@ from flax import nnx
 from jaxtyping import Array, Int
 
 from compeer_jax.data.batches import TokenBatch, shuffled_batches
-from compeer_jax.data.chat import Example
+from compeer_jax.data.chat import WORDS_ALONE, Example
+from compeer_jax.data.example_pictures import ExamplePictures
+from compeer_jax.data.pictures import PictureLimits
 from compeer_jax.data.policy_data import spread
 from compeer_jax.parallel.sharding import check_divides, place_batch
 from compeer_jax.training.config import SupervisedConfig
@@ -38,7 +40,12 @@ def open_supervised_run(config: SupervisedConfig, kind: str) -> Run:
 
 
 def train_supervised(
-    run: Run, train: Sequence[Sequence[Example]], valid: Sequence[Sequence[Example]], *, longest_setting: str
+    run: Run,
+    train: Sequence[Sequence[Example]],
+    valid: Sequence[Sequence[Example]],
+    *,
+    longest_setting: str,
+    pictures: PictureLimits = WORDS_ALONE,
 ) -> Path:
     """Trains on `train`, measures on `valid`; returns the run folder. An interrupted run goes on where it was saved.
 
@@ -49,6 +56,7 @@ def train_supervised(
         train: the examples of each record; at least one of one.
         valid: the same; `eval_records` of them are used.
         longest_setting: the setting to lower when an example is longer than the model's context.
+        pictures: how large those of the examples are seen.
 
     Raises:
         UserError: an example longer than that, or losses that are not finite in several steps in a row.
@@ -59,7 +67,9 @@ def train_supervised(
     state, first_step = run.start(batches)
     longest = max(len(example.tokens) for record in (*train, *valid) for example in record)
     run.check_context(longest, longest_setting)
-    rows = SupervisedRows((*train, *valid), config, run.mesh, run.model_config.hidden_size, run.pad_id)
+    seen = run.open_tower() if pictures.most else None
+    shown = None if seen is None else ExamplePictures(seen, pictures)
+    rows = SupervisedRows((*train, *valid), config, run.mesh, run.model_config.hidden_size, run.pad_id, shown)
     loss = make_supervised_loss(run.graphdef)
     update = make_update(loss, run.optimizer, microbatches=config.gradient_accumulation, whole=count_trained)
     evaluate = jax.jit(lambda params, batch: loss(params, batch, count_trained(batch))[0])
@@ -72,22 +82,22 @@ def train_supervised(
         losses = [float(evaluate(run.whole(params), place_batch(batch, run.mesh))) for batch in valid_batches]
         return float(np.average(losses, weights=counts))
 
-    seen = set()
+    compiled = set()
     with run.under_way():
         for step in range(first_step, config.steps + 1):
             batch = rows.training_batch(next(batches))
             placed = place_batch(batch, run.mesh)
-            if (shape := (batch.tokens.shape, batch.trained.shape)) not in seen:
-                seen.add(shape)
+            if (shape := tuple(leaf.shape for leaf in jax.tree.leaves(batch))) not in compiled:
+                compiled.add(shape)
                 what = "A step of {} rows of {} tokens".format(*batch.tokens.shape)
                 run.check_program(
-                    update, f"{what} (shape {len(seen)} of at most {len(rows.shapes)})", state, placed, run.frozen
+                    update, f"{what} (shape {len(compiled)} of at most {len(rows.shapes)})", state, placed, run.frozen
                 )
             state, metrics = update(state, placed, run.frozen)
             metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
             metrics["batch_tokens"] = float((batch.segment_ids > 0).sum())
             metrics["padding"] = 1 - metrics["batch_tokens"] / batch.tokens.size
-            metrics["shapes"] = float(len(seen))
+            metrics["shapes"] = float(len(compiled))
             metrics["learning_rate"] = run.learning_rate(int(state.step) - 1)
             last = step == config.steps
             if last or (config.eval_every and step % config.eval_every == 0):
@@ -105,7 +115,12 @@ def make_supervised_loss(graphdef: nnx.GraphDef) -> Callable:
 
     def loss(params, microbatch: TokenBatch, trained_in_batch):
         model = nnx.merge(graphdef, params)
-        hidden = model(microbatch.tokens, segment_ids=microbatch.segment_ids)
+        hidden = model(
+            microbatch.tokens,
+            positions=microbatch.positions,
+            segment_ids=microbatch.segment_ids,
+            pictures=microbatch.pictures,
+        )
         before = jnp.maximum(microbatch.trained - 1, 0)  # the hidden state of a token predicts the next one
         hidden = jnp.take_along_axis(hidden, before[:, :, None], axis=1)
         targets = jnp.take_along_axis(microbatch.tokens, microbatch.trained, axis=1)

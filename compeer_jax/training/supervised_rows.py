@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import chain, combinations
+from operator import floordiv
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from jax.sharding import Mesh
 
 from compeer_jax.data.batches import TokenBatch, token_batch
 from compeer_jax.data.chat import Example
+from compeer_jax.data.example_pictures import ExamplePictures
 from compeer_jax.generation.padding import bucket
 from compeer_jax.models.attention_kernels import attention_kind
 from compeer_jax.parallel.sharding import row_shards
@@ -22,10 +24,15 @@ MOST_SHAPES = 4  # of a run's batches: one that fits any batch, and up to three 
 
 
 class Shape(NamedTuple):
-    """How many rows a batch has, and places in each for tokens that train."""
+    """How many rows a batch has, and places in each for tokens that train and for states of pictures."""
 
     rows: int
     trained: int
+    states: int = 0
+
+    def fits(self, other: "Shape") -> bool:
+        """Whether a batch of the other shape has room in this one."""
+        return all(mine >= theirs for mine, theirs in zip(self, other, strict=True))
 
 
 class SupervisedRows:
@@ -41,14 +48,25 @@ class SupervisedRows:
         mesh: of the run.
         hidden_size: of the model.
         pad_id: fills up rows.
+        pictures: of the examples, in a run that shows them.
+
+    Raises:
+        UserError: an example without places for its pictures.
     """
 
     def __init__(
-        self, records: Sequence[Sequence[Example]], config: SupervisedConfig, mesh: Mesh, hidden_size: int, pad_id: int
+        self,
+        records: Sequence[Sequence[Example]],
+        config: SupervisedConfig,
+        mesh: Mesh,
+        hidden_size: int,
+        pad_id: int,
+        pictures: ExamplePictures | None = None,
     ):
-        self.pad_id, self.shards = pad_id, row_shards(mesh)
+        self.pad_id, self.shards, self.pictures = pad_id, row_shards(mesh), pictures
         self.most_examples = max(map(len, records))
         self.most_trained = max(_trained(example) for record in records for example in record)
+        states = [self._states(example) for record in records for example in record]
         kind = attention_kind(config.model.attention)
         width, reach = length_width(kind), attention_reach(kind, hidden_size)
         multiple = self.shards * config.gradient_accumulation
@@ -72,41 +90,62 @@ class SupervisedRows:
         best = min(costs, key=costs.get, default=None)
         unpacked = cost(config.batch_size * self.most_examples, self.length)
         self.packed = best is not None and costs[best] < PAYS * unpacked
-        any_batch = Shape(-(-config.batch_size * self.most_examples // multiple) * multiple, self.most_trained)
+        count = -(-config.batch_size * self.most_examples // multiple) * multiple
+        any_batch = Shape(count, self.most_trained, max(states))
         self.shapes = (any_batch,)
         if self.packed:
             self.length = best
-            self.shapes = (*self._usual_shapes(records, draws, multiple), any_batch._replace(trained=self.length))
+            densest = max(map(floordiv, (self.length * each for each in states), chain.from_iterable(sizes)))
+            any_batch = Shape(count, self.length, densest)
+            self.shapes = (*self._usual_shapes(records, draws, multiple), any_batch)
 
     def training_batch(self, records: Sequence[Sequence[Example]]) -> TokenBatch:
         """A batch of records in rows, of the smallest of `shapes` that fits it."""
         rows = self._rows(list(chain.from_iterable(records)))
-        trained = max(sum(map(_trained, row)) for row in rows)
-        shape = next(shape for shape in self.shapes if shape.rows >= len(rows) and shape.trained >= trained)
-        return self._filled(rows, shape)
+        needed = self._needed([rows])
+        return self._filled(rows, next(shape for shape in self.shapes if shape.fits(needed)))
 
     def lay_out(self, batches: Sequence[Sequence[Sequence[Example]]], microbatches: int = 1) -> list[TokenBatch]:
         """Batches of records in rows, all of one shape, with as many rows as `microbatches` and the mesh divide."""
         rows = [self._rows(list(chain.from_iterable(batch))) for batch in batches]
-        multiple, most = self.shards * microbatches, self.most_trained
-        count = max(map(len, rows if self.packed else batches)) * (1 if self.packed else self.most_examples)
+        multiple = self.shards * microbatches
         if self.packed:
-            count, most = _count(count), bucket(max(sum(map(_trained, row)) for batch in rows for row in batch))
-        return [self._filled(batch, Shape(-(-count // multiple) * multiple, most)) for batch in rows]
+            shape = self._roomy(self._needed(rows))
+            shape = shape._replace(rows=_count(shape.rows))
+        else:
+            shape = self.shapes[-1]._replace(rows=max(map(len, batches)) * self.most_examples)
+        shape = shape._replace(rows=-(-shape.rows // multiple) * multiple)
+        return [self._filled(batch, shape) for batch in rows]
 
     def _filled(self, rows: Sequence[Sequence[Example]], shape: Shape) -> TokenBatch:
         """Rows as arrays, with empty ones after them."""
         empty: list[list[Example]] = [[] for _ in range(shape.rows - len(rows))]
-        return token_batch([*rows, *empty], length=self.length, most_trained=shape.trained, pad_id=self.pad_id)
+        rows = [*rows, *empty]
+        batch = token_batch(rows, length=self.length, most_trained=shape.trained, pad_id=self.pad_id)
+        return self.pictures.show(batch, rows, shape.states) if self.pictures and shape.states else batch
+
+    def _needed(self, batches: Sequence[Sequence[Sequence[Example]]]) -> Shape:
+        """The least shape for batches that are laid into rows."""
+        rows = [row for batch in batches for row in batch]
+        trained = max(sum(map(_trained, row)) for row in rows)
+        return Shape(max(map(len, batches)), trained, max(sum(map(self._states, row)) for row in rows))
+
+    def _roomy(self, needed: Shape) -> Shape:
+        """A shape with places of few numbers for that of a batch."""
+        states = min(bucket(needed.states), self.length) if needed.states else 0
+        return needed._replace(trained=bucket(needed.trained), states=states)
+
+    def _states(self, example: Example) -> int:
+        return 0 if self.pictures is None else self.pictures.tokens(example)
 
     def _usual_shapes(
         self, records: Sequence[Sequence[Example]], draws: Sequence[np.ndarray], multiple: int
     ) -> list[Shape]:
         """Those in which batches such as the drawn ones cost least."""
         drawn = [self._rows([example for index in draw for example in records[index]]) for draw in draws]
-        trained = bucket(max(sum(map(_trained, row)) for rows in drawn for row in rows))
+        usual = self._roomy(self._needed(drawn))
         counts = _few_sizes([-(-len(rows) // multiple) * multiple for rows in drawn], MOST_SHAPES - 1)
-        return [Shape(count, min(trained, self.length)) for count in counts]
+        return [Shape(count, min(usual.trained, self.length), usual.states) for count in counts]
 
     def _rows(self, examples: Sequence[Example]) -> list[list[Example]]:
         if not self.packed:
