@@ -6,7 +6,6 @@ import numpy as np
 
 from compeer_jax.data.batches import TokenBatch
 from compeer_jax.data.chat import Example
-from compeer_jax.data.picture_patches import picture_grid
 from compeer_jax.data.pictures import PictureLimits
 from compeer_jax.data.seen_pictures import SeenPictures
 from compeer_jax.errors import UserError
@@ -65,4 +64,4 @@ class ExamplePictures:
         return batch._replace(positions=positions, pictures=Pictures(states, index))
 
     def _grids(self, example: Example) -> list[Grid]:
-        return [picture_grid(one.height, one.width, self._limits, self._seen.shape) for one in example.pictures]
+        return [one.grid for one in self._seen.unseen(example.pictures, self._limits)]

@@ -193,15 +193,6 @@ def shown_pictures(turns: Sequence[Turn]) -> list[str]:
     return [path for turn in turns if turn.role == "seeker" for path in turn.images]
 
 
-def refuse_unbuilt(limits: PictureLimits, setting: str) -> None:
-    """Raises UserError where pictures are asked for in training or of a judge in process, which read words alone."""
-    if limits.most:
-        raise UserError(
-            f"{setting}.most is {limits.most}, but training and judges in this process read words alone as yet; set it "
-            "to 0, or let a model behind a server judge."
-        )
-
-
 class _Unusable(Exception):
     """A file that is no picture that can be used. Its text says why, without the place."""
 

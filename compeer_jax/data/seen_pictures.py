@@ -18,7 +18,7 @@ from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, DTypeLike, Float, Int, Shaped
 
-from compeer_jax.data.picture_patches import picture_input
+from compeer_jax.data.picture_patches import picture_grid, picture_input
 from compeer_jax.data.pictures import Picture, PictureLimits
 from compeer_jax.errors import UserError, require_at_least
 from compeer_jax.files import make_folder, replacing
@@ -107,6 +107,11 @@ class SeenPictures:
         inputs = [[picture_input(one.path, one.path, limits, self.shape) for one in shown] for shown in pictures]
         seen = iter(self([one for shown in inputs for one in shown]))
         return [[next(seen) for _ in shown] for shown in inputs]
+
+    def unseen(self, pictures: Sequence[Picture], limits: PictureLimits) -> list[SeenPicture]:
+        """The grids of pictures alone, for checks that come before anything is computed."""
+        nothing = np.zeros((0, self.shape.state_size), np.float32)
+        return [SeenPicture(picture_grid(one.height, one.width, limits, self.shape), nothing) for one in pictures]
 
     @classmethod
     def from_pretrained(cls, directory: str | Path, *, mesh: Mesh, dtype: DTypeLike) -> "SeenPictures":

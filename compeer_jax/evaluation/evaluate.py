@@ -21,8 +21,8 @@ from compeer_jax.files import read_json, write_json
 from compeer_jax.generation.sampling import SamplingConfig
 from compeer_jax.models.source import ModelConfig
 from compeer_jax.parallel.mesh import MeshConfig, make_mesh
-from compeer_jax.rewards.config import RewardConfig, check_pictures
-from compeer_jax.rewards.load import gold_labels, load_reward
+from compeer_jax.rewards.config import RewardConfig
+from compeer_jax.rewards.load import check_pictures, gold_labels, load_reward
 from compeer_jax.rewards.reward import Completion, read_completions
 from compeer_jax.runs.contents import read_contents
 
@@ -72,7 +72,7 @@ def evaluate(config: EvalConfig) -> tuple[PolicyReport, list[Completion]]:
     Raises:
         UserError: anything in the settings, the data or the model that does not fit.
     """
-    check_pictures(config.reward.remote, config.data)
+    check_pictures(config.reward, config.data)
     made_with = settings_of(config)
     mesh = make_mesh(config.mesh)
     format = config.data.reasoning

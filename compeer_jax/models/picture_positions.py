@@ -4,6 +4,7 @@ Shapes: T tokens, N rows, F states of a row's pictures, E numbers of a state.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,33 @@ class Placed(NamedTuple):
     positions: Int[np.ndarray, "T 3"]
     index: Int[np.ndarray, " T"]
     next_position: int
+
+
+@dataclass(frozen=True)
+class SeenPrompt:
+    """A prompt with what it shows.
+
+    Attributes:
+        placed: where its tokens stand.
+        states: of all its pictures, one after another.
+    """
+
+    placed: Placed
+    states: Shaped[np.ndarray, "F E"]
+
+
+def seen_prompts(
+    prompts: Sequence[Tokens], pictures: Sequence[Sequence[SeenPicture]], image_token_id: int
+) -> list[SeenPrompt]:
+    """Prompts with the pictures of each; errors as `place_pictures`."""
+    nothing = np.zeros((0, 1), np.float32)
+    return [
+        SeenPrompt(
+            place_pictures(tokens, [one.grid for one in shown], image_token_id),
+            np.concatenate([one.states for one in shown]) if shown else nothing,
+        )
+        for tokens, shown in zip(prompts, pictures, strict=True)
+    ]
 
 
 def place_pictures(tokens: Tokens, grids: Sequence[Grid], image_token_id: int) -> Placed:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from compeer_jax.chat.config import ServerConfig
-from compeer_jax.data.policy_data import DataConfig
 from compeer_jax.dialogue.reasoning import FormatRule
 from compeer_jax.errors import UserError, require_at_least, unknown
 from compeer_jax.models.load_config import DecodeConfig
@@ -107,15 +106,6 @@ class RemoteJudgeConfig(ServerConfig):
                 f"the remote judge's retry_temperature is {self.retry_temperature}; it must be above 0, or a second "
                 "try would say what the first did."
             )
-
-
-def check_pictures(config: RemoteJudgeConfig, data: DataConfig) -> None:
-    """Raises UserError where a judge is to see pictures that the policy's records don't show."""
-    if config.pictures.most and not data.pictures.most:
-        raise UserError(
-            f"reward.remote.pictures.most is {config.pictures.most} and data.pictures.most is 0, so the records show "
-            "no pictures; raise the latter, or set the former to 0."
-        )
 
 
 @dataclass(frozen=True)

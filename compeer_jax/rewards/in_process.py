@@ -9,15 +9,24 @@ import jax
 from flax import nnx
 
 from compeer_jax.chat.types import Answer
-from compeer_jax.data.chat import CachingTokenizer
-from compeer_jax.data.judge_chat import SHORT_HISTORY, SLACK, ask_bound, ask_tokens, without, without_long_parts
-from compeer_jax.data.pictures import refuse_unbuilt
+from compeer_jax.data.chat import CachingTokenizer, Prompt
+from compeer_jax.data.judge_chat import (
+    SHORT_HISTORY,
+    SLACK,
+    ask_bound,
+    ask_tokens,
+    read_asks,
+    without,
+    without_long_parts,
+)
+from compeer_jax.data.seen_pictures import SeenPictures
 from compeer_jax.dialogue.judging import JudgeCase, JudgeKind
 from compeer_jax.dialogue.reasoning import ReasoningFormat
 from compeer_jax.dialogue.taxonomy import LANGUAGES, Language
 from compeer_jax.errors import UserError
 from compeer_jax.generation.conversation_engine import ConversationEngine, Reply
 from compeer_jax.generation.sampling import SamplingConfig
+from compeer_jax.generation.sight import PromptPictures
 from compeer_jax.models.frozen_base import FrozenBase
 from compeer_jax.models.lora import join
 from compeer_jax.models.quantized import in_few_bits
@@ -83,6 +92,9 @@ class InProcessJudge:
         else:
             model = in_few_bits(load_model(config.model(directory), self.mesh), config.quantize)
             graphdef, self._params = nnx.split(model, nnx.Param)
+        self._seen = None
+        if self.card.limits.pictures.most:
+            self._seen = SeenPictures.from_pretrained(directory, mesh=self.mesh, dtype=config.dtype)
         stop_ids, pad_id = chat_ids(self._tokenizer)
 
         def engine(temperature: float) -> ConversationEngine:
@@ -111,10 +123,11 @@ class InProcessJudge:
                 part = [self._asks(tokenizer, one) for one in conversations[start : start + at_once]]
                 held = self._engines[retry].reply(
                     self._params,
-                    part,
+                    [[ask.tokens for ask in asks] for asks in part],
                     jax.random.fold_in(key, start),
                     group_size,
                     alternatives=2 if conversations[start].both_orders else 1,
+                    pictures=self._see([asks[0] for asks in part[::group_size]]),
                 )
                 replies += [tuple(map(self._answer, conversation)) for conversation in held]
         return replies[:count]
@@ -147,13 +160,17 @@ class InProcessJudge:
             self._frames[language, rounds] = sum(map(len, asks)) + self.card.limits.max_history_tokens
         return self._frames[language, rounds]
 
-    def _asks(self, tokenizer, conversation: Conversation) -> list[list[int]]:
-        """The ids of each round's ask and, where it is wanted, of the last one's alternative."""
+    def _asks(self, tokenizer, conversation: Conversation) -> list[Prompt]:
+        """Each round's ask and, where it is wanted, the last one's alternative."""
         case, rounds = conversation.case, conversation.rounds
-        asks = ask_tokens(tokenizer, case, rounds, self.card.limits)
+        asks = read_asks(tokenizer, case, rounds, self.card.limits)
         if conversation.both_orders:
-            asks += ask_tokens(tokenizer, case.swapped(), rounds, self.card.limits)[-1:]
+            asks += read_asks(tokenizer, case.swapped(), rounds, self.card.limits)[-1:]
         return asks
+
+    def _see(self, asks: Sequence[Prompt]) -> PromptPictures | None:
+        """The pictures of first asks; those of a group are about one talk, which one of them has."""
+        return self._seen and self._seen.of_each([ask.pictures for ask in asks], self.card.limits.pictures)
 
     def _answer(self, reply: Reply) -> Answer:
         text = self._tokenizer.decode(reply.tokens, skip_special_tokens=False)
@@ -206,13 +223,17 @@ def judge_files(
         UserError: as `InProcessJudge`, but for what is wrong with the weights.
     """
     card = card or JudgeCard.read(directory)
-    refuse_unbuilt(card.limits.pictures, f"{directory}: limits.pictures")
     _check_use(directory, card, kind, format)
     tokenizer = load_tokenizer(Path(directory).expanduser())
     check_tokenizer(directory, tokenizer)
-    context = model_shape(Path(directory).expanduser()).max_position_embeddings
-    _check_context(directory, card, tokenizer, context)
-    return JudgeFiles(card, tokenizer, context)
+    shape = model_shape(Path(directory).expanduser())
+    if card.limits.pictures.most and shape.vision is None:
+        raise UserError(
+            f"the judge in {directory} is to be shown {card.limits.pictures.most} pictures (limits.pictures.most), but "
+            "its model reads text alone; take another."
+        )
+    _check_context(directory, card, tokenizer, shape.max_position_embeddings)
+    return JudgeFiles(card, tokenizer, shape.max_position_embeddings)
 
 
 def _check_use(directory: str | Path, card: JudgeCard, kind: JudgeKind, format: ReasoningFormat) -> None:

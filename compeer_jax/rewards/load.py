@@ -3,11 +3,12 @@
 import dataclasses
 import importlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import jax
 
+from compeer_jax.data.policy_data import DataConfig
 from compeer_jax.data.record import Record
 from compeer_jax.dialogue.judging import JudgeKind
 from compeer_jax.dialogue.reasoning import COMPEER, ReasoningFormat
@@ -20,6 +21,7 @@ from compeer_jax.rewards.config import PartWeights, RewardConfig
 from compeer_jax.rewards.generative_judge import GenerativeJudge
 from compeer_jax.rewards.hierarchical import HierarchicalReward
 from compeer_jax.rewards.judge import Judge, judge_reward
+from compeer_jax.rewards.judge_card import JudgeCard
 from compeer_jax.rewards.reward import Completion, RewardFunction
 from compeer_jax.rewards.rules import RuleJudge
 from compeer_jax.rewards.sharded import sharded_judge, sharded_reward
@@ -27,6 +29,7 @@ from compeer_jax.rewards.sharded import sharded_judge, sharded_reward
 MODELS = ("unifi", "prm_orm", "remote")  # judges that are language models
 JUDGES = ("rules", *MODELS)  # they give verdicts on COMPEER's steps
 HIERARCHICAL = "hierarchical"
+IN_PROCESS: Mapping[str, tuple[JudgeKind, ...]] = {"unifi": ("unifi",), "prm_orm": ("prm", "orm")}
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +99,23 @@ def load_reward(
     return guarded(sharded_reward(checked(lambda completions, key: function(completions), config.judge)))
 
 
+def check_pictures(config: RewardConfig, data: DataConfig) -> None:
+    """Raises UserError where a judge is to see pictures that the policy's records don't show."""
+    wanted = {"reward.remote.pictures.most": config.remote.pictures.most}
+    if config.judge in IN_PROCESS:
+        named = {kind: getattr(config.models, kind) for kind in IN_PROCESS[config.judge]}
+        cards = {kind: JudgeCard.read(directory) for kind, directory in named.items() if directory}
+        wanted |= {
+            f"limits.pictures.most of reward.models.{kind}": card.limits.pictures.most for kind, card in cards.items()
+        }
+    name, most = max(wanted.items(), key=lambda item: item[1])
+    if most and not data.pictures.most:
+        raise UserError(
+            f"{name} is {most} and data.pictures.most is 0, so the records show no pictures; raise the latter, or take "
+            "a judge of words alone (0)."
+        )
+
+
 def gold_labels(config: RewardConfig, format: ReasoningFormat) -> tuple[str, ...]:
     """The gold labels of a record that a reward compares outputs with; none for judges that read the talk alone."""
     names = tuple(label.name for label in format.labels)
@@ -142,8 +162,7 @@ def _judge(
         return GenerativeJudge(format, {"unifi": sharded_judge(remote)}, both_orders=config.both_orders)
     from compeer_jax.rewards.in_process import InProcessJudge
 
-    kinds: tuple[JudgeKind, ...] = ("unifi",) if config.judge == "unifi" else ("prm", "orm")
-    directories = {kind: getattr(config.models, kind) for kind in kinds}
+    directories = {kind: getattr(config.models, kind) for kind in IN_PROCESS[config.judge]}
     for kind, directory in directories.items():
         if not directory:
             raise UserError(

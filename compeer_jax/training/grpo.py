@@ -48,7 +48,8 @@ def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
 
             # 4. Update the policy (Eq. 2).
             prompts = [ready.prompts[record.id] for record in sampled.records]
-            batch = grpo.batch(state.params, sampled.rollout, prompts, shaped.advantages)
+            pictures = ready.see(sampled.records)
+            batch = grpo.batch(state.params, sampled.rollout, prompts, shaped.advantages, pictures)
             clock.lap("logprobs")
             state, metrics = grpo.learn(state, batch, jax.random.fold_in(key, step))
             clock.lap("update")
@@ -56,5 +57,5 @@ def train_grpo(config: GRPOConfig, *, profile: bool = False) -> Path:
             metrics |= {"learning_rate": run.learning_rate(int(state.step) - 1)} | clock.seconds()
             metrics |= record_step(run, step, metrics, sampled, rewards, shaped, lengths)
             run.save(step, state, sampler, metrics, last=step == config.steps)
-            profiler.step_done(step, clock, state.params, prompts)
+            profiler.step_done(step, clock, state.params, prompts, pictures)
     return run.finish(export=config.export)

@@ -1,7 +1,7 @@
 """Batches for the learner: a rollout in minibatches, each laid into rows of few shapes and dealt into microbatches."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -11,15 +11,22 @@ from jaxtyping import Array, Int
 
 from compeer_jax.generation.padding import bucket, pad_left
 from compeer_jax.models.attention_kernels import attention_kind
+from compeer_jax.models.picture_positions import SeenPrompt
 from compeer_jax.parallel.sharding import row_shards
 from compeer_jax.training.config import GRPOConfig
 from compeer_jax.training.packing import attention_reach, length_width, one_a_row, pack, rows_per_microbatch
 from compeer_jax.training.policy_update import PackedBatch, PolicyBatch
 
 
-def learner_batch(rollout, prompts, advantages, pad_id: int, config: GRPOConfig) -> PolicyBatch:
-    """The rollout as something to learn from: prompts repeated for each output."""
+def learner_batch(
+    rollout, prompts, advantages, pad_id: int, config: GRPOConfig, seen: Sequence[SeenPrompt] | None = None
+) -> PolicyBatch:
+    """The rollout as something to learn from: prompts repeated for each output, with what they show."""
     tokens, mask = pad_left(prompts, pad_id, bucket(max(map(len, prompts))))
+    shown = None
+    if seen is not None:
+        shown = np.empty(len(seen), object)
+        shown[:] = seen
     return PolicyBatch(
         prompts=tokens.repeat(config.group_size, axis=0),
         prompt_mask=mask.repeat(config.group_size, axis=0),
@@ -28,6 +35,7 @@ def learner_batch(rollout, prompts, advantages, pad_id: int, config: GRPOConfig)
         trained=rollout.mask & rollout.finished[:, None] if config.loss.mask_truncated else rollout.mask,
         advantages=advantages,
         sampler_logps=rollout.logps,
+        seen=None if shown is None else shown.repeat(config.group_size),
     )
 
 

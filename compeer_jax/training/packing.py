@@ -14,6 +14,7 @@ from jaxtyping import Int
 from compeer_jax.generation.padding import bucket
 from compeer_jax.models.attention import KEY_BLOCK, visible_blocks
 from compeer_jax.models.attention_kernels import SPLASH_BLOCK
+from compeer_jax.models.vision import Pictures
 from compeer_jax.training.policy_update import PackedBatch, PolicyBatch
 
 
@@ -204,8 +205,12 @@ def one_a_row(batch: PolicyBatch) -> tuple[PackedBatch, Int[np.ndarray, " N"]]:
 
 
 def _distinct_prompts(batch: PolicyBatch) -> tuple[list[int], list[Int[np.ndarray, " P"]]]:
-    """The number of each completion's prompt, and the tokens of each prompt."""
+    """The number of each completion's prompt, and the tokens of each prompt. Other pictures make another prompt."""
     whole = np.concatenate([batch.prompts * batch.prompt_mask, batch.prompt_mask], axis=1)
+    if batch.seen is not None:
+        numbers: dict[int, int] = {}
+        shown = [numbers.setdefault(id(prompt), len(numbers)) for prompt in batch.seen]
+        whole = np.concatenate([whole, np.array(shown)[:, None]], axis=1)
     _, first, prompt_of = np.unique(whole, axis=0, return_index=True, return_inverse=True)
     return prompt_of.reshape(-1).tolist(), [batch.prompts[row][batch.prompt_mask[row]] for row in first]
 
@@ -278,8 +283,42 @@ def _filled(
         out[slots] = values
         return out.reshape(shape.rows, depth, *values.shape[1:])
 
+    if batch.seen is not None:
+        packed = _with_pictures(packed, batch.seen, rows)
     names = ("mask", "trained", "advantages", "sampler_logps", "old_logps", "ref_logps")
     return packed._replace(**{name: spread(getattr(batch, name)) for name in names}), slots
+
+
+def _with_pictures(packed: PackedBatch, seen: np.ndarray, rows: Mapping[int, Row]) -> PackedBatch:
+    """The batch with the pictures of its prompts; as it is where none shows any.
+
+    Args:
+        packed: its tokens are laid out; positions are those of texts.
+        seen: [N] of `SeenPrompt`.
+        rows: what is in each that is not empty.
+    """
+    shown = {spot: {block.prompt: seen[block.completions[0]] for block in row} for spot, row in rows.items()}
+    most = max(sum(len(prompt.states) for prompt in prompts.values()) for prompts in shown.values())
+    if not most:
+        return packed
+    some = next(prompt.states for prompts in shown.values() for prompt in prompts.values() if len(prompt.states))
+    states = np.zeros((len(packed.tokens), bucket(most, steps=2), some.shape[1]), some.dtype)
+    index = np.full(packed.tokens.shape, -1, np.int32)
+    positions = np.repeat(packed.positions[:, :, None], 3, axis=2)
+    for spot, row in rows.items():
+        places, count = {}, 0  # of each prompt's states; a second copy of the prompt has them in the same place
+        for number, prompt in shown[spot].items():
+            places[number], count = count, count + len(prompt.states)
+            states[spot, places[number] : count] = prompt.states
+        end = 0
+        for block in row:
+            placed = seen[block.completions[0]].placed
+            start, trunk, end = end, end + len(placed.index), end + block.size
+            index[spot, start:trunk] = np.where(placed.index < 0, -1, placed.index + places[block.prompt])
+            positions[spot, start:trunk] = placed.positions
+            # A completion's positions go on after the prompt's, which has fewer of them than tokens.
+            positions[spot, trunk:end] += placed.next_position - len(placed.index)
+    return packed._replace(positions=positions, pictures=Pictures(states, index))
 
 
 def _key_blocks(packed: PackedBatch) -> Int[np.ndarray, "R B M"] | None:

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from compeer_jax.generation.sampling import SamplingConfig
+from compeer_jax.models.vision import Pictures
 from compeer_jax.rl.policy_loss import importance_weights, policy_loss
 from compeer_jax.training.config import LossConfig
 from compeer_jax.training.update import Microbatches, deal
@@ -29,6 +31,7 @@ class PolicyBatch(NamedTuple):
         sampler_logps: [N T], as the rollout recorded them.
         old_logps: [N T] under the weights before the first update on this rollout; None when there is only one.
         ref_logps: [N T] under the start model; None without a KL term.
+        seen: [N] of `SeenPrompt`, one object for all completions of a prompt; None where no prompt shows a picture.
     """
 
     prompts: Int[Array, "N P"]
@@ -40,6 +43,7 @@ class PolicyBatch(NamedTuple):
     sampler_logps: Float[Array, "N T"]
     old_logps: Float[Array, "N T"] | None = None
     ref_logps: Float[Array, "N T"] | None = None
+    seen: np.ndarray | None = None
 
 
 class PackedBatch(NamedTuple):
@@ -49,7 +53,7 @@ class PackedBatch(NamedTuple):
 
     Attributes:
         tokens: [R L].
-        positions: [R L], each token's place in its prompt and completion.
+        positions: [R L], each token's place in its prompt and completion; [R L 3] where there are pictures.
         segments: [R L], a prompt with its completions; 0 is padding.
         branches: [R L], 0 on a prompt, and a number of its own on each of its completions; None when each has a
             prompt to itself.
@@ -59,10 +63,11 @@ class PackedBatch(NamedTuple):
         advantages: [R K].
         key_blocks: [R B M], which blocks of its row each block of tokens sees any of (see
             `models.attention.visible_blocks`); None where all are read.
+        pictures: those of the rows, a prompt's once a row; None where there are none.
     """
 
     tokens: Int[Array, "R L"]
-    positions: Int[Array, "R L"]
+    positions: Int[Array, "R L"] | Int[Array, "R L 3"]
     segments: Int[Array, "R L"]
     branches: Int[Array, "R L"] | None
     predictors: Int[Array, "R C"]
@@ -75,6 +80,7 @@ class PackedBatch(NamedTuple):
     old_logps: Float[Array, "R K T"] | None = None
     ref_logps: Float[Array, "R K T"] | None = None
     key_blocks: Int[Array, "R B M"] | None = None
+    pictures: Pictures | None = None
 
 
 def completion_logprobs(
@@ -83,7 +89,7 @@ def completion_logprobs(
     """Log-probability and entropy of each completion token, at the temperature it was sampled with."""
     model = nnx.merge(graphdef, params)
     seen = {"segment_ids": batch.segments, "branches": batch.branches, "key_blocks": batch.key_blocks}
-    hidden = model(batch.tokens, positions=batch.positions, **seen)
+    hidden = model(batch.tokens, positions=batch.positions, pictures=batch.pictures, **seen)
     hidden = jnp.take_along_axis(hidden, batch.predictors[:, :, None], axis=1)
     scores = model.token_logprobs(hidden, batch.targets, temperature=temperature)
     places = batch.places.reshape(len(batch.places), -1)
@@ -175,5 +181,6 @@ def _completions(rows: Array) -> Array:
 
 def _without_rows(batch: PackedBatch) -> PackedBatch:
     """What belongs to completions, without the rows that they are packed in."""
-    rows = ("tokens", "positions", "segments", "branches", "key_blocks", "predictors", "targets", "places")
+    laid_out = ("tokens", "positions", "segments", "branches", "key_blocks", "pictures")
+    rows = (*laid_out, "predictors", "targets", "places")
     return batch._replace(**dict.fromkeys(rows))

@@ -7,13 +7,12 @@ from typing import NamedTuple
 import jax
 
 from compeer_jax.data.batches import shuffled_batches
-from compeer_jax.data.pictures import refuse_unbuilt
 from compeer_jax.data.policy_data import encode_prompts, load_records
 from compeer_jax.data.record import Record
+from compeer_jax.generation.sight import PromptPictures
 from compeer_jax.parallel.sharding import check_divides
-from compeer_jax.rewards.config import check_pictures
 from compeer_jax.rewards.encoders import EncodedTurns, make_encoder, output_lengths
-from compeer_jax.rewards.load import JUDGES, check_gold, load_reward
+from compeer_jax.rewards.load import JUDGES, check_gold, check_pictures, load_reward
 from compeer_jax.rewards.reward import Completion, RewardFunction, read_completions, reference_completion
 from compeer_jax.training.config import GRPOConfig
 from compeer_jax.training.policy_card import PolicyCard
@@ -33,6 +32,7 @@ class Prepared(NamedTuple):
         grpo: the computations.
         sampler: the outputs of each step.
         prompts: token ids by the record's id.
+        see: the pictures of records' prompts; None where none of a run's prompts shows any.
         judge: rewards of outputs.
         encode: vectors of outputs and of what was said before (Eq. 6).
         lengths: of outputs, in the unit of `reward.beta` (Eq. 7).
@@ -44,6 +44,7 @@ class Prepared(NamedTuple):
     grpo: GRPOStep
     sampler: Sampler
     prompts: Mapping[str, list[int]]
+    see: Callable[[Sequence[Record]], PromptPictures | None]
     judge: RewardFunction
     encode: Callable[[Sequence[Completion]], EncodedTurns]
     lengths: Callable[[Sequence[Completion]], Sequence[int]]
@@ -58,9 +59,9 @@ def prepare(config: GRPOConfig) -> Prepared:
         UserError: anything in the settings, the data, the model or the reward that would stop the run later.
     """
     format, reward = config.data.reasoning, config.reward
-    check_pictures(reward.remote, config.data)
-    refuse_unbuilt(config.data.pictures, "data.pictures")
+    check_pictures(reward, config.data)
     run = open_run(config, "grpo", optimizer_steps=config.steps * config.epochs_per_rollout * config.minibatches)
+    run.check_sees(config.data.pictures, "data.pictures")
     tokenizer, key = run.tokenizer, jax.random.key(config.seed)
     longest, place = config.sampling.max_new_tokens, {"mesh": run.mesh, "folder": run.folder.path, "base": run.base}
     judge = load_reward(reward, format, say=run.say, longest_output=longest, **place)
@@ -88,9 +89,15 @@ def prepare(config: GRPOConfig) -> Prepared:
             jax.random.fold_in(key, 0),
         )
 
+    tower = run.open_tower() if any(prompt.pictures for prompt in encoded.values()) else None
+
+    def see(records: Sequence[Record]) -> PromptPictures | None:
+        shown = [encoded[record.id].pictures for record in records]
+        return None if tower is None else tower.of_each(shown, config.data.pictures)
+
     def roll_out(state: TrainState, records: list[Record], step: int) -> Drawn:
         step_prompts = [prompts[record.id] for record in records]
-        return grpo.roll_out(state.params, step_prompts, jax.random.fold_in(key, step))
+        return grpo.roll_out(state.params, step_prompts, jax.random.fold_in(key, step), see(records))
 
     sampler = Sampler(
         batches,
@@ -113,12 +120,14 @@ def prepare(config: GRPOConfig) -> Prepared:
         frozen=run.frozen,
         reference=run.reference_params,
     )
-    grpo.engine.check(run.whole(state.params), list(prompts.values()))
+    unseen = tower and [tower.unseen(encoded[id].pictures, config.data.pictures) for id in prompts]
+    grpo.engine.check(run.whole(state.params), list(prompts.values()), unseen)
     return Prepared(
         run,
         grpo,
         sampler,
         prompts,
+        see,
         judge,
         encode=lambda completions: encode(completions, config.group_size),
         lengths=partial(output_lengths, unit=reward.length_unit, tokenizer=tokenizer, of=reward.length_of),

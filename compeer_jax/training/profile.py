@@ -15,6 +15,7 @@ import jax
 from jaxtyping import PyTree
 
 from compeer_jax.generation.engine import Engine
+from compeer_jax.generation.sight import PromptPictures
 from compeer_jax.training.rollout_metrics import Clock
 from compeer_jax.training.run import Run
 
@@ -64,8 +65,15 @@ class Profile(contextlib.AbstractContextManager):
         if event in COMPILING:
             self._compiled.append((time.perf_counter(), seconds))
 
-    def step_done(self, step: int, clock: Clock, params: PyTree, prompts: Sequence[Sequence[int]]) -> None:
-        """Callback for the end of each step, with its clock, the weights that learn, and its prompts."""
+    def step_done(
+        self,
+        step: int,
+        clock: Clock,
+        params: PyTree,
+        prompts: Sequence[Sequence[int]],
+        pictures: PromptPictures | None = None,
+    ) -> None:
+        """Callback for the end of each step, with its clock, the weights that learn, its prompts and pictures."""
         if not self.on:
             return
         if step in self.steps:
@@ -84,18 +92,21 @@ class Profile(contextlib.AbstractContextManager):
             self._tracing.close()
             self.on = False
             if not self.run.config.overlap:  # with it, what a step waits for is not all of its rollout
-                self._seconds["prefill"] = STEPS * self._time_of_prefill(params, prompts)
+                self._seconds["prefill"] = STEPS * self._time_of_prefill(params, prompts, pictures)
                 self._seconds["decode"] = self._seconds.pop("rollout") - self._seconds["prefill"]
             self._report()
 
-    def _time_of_prefill(self, params: PyTree, prompts: Sequence[Sequence[int]]) -> float:
+    def _time_of_prefill(
+        self, params: PyTree, prompts: Sequence[Sequence[int]], pictures: PromptPictures | None
+    ) -> float:
         """Of drawing one token for the same prompts: the second of two calls, since the first may compile."""
         run = self.run
         sampling = replace(run.config.sampling, max_new_tokens=1)
         engine = Engine(run.graphdef, sampling=sampling, stop_ids=run.stop_ids, pad_id=run.pad_id)
         for _ in range(2):
             start = time.perf_counter()
-            drawn = engine.generate(run.whole(params), prompts, jax.random.key(0), run.config.group_size)
+            group = run.config.group_size
+            drawn = engine.generate(run.whole(params), prompts, jax.random.key(0), group, pictures=pictures)
             jax.block_until_ready(drawn)
         return time.perf_counter() - start
 

@@ -12,7 +12,9 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from compeer_jax.generation.engine import Engine
 from compeer_jax.generation.rollout import Rollout
+from compeer_jax.generation.sight import PromptPictures
 from compeer_jax.models.lora import join
+from compeer_jax.models.picture_positions import seen_prompts
 from compeer_jax.parallel.exchange import fetch
 from compeer_jax.parallel.sharding import place_batch
 from compeer_jax.rewards.encoders import EncodedTurns
@@ -59,6 +61,7 @@ class GRPOStep:
         reference: PyTree | None = None,
     ):
         self.config, self.mesh, self.frozen, self.reference = config, mesh, frozen, reference
+        self._graphdef = graphdef
         sampling, layout = config.sampling, Layout(config, mesh, hidden_size)
         self.engine = Engine(graphdef, sampling=sampling, stop_ids=stop_ids, pad_id=pad_id, slots=config.slots)
         self.layout = layout
@@ -71,11 +74,15 @@ class GRPOStep:
         )
 
     def roll_out(
-        self, params: PyTree, prompts: Sequence[Sequence[int]], key: Key[Array, ""]
+        self,
+        params: PyTree,
+        prompts: Sequence[Sequence[int]],
+        key: Key[Array, ""],
+        pictures: PromptPictures | None = None,
     ) -> Rollout | Iterator[tuple[int, Rollout]]:
         """G outputs of each prompt; with slots, an iterator over prompts' numbers and outputs as they end."""
         draw = self.engine.stream if self.config.slots else self.engine.generate
-        return draw(join(params, self.frozen), prompts, key, self.config.group_size)
+        return draw(join(params, self.frozen), prompts, key, self.config.group_size, pictures=pictures)
 
     def shape(self, rewards: Rewards, vectors: EncodedTurns, lengths: Sequence[int] | np.ndarray) -> ShapedRewards:
         """Rewards of N = B·G outputs, reweighted by redundancy (Eq. 5-7) and compared in their groups (Eq. 3)."""
@@ -101,13 +108,22 @@ class GRPOStep:
         return jax.device_get(shaped)
 
     def batch(
-        self, params: PyTree, rollout: Rollout, prompts: Sequence[Sequence[int]], advantages: Float[np.ndarray, "B G"]
+        self,
+        params: PyTree,
+        rollout: Rollout,
+        prompts: Sequence[Sequence[int]],
+        advantages: Float[np.ndarray, "B G"],
+        pictures: PromptPictures | None = None,
     ) -> PolicyBatch:
         """Batch to learn from: a rollout, with the log-probabilities that the loss compares with.
 
         Old ones are taken once, before the first update on these outputs; where that is the only one, they are its own.
         """
-        batch = learner_batch(rollout, prompts, advantages.reshape(-1), self.engine.pad_id, self.config)
+        seen = None
+        if pictures is not None and any(pictures):
+            shape = nnx.merge(self._graphdef, join(params, self.frozen)).config.vision
+            seen = seen_prompts(prompts, pictures, shape.image_token_id)
+        batch = learner_batch(rollout, prompts, advantages.reshape(-1), self.engine.pad_id, self.config, seen)
         if self.config.epochs_per_rollout * self.config.minibatches > 1:
             batch = batch._replace(old_logps=self.logprobs(params, batch))
         if self.reference is not None:

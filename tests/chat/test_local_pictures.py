@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from tiny_vision import write_seeing
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from compeer_jax.chat.config import ChatModelConfig, LocalChatConfig
@@ -25,41 +25,7 @@ NEW, LIMITS = 6, PictureLimits(2, max_tokens=12)
 def directory(tmp_path_factory):
     """A tiny random Qwen2.5-VL, as transformers saves it, with a tokenizer of ours."""
     path = tmp_path_factory.mktemp("seeing")
-    texts = [turn.content for dialogue in sample_dialogues() for turn in dialogue.turns]
-    tokenizer = train_tokenizer(texts, path, vocab_size=1536, pictures=True)
-    text = {
-        "vocab_size": len(tokenizer),
-        "hidden_size": 64,
-        "intermediate_size": 80,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 512,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]},
-    }
-    vision = {
-        "depth": 2,
-        "hidden_size": 48,
-        "intermediate_size": 40,
-        "num_heads": 4,
-        "out_hidden_size": 64,
-        "fullatt_block_indexes": [1],
-    }
-    ids = {
-        "image_token_id": "<|image_pad|>",
-        "vision_start_token_id": "<|vision_start|>",
-        "vision_end_token_id": "<|vision_end|>",
-    }
-    ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in ids.items()}
-    torch.manual_seed(0)
-    config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, video_token_id=len(tokenizer) - 1, **ids)
-    config._attn_implementation = "eager"
-    model = Qwen2_5_VLForConditionalGeneration(config).eval()
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            start = 1.0 if "norm" in name or "ln_q" in name else 0.0
-            parameter.copy_(start + 0.3 * torch.randn_like(parameter))
-    model.save_pretrained(path)
+    model, tokenizer = write_seeing(path, deviation=0.3)
     return path, model, tokenizer
 
 

@@ -15,7 +15,6 @@ from compeer_jax.data.pictures import (
     inspect_picture,
     png_bytes,
     read_pixels,
-    refuse_unbuilt,
     shown_pictures,
     smart_resize,
 )
@@ -141,12 +140,6 @@ def test_a_model_is_shown_the_seekers_pictures():
         Turn("seeker", "", None, ("4",)),
     ]
     assert shown_pictures(turns) == ["1", "2", "4"]
-
-
-def test_what_reads_words_alone_refuses_pictures():
-    refuse_unbuilt(PictureLimits(), "data.pictures")
-    with pytest.raises(UserError, match=r"data.pictures.most is 2, but training and judges in this process read words"):
-        refuse_unbuilt(PictureLimits(2), "data.pictures")
 
 
 def test_limits_that_contradict_each_other_are_refused():

@@ -46,12 +46,40 @@ def torch_vl(seed: int = 0, tie_word_embeddings: bool = False, **text) -> Qwen2_
         tie_word_embeddings=tie_word_embeddings,
     )
     config._attn_implementation = "eager"
-    model = Qwen2_5_VLForConditionalGeneration(config).eval()
+    return _randomised(Qwen2_5_VLForConditionalGeneration(config).eval(), 0.15)
+
+
+def _randomised(model, deviation: float):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             start = 1.0 if "norm" in name or "ln_q" in name else 0.0
-            parameter.copy_(start + 0.15 * torch.randn_like(parameter))
+            parameter.copy_(start + deviation * torch.randn_like(parameter))
     return model
+
+
+def write_seeing(path, *, deviation: float = 0.15, context: int = 512):
+    """A tiny random Qwen2.5-VL, as transformers saves it, with a tokenizer of ours; gives both."""
+    from compeer_jax.data.corpora.reading import sample_dialogues
+    from compeer_jax.data.small_tokenizer import train_tokenizer
+
+    texts = [turn.content for dialogue in sample_dialogues() for turn in dialogue.turns]
+    tokenizer = train_tokenizer(texts, path, vocab_size=1536, pictures=True)
+    ids = {
+        "image_token_id": "<|image_pad|>",
+        "vision_start_token_id": "<|vision_start|>",
+        "vision_end_token_id": "<|vision_end|>",
+    }
+    torch.manual_seed(0)
+    config = Qwen2_5_VLConfig(
+        text_config=TEXT | {"vocab_size": len(tokenizer), "max_position_embeddings": context},
+        vision_config=TOWER | {"depth": 2},
+        video_token_id=len(tokenizer) - 1,
+        **{name: tokenizer.convert_tokens_to_ids(token) for name, token in ids.items()},
+    )
+    config._attn_implementation = "eager"
+    model = _randomised(Qwen2_5_VLForConditionalGeneration(config).eval(), deviation)
+    model.save_pretrained(path)
+    return model, tokenizer
 
 
 class Chats(NamedTuple):
