@@ -103,11 +103,10 @@ def check_pictures(config: RewardConfig, data: DataConfig) -> None:
     """Raises UserError where a judge is to see pictures that the policy's records don't show."""
     wanted = {"reward.remote.pictures.most": config.remote.pictures.most}
     if config.judge in IN_PROCESS:
-        named = {kind: getattr(config.models, kind) for kind in IN_PROCESS[config.judge]}
-        cards = {kind: JudgeCard.read(directory) for kind, directory in named.items() if directory}
-        wanted |= {
-            f"limits.pictures.most of reward.models.{kind}": card.limits.pictures.most for kind, card in cards.items()
-        }
+        for kind in IN_PROCESS[config.judge]:
+            if directory := getattr(config.models, kind):
+                limits = JudgeCard.read(directory).limits
+                wanted[f"limits.pictures.most of the judge in {directory}"] = limits.pictures.most
     name, most = max(wanted.items(), key=lambda item: item[1])
     if most and not data.pictures.most:
         raise UserError(

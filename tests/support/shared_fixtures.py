@@ -21,6 +21,15 @@ def start(tmp_path_factory) -> Path:
     return make_small_model(SmallModelConfig(output=str(directory), data=data, vocab_size=2048, **shape))
 
 
+@pytest.fixture(scope="session")
+def seeing(tmp_path_factory) -> tuple:
+    """A tiny random Qwen2.5-VL: its directory, the model of transformers, and its tokenizer."""
+    from tiny_vision import write_seeing
+
+    path = tmp_path_factory.mktemp("seeing") / "model"
+    return path, *write_seeing(path, context=1024)
+
+
 @pytest.fixture
 def configure(tmp_path, start):
     """`configure(GRPOConfig, "--steps", "3")`: the settings of `small_runs` with changes, each in its own folder."""

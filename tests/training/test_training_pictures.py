@@ -11,7 +11,6 @@ from flax import nnx
 from PIL import Image
 from safetensors.numpy import load_file
 from small_runs import weights
-from tiny_vision import write_seeing
 from transformers import Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
@@ -44,12 +43,6 @@ CHANGES = (
 
 
 @pytest.fixture(scope="module")
-def seeing(tmp_path_factory):
-    path = tmp_path_factory.mktemp("seeing")
-    return path, *write_seeing(path)
-
-
-@pytest.fixture(scope="module")
 def examples(seeing, tmp_path_factory) -> list[list[Example]]:
     """Of talks with two pictures, with none, and with one."""
     folder = tmp_path_factory.mktemp("faces")
@@ -65,7 +58,8 @@ def examples(seeing, tmp_path_factory) -> list[list[Example]]:
     settings = {"format": PLAIN, "prompt": "plain_brief", "max_tokens": 400, "pictures": LIMITS}
     made = []
     for history, answer in zip(histories, answers, strict=True):
-        record = Record(id=f"talk-{len(made)}", language="en", history=history, reference=ReasonedTurn({}, answer))
+        reference, of = ReasonedTurn({}, answer), {"language": "en", "source": "test", "licence": "CC0"}
+        record = Record(id=f"talk-{len(made)}", history=history, reference=reference, **of)
         made.append([example_tokens(seeing[2], record, **settings)])
     return made
 
