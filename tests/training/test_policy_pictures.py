@@ -1,4 +1,4 @@
-"""GRPO with pictures: log-probs and gradients are those of transformers, in whatever rows; runs learn what they drew."""
+"""GRPO with pictures: log-probs and gradients are those of transformers in any rows; runs learn what they drew."""
 
 import jax
 import numpy as np
