@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from chat_server_fixture import GREETING, NEVER, ChatHTTPServer, error, last_message
+from chat_server_fixture import GREETING, NEVER, ChatHTTPServer, error, last_message, plain_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -211,7 +211,7 @@ def test_a_killed_run_asks_nothing_twice_and_ends_the_same(cards, tmp_path):
         settings = {
             key: getattr(killed, key) for key in ("output", "cards", "tested", "prompt", "role", "scorers", "rounds")
         }
-        servers = {name: vars(one.server) for name, one in killed.models.items()}
+        servers = {name: plain_settings(one.server) for name, one in killed.models.items()}
         command = [sys.executable, "-c", CHILD, json.dumps(settings), json.dumps(servers)]
         lost = Counter()
         while at:

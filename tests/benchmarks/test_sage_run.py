@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from chat_server_fixture import GREETING, ChatHTTPServer, completion, error, last_message
+from chat_server_fixture import GREETING, ChatHTTPServer, completion, error, last_message, plain_settings
 
 from compeer_jax.benchmarks.config import BudgetConfig
 from compeer_jax.benchmarks.dialogues import read_dialogues
@@ -178,7 +178,7 @@ def test_killed_at_random_it_asks_nothing_twice_and_ends_with_the_same_files(pro
 
     with ChatHTTPServer(answer, models=MODELS) as server:
         config = config_of(server, profiles, tmp_path, settings={"concurrency": 2})
-        servers = {name: vars(model.server) for name, model in config.models.items()}
+        servers = {name: plain_settings(model.server) for name, model in config.models.items()}
         given = {
             "output": config.output,
             "profiles": config.profiles,

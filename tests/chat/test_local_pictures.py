@@ -44,7 +44,9 @@ def talks(tmp_path_factory):
 
 
 def chat(path, most: int) -> LocalChat:
-    local = LocalChatConfig("float32", 0.0, max_tokens=NEW, pictures=PictureLimits(most, max_tokens=12))
+    local = LocalChatConfig(
+        dtype="float32", temperature=0.0, max_tokens=NEW, pictures=PictureLimits(most, max_tokens=12)
+    )
     return LocalChat("seeing", ChatModelConfig(str(path), local=local), folder=None, say=print)
 
 

@@ -226,7 +226,7 @@ def test_a_config_comes_back_the_same_through_json_and_through_transformers(chan
     ("changes", "sentence"),
     [
         ({"model_type": "mistral"}, "model_type is 'mistral'"),
-        ({"model_type": None}, "model_type is None; only 'qwen2', 'qwen3' and 'llama' are built"),
+        ({"model_type": None}, "model_type is None; only 'qwen2', 'qwen3', 'llama' and 'qwen2_5_vl' are built"),
         ({"model_type": "llama"}, r"architectures is \['Qwen2ForCausalLM'\]; only \['LlamaForCausalLM'\] is built"),
         (LLAMA | {"attention_bias": True}, "attention_bias is True, and what it asks for is not built"),
         (LLAMA | {"mlp_bias": True}, "mlp_bias is True"),

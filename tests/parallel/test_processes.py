@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.resources
+import json
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from compeer_jax.cli.configure import parse_config
 from compeer_jax.data.chat import Example
+from compeer_jax.data.pictures import Picture
 from compeer_jax.data.policy_data import pack_example, unpack_example
 from compeer_jax.errors import UserError
 from compeer_jax.parallel import exchange
@@ -110,11 +112,13 @@ def test_shares_are_all_items_once_and_of_almost_one_size(monkeypatch, processes
 
 
 def test_an_example_comes_back_from_json_as_it_was():
-    example = Example(np.array([5, 6], np.int32), np.array([False, True]))
-    back = unpack_example(pack_example(example))
-    for one, other in zip(example, back, strict=True):
+    pictures = (Picture("a.png", "ab" * 32, 84, 56),)
+    example = Example(np.array([5, 6], np.int32), np.array([False, True]), pictures)
+    back = unpack_example(json.loads(json.dumps(pack_example(example))))
+    for one, other in ((example.tokens, back.tokens), (example.loss_mask, back.loss_mask)):
         np.testing.assert_array_equal(one, other)
         assert one.dtype == other.dtype
+    assert back.pictures == pictures
     assert unpack_example(pack_example(None)) is None
 
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from compeer_jax.chat.config import ServerConfig
+
 GREETING = "Hello."
 
 
@@ -216,3 +218,8 @@ def verdict(body):
     text = last_message(body)
     number = zlib.crc32(text.encode())
     return f"Verdict: {('first', 'second', 'similar', 'neither')[number % 4] if '<first>' in text else number % 2 == 0}"
+
+
+def plain_settings(server: ServerConfig) -> dict:
+    """A server's settings as JSON holds them, for a process of its own; those of pictures are left out."""
+    return {name: value for name, value in vars(server).items() if name != "pictures"}

@@ -37,9 +37,9 @@ PASSES: list[Pass] = []
 class CountingQwen2(Qwen2):
     """Tells PASSES, at run time, of each forward pass; look at it after `jax.effects_barrier()`."""
 
-    def extend(self, tokens, cache, *, valid=None):
+    def extend(self, tokens, cache, *, valid=None, **settings):
         jax.debug.callback(lambda valid: PASSES.append(Pass(*valid.shape, int(valid.sum()))), valid)
-        return super().extend(tokens, cache, valid=valid)
+        return super().extend(tokens, cache, valid=valid, **settings)
 
 
 def tiny_config(**changes) -> DecoderConfig:

@@ -58,7 +58,7 @@ def examples(seeing, tmp_path_factory) -> list[list[Example]]:
     settings = {"format": PLAIN, "prompt": "plain_brief", "max_tokens": 400, "pictures": LIMITS}
     made = []
     for history, answer in zip(histories, answers, strict=True):
-        reference, of = ReasonedTurn({}, answer), {"language": "en", "source": "test", "licence": "CC0"}
+        reference, of = ReasonedTurn({}, {}, answer), {"language": "en", "source": "test", "licence": "CC0"}
         record = Record(id=f"talk-{len(made)}", history=history, reference=reference, **of)
         made.append([example_tokens(seeing[2], record, **settings)])
     return made
@@ -82,7 +82,7 @@ def wanted(seeing, examples):
         total = total - picked[torch.tensor(example.loss_mask[1:])].sum() / count
     total.backward()
     learnt = (one for one in model.named_parameters() if "visual" not in one[0] or "merger" in one[0])
-    return float(total), {name: one.grad.numpy() for name, one in learnt}
+    return total.item(), {name: one.grad.numpy() for name, one in learnt}
 
 
 def rows_of(path, examples, row_tokens: int) -> SupervisedRows:
@@ -99,7 +99,7 @@ def test_loss_and_gradients_of_language_model_and_merger_are_those_of_transforme
     rows = rows_of(seeing[0], examples, row_tokens)
     assert rows.packed == bool(row_tokens)
     batch = rows.training_batch(examples)
-    assert batch.pictures.states.shape[1] >= 18
+    assert batch.pictures.states.shape[1] >= 14
     model = from_pretrained(seeing[0])
     graphdef, params = nnx.split(model, nnx.Param)
     loss = make_supervised_loss(graphdef)
@@ -117,18 +117,18 @@ def test_loss_and_gradients_of_language_model_and_merger_are_those_of_transforme
 
 def test_batches_have_room_for_the_pictures_of_any_records_in_few_shapes(seeing, examples):
     records = [examples[index] for index in np.random.default_rng(0).integers(0, 3, 24)]
-    rows = rows_of(seeing[0], records, 1024)
+    rows, image = rows_of(seeing[0], records, 1024), DecoderConfig.from_json(seeing[0]).vision.image_token_id
     batches = [rows.training_batch(records), rows.training_batch([examples[0]] * 24), rows.training_batch(examples)]
     sizes = {tuple(leaf.shape for leaf in jax.tree.leaves(batch)) for batch in batches}
     assert len(sizes) <= len(rows.shapes) <= 4
     for batch, count in zip(batches, (sum(one.pictures != () for (one,) in records), 24, 2), strict=True):
         assert batch.positions.shape == (*batch.tokens.shape, 3)
         shown = batch.pictures.index >= 0
-        assert (shown == (batch.tokens == rows.pictures._seen.shape.image_token_id)).all()
+        assert (shown == (batch.tokens == image)).all()
         assert shown.any(axis=1).sum() <= count
         for row, index in enumerate(batch.pictures.index):  # each state stands for one token
             assert sorted(index[index >= 0]) == list(range((index >= 0).sum()))
-            assert np.abs(batch.pictures.states[row, : (index >= 0).sum()]).max(axis=1, initial=1).min() > 0
+            assert batch.pictures.states[row].any(axis=1).sum() == (index >= 0).sum()
 
 
 def test_without_pictures_the_loss_is_the_program_of_qwen2(seeing):
@@ -146,6 +146,7 @@ def test_without_pictures_the_loss_is_the_program_of_qwen2(seeing):
     assert program(config) == program(DecoderConfig(**plain))
 
 
+@pytest.mark.long
 def test_a_run_learns_with_pictures_goes_on_where_it_was_and_keeps_the_tower(seeing, configure, tmp_path):
     path = seeing[0]
     start = load_file(path / "model.safetensors")
