@@ -313,7 +313,8 @@ class TestWeakScaling:
         alone, data, fsdp = update(2), update(16, data=8), update(16, fsdp=8)
         weights = tiny_config(**SHAPE).parameter_count * 4
         assert data.phases[""].flops == fsdp.phases[""].flops == alone.phases[""].flops
-        assert data.phases[""].bytes == pytest.approx(alone.phases[""].bytes, rel=0.1)
+        # The sum over devices reads and writes each gradient, and the optimiser's loop is handed a copy of it.
+        assert 0 <= data.phases[""].bytes - alone.phases[""].bytes <= 4 * weights
         assert alone.phases[""].received == 0
         # Of each weight its gradient, twice on a ring; the tied head's comes in parts that the loop over it adds up.
         assert 1.0 <= data.phases[""].received / (2 * weights * 7 / 8) <= 1.3
