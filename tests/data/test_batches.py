@@ -32,7 +32,8 @@ def test_rows_hold_examples_side_by_side_and_are_padded_on_the_right():
     )
     # The first of the two tokens in the second row has none before it, so only the other trains.
     np.testing.assert_array_equal(batch.trained, [[1, 2, 0, 0], [1, 4, 5, 0], [0, 0, 0, 0]])
-    assert [array.dtype for array in batch] == [np.int32] * 3
+    assert [array.dtype for array in batch[:3]] == [np.int32] * 3
+    assert batch[3:] == (None, None)  # no pictures
 
 
 def test_each_epoch_has_every_item_once_in_a_new_order():
